@@ -1,0 +1,2 @@
+//! decom deletes Databrain datasources in bulk and can prove afterwards what it did.
+pub mod vocabulary;

@@ -1,0 +1,79 @@
+//! The name of a datasource, exactly as it was written, and what can never be one.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest name that is accepted, in bytes of UTF-8.
+pub const MAX_NAME_BYTES: usize = 1024;
+
+/// A datasource's name.
+///
+/// The API matches names exactly (case, spaces, Unicode form), so a name is checked and then never
+/// altered: not trimmed, not normalised. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DatasourceName(Arc<str>);
+
+impl DatasourceName {
+    /// Takes `text` as a name, unaltered.
+    ///
+    /// # Errors
+    /// Where `text` is empty, longer than [`MAX_NAME_BYTES`], or holds a control character.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > MAX_NAME_BYTES {
+            return Err(NameError::TooLong { bytes: text.len() });
+        }
+        if let Some((at, found)) = text.chars().enumerate().find(|(_, c)| c.is_control()) {
+            return Err(NameError::Control { found, position: at + 1 });
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The name as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name begins or ends with white space, which is legal, but more often a slip.
+    #[must_use]
+    pub fn has_outer_space(&self) -> bool {
+        self.0.trim().len() != self.0.len()
+    }
+}
+
+impl fmt::Display for DatasourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DatasourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// Why a text cannot be the name of a datasource.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing at all.
+    #[error("the name is empty")]
+    Empty,
+    /// More than [`MAX_NAME_BYTES`].
+    #[error("the name is {bytes} bytes long; the longest accepted is {MAX_NAME_BYTES}")]
+    TooLong {
+        /// Its length in bytes of UTF-8.
+        bytes: usize,
+    },
+    /// A control character (Unicode category Cc), such as NUL, tab or a line break.
+    #[error("the name holds the control character U+{:04X} at character {position}", u32::from(*.found))]
+    Control {
+        /// The first one.
+        found: char,
+        /// Its position in characters, from 1.
+        position: usize,
+    },
+}
