@@ -1,5 +1,17 @@
 //! The words that every room speaks. They stand at the ground and import nothing of the house.
 
+mod event;
+mod exit;
+mod history;
 mod name;
+mod outcome;
+mod time;
+mod verdict;
 
+pub use event::{Answer, AttemptEnd, AttemptStart, NewTarget, RunEvent, Seq, Settlement, Target};
+pub use exit::ExitStatus;
+pub use history::{RunSummary, TargetResult};
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
+pub use outcome::{Counts, Evidence, Outcome, SkipReason, UnknownOutcome};
+pub use time::{Clock, SystemClock, Timestamp};
+pub use verdict::Verdict;

@@ -1,0 +1,158 @@
+//! Why the audit log cannot be opened, written or read.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the audit log cannot be opened, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// There is no such file.
+    #[error("{}: there is no audit log here; name one with --audit-db", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file or its folder cannot be used.
+    #[error("{}: cannot {action} the audit log: {source}; check the path, its owner and the free space", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{}: this is not an audit log of decom ({found}); name another file with --audit-db", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The log was written by a newer decom.
+    #[error("{}: this audit log has schema version {found}, and this decom knows {known}; use a newer decom", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest one known here.
+        known: i64,
+    },
+    /// The log lies where SQLite cannot keep its promises.
+    #[error("{}: the audit log lies on a network file system ({filesystem}), where a commit is no promise; put it on a local disk", path.display())]
+    NetworkFilesystem {
+        /// The file.
+        path: PathBuf,
+        /// What kind of file system.
+        filesystem: &'static str,
+    },
+    /// SQLite is too old: 3.7.0 to 3.51.2 can lose committed content of the write-ahead log.
+    #[error("SQLite {found} can lose committed records; decom needs {needed} or later")]
+    SqliteTooOld {
+        /// The version that is linked.
+        found: &'static str,
+        /// The oldest one that will do.
+        needed: &'static str,
+    },
+    /// SQLite did not take a setting that durability rests on.
+    #[error("{}: SQLite answered `{found}` to `PRAGMA {pragma}`, and `{wanted}` is needed to keep records durable; is the disk read-only or a network volume?", path.display())]
+    Pragma {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        pragma: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// Another decom writes to this log.
+    #[error("{}: another decom writes to this audit log ({holder}); wait for it, or use another --audit-db", path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// Who, as it said itself.
+        holder: String,
+    },
+    /// The last record does not follow from the one before it.
+    #[error("{}: record {seq} does not match its hash: the audit log was altered; keep the file as it is and start a new log with --audit-db", path.display())]
+    BrokenChain {
+        /// The file.
+        path: PathBuf,
+        /// The record.
+        seq: i64,
+    },
+    /// The file was moved, removed or replaced while it was open.
+    #[error("{}: the audit log was {what} while decom was writing to it; nothing more is sent. Put it back, or find out who did it, then `decom resume`", path.display())]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+        /// `removed` or `replaced`.
+        what: &'static str,
+    },
+    /// The clock went backwards.
+    #[error("the clock jumped back by {by_seconds} s, to before the last record; set the clock right, then `decom resume`")]
+    ClockWentBack {
+        /// By how much, in whole seconds.
+        by_seconds: i64,
+    },
+    /// SQLite failed.
+    #[error("{}: cannot {action} the audit log: {source}{}", path.display(), advice(source))]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The list of targets could not be read back while a run began.
+    #[error("cannot read back the list of targets: {source}; nothing was sent")]
+    Targets {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The writer is gone, after an error that it reported before.
+    #[error("the audit log is closed: an earlier write to it failed")]
+    Closed,
+    /// No run has this id.
+    #[error("{}: no run `{wanted}` in this audit log; `decom runs` lists them", path.display())]
+    NoSuchRun {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// Several runs begin with this.
+    #[error("{}: `{wanted}` begins the ids of several runs ({candidates}); write more of it", path.display())]
+    AmbiguousRun {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        wanted: String,
+        /// Some of them.
+        candidates: String,
+    },
+}
+
+fn advice(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "; free some space, then `decom resume`",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "; check that the file and its folder can be written"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "; another program holds a lock on it: close that, then `decom resume`"
+        }
+        Some(ErrorCode::ConstraintViolation) => {
+            "; another program has written to it: only decom may, and only one at a time"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "; keep the file as it is and start a new log with --audit-db"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,274 @@
+//! The log as a file: opened only where it is ours, held by one writer, and known again.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::AuditError;
+
+/// `decm`, in the database header's application id: tells our files from other SQLite files.
+pub(super) const APPLICATION_ID: i64 = 0x6465_636d;
+
+/// The newest schema version, in the database header's user version.
+pub(super) const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// The oldest SQLite that does not lose committed content when connections write and checkpoint at
+/// once (<https://sqlite.org/wal.html#the_wal_reset_bug>).
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long to wait for another program's lock before giving up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the log for writing, making it where there is none.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, AuditError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(AuditError::SqliteTooOld { found: rusqlite::version(), needed: "3.51.3" });
+    }
+    refuse_foreign_bytes(path)?;
+    refuse_network(path)?;
+    let failed = |action| move |source| AuditError::Sqlite { path: path.to_owned(), action, source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    // SQLite refuses links with NOFOLLOW anywhere in the path, so those are resolved here, once.
+    let real = real_path(path)?;
+    let mut connection = Connection::open_with_flags(&real, flags).map_err(failed("open"))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
+    refuse_foreign_schema(&connection, path)?;
+    set(&connection, path, "journal_mode", "wal", "wal")?;
+    set(&connection, path, "synchronous", "FULL", "2")?;
+    set(&connection, path, "recursive_triggers", "ON", "1")?;
+    migrate(&mut connection).map_err(failed("prepare"))?;
+    Ok(connection)
+}
+
+/// Opens an existing log for reading only.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
+    if !path.exists() {
+        return Err(AuditError::Missing { path: path.to_owned() });
+    }
+    refuse_foreign_bytes(path)?;
+    let failed = |action| move |source| AuditError::Sqlite { path: path.to_owned(), action, source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
+    refuse_foreign_schema(&connection, path)?;
+    Ok(connection)
+}
+
+fn real_path(path: &Path) -> Result<PathBuf, AuditError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let io = |path: &Path, source| AuditError::Io { path: path.to_owned(), action: "open", source };
+    if path.exists() {
+        return path.canonicalize().map_err(|source| io(path, source));
+    }
+    let parent = parent.canonicalize().map_err(|source| io(parent, source))?;
+    Ok(parent.join(path.file_name().unwrap_or_default()))
+}
+
+/// Looks at the first bytes before SQLite does: it takes an empty file for an empty database, and
+/// may write beside a file that is not its own.
+fn refuse_foreign_bytes(path: &Path) -> Result<(), AuditError> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(AuditError::Io { path: path.to_owned(), action: "open", source }),
+    };
+    let foreign = |found: &str| AuditError::Foreign { path: path.to_owned(), found: found.to_owned() };
+    if metadata.is_dir() {
+        return Err(foreign("it is a folder"));
+    }
+    if !metadata.is_file() {
+        return Err(foreign("it is no regular file"));
+    }
+    if metadata.len() == 0 {
+        return Ok(());
+    }
+    let mut first = Vec::with_capacity(16);
+    File::open(path)
+        .and_then(|file| file.take(16).read_to_end(&mut first))
+        .map_err(|source| AuditError::Io { path: path.to_owned(), action: "read", source })?;
+    if first != b"SQLite format 3\0" {
+        return Err(foreign("it is no SQLite database"));
+    }
+    Ok(())
+}
+
+fn refuse_foreign_schema(connection: &Connection, path: &Path) -> Result<(), AuditError> {
+    let read = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
+    let application_id = read("PRAGMA application_id").map_err(failed)?;
+    let version = read("PRAGMA user_version").map_err(failed)?;
+    let tables = read("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
+    if application_id != APPLICATION_ID {
+        if application_id == 0 && version == 0 && tables == 0 && !connection.is_readonly("main").unwrap_or(true) {
+            return Ok(());
+        }
+        let found = if tables == 0 {
+            "it is an empty database".to_owned()
+        } else {
+            format!("it is another program's database, with application id {application_id}")
+        };
+        return Err(AuditError::Foreign { path: path.to_owned(), found });
+    }
+    if version > SCHEMA_VERSION {
+        return Err(AuditError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION });
+    }
+    Ok(())
+}
+
+/// Sets a pragma and reads it back: SQLite keeps silent where it cannot comply.
+fn set(
+    connection: &Connection,
+    path: &Path,
+    pragma: &'static str,
+    value: &'static str,
+    wanted: &'static str,
+) -> Result<(), AuditError> {
+    let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "prepare", source };
+    connection.pragma_update(None, pragma, value).map_err(failed)?;
+    let found = connection
+        .pragma_query_value(None, pragma, |row| {
+            Ok(match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+                other => other.as_str()?.to_owned(),
+            })
+        })
+        .map_err(failed)?;
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(AuditError::Pragma { path: path.to_owned(), pragma, wanted, found })
+    }
+}
+
+/// Brings the schema up to [`SCHEMA_VERSION`], one step a version, all or nothing.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version < 1 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+/// Refuses file systems on which neither SQLite's locks nor its commits can be relied on.
+#[cfg(target_os = "linux")]
+fn refuse_network(path: &Path) -> Result<(), AuditError> {
+    let real = real_path(path)?;
+    let folder = real.parent().unwrap_or(Path::new("/"));
+    let io = |source| AuditError::Io { path: folder.to_owned(), action: "open", source };
+    let found = rustix::fs::statfs(folder).map_err(|error| io(error.into()))?;
+    // The numbers are those of statfs(2) and the kernel's linux/magic.h.
+    let filesystem = match i64::from(found.f_type) & 0xffff_ffff {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x0102_1997 => "9P",
+        0x00c3_6400 => "Ceph",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x0bd0_0bd0 => "Lustre",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        0x7375_7245 => "Coda",
+        _ => return Ok(()),
+    };
+    Err(AuditError::NetworkFilesystem { path: path.to_owned(), filesystem })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_network(_path: &Path) -> Result<(), AuditError> {
+    Ok(())
+}
+
+/// The right to be the one writer of a log, held until it is dropped or the process dies.
+#[derive(Debug)]
+pub(super) struct WriterLock {
+    _file: File,
+}
+
+impl WriterLock {
+    /// Takes the lock; `holder` says who we are, for the one who finds it taken.
+    pub(super) fn take(log: &Path, holder: &str) -> Result<Self, AuditError> {
+        let path = beside(log, ".lock");
+        let io = |action| {
+            let path = path.clone();
+            move |source| AuditError::Io { path, action, source }
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io("lock"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut found = String::new();
+                // Who holds it is a courtesy: that somebody does is enough to refuse.
+                let _ = file.take(500).read_to_string(&mut found);
+                return Err(AuditError::Held { path: log.to_owned(), holder: found.trim().to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(holder.as_bytes()))
+            .map_err(io("lock"))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The files as they were when they were opened: SQLite goes on writing to an unlinked one without
+/// an error.
+#[derive(Debug)]
+pub(super) struct Identity {
+    path: PathBuf,
+    files: Vec<(PathBuf, u64, u64)>,
+}
+
+impl Identity {
+    /// Remembers the log and its write-ahead log, which must exist.
+    pub(super) fn of(log: &Path) -> Result<Self, AuditError> {
+        let files = [log.to_owned(), beside(log, "-wal")]
+            .into_iter()
+            .map(|path| match fs::metadata(&path) {
+                Ok(found) => Ok((path, found.dev(), found.ino())),
+                Err(source) => Err(AuditError::Io { path, action: "find", source }),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { path: log.to_owned(), files })
+    }
+
+    /// Checks that the names still lead to the same files.
+    pub(super) fn check(&self) -> Result<(), AuditError> {
+        for (path, device, inode) in &self.files {
+            let what = match fs::metadata(path) {
+                Ok(found) if (found.dev(), found.ino()) == (*device, *inode) => continue,
+                Ok(_) => "replaced",
+                Err(_) => "removed",
+            };
+            return Err(AuditError::Replaced { path: self.path.clone(), what });
+        }
+        Ok(())
+    }
+}
+
+/// The path of a file that lies beside the log and is named after it.
+fn beside(log: &Path, suffix: &str) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

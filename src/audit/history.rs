@@ -1,0 +1,126 @@
+//! What reports need to know of the log: its public views, read as they are.
+
+use rusqlite::{Row, params};
+
+use super::{AuditError, AuditReader};
+use crate::vocabulary::{Counts, Outcome, RunSummary, TargetResult};
+
+impl AuditReader {
+    /// All runs, the newest first.
+    pub fn runs(&self) -> Result<Vec<RunSummary>, AuditError> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC")
+            .map_err(|e| self.failed(e))?;
+        let rows = statement.query_map([], summary).map_err(|e| self.failed(e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+
+    /// The run whose id is, or begins with, `wanted`; the newest one where nothing is wanted.
+    ///
+    /// # Errors
+    /// Where there is none, or more than one.
+    pub fn run(&self, wanted: Option<&str>) -> Result<RunSummary, AuditError> {
+        let Some(wanted) = wanted else {
+            return self.newest()?.ok_or_else(|| self.no_such_run("the newest"));
+        };
+        let mut statement = self
+            .connection
+            .prepare("SELECT * FROM runs WHERE run_id = ?1 OR substr(run_id, 1, length(?1)) = ?1 ORDER BY run_id")
+            .map_err(|e| self.failed(e))?;
+        let rows = statement.query_map([wanted], summary).map_err(|e| self.failed(e))?;
+        let mut found = rows.collect::<Result<Vec<_>, _>>().map_err(|e| self.failed(e))?;
+        if let Some(exact) = found.iter().position(|run| run.run_id == wanted) {
+            return Ok(found.swap_remove(exact));
+        }
+        if found.len() > 1 {
+            let candidates = found.iter().take(3).map(|run| run.run_id.as_str()).collect::<Vec<_>>();
+            return Err(AuditError::AmbiguousRun {
+                path: self.path.clone(),
+                wanted: wanted.to_owned(),
+                candidates: candidates.join(", "),
+            });
+        }
+        found.pop().filter(|_| !wanted.is_empty()).ok_or_else(|| self.no_such_run(wanted))
+    }
+
+    fn newest(&self) -> Result<Option<RunSummary>, AuditError> {
+        let id: Option<String> = self
+            .connection
+            .query_row("SELECT max(seq), name FROM record WHERE kind = 'run'", [], |row| row.get(1))
+            .map_err(|e| self.failed(e))?;
+        id.map(|id| self.run(Some(&id))).transpose()
+    }
+
+    fn no_such_run(&self, wanted: &str) -> AuditError {
+        AuditError::NoSuchRun { path: self.path.clone(), wanted: wanted.to_owned() }
+    }
+
+    /// Hands each result of the run to `take`, in the order of the targets, until that returns
+    /// `false`. With `outcomes`, only those that ended so.
+    pub fn each_result(
+        &self,
+        run_id: &str,
+        outcomes: Option<&[Outcome]>,
+        mut take: impl FnMut(TargetResult) -> bool,
+    ) -> Result<(), AuditError> {
+        let filter = outcomes.map_or_else(String::new, |outcomes| {
+            let words: Vec<_> = outcomes.iter().map(|outcome| format!("'{outcome}'")).collect();
+            format!("AND outcome IN ({})", words.join(","))
+        });
+        let query = format!("SELECT * FROM results WHERE run_id = ?1 {filter} ORDER BY target");
+        let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
+        let rows = statement.query_map(params![run_id], result).map_err(|e| self.failed(e))?;
+        for row in rows {
+            if !take(row.map_err(|e| self.failed(e))?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
+    let mut counts = Counts::default();
+    for outcome in Outcome::ALL {
+        counts.add(outcome, row.get(outcome.as_str())?);
+    }
+    Ok(RunSummary {
+        run_id: row.get("run_id")?,
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
+        status: row.get("status")?,
+        input: row.get("input")?,
+        input_sha256: row.get("input_sha256")?,
+        counts,
+        operator: row.get("operator")?,
+        reason: row.get("reason")?,
+        ticket: row.get("ticket")?,
+        base_url: row.get("base_url")?,
+        tool_version: row.get("tool_version")?,
+        host: row.get("host")?,
+        exit_code: row.get("exit_code")?,
+    })
+}
+
+fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
+    let outcome: String = row.get("outcome")?;
+    let outcome = outcome.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
+    })?;
+    Ok(TargetResult {
+        run_id: row.get("run_id")?,
+        target: row.get("target")?,
+        datasource: row.get("datasource")?,
+        outcome,
+        attempts: row.get("attempts")?,
+        http_status: row.get("http_status")?,
+        error_code: row.get("error_code")?,
+        message: row.get("message")?,
+        datasource_id: row.get("datasource_id")?,
+        evidence: row.get("evidence")?,
+        detail: row.get("detail")?,
+        first_attempt_at: row.get("first_attempt_at")?,
+        finished_at: row.get("finished_at")?,
+    })
+}

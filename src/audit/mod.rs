@@ -1,0 +1,185 @@
+//! The audit log: one SQLite file in which every attempt stands before it is sent.
+//!
+//! [`AuditLog`] opens it and owns its one writer; a [`Recorder`] hands records to that writer and
+//! waits until they are durable; an [`AuditReader`] asks it questions, at any time, also while it
+//! is being written. The records and their canonical form are in `record.rs`, the table and the
+//! public views in `schema.sql`.
+
+mod entry;
+mod error;
+mod file;
+mod history;
+mod reader;
+mod record;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+pub use entry::{ListingCheck, RunEnding, RunOpening};
+pub use error::AuditError;
+pub use reader::{AuditReader, OpenRun};
+pub use writer::NewTargets;
+
+use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
+use entry::Entry;
+use file::{Identity, WriterLock};
+use writer::{Command, Done, Writer};
+
+/// What became of a record: its place once it is durable, or why it cannot become so.
+pub type WriteResult = Result<Seq, Arc<AuditError>>;
+
+/// How a log is opened for writing.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// Who writes, for others who find the log held.
+    pub holder: String,
+    /// The id of the log, where it has to be made: random, in hexadecimal.
+    pub new_log_id: String,
+    /// The version of decom, for the first record.
+    pub tool_version: String,
+    /// The time.
+    pub at: Timestamp,
+    /// How far the clock may step back before that counts as a jump.
+    pub clock_tolerance: Duration,
+}
+
+/// The audit log, open for writing.
+#[derive(Debug)]
+pub struct AuditLog {
+    path: PathBuf,
+    id: String,
+    recorder: Recorder,
+    thread: JoinHandle<()>,
+    _lock: WriterLock,
+}
+
+impl AuditLog {
+    /// Opens the log at `path`, making it where there is none, and starts its writer.
+    ///
+    /// # Errors
+    /// Where the file is not ours or cannot be written durably, or another decom holds it.
+    pub fn open(path: &Path, options: &LogOptions) -> Result<Self, AuditError> {
+        let lock = WriterLock::take(path, &options.holder)?;
+        let connection = file::open_for_writing(path)?;
+        let head = Writer::find_head(&connection, path)?;
+        let is_new = head.seq == 0;
+        let writer = Writer {
+            identity: Identity::of(path)?,
+            connection,
+            path: path.to_owned(),
+            head,
+            clock_tolerance: options.clock_tolerance,
+            failure: None,
+        };
+        let mut writer = writer;
+        if is_new {
+            writer.begin_log(options)?;
+        }
+        let id = writer.log_id()?;
+        let (sender, inbox) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.serve(&inbox))
+            .map_err(|source| AuditError::Io { path: path.to_owned(), action: "start writing to", source })?;
+        Ok(Self { path: path.to_owned(), id, recorder: Recorder { sender }, thread, _lock: lock })
+    }
+
+    /// Where the log is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The log's random id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Hands records to the writer.
+    #[must_use]
+    pub fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    /// Waits until all that was handed over is written, and closes the log. Every [`Recorder`] must
+    /// be gone.
+    pub fn close(self) {
+        drop(self.recorder);
+        // A writer that panicked has nothing more to say: nobody who waits for it is told "durable".
+        let _ = self.thread.join();
+    }
+}
+
+/// Hands records to the log's writer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    sender: mpsc::Sender<Command>,
+}
+
+impl Recorder {
+    /// Records a run and all its targets, all or nothing, and returns the run's place once that is
+    /// durable.
+    ///
+    /// # Errors
+    /// Where it cannot be written, or `targets` fails; nothing of it is in the log then.
+    pub async fn begin_run(&self, opening: RunOpening, targets: NewTargets) -> WriteResult {
+        self.wait(|done| Command::Begin(opening, targets, done)).await
+    }
+
+    /// Records that an interrupted run goes on. `detail` is a JSON object.
+    pub async fn resume_run(&self, run: Seq, at: Timestamp, detail: String) -> WriteResult {
+        self.wait(|done| Command::Append(Entry::Resume { run, at, detail }, done)).await
+    }
+
+    /// Records that an attempt is about to leave, and returns once that is durable: only then may
+    /// its first byte be sent.
+    ///
+    /// # Errors
+    /// Where it cannot be written: nothing may be sent then.
+    pub async fn attempt_starts(&self, run: Seq, start: AttemptStart) -> WriteResult {
+        self.wait(|done| Command::Append(Entry::AttemptStart(run, start), done)).await
+    }
+
+    /// Records how an attempt ended. `done` is called once that is durable, or cannot become so.
+    pub fn attempt_ended(&self, run: Seq, end: AttemptEnd, done: impl FnOnce(WriteResult) + Send + 'static) {
+        self.append(Entry::AttemptEnd(run, Box::new(end)), Box::new(done));
+    }
+
+    /// Records that a target is settled without an attempt of its own.
+    pub async fn settle(&self, run: Seq, settlement: Settlement) -> WriteResult {
+        self.wait(|done| Command::Append(Entry::Settlement(run, Box::new(settlement)), done)).await
+    }
+
+    /// Records what the listing showed.
+    pub async fn checked(&self, run: Seq, check: ListingCheck) -> WriteResult {
+        self.wait(|done| Command::Append(Entry::Check(run, check), done)).await
+    }
+
+    /// Records that a run is over, for now.
+    pub async fn end_run(&self, run: Seq, ending: RunEnding) -> WriteResult {
+        self.wait(|done| Command::Append(Entry::End(run, ending), done)).await
+    }
+
+    fn append(&self, entry: Entry, done: Done) {
+        if let Err(mpsc::SendError(Command::Append(_, done))) = self.sender.send(Command::Append(entry, done)) {
+            done(Err(Arc::new(AuditError::Closed)));
+        }
+    }
+
+    async fn wait(&self, command: impl FnOnce(Done) -> Command) -> WriteResult {
+        let (sender, receiver) = oneshot::channel();
+        let done: Done = Box::new(move |result| {
+            // Nobody waits any more where a worker was stopped at once.
+            let _ = sender.send(result);
+        });
+        // Where the writer is gone, `done` is dropped with the command, and the channel says so.
+        let _ = self.sender.send(command(done));
+        receiver.await.unwrap_or_else(|_| Err(Arc::new(AuditError::Closed)))
+    }
+}

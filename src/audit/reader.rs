@@ -1,0 +1,168 @@
+//! What a run needs to know of the log while it goes on: which targets are due, what is in doubt,
+//! what is known to be gone.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{AuditError, file};
+use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target};
+
+/// Asks the log questions. Never writes, and never blocks the writer.
+#[derive(Debug)]
+pub struct AuditReader {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+}
+
+/// A run that is not finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Its place.
+    pub seq: Seq,
+    /// Its id.
+    pub run_id: String,
+    /// When it began (RFC 3339, UTC).
+    pub started_at: String,
+    /// Where the API was.
+    pub base_url: String,
+}
+
+/// Attempts of target `t` after which nobody knows whether it was deleted: sent without an answer
+/// in the log, or answered unclearly.
+const DOUBTED: &str = "EXISTS (
+    SELECT 1 FROM record s
+    LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
+    WHERE s.target = t.seq AND s.kind = 'send'
+      AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer')))";
+
+const SETTLED: &str =
+    "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
+
+impl AuditReader {
+    /// Opens the log at `path` for reading.
+    ///
+    /// # Errors
+    /// Where there is no log, or the file is not ours.
+    pub fn open(path: &Path) -> Result<Self, AuditError> {
+        Ok(Self { connection: file::open_for_reading(path)?, path: path.to_owned() })
+    }
+
+    /// The log's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The targets of `run` that are due, from behind number `after`, at most `limit` of them.
+    pub fn due(&self, run: Seq, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
+        let query = format!(
+            "SELECT t.seq, t.number, t.name,
+                    coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0),
+                    {DOUBTED}
+               FROM record t
+              WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 AND NOT {SETTLED}
+              ORDER BY t.number LIMIT ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&query).map_err(|e| self.failed(e))?;
+        let rows = statement
+            .query_map(params![run.0, after, limit], |row| {
+                let name: String = row.get(2)?;
+                let name = DatasourceName::new(&name).map_err(|error| {
+                    rusqlite::Error::FromSqlConversionFailure(
+                        2,
+                        rusqlite::types::Type::Text,
+                        Box::new(error),
+                    )
+                })?;
+                Ok(Target {
+                    seq: Seq(row.get(0)?),
+                    number: row.get(1)?,
+                    name,
+                    attempts: row.get(3)?,
+                    doubted: row.get(4)?,
+                })
+            })
+            .map_err(|e| self.failed(e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+
+    /// How many targets of `run` ended how.
+    pub fn counts(&self, run: Seq) -> Result<Counts, AuditError> {
+        let mut counts = Counts::default();
+        let planned: u64 = self
+            .connection
+            .query_row("SELECT count(*) FROM record WHERE kind = 'target' AND run = ?1", [run.0], |row| {
+                row.get(0)
+            })
+            .map_err(|e| self.failed(e))?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT outcome, count(*) FROM record WHERE run = ?1 AND outcome IS NOT NULL GROUP BY outcome")
+            .map_err(|e| self.failed(e))?;
+        let rows = statement
+            .query_map([run.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))
+            .map_err(|e| self.failed(e))?;
+        for row in rows {
+            let (outcome, n) = row.map_err(|e| self.failed(e))?;
+            if let Ok(outcome) = outcome.parse() {
+                counts.add(outcome, n);
+            }
+        }
+        counts.add(Outcome::Pending, planned.saturating_sub(counts.planned()));
+        Ok(counts)
+    }
+
+    /// The newest run over these targets on this host that is not finished.
+    pub fn open_run_of(&self, targets_sha256: &str, base_url: &str) -> Result<Option<OpenRun>, AuditError> {
+        self.open_run(
+            "r.detail ->> '$.targets_sha256' = ?1 AND r.detail ->> '$.base_url' = ?2",
+            params![targets_sha256, base_url],
+        )
+    }
+
+    /// The run `run_id`, or the newest one that is not finished; `None` where it is finished.
+    pub fn open_run_named(&self, run_id: Option<&str>) -> Result<Option<OpenRun>, AuditError> {
+        match run_id {
+            Some(run_id) => self.open_run("r.name = ?1", params![run_id]),
+            None => self.open_run("1", params![]),
+        }
+    }
+
+    fn open_run(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<OpenRun>, AuditError> {
+        let query = format!(
+            "SELECT r.seq, r.name, v.started_at, v.base_url FROM record r JOIN runs v ON v.run_id = r.name
+              WHERE r.kind = 'run' AND v.status <> 'finished' AND {which} ORDER BY r.seq DESC LIMIT 1"
+        );
+        self.connection
+            .query_row(&query, values, |row| {
+                Ok(OpenRun {
+                    seq: Seq(row.get(0)?),
+                    run_id: row.get(1)?,
+                    started_at: row.get(2)?,
+                    base_url: row.get(3)?,
+                })
+            })
+            .optional()
+            .map_err(|e| self.failed(e))
+    }
+
+    /// The run in which this log last saw the datasource go on this host, and when (RFC 3339).
+    pub fn known_gone(&self, name: &str, base_url: &str) -> Result<Option<(String, String)>, AuditError> {
+        self.connection
+            .prepare_cached(
+                "SELECT v.run_id, v.finished_at FROM results v JOIN runs r ON r.run_id = v.run_id
+                  WHERE v.datasource = ?1 AND v.outcome IN ('deleted', 'deleted_unconfirmed')
+                    AND r.base_url = ?2
+                  ORDER BY v.finished_at DESC LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                statement.query_row(params![name, base_url], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
+            .map_err(|e| self.failed(e))
+    }
+
+    pub(super) fn failed(&self, source: rusqlite::Error) -> AuditError {
+        AuditError::Sqlite { path: self.path.clone(), action: "read", source }
+    }
+}

@@ -1,0 +1,231 @@
+//! One row of the log, and its canonical form, over which the chain's hash goes.
+//!
+//! The canonical form of a record is the concatenation of its columns in the table's order, without
+//! `hash`. Each column is one tag byte and its content:
+//!
+//! | value | bytes |
+//! |---|---|
+//! | NULL | `00` |
+//! | integer | `01`, then 8 bytes, big-endian, two's complement |
+//! | text | `02`, then its length in bytes as 4 bytes big-endian, then its UTF-8 |
+//!
+//! `hash` is SHA-256 over the 32 bytes of the previous record's hash (zeros before the first) and
+//! this form. Both are decided once: a log outlives the program that wrote it.
+
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{CachedStatement, Row, ToSql};
+use sha2::{Digest, Sha256};
+
+/// A link of the chain.
+pub(super) type Hash = [u8; 32];
+
+/// The hash "before" the first record.
+pub(super) const BEFORE_THE_FIRST: Hash = [0; 32];
+
+/// Writes one record, with the columns in the order of [`Record::columns`] and `hash` last.
+pub(super) const INSERT: &str = "INSERT INTO record VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+
+/// What a record tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Log,
+    Run,
+    Target,
+    Send,
+    Answer,
+    Settle,
+    Check,
+    Resume,
+    End,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Run => "run",
+            Self::Target => "target",
+            Self::Send => "send",
+            Self::Answer => "answer",
+            Self::Settle => "settle",
+            Self::Check => "check",
+            Self::Resume => "resume",
+            Self::End => "end",
+        }
+    }
+}
+
+/// One row, but for the place, the time and the hash that the writer gives it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'a> {
+    pub(super) kind: Kind,
+    pub(super) run: Option<i64>,
+    pub(super) target: Option<i64>,
+    pub(super) number: Option<i64>,
+    pub(super) name: Option<&'a str>,
+    pub(super) verdict: Option<&'a str>,
+    pub(super) http_status: Option<u16>,
+    pub(super) error_code: Option<&'a str>,
+    pub(super) message: Option<&'a str>,
+    pub(super) latency_us: Option<i64>,
+    pub(super) waited_us: Option<i64>,
+    pub(super) datasource_id: Option<&'a str>,
+    pub(super) outcome: Option<&'a str>,
+    pub(super) evidence: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
+    pub(super) ticket: Option<&'a str>,
+    pub(super) detail: Option<&'a str>,
+}
+
+impl Record<'_> {
+    /// A record of which only the kind is set.
+    pub(super) const fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            run: None,
+            target: None,
+            number: None,
+            name: None,
+            verdict: None,
+            http_status: None,
+            error_code: None,
+            message: None,
+            latency_us: None,
+            waited_us: None,
+            datasource_id: None,
+            outcome: None,
+            evidence: None,
+            reason: None,
+            ticket: None,
+            detail: None,
+        }
+    }
+
+    fn columns(&self, seq: i64, at_us: i64) -> [Value<'_>; 19] {
+        let text = |value: Option<_>| value.map_or(Value::Null, Value::Text);
+        let integer = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);
+        [
+            Value::Integer(seq),
+            Value::Text(self.kind.as_str()),
+            Value::Integer(at_us),
+            integer(self.run),
+            integer(self.target),
+            integer(self.number),
+            text(self.name),
+            text(self.verdict),
+            integer(self.http_status.map(i64::from)),
+            text(self.error_code),
+            text(self.message),
+            integer(self.latency_us),
+            integer(self.waited_us),
+            text(self.datasource_id),
+            text(self.outcome),
+            text(self.evidence),
+            text(self.reason),
+            text(self.ticket),
+            text(self.detail),
+        ]
+    }
+}
+
+/// The end of the chain: where the next record goes, and what it is chained to.
+#[derive(Debug, Clone)]
+pub(super) struct Head {
+    /// The last record's place; 0 before the first.
+    pub(super) seq: i64,
+    /// The last record's time.
+    pub(super) at_us: i64,
+    /// The last record's hash.
+    pub(super) hash: Hash,
+}
+
+impl Head {
+    /// Before the first record.
+    pub(super) const fn empty() -> Self {
+        Self { seq: 0, at_us: 0, hash: BEFORE_THE_FIRST }
+    }
+
+    /// Appends `record` with `statement`, which was prepared from [`INSERT`], and moves on to it.
+    pub(super) fn append(
+        &mut self,
+        statement: &mut CachedStatement<'_>,
+        buffer: &mut Vec<u8>,
+        record: &Record<'_>,
+        at_us: i64,
+    ) -> rusqlite::Result<i64> {
+        let seq = self.seq + 1;
+        let columns = record.columns(seq, at_us);
+        let hash = chained(&self.hash, &columns, buffer);
+        for (index, column) in columns.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, column)?;
+        }
+        statement.raw_bind_parameter(columns.len() + 1, &hash[..])?;
+        statement.raw_execute()?;
+        *self = Self { seq, at_us, hash };
+        Ok(seq)
+    }
+}
+
+/// Computes the hash of a stored row, of which `row` has the columns in the table's order, anew.
+pub(super) fn rehash(previous: &Hash, row: &Row<'_>) -> rusqlite::Result<Hash> {
+    let mut columns = Vec::with_capacity(19);
+    for index in 0..19 {
+        columns.push(match row.get_ref(index)? {
+            rusqlite::types::ValueRef::Integer(value) => Value::Integer(value),
+            rusqlite::types::ValueRef::Text(bytes) => Value::Bytes(bytes),
+            _ => Value::Null,
+        });
+    }
+    Ok(chained(previous, &columns, &mut Vec::new()))
+}
+
+fn chained(previous: &Hash, columns: &[Value<'_>], buffer: &mut Vec<u8>) -> Hash {
+    buffer.clear();
+    buffer.extend_from_slice(previous);
+    for column in columns {
+        column.encode(buffer);
+    }
+    Sha256::digest(&buffer).into()
+}
+
+/// A column's content.
+enum Value<'a> {
+    Null,
+    Integer(i64),
+    Text(&'a str),
+    /// Text as stored, which may have been tampered with.
+    Bytes(&'a [u8]),
+}
+
+impl Value<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.push(0),
+            Self::Integer(value) => {
+                out.push(1);
+                out.extend_from_slice(&value.to_be_bytes());
+            }
+            Self::Text(text) => encode_text(text.as_bytes(), out),
+            Self::Bytes(bytes) => encode_text(bytes, out),
+        }
+    }
+}
+
+fn encode_text(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(2);
+    // Every text is bounded far below 4 GiB before it becomes a record.
+    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        use rusqlite::types::ValueRef;
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(value) => ValueRef::Integer(*value),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Text(bytes),
+        }))
+    }
+}

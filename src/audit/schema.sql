@@ -1,0 +1,130 @@
+-- The audit log: one append-only table of records, chained by SHA-256, and the public views on it.
+--
+-- Every record has the same columns, so that one rule gives the canonical form of all of them
+-- (see chain.rs): the columns in the order below, but for `hash`.
+CREATE TABLE record (
+    seq           INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without a gap
+    kind          TEXT NOT NULL,        -- log, run, target, send, answer, settle, check, resume, end
+    at_us         INTEGER NOT NULL,     -- microseconds since 1970, UTC; never less than the record before
+    run           INTEGER,              -- seq of the `run` record that this one belongs to
+    target        INTEGER,              -- seq of the `target` record that this one is about
+    number        INTEGER,              -- target: its number in the run; send, answer: the attempt's number
+    name          TEXT,                 -- log: the log's id; run: the run's id; target: the datasource
+    verdict       TEXT,                 -- answer: what the attempt showed
+    http_status   INTEGER,
+    error_code    TEXT,
+    message       TEXT,
+    latency_us    INTEGER,              -- answer: first byte sent to last byte read
+    waited_us     INTEGER,              -- send: waited for the rate limit
+    datasource_id TEXT,                 -- answer: the id that the API told
+    outcome       TEXT,                 -- answer, settle: set where this record settles its target
+    evidence      TEXT,                 -- how the outcome is known
+    reason        TEXT,
+    ticket        TEXT,
+    detail        TEXT,                 -- what has no column; JSON, but for the bare word of a skip
+    hash          BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
+CREATE INDEX record_target_of_run ON record (run, number) WHERE kind = 'target';
+CREATE INDEX record_datasource ON record (name) WHERE kind = 'target';
+CREATE INDEX record_about_target ON record (target, number) WHERE target IS NOT NULL;
+CREATE INDEX record_outcome ON record (run, outcome) WHERE outcome IS NOT NULL;
+CREATE INDEX record_run_state ON record (run, seq) WHERE kind IN ('resume', 'end');
+CREATE INDEX record_check ON record (run, seq) WHERE kind = 'check';
+
+CREATE TRIGGER record_is_never_updated BEFORE UPDATE ON record
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: no record is updated'); END;
+
+CREATE TRIGGER record_is_never_deleted BEFORE DELETE ON record
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: no record is deleted'); END;
+
+-- INSERT OR REPLACE fires neither of the two above, so an occupied place is refused here.
+CREATE TRIGGER record_is_only_appended BEFORE INSERT ON record
+WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM record)
+BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: a record goes behind the last one'); END;
+
+CREATE TRIGGER record_settles_once BEFORE INSERT ON record
+WHEN NEW.outcome IS NOT NULL
+ AND EXISTS (SELECT 1 FROM record WHERE target = NEW.target AND outcome IS NOT NULL)
+BEGIN SELECT RAISE(ABORT, 'a target has exactly one outcome'); END;
+
+CREATE VIEW runs AS
+SELECT
+    r.name AS run_id,
+    strftime('%Y-%m-%dT%H:%M:%S', r.at_us / 1000000, 'unixepoch') || printf('.%06dZ', r.at_us % 1000000) AS started_at,
+    CASE e.kind WHEN 'end' THEN
+        strftime('%Y-%m-%dT%H:%M:%S', e.at_us / 1000000, 'unixepoch') || printf('.%06dZ', e.at_us % 1000000)
+    END AS finished_at,
+    CASE e.kind WHEN 'end' THEN e.detail ->> '$.status' ELSE 'unfinished' END AS status,
+    r.detail ->> '$.input' AS input,
+    r.detail ->> '$.input_sha256' AS input_sha256,
+    (SELECT count(*) FROM record t WHERE t.kind = 'target' AND t.run = r.seq) AS planned,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'deleted') AS deleted,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'deleted_unconfirmed') AS deleted_unconfirmed,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'not_found') AS not_found,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'in_use') AS in_use,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'rejected') AS rejected,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'failed') AS failed,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'unknown') AS unknown,
+    (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome = 'skipped') AS skipped,
+    (SELECT count(*) FROM record t WHERE t.kind = 'target' AND t.run = r.seq)
+        - (SELECT count(*) FROM record o WHERE o.run = r.seq AND o.outcome IS NOT NULL) AS pending,
+    r.detail ->> '$.operator' AS operator,
+    r.reason AS reason,
+    r.ticket AS ticket,
+    r.detail ->> '$.base_url' AS base_url,
+    r.detail ->> '$.tool_version' AS tool_version,
+    r.detail ->> '$.host' AS host,
+    CASE e.kind WHEN 'end' THEN e.detail ->> '$.exit_code' END AS exit_code
+FROM record r
+LEFT JOIN record e
+    ON e.seq = (SELECT max(x.seq) FROM record x WHERE x.run = r.seq AND x.kind IN ('resume', 'end'))
+WHERE r.kind = 'run';
+
+CREATE VIEW results AS
+SELECT
+    r.name AS run_id,
+    t.number AS target,
+    t.name AS datasource,
+    coalesce(o.outcome, 'pending') AS outcome,
+    coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0) AS attempts,
+    o.http_status AS http_status,
+    o.error_code AS error_code,
+    o.message AS message,
+    o.datasource_id AS datasource_id,
+    -- An acknowledged deletion that the listing bore out afterwards: recorded once for the run.
+    CASE WHEN o.outcome IN ('deleted', 'deleted_unconfirmed') THEN coalesce(
+            (SELECT c.evidence FROM record c WHERE c.kind = 'check' AND c.target = t.seq),
+            (SELECT c.evidence FROM record c
+              WHERE c.kind = 'check' AND c.run = r.seq AND c.target IS NULL AND c.seq > o.seq),
+            o.evidence)
+        ELSE o.evidence END AS evidence,
+    o.detail AS detail,
+    (SELECT strftime('%Y-%m-%dT%H:%M:%S', a.at_us / 1000000, 'unixepoch') || printf('.%06dZ', a.at_us % 1000000)
+       FROM record a WHERE a.target = t.seq AND a.number = 1 AND a.kind = 'send') AS first_attempt_at,
+    strftime('%Y-%m-%dT%H:%M:%S', o.at_us / 1000000, 'unixepoch') || printf('.%06dZ', o.at_us % 1000000) AS finished_at
+FROM record t
+JOIN record r ON r.seq = t.run
+LEFT JOIN record o ON o.target = t.seq AND o.outcome IS NOT NULL
+WHERE t.kind = 'target';
+
+CREATE VIEW attempts AS
+SELECT
+    r.name AS run_id,
+    t.number AS target,
+    t.name AS datasource,
+    s.number AS attempt,
+    strftime('%Y-%m-%dT%H:%M:%S', s.at_us / 1000000, 'unixepoch') || printf('.%06dZ', s.at_us % 1000000) AS started_at,
+    strftime('%Y-%m-%dT%H:%M:%S', a.at_us / 1000000, 'unixepoch') || printf('.%06dZ', a.at_us % 1000000) AS finished_at,
+    a.verdict AS verdict,
+    a.http_status AS http_status,
+    a.error_code AS error_code,
+    a.message AS message,
+    a.latency_us / 1000.0 AS latency_ms,
+    s.waited_us / 1000.0 AS waited_ms,
+    r.name || '-' || t.number || '-' || s.number AS request_id
+FROM record s
+JOIN record t ON t.seq = s.target
+JOIN record r ON r.seq = t.run
+LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
+WHERE s.kind = 'send';

@@ -1,0 +1,294 @@
+//! The one writer: a thread that owns the connection and shares each commit among all who wait.
+//!
+//! It takes what lies in its inbox, writes it in one transaction, commits once, and only then tells
+//! those who wait that their record is durable. Once a write has failed, no attempt may start any
+//! more (the log fails closed); what did happen is still recorded wherever that is possible.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::entry::{Entry, RunOpening};
+use super::file::Identity;
+use super::record::{Hash, Head, INSERT, Kind, Record, rehash};
+use super::{AuditError, WriteResult};
+use crate::vocabulary::{NewTarget, Seq, Timestamp};
+
+/// Called once the record is durable, or cannot become so.
+pub(super) type Done = Box<dyn FnOnce(WriteResult) + Send>;
+
+/// The targets that a run begins with, read once, in order.
+pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;
+
+/// What the writer is asked for.
+pub(super) enum Command {
+    /// Append one record.
+    Append(Entry, Done),
+    /// Append a run and all its targets, all or nothing.
+    Begin(RunOpening, NewTargets, Done),
+}
+
+/// More than this never shares one commit, so that nobody waits for long.
+const LARGEST_BATCH: usize = 1024;
+
+/// How often, and how far apart, a fact that could not be recorded is tried again.
+const RESCUE_TRIES: u32 = 3;
+const RESCUE_PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) identity: Identity,
+    pub(super) head: Head,
+    pub(super) clock_tolerance: Duration,
+    pub(super) failure: Option<Arc<AuditError>>,
+}
+
+impl Writer {
+    /// Finds the end of the chain, and checks that it holds there.
+    pub(super) fn find_head(connection: &Connection, path: &std::path::Path) -> Result<Head, AuditError> {
+        let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
+        let mut statement =
+            connection.prepare("SELECT * FROM record ORDER BY seq DESC LIMIT 1").map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        let Some(last) = rows.next().map_err(failed)? else { return Ok(Head::empty()) };
+        let (seq, at_us): (i64, i64) = (last.get(0).map_err(failed)?, last.get(2).map_err(failed)?);
+        let hash: Hash = last.get(19).map_err(failed)?;
+        drop(rows);
+        let previous = if seq == 1 {
+            super::record::BEFORE_THE_FIRST
+        } else {
+            connection
+                .query_row("SELECT hash FROM record WHERE seq = ?1", [seq - 1], |row| row.get(0))
+                .map_err(failed)?
+        };
+        let recomputed = connection
+            .query_row("SELECT * FROM record WHERE seq = ?1", [seq], |row| rehash(&previous, row))
+            .map_err(failed)?;
+        if recomputed != hash {
+            return Err(AuditError::BrokenChain { path: path.to_owned(), seq });
+        }
+        Ok(Head { seq, at_us, hash })
+    }
+
+    /// Writes the first record of a new log.
+    pub(super) fn begin_log(&mut self, options: &super::LogOptions) -> Result<(), AuditError> {
+        let detail = serde_json::json!({
+            "format": 1,
+            "tool_version": options.tool_version,
+            "sqlite_version": rusqlite::version(),
+        });
+        let entry =
+            Entry::Log { at: options.at, log_id: options.new_log_id.clone(), detail: detail.to_string() };
+        self.commit(std::iter::once(&entry)).map(|_| ())
+    }
+
+    /// The log's random id, from its first record.
+    pub(super) fn log_id(&self) -> Result<String, AuditError> {
+        let id = self.connection.query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0));
+        id.map_err(|source| AuditError::Sqlite { path: self.path.clone(), action: "read", source })
+    }
+
+    /// Serves `inbox` until everybody who can write is gone, then folds the log into one file.
+    pub(super) fn serve(mut self, inbox: &Receiver<Command>) {
+        let mut batch = Vec::new();
+        while let Ok(first) = inbox.recv() {
+            let mut next = Some(first);
+            loop {
+                match next.take() {
+                    Some(Command::Append(entry, done)) => batch.push((entry, done)),
+                    Some(Command::Begin(opening, targets, done)) => {
+                        self.write(&mut batch);
+                        done(self.begin(&opening, targets));
+                    }
+                    None => {}
+                }
+                if batch.len() >= LARGEST_BATCH {
+                    break;
+                }
+                match inbox.try_recv() {
+                    Ok(command) => next = Some(command),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+            self.write(&mut batch);
+        }
+        self.close();
+    }
+
+    fn write(&mut self, batch: &mut Vec<(Entry, Done)>) {
+        if batch.is_empty() {
+            return;
+        }
+        if self.failure.is_none() {
+            match self.commit(batch.iter().map(|(entry, _)| entry)) {
+                Ok(last) => {
+                    let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
+                    for (offset, (_, done)) in (0_i64..).zip(batch.drain(..)) {
+                        done(Ok(Seq(first + offset)));
+                    }
+                    return;
+                }
+                Err(error) => self.failure = Some(Arc::new(error)),
+            }
+        }
+        let (starts, facts): (Vec<_>, Vec<_>) =
+            batch.drain(..).partition(|(entry, _)| matches!(entry, Entry::AttemptStart(..)));
+        for (_, done) in starts {
+            done(Err(self.refusal()));
+        }
+        self.rescue(facts);
+    }
+
+    /// Tries to record what did happen, although the log has failed.
+    fn rescue(&mut self, mut facts: Vec<(Entry, Done)>) {
+        for attempt in 0..RESCUE_TRIES {
+            if facts.is_empty() {
+                return;
+            }
+            if attempt > 0 {
+                std::thread::sleep(RESCUE_PAUSE);
+            }
+            if let Ok(last) = self.commit(facts.iter().map(|(entry, _)| entry)) {
+                for (_, done) in facts.drain(..) {
+                    done(Ok(Seq(last)));
+                }
+            }
+        }
+        for (entry, done) in facts {
+            tracing::error!(record = ?entry, "this could not be recorded in the audit log");
+            done(Err(self.refusal()));
+        }
+    }
+
+    fn refusal(&self) -> Arc<AuditError> {
+        self.failure.clone().unwrap_or_else(|| Arc::new(AuditError::Closed))
+    }
+
+    /// Writes all of `entries` in one transaction, and returns once they are durable.
+    fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
+        self.identity.check()?;
+        let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
+        let result = self.transact(|head, append| {
+            for entry in entries {
+                let at_us = not_before(entry.at(), head.at_us, tolerance)?;
+                entry.with_record(|record| append(head, record, at_us))?;
+            }
+            Ok(())
+        });
+        if result.is_err() {
+            self.head = head;
+        }
+        result.map(|()| self.head.seq)
+    }
+
+    fn begin(&mut self, opening: &RunOpening, targets: NewTargets) -> WriteResult {
+        if self.failure.is_some() {
+            return Err(self.refusal());
+        }
+        let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
+        let mut run = 0;
+        let result = self.identity.check().and_then(|()| {
+            self.transact(|head, append| {
+                let at_us = not_before(opening.at, head.at_us, tolerance)?;
+                run = opening.with_record(|record| append(head, record, at_us))?;
+                for (number, target) in (1_i64..).zip(targets) {
+                    let target = target.map_err(|source| AuditError::Targets { source })?;
+                    let record = Record {
+                        run: Some(run),
+                        number: Some(number),
+                        name: Some(target.name.as_str()),
+                        reason: target.reason.as_deref(),
+                        ticket: target.ticket.as_deref(),
+                        ..Record::of(Kind::Target)
+                    };
+                    let seq = append(head, &record, at_us)?;
+                    if let Some((reason, message)) = &target.skip {
+                        append(head, &skipped(run, seq, *reason, message), at_us)?;
+                    }
+                }
+                Ok(())
+            })
+        });
+        match result {
+            Ok(()) => Ok(Seq(run)),
+            Err(error) => {
+                self.head = head;
+                let error = Arc::new(error);
+                self.failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn transact(
+        &mut self,
+        write: impl FnOnce(
+            &mut Head,
+            &mut dyn FnMut(&mut Head, &Record<'_>, i64) -> Result<i64, AuditError>,
+        ) -> Result<(), AuditError>,
+    ) -> Result<(), AuditError> {
+        let path = self.path.clone();
+        let failed = |source| AuditError::Sqlite { path: path.clone(), action: "write to", source };
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        {
+            let mut statement = transaction.prepare_cached(INSERT).map_err(failed)?;
+            let mut buffer = Vec::with_capacity(512);
+            write(&mut self.head, &mut |head, record, at_us| {
+                head.append(&mut statement, &mut buffer, record, at_us).map_err(failed)
+            })?;
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a
+    /// read-only folder. Where somebody is reading just now, the next one to close does it.
+    fn close(self) {
+        if self.identity.check().is_ok() {
+            let folded = self.connection.pragma_update(None, "journal_mode", "delete");
+            if let Err(error) = folded {
+                tracing::debug!(%error, "the write-ahead log stays beside the audit log");
+            }
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the audit log did not close cleanly");
+        }
+    }
+}
+
+fn skipped<'a>(
+    run: i64,
+    target: i64,
+    reason: crate::vocabulary::SkipReason,
+    message: &'a str,
+) -> Record<'a> {
+    use crate::vocabulary::{Evidence, Outcome, SkipReason};
+    let evidence = match reason {
+        SkipReason::Protected => Evidence::Rule,
+        SkipReason::AlreadyDeleted => Evidence::AuditLog,
+    };
+    Record {
+        run: Some(run),
+        target: Some(target),
+        outcome: Some(Outcome::Skipped.as_str()),
+        evidence: Some(evidence.as_str()),
+        message: Some(message),
+        detail: Some(reason.as_str()),
+        ..Record::of(Kind::Settle)
+    }
+}
+
+/// Records are in order of time. Small steps back (threads that finish at once, a clock being
+/// slewed) are levelled; a jump back is an error, as it would make the log tell a false story.
+fn not_before(at: Timestamp, last_us: i64, tolerance: Duration) -> Result<i64, AuditError> {
+    let at_us = at.as_micros();
+    let behind = last_us.saturating_sub(at_us);
+    if i128::from(behind) > i128::try_from(tolerance.as_micros()).unwrap_or(i128::MAX) {
+        return Err(AuditError::ClockWentBack { by_seconds: behind / 1_000_000 });
+    }
+    Ok(at_us.max(last_us))
+}

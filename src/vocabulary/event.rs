@@ -1,0 +1,136 @@
+//! What happens in a run: the facts that are recorded, and the events that are shown.
+
+use std::time::Duration;
+
+use super::{Counts, DatasourceName, Evidence, Outcome, SkipReason, Timestamp, Verdict};
+
+/// The place of a record in the audit log, from 1. It also stands for what the record began: a
+/// run or a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub i64);
+
+/// A target that a run is about to take on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTarget {
+    /// Its name.
+    pub name: DatasourceName,
+    /// Why it goes, from the input's `reason` column.
+    pub reason: Option<String>,
+    /// The ticket that asked for it, from the input's `ticket` column.
+    pub ticket: Option<String>,
+    /// Where it will not be sent: why, and in words.
+    pub skip: Option<(SkipReason, String)>,
+}
+
+/// A target that is due: recorded, and not settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The record that took it on.
+    pub seq: Seq,
+    /// Its number in the run, from 1.
+    pub number: u64,
+    /// Its name.
+    pub name: DatasourceName,
+    /// How many attempts were made for it already, by an interrupted process.
+    pub attempts: u32,
+    /// Whether one of them, or one of an earlier run, got no clear answer.
+    pub doubted: bool,
+}
+
+/// An attempt that is about to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptStart {
+    /// Its target.
+    pub target: Seq,
+    /// Its number for the target, from 1.
+    pub number: u32,
+    /// When.
+    pub at: Timestamp,
+    /// How long it waited for the rate limit.
+    pub waited: Duration,
+}
+
+/// An attempt that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEnd {
+    /// Its target.
+    pub target: Seq,
+    /// Its number for the target, from 1.
+    pub number: u32,
+    /// When.
+    pub at: Timestamp,
+    /// From the first byte sent to the last byte read.
+    pub latency: Duration,
+    /// What it showed.
+    pub answer: Answer,
+    /// The outcome that it settles its target with, where it does.
+    pub outcome: Option<Outcome>,
+    /// The names of what depends on the datasource, where it is in use and they could be found.
+    pub dependants: Vec<String>,
+}
+
+/// What one attempt brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What it shows.
+    pub verdict: Verdict,
+    /// The HTTP status, where there was one.
+    pub http_status: Option<u16>,
+    /// The API's error code, or our word for a failure below HTTP.
+    pub error_code: Option<String>,
+    /// The API's message, or ours for a failure below HTTP.
+    pub message: Option<String>,
+    /// The id of the datasource, where the API told it.
+    pub datasource_id: Option<String>,
+}
+
+/// A target that is settled without an attempt of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The target.
+    pub target: Seq,
+    /// When.
+    pub at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How that is known.
+    pub evidence: Evidence,
+    /// The last answer, where there was one.
+    pub answer: Option<Answer>,
+}
+
+/// Something that those who watch a run may want to show. Sent only after it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEvent {
+    /// The run is about to send its first request.
+    Begun {
+        /// What is known before: settled where it was interrupted earlier, skipped, pending.
+        counts: Counts,
+    },
+    /// A target has its outcome.
+    Settled {
+        /// The target's name.
+        name: DatasourceName,
+        /// Its outcome.
+        outcome: Outcome,
+    },
+    /// An attempt failed in a way that may pass; the target is tried again.
+    Retrying {
+        /// The target's name.
+        name: DatasourceName,
+        /// What the attempt showed.
+        verdict: Verdict,
+    },
+    /// The server asked everybody to wait.
+    Paused {
+        /// For how long.
+        pause: Duration,
+        /// Why, in words.
+        why: String,
+    },
+    /// The run winds down: no new attempt starts.
+    Stopping {
+        /// Why, in words.
+        why: String,
+    },
+}

@@ -1,0 +1,206 @@
+//! The one final state of a target in a run, how it is known, and the counts that must add up.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The one final state of a target in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// 200 from the API.
+    Deleted,
+    /// "Not found", or absent from the listing, after an attempt that got no clear answer.
+    DeletedUnconfirmed,
+    /// "Not found" on the first clear answer.
+    NotFound,
+    /// Something depends on it: a person must remove the dependants first.
+    InUse,
+    /// Any other definite refusal.
+    Rejected,
+    /// Retries used up, the last answer a server error; it still exists as far as is known.
+    Failed,
+    /// Retries used up without a clear answer.
+    Unknown,
+    /// Never sent: protected, or already deleted.
+    Skipped,
+    /// Not finished: the run was stopped before.
+    Pending,
+}
+
+impl Outcome {
+    /// Every outcome, in the order in which reports show them.
+    pub const ALL: [Self; 9] = [
+        Self::Deleted,
+        Self::DeletedUnconfirmed,
+        Self::NotFound,
+        Self::InUse,
+        Self::Rejected,
+        Self::Failed,
+        Self::Unknown,
+        Self::Skipped,
+        Self::Pending,
+    ];
+
+    /// The word that stands in the audit log, in reports and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::DeletedUnconfirmed => "deleted_unconfirmed",
+            Self::NotFound => "not_found",
+            Self::InUse => "in_use",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// Whether the datasource is known to be gone by our own doing.
+    #[must_use]
+    pub const fn is_gone(self) -> bool {
+        matches!(self, Self::Deleted | Self::DeletedUnconfirmed)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = UnknownOutcome;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOutcome> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+            .ok_or_else(|| UnknownOutcome { text: text.to_owned() })
+    }
+}
+
+/// A word that names no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no outcome; the outcomes are deleted, deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped and pending")]
+pub struct UnknownOutcome {
+    /// The word.
+    pub text: String,
+}
+
+/// Why a target was never sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SkipReason {
+    /// A protection pattern matches its name.
+    Protected,
+    /// The audit log knows that it is gone already.
+    AlreadyDeleted,
+}
+
+impl SkipReason {
+    /// The word that stands in the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Protected => "protected",
+            Self::AlreadyDeleted => "already_deleted",
+        }
+    }
+}
+
+/// How an outcome is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Evidence {
+    /// The API's 200.
+    Acknowledged,
+    /// The API's own definite answer that it did not delete.
+    Refused,
+    /// "Not found" after an attempt in doubt.
+    NotFoundAfterDoubt,
+    /// The name is not in the listing that was read afterwards.
+    AbsentFromListing,
+    /// The name is still in the listing that was read afterwards.
+    StillListed,
+    /// Nothing settled it: retries were used up.
+    NoClearAnswer,
+    /// This audit log holds an earlier outcome.
+    AuditLog,
+    /// A rule of the configuration.
+    Rule,
+}
+
+impl Evidence {
+    /// The word that stands in the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Refused => "refused",
+            Self::NotFoundAfterDoubt => "not_found_after_doubt",
+            Self::AbsentFromListing => "absent_from_listing",
+            Self::StillListed => "still_listed",
+            Self::NoClearAnswer => "no_clear_answer",
+            Self::AuditLog => "audit_log",
+            Self::Rule => "rule",
+        }
+    }
+
+    /// How an outcome is known that the API's answer settled.
+    #[must_use]
+    pub const fn of_answer(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Deleted => Self::Acknowledged,
+            Outcome::DeletedUnconfirmed => Self::NotFoundAfterDoubt,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// How many targets ended in which outcome. The counts always add up to [`Counts::planned`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts([u64; Outcome::ALL.len()]);
+
+impl Counts {
+    /// `planned` targets, none of which is settled yet.
+    #[must_use]
+    pub fn all_pending(planned: u64) -> Self {
+        let mut counts = Self::default();
+        counts.0[Outcome::Pending as usize] = planned;
+        counts
+    }
+
+    /// Counts `n` targets with this outcome, beside what is counted already.
+    pub fn add(&mut self, outcome: Outcome, n: u64) {
+        self.0[outcome as usize] += n;
+    }
+
+    /// Moves one target from pending to `outcome`.
+    pub fn settle(&mut self, outcome: Outcome) {
+        let pending = &mut self.0[Outcome::Pending as usize];
+        *pending = pending.saturating_sub(1);
+        self.0[outcome as usize] += 1;
+    }
+
+    /// How many ended with `outcome`.
+    #[must_use]
+    pub const fn of(&self, outcome: Outcome) -> u64 {
+        self.0[outcome as usize]
+    }
+
+    /// How many targets there are in all.
+    #[must_use]
+    pub fn planned(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// How many are settled.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.planned() - self.of(Outcome::Pending)
+    }
+
+    /// The outcomes that occur, with their counts, in the order of [`Outcome::ALL`].
+    pub fn occurring(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
+        Outcome::ALL.into_iter().map(|o| (o, self.of(o))).filter(|(_, n)| *n > 0)
+    }
+}

@@ -1,0 +1,88 @@
+//! What one attempt showed.
+
+use std::fmt;
+
+use super::Outcome;
+
+/// What one attempt, that is one HTTP request for one target, showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// 200: the API says that it deleted the datasource.
+    Deleted,
+    /// `DATASOURCE_NAME_ERROR`: there is no datasource of that name.
+    NotFound,
+    /// `DATASOURCE_IN_USE`: something depends on it.
+    InUse,
+    /// Any other definite refusal.
+    Rejected,
+    /// The token is missing or invalid: no other name would fare better.
+    Unauthorized,
+    /// 429: turned away before anything was done.
+    Throttled,
+    /// 408 or 5xx. A proxy may have said it after the deletion was done.
+    ServerError,
+    /// The request may have been carried out, but no clear answer came back: a timeout, a cut
+    /// connection, an answer cut short, a status that the API does not document.
+    NoAnswer,
+    /// No connection was made, so nothing can have been carried out.
+    NotSent,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 9] = [
+        Self::Deleted,
+        Self::NotFound,
+        Self::InUse,
+        Self::Rejected,
+        Self::Unauthorized,
+        Self::Throttled,
+        Self::ServerError,
+        Self::NoAnswer,
+        Self::NotSent,
+    ];
+
+    /// The word that stands in the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::NotFound => "not_found",
+            Self::InUse => "in_use",
+            Self::Rejected => "rejected",
+            Self::Unauthorized => "unauthorized",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::NoAnswer => "no_answer",
+            Self::NotSent => "not_sent",
+        }
+    }
+
+    /// Whether the deletion may have been carried out although nothing says so.
+    #[must_use]
+    pub const fn leaves_doubt(self) -> bool {
+        matches!(self, Self::ServerError | Self::NoAnswer)
+    }
+
+    /// The outcome that this verdict settles its target with, or `None` where it settles nothing.
+    ///
+    /// `doubted`: whether an earlier attempt for the same datasource got no clear answer. "Not
+    /// found" then most likely means that the earlier attempt deleted it.
+    #[must_use]
+    pub const fn settles(self, doubted: bool) -> Option<Outcome> {
+        match self {
+            Self::Deleted => Some(Outcome::Deleted),
+            Self::NotFound if doubted => Some(Outcome::DeletedUnconfirmed),
+            Self::NotFound => Some(Outcome::NotFound),
+            Self::InUse => Some(Outcome::InUse),
+            Self::Rejected => Some(Outcome::Rejected),
+            Self::Unauthorized | Self::Throttled | Self::ServerError | Self::NoAnswer | Self::NotSent => None,
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
