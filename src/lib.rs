@@ -1,3 +1,9 @@
 //! decom deletes Databrain datasources in bulk and can prove afterwards what it did.
+pub mod api;
 pub mod audit;
+pub mod config;
+pub mod pace;
+pub mod plan;
+pub mod report;
+pub mod run;
 pub mod vocabulary;

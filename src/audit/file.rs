@@ -172,7 +172,7 @@ fn refuse_network(path: &Path) -> Result<(), AuditError> {
     let io = |source| AuditError::Io { path: folder.to_owned(), action: "open", source };
     let found = rustix::fs::statfs(folder).map_err(|error| io(error.into()))?;
     // The numbers are those of statfs(2) and the kernel's linux/magic.h.
-    let filesystem = match i64::from(found.f_type) & 0xffff_ffff {
+    let filesystem = match found.f_type & 0xffff_ffff {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
         0x0102_1997 => "9P",

@@ -166,6 +166,11 @@ impl Recorder {
         self.wait(|done| Command::Append(Entry::End(run, ending), done)).await
     }
 
+    /// Returns once everything that was handed over before is written, or cannot be.
+    pub async fn flush(&self) -> Result<(), Arc<AuditError>> {
+        self.wait(Command::Flush).await.map(|_| ())
+    }
+
     fn append(&self, entry: Entry, done: Done) {
         if let Err(mpsc::SendError(Command::Append(_, done))) = self.sender.send(Command::Append(entry, done)) {
             done(Err(Arc::new(AuditError::Closed)));

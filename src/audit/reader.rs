@@ -113,6 +113,31 @@ impl AuditReader {
         Ok(counts)
     }
 
+    /// How many targets of `run` were skipped because they are protected.
+    pub fn protected(&self, run: Seq) -> Result<u64, AuditError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail = 'protected'",
+                [run.0],
+                |row| row.get(0),
+            )
+            .map_err(|e| self.failed(e))
+    }
+
+    /// The target of `run` of this name, where it ended as gone.
+    pub fn gone_target(&self, run: Seq, name: &str) -> Result<Option<Seq>, AuditError> {
+        self.connection
+            .prepare_cached(
+                "SELECT t.seq FROM record t JOIN record o ON o.target = t.seq
+                  WHERE t.kind = 'target' AND t.name = ?1 AND t.run = ?2
+                    AND o.outcome IN ('deleted', 'deleted_unconfirmed')",
+            )
+            .and_then(|mut statement| {
+                statement.query_row(params![name, run.0], |row| Ok(Seq(row.get(0)?))).optional()
+            })
+            .map_err(|e| self.failed(e))
+    }
+
     /// The newest run over these targets on this host that is not finished.
     pub fn open_run_of(&self, targets_sha256: &str, base_url: &str) -> Result<Option<OpenRun>, AuditError> {
         self.open_run(

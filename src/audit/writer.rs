@@ -29,6 +29,8 @@ pub(super) enum Command {
     Append(Entry, Done),
     /// Append a run and all its targets, all or nothing.
     Begin(RunOpening, NewTargets, Done),
+    /// Write what came before, and say so.
+    Flush(Done),
 }
 
 /// More than this never shares one commit, so that nobody waits for long.
@@ -103,6 +105,10 @@ impl Writer {
                     Some(Command::Begin(opening, targets, done)) => {
                         self.write(&mut batch);
                         done(self.begin(&opening, targets));
+                    }
+                    Some(Command::Flush(done)) => {
+                        self.write(&mut batch);
+                        done(self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err));
                     }
                     None => {}
                 }
@@ -260,12 +266,12 @@ impl Writer {
     }
 }
 
-fn skipped<'a>(
+fn skipped(
     run: i64,
     target: i64,
     reason: crate::vocabulary::SkipReason,
-    message: &'a str,
-) -> Record<'a> {
+    message: &str,
+) -> Record<'_> {
     use crate::vocabulary::{Evidence, Outcome, SkipReason};
     let evidence = match reason {
         SkipReason::Protected => Evidence::Rule,

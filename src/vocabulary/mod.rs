@@ -6,6 +6,7 @@ mod history;
 mod name;
 mod outcome;
 mod time;
+mod token;
 mod verdict;
 
 pub use event::{Answer, AttemptEnd, AttemptStart, NewTarget, RunEvent, Seq, Settlement, Target};
@@ -14,4 +15,5 @@ pub use history::{RunSummary, TargetResult};
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, Outcome, SkipReason, UnknownOutcome};
 pub use time::{Clock, SystemClock, Timestamp};
+pub use token::{Token, TokenError};
 pub use verdict::Verdict;

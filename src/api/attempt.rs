@@ -1,0 +1,273 @@
+//! One attempt, the innermost layer: recorded durably, sent, read, understood, recorded again.
+//!
+//! This is the one place where a deletion can leave.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Request, Response};
+use reqwest_middleware::{Error, Middleware, Next};
+
+use super::client::described;
+use super::dependants::Dependants;
+use super::pacing::{Waited, costs_nothing};
+use super::{ApiError, Body, BodyEnd, Ledger, Reading, classify};
+use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Outcome, Target, Token, Verdict};
+
+/// How much of a body is read at the most, in bytes.
+const LONGEST_BODY: usize = 64 * 1024;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The delivery of one target through all its attempts; travels with the request.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    target: Target,
+    /// The number of the last attempt, over all processes.
+    number: AtomicU32,
+    /// How many attempts of this delivery count against `--max-attempts`.
+    counted: AtomicU32,
+    doubted: AtomicBool,
+    in_flight: AtomicBool,
+    result: Mutex<Option<Delivered>>,
+}
+
+/// How the delivery of a target ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// The API's answer settled it; the outcome is recorded with the answer.
+    Settled(Outcome),
+    /// All attempts are used up, or trying again cannot help, and nothing is settled.
+    Exhausted {
+        /// The last answer.
+        answer: Answer,
+        /// Whether one of the attempts may have been carried out.
+        doubted: bool,
+    },
+    /// The token is not accepted: no other name would fare better.
+    Unauthorized(Answer),
+}
+
+impl Delivery {
+    pub(super) fn of(target: Target) -> Self {
+        Self {
+            number: AtomicU32::new(target.attempts),
+            counted: AtomicU32::new(0),
+            doubted: AtomicBool::new(target.doubted),
+            in_flight: AtomicBool::new(false),
+            result: Mutex::new(None),
+            target,
+        }
+    }
+
+    /// Whether an attempt is recorded as begun, and not yet as ended.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take_result(&self) -> Option<Delivered> {
+        self.result.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What an attempt showed, handed outwards with its response.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// Whether another attempt may help, and one is left.
+    pub(super) try_again: bool,
+}
+
+/// Records, sends, reads and understands one attempt.
+pub(super) struct AttemptLayer {
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) token: Token,
+    pub(super) run_id: String,
+    pub(super) max_attempts: u32,
+    pub(super) response_timeout: Duration,
+    pub(super) attempt_timeout: Duration,
+    pub(super) dependants: Arc<Dependants>,
+}
+
+#[async_trait]
+impl Middleware for AttemptLayer {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let Some(delivery) = extensions.get::<Arc<Delivery>>().cloned() else {
+            return Err(Error::Middleware(anyhow::anyhow!("a deletion without a target was not sent")));
+        };
+        let waited = extensions.get::<Waited>().map_or(Duration::ZERO, |waited| waited.0);
+        let target = &delivery.target;
+        let number = delivery.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let request_id = format!("{}-{}-{number}", self.run_id, target.number);
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            request.headers_mut().insert(X_REQUEST_ID, value);
+        }
+
+        delivery.in_flight.store(true, Ordering::Relaxed);
+        let start = AttemptStart { target: target.seq, number, at: self.clock.timestamp(), waited };
+        if let Err(error) = self.ledger.attempt_starts(start).await {
+            delivery.in_flight.store(false, Ordering::Relaxed);
+            return Err(Error::Middleware(ApiError::Ledger(error).into()));
+        }
+
+        let began = Instant::now();
+        let (reading, status, headers) = self.exchange(request, extensions, next).await;
+        let latency = began.elapsed();
+
+        let answer = self.redacted(reading.answer);
+        let outcome = answer.verdict.settles(delivery.doubted.load(Ordering::Relaxed));
+        if answer.verdict.leaves_doubt() {
+            delivery.doubted.store(true, Ordering::Relaxed);
+        }
+        let free = costs_nothing(status, &headers);
+        let counted = delivery.counted.fetch_add(u32::from(!free), Ordering::Relaxed) + u32::from(!free);
+        let try_again = reading.transient && !free && counted < self.max_attempts;
+        let dependants = if outcome == Some(Outcome::InUse) {
+            self.dependants.of(&target.name).await
+        } else {
+            Vec::new()
+        };
+        log(&target.name, number, &answer, latency);
+        if !free && !try_again {
+            let result = match (outcome, answer.verdict) {
+                (Some(outcome), _) => Delivered::Settled(outcome),
+                (None, Verdict::Unauthorized) => Delivered::Unauthorized(answer.clone()),
+                (None, _) => Delivered::Exhausted {
+                    answer: answer.clone(),
+                    doubted: delivery.doubted.load(Ordering::Relaxed),
+                },
+            };
+            *delivery.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        }
+        self.ledger.attempt_ended(
+            &target.name,
+            AttemptEnd {
+                target: target.seq,
+                number,
+                at: self.clock.timestamp(),
+                latency,
+                answer,
+                outcome,
+                dependants,
+            },
+        );
+        delivery.in_flight.store(false, Ordering::Relaxed);
+        Ok(outwards(status, headers, Shown { try_again }))
+    }
+}
+
+impl AttemptLayer {
+    /// Sends the request and reads the answer. Whatever happens is a reading, never an error.
+    async fn exchange(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> (Reading, u16, HeaderMap) {
+        let deadline = tokio::time::Instant::now() + self.attempt_timeout;
+        let answer_by = self.response_timeout.min(self.attempt_timeout);
+        let mut response = match tokio::time::timeout(answer_by, next.run(request, extensions)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return (unanswered(&error), 0, HeaderMap::new()),
+            Err(_) => {
+                let said = format!("no answer within {}", humantime::format_duration(answer_by));
+                return (failure(Verdict::NoAnswer, "response_timeout", said), 0, HeaderMap::new());
+            }
+        };
+        let body = match tokio::time::timeout_at(deadline, read_bounded(&mut response)).await {
+            Ok(body) => body,
+            Err(_) => Body { bytes: Vec::new(), end: BodyEnd::CutShort },
+        };
+        let status = response.status().as_u16();
+        let mut reading = classify(status, &body);
+        if let (300..=399, Some(location)) = (status, response.headers().get(http::header::LOCATION)) {
+            let location = String::from_utf8_lossy(location.as_bytes()).chars().take(200).collect::<String>();
+            reading.answer.message = Some(format!("redirect to {location}, not followed"));
+        }
+        (reading, status, std::mem::take(response.headers_mut()))
+    }
+
+    /// The answer without the token, which a server may echo.
+    fn redacted(&self, mut answer: Answer) -> Answer {
+        for text in [&mut answer.error_code, &mut answer.message, &mut answer.datasource_id] {
+            *text = text.take().map(|text| self.token.redact(text));
+        }
+        answer
+    }
+}
+
+fn log(name: &crate::vocabulary::DatasourceName, attempt: u32, answer: &Answer, latency: Duration) {
+    tracing::debug!(
+        datasource = name.as_str(),
+        attempt,
+        verdict = answer.verdict.as_str(),
+        http.request.method = "DELETE",
+        http.response.status_code = answer.http_status,
+        error.type = answer.error_code.as_deref(),
+        latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+        "attempt"
+    );
+}
+
+async fn read_bounded(response: &mut Response) -> Body {
+    let mut bytes = Vec::new();
+    let end = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = LONGEST_BODY - bytes.len();
+                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() > room {
+                    break BodyEnd::Longer;
+                }
+            }
+            Ok(None) => break BodyEnd::Whole,
+            Err(_) => break BodyEnd::CutShort,
+        }
+    };
+    Body { bytes, end }
+}
+
+/// What a failure below HTTP means.
+fn unanswered(error: &Error) -> Reading {
+    let Error::Reqwest(error) = error else {
+        return failure(Verdict::NotSent, "client_error", error.to_string());
+    };
+    let (verdict, code) = if error.is_connect() || error.is_builder() {
+        (Verdict::NotSent, if error.is_timeout() { "connect_timeout" } else { "connect_failed" })
+    } else if error.is_timeout() {
+        (Verdict::NoAnswer, "attempt_timeout")
+    } else {
+        (Verdict::NoAnswer, "connection_lost")
+    };
+    failure(verdict, code, described(error))
+}
+
+fn failure(verdict: Verdict, code: &str, message: String) -> Reading {
+    let answer = Answer {
+        verdict,
+        http_status: None,
+        error_code: Some(code.to_owned()),
+        message: Some(message),
+        datasource_id: None,
+    };
+    Reading { answer, transient: true }
+}
+
+/// The response for the layers further out: the status and headers, and what was shown. The body
+/// is read; a failure below HTTP has the status 599, which never leaves this room.
+fn outwards(status: u16, headers: HeaderMap, shown: Shown) -> Response {
+    let mut response = http::Response::new("");
+    *response.status_mut() =
+        http::StatusCode::from_u16(if status == 0 { 599 } else { status }).unwrap_or_default();
+    *response.headers_mut() = headers;
+    response.extensions_mut().insert(shown);
+    response.into()
+}

@@ -1,0 +1,173 @@
+//! The one HTTP client: TLS, timeouts, and nothing that it would send of its own accord.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Client, redirect};
+use url::Url;
+
+use super::ApiError;
+use crate::vocabulary::Token;
+
+/// How the API is reached.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// Where it is. May carry a path prefix.
+    pub base_url: BaseUrl,
+    /// A file with PEM certificates that are trusted beside the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How long the server may take until its answer begins.
+    pub response_timeout: Duration,
+    /// How long one attempt may take in all.
+    pub attempt_timeout: Duration,
+    /// How many connections are kept open between requests.
+    pub connections: usize,
+}
+
+/// Where the API is: checked, and in one form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+impl BaseUrl {
+    /// Takes `text` as a base URL. Plain HTTP goes to this machine only, unless `allow_http`.
+    ///
+    /// # Errors
+    /// Where it is no base URL, or the token would travel in the clear.
+    pub fn new(text: &str, allow_http: bool) -> Result<Self, ApiError> {
+        let refused = |why| ApiError::BaseUrl { url: text.to_owned(), why };
+        let mut url = Url::parse(text)
+            .map_err(|_| refused("this is no URL; write it like https://api.usedatabrain.com"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            // Not shown: a password may be among it.
+            return Err(ApiError::BaseUrl {
+                url: format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or_default()),
+                why: "it must not hold a user or password; the token goes into DATABRAIN_TOKEN",
+            });
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refused("it must end with the path, without `?` or `#`"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(refused("it names no host; write it like https://api.usedatabrain.com"));
+        }
+        match url.scheme() {
+            "https" => {}
+            "http" if allow_http || is_loopback(&url) => {}
+            "http" => {
+                return Err(refused(
+                    "plain HTTP would show the token to the network; use https, or --allow-http inside a trusted network",
+                ));
+            }
+            _ => return Err(refused("only https (and http) can be used")),
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        Ok(Self(url))
+    }
+
+    /// The host, with its port where that is not the usual one.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The URL as text, without a slash at the end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// The address of an endpoint; `path` begins with a slash, and what needs it is encoded in it.
+    pub(super) fn endpoint(&self, path: &str) -> Result<Url, ApiError> {
+        Url::parse(&format!("{}{path}", self.as_str())).map_err(|_| ApiError::BaseUrl {
+            url: self.as_str().to_owned(),
+            why: "an endpoint's address cannot be made from it",
+        })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+/// Makes the client. The token goes into its one header, marked as sensitive.
+pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiError> {
+    // Another part of the process may have chosen one already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = |error: reqwest::Error| ApiError::Client { why: described(&error) };
+
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        .map_err(|_| ApiError::Client { why: "the token cannot stand in a header".to_owned() })?;
+    authorization.set_sensitive(true);
+    let mut builder = Client::builder()
+        .user_agent(concat!("decom/", env!("CARGO_PKG_VERSION")))
+        .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
+        .connect_timeout(options.connect_timeout)
+        .pool_max_idle_per_host(options.connections)
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .tcp_nodelay(true)
+        .http1_only();
+    if is_loopback(&options.base_url.0) {
+        // A proxy elsewhere cannot reach this machine's own address, but would see the token.
+        builder = builder.no_proxy();
+    }
+    if options.base_url.0.scheme() == "https" || !is_loopback(&options.base_url.0) {
+        builder = builder.tls_certs_only(trusted(options)?);
+    } else {
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(client)
+}
+
+/// The public certificate authorities, compiled in as a container may hold none, and the private
+/// ones of the file.
+fn trusted(options: &ApiOptions) -> Result<Vec<Certificate>, ApiError> {
+    let mut trusted = Vec::new();
+    if let Some(path) = &options.ca_file {
+        let refused = |why: String| ApiError::CaFile { path: path.clone(), why };
+        let pem = fs::read(path).map_err(|error| refused(error.to_string()))?;
+        let private =
+            Certificate::from_pem_bundle(&pem).map_err(|error| refused(described(&error)))?;
+        if private.is_empty() {
+            return Err(refused("there is no certificate in it".to_owned()));
+        }
+        trusted.extend(private);
+    }
+    for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+        trusted.push(
+            Certificate::from_der(certificate)
+                .map_err(|error| ApiError::Client { why: described(&error) })?,
+        );
+    }
+    Ok(trusted)
+}
+
+/// An error and what caused it, on one line, without the address, which holds the name.
+pub(super) fn described(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        let text = text.split(" for url (").next().unwrap_or_default();
+        if !text.is_empty() && !line.ends_with(text) {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(text);
+        }
+        next = error.source();
+    }
+    line
+}

@@ -1,0 +1,172 @@
+//! The client that deletes: retry, then pace, then record and send.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+use reqwest_retry::policies::ExponentialBackoff;
+use reqwest_retry::{Jitter, RetryTransientMiddleware, Retryable, RetryableStrategy};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::{AttemptLayer, Delivered, Delivery, Shown};
+use super::client::{ApiOptions, BaseUrl, build, described};
+use super::dependants::Dependants;
+use super::pacing::PaceLayer;
+use super::{ApiError, Ledger, Lister};
+use crate::pace::Pacer;
+use crate::vocabulary::{Clock, Target, Token};
+
+/// What RFC 3986 leaves unreserved; all else is encoded, so that a space is never a plus.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How often, and how far apart, a target is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryOptions {
+    /// How many attempts a target gets, the first included. At least 1.
+    pub max_attempts: u32,
+    /// The longest wait before the second attempt; it doubles with each further one, and the wait
+    /// is drawn evenly between nothing and that.
+    pub first_backoff: Duration,
+    /// The longest wait between two attempts.
+    pub longest_backoff: Duration,
+}
+
+/// Deletes datasources. The only type that can; a dry run never builds one.
+pub struct Deleter {
+    stack: ClientWithMiddleware,
+    base_url: BaseUrl,
+    stop: CancellationToken,
+}
+
+/// What a [`Deleter`] is built from.
+pub struct DeleterParts {
+    /// Takes the record of every attempt.
+    pub ledger: Arc<dyn Ledger>,
+    /// The pace that all share.
+    pub pacer: Pacer,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Cancelled when no new attempt may start.
+    pub stop: CancellationToken,
+    /// The id of the run, from which the ids of its requests are made.
+    pub run_id: String,
+}
+
+impl Deleter {
+    /// Builds the stack on one HTTP client.
+    ///
+    /// # Errors
+    /// Where the client cannot be set up from `options`.
+    pub fn new(
+        options: &ApiOptions,
+        retry: RetryOptions,
+        token: &Token,
+        parts: DeleterParts,
+    ) -> Result<Self, ApiError> {
+        let client = build(options, token)?;
+        let lister = Lister::over(client.clone(), options, &parts);
+        let policy = ExponentialBackoff::builder()
+            .retry_bounds(retry.first_backoff, retry.longest_backoff)
+            .jitter(Jitter::Full)
+            .base(2)
+            .build_with_max_retries(retry.max_attempts.saturating_sub(1));
+        let attempt = AttemptLayer {
+            ledger: parts.ledger,
+            clock: parts.clock.clone(),
+            token: token.clone(),
+            run_id: parts.run_id,
+            max_attempts: retry.max_attempts,
+            response_timeout: options.response_timeout,
+            attempt_timeout: options.attempt_timeout,
+            dependants: Arc::new(Dependants::from(lister)),
+        };
+        let stack = ClientBuilder::new(client)
+            .with(RetryTransientMiddleware::new_with_policy_and_strategy(policy, AsShown))
+            .with(PaceLayer { pacer: parts.pacer, stop: parts.stop.clone(), clock: parts.clock })
+            .with(attempt)
+            .build();
+        Ok(Self { stack, base_url: options.base_url.clone(), stop: parts.stop })
+    }
+
+    /// Deletes `target`, with retries. `None` where the run stops before it is settled: no attempt
+    /// is in flight then, and the target is still due.
+    ///
+    /// # Errors
+    /// Where the run cannot go on: the ledger refused, or the pace cannot be kept.
+    pub async fn delete(&self, target: Target) -> Result<Option<Delivered>, ApiError> {
+        let encoded = utf8_percent_encode(target.name.as_str(), ENCODED);
+        let url = self.base_url.endpoint(&format!("/api/v2/datasource?datasourceName={encoded}"))?;
+        let delivery = Arc::new(Delivery::of(target));
+        let mut request = reqwest::Request::new(Method::DELETE, url);
+        request.headers_mut().insert(http::header::ACCEPT, http::HeaderValue::from_static("application/json"));
+        let mut extensions = http::Extensions::new();
+        extensions.insert(delivery.clone());
+        let sending = self.stack.execute_with_extensions(request, &mut extensions);
+        tokio::pin!(sending);
+        let sent = tokio::select! {
+            biased;
+            sent = &mut sending => sent,
+            () = self.stop.cancelled() => {
+                if !delivery.is_in_flight() {
+                    // Waiting for a turn or a backoff: nothing of it is under way.
+                    return Ok(None);
+                }
+                // Its answer is waited for; the pace gives no turn for another attempt.
+                self.until_landed(&delivery, sending).await
+            }
+        };
+        match sent {
+            Ok(_) => Ok(delivery.take_result()),
+            Err(error) => match cause(&error) {
+                ApiError::Pace(crate::pace::PaceError::Stopped) => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Waits for the attempt in flight. A backoff that would follow it is not waited for.
+    async fn until_landed<F>(
+        &self,
+        delivery: &Delivery,
+        mut sending: std::pin::Pin<&mut F>,
+    ) -> reqwest_middleware::Result<reqwest::Response>
+    where
+        F: Future<Output = reqwest_middleware::Result<reqwest::Response>>,
+    {
+        std::future::poll_fn(|context| match sending.as_mut().poll(context) {
+            std::task::Poll::Ready(sent) => std::task::Poll::Ready(sent),
+            // Every change of this state happens inside the poll above.
+            std::task::Poll::Pending if !delivery.is_in_flight() => {
+                let stopped = ApiError::Pace(crate::pace::PaceError::Stopped);
+                std::task::Poll::Ready(Err(reqwest_middleware::Error::Middleware(stopped.into())))
+            }
+            std::task::Poll::Pending => std::task::Poll::Pending,
+        })
+        .await
+    }
+}
+
+/// Tries again where the innermost layer, which has read the answer, says so.
+struct AsShown;
+
+impl RetryableStrategy for AsShown {
+    fn handle(&self, result: &Result<reqwest::Response, reqwest_middleware::Error>) -> Option<Retryable> {
+        let shown = result.as_ref().ok()?.extensions().get::<Shown>()?;
+        shown.try_again.then_some(Retryable::Transient)
+    }
+}
+
+/// The error of ours inside what the layers made of it.
+fn cause(error: &reqwest_middleware::Error) -> ApiError {
+    let fallback = described(error);
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(ours) = error.downcast_ref::<ApiError>() {
+            return ours.clone();
+        }
+        next = error.source();
+    }
+    ApiError::Client { why: fallback }
+}

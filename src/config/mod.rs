@@ -1,0 +1,19 @@
+//! The configuration: flag > environment > file > defaults, resolved once into valid settings.
+
+mod error;
+mod keys;
+mod layers;
+mod settings;
+mod token;
+
+pub use error::ConfigError;
+pub use keys::FLAGS;
+pub use layers::{Environment, FlagValues};
+pub use settings::{
+    ApiSettings, AuditSettings, LogFormat, LogSettings, PaceSettings, RetrySettings, RunSettings,
+    SafetySettings, Settings,
+};
+pub use token::find_token;
+
+/// The defaults, and the documentation of every setting.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");

@@ -1,0 +1,109 @@
+//! Limits that refuse a run as a whole, before its first request.
+
+use std::fmt;
+
+/// The limits of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guards {
+    /// How many datasources one run may delete at the most.
+    pub max_deletes: u64,
+    /// How large a share of all that exist one run may delete at the most, in percent; 100 switches
+    /// the guard off.
+    pub max_share: f64,
+}
+
+/// What the guards look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// How many targets are due.
+    pub due: u64,
+    /// What the listing says; `None` where it was not read or could not be.
+    pub listing: Option<ListingExtent>,
+}
+
+/// What the listing says of the targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListingExtent {
+    /// How many datasources exist.
+    pub exist: u64,
+    /// How many of them are due.
+    pub due: u64,
+}
+
+/// Why a guard refuses a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Refusal {
+    /// More targets than one run may delete.
+    TooMany {
+        /// How many are due.
+        due: u64,
+        /// How many are allowed.
+        max: u64,
+    },
+    /// Too large a share of all that exist.
+    TooLargeAShare {
+        /// How many of those that exist are due.
+        due: u64,
+        /// How many exist.
+        exist: u64,
+        /// The share that is allowed, in percent.
+        max: f64,
+    },
+    /// The share cannot be known.
+    NoListing {
+        /// The share that is allowed, in percent.
+        max: f64,
+    },
+}
+
+impl Guards {
+    /// Whether the listing has to be read before the guards can decide.
+    #[must_use]
+    pub fn need_listing(&self) -> bool {
+        self.max_share < 100.0
+    }
+
+    /// Every guard that refuses a run of this extent.
+    #[must_use]
+    pub fn refusals(&self, extent: Extent) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        if extent.due > self.max_deletes {
+            refusals.push(Refusal::TooMany { due: extent.due, max: self.max_deletes });
+        }
+        if self.need_listing() && extent.due > 0 {
+            match extent.listing {
+                None => refusals.push(Refusal::NoListing { max: self.max_share }),
+                Some(ListingExtent { exist, due }) if share(due, exist) > self.max_share => {
+                    refusals.push(Refusal::TooLargeAShare { due, exist, max: self.max_share });
+                }
+                Some(_) => {}
+            }
+        }
+        refusals
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage of counts far below 2^52")]
+fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany { due, max } => write!(
+                f,
+                "{due} datasources are to be deleted, and one run may delete {max}; raise it with --max-deletes {due}"
+            ),
+            Self::TooLargeAShare { due, exist, max } => write!(
+                f,
+                "{due} of the {exist} datasources that exist would be deleted ({:.1} %), and one run may delete {max} %; raise it with --max-share",
+                share(*due, *exist)
+            ),
+            Self::NoListing { max } => write!(
+                f,
+                "one run may delete {max} % of all that exist, and the listing that tells how many that is could not be read; --max-share 100 switches this guard off"
+            ),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Which targets are due and which are skipped: one code path for showing and for running.
+
+use crate::vocabulary::{DatasourceName, NewTarget, SkipReason};
+
+use super::{PlanError, Protection, Targets};
+
+/// Tells in which run a datasource went, and when, where that is known.
+pub type KnownGone = Box<dyn Fn(&DatasourceName) -> Option<(String, String)> + Send>;
+
+/// Decides for each target whether it is sent.
+pub struct Rules {
+    /// Names that are never deleted.
+    pub protection: Protection,
+    /// What the audit log knows; `None` where the run asked for all of them again.
+    pub known_gone: Option<KnownGone>,
+}
+
+/// A list of targets, each due or skipped.
+pub struct Selection {
+    targets: Targets,
+    rules: Rules,
+    counts: SelectionCounts,
+}
+
+/// How many targets are due, and how many are skipped and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SelectionCounts {
+    /// To be sent.
+    pub due: u64,
+    /// Skipped because a pattern protects them.
+    pub protected: u64,
+    /// Skipped because the audit log knows that they are gone.
+    pub already_deleted: u64,
+}
+
+impl Rules {
+    fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
+        if let Some(pattern) = self.protection.of(name) {
+            return Some((SkipReason::Protected, format!("matches the protected pattern `{pattern}`")));
+        }
+        let (run, at) = self.known_gone.as_ref().and_then(|known_gone| known_gone(name))?;
+        Some((SkipReason::AlreadyDeleted, format!("deleted by run {run} at {at}")))
+    }
+}
+
+impl Selection {
+    /// Applies `rules` to `targets`.
+    ///
+    /// # Errors
+    /// Where the list cannot be read back.
+    pub fn new(mut targets: Targets, rules: Rules) -> Result<Self, PlanError> {
+        let mut counts = SelectionCounts::default();
+        targets.each(|target| {
+            let count = match rules.skip(&target.name) {
+                None => &mut counts.due,
+                Some((SkipReason::Protected, _)) => &mut counts.protected,
+                Some((SkipReason::AlreadyDeleted, _)) => &mut counts.already_deleted,
+            };
+            *count += 1;
+        })?;
+        Ok(Self { targets, rules, counts })
+    }
+
+    /// The list.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// How many are due and how many are skipped.
+    #[must_use]
+    pub const fn counts(&self) -> SelectionCounts {
+        self.counts
+    }
+
+    /// Whether `name` would be sent.
+    #[must_use]
+    pub fn is_due(&self, name: &str) -> bool {
+        self.targets.holds(name) && DatasourceName::new(name).is_ok_and(|name| self.rules.skip(&name).is_none())
+    }
+
+    /// The targets in order, each with why it is skipped where it is.
+    pub fn into_targets(self) -> impl Iterator<Item = std::io::Result<NewTarget>> + Send + use<> {
+        let rules = self.rules;
+        self.targets.into_targets().map(move |target| {
+            target.map(|target| NewTarget { skip: rules.skip(&target.name), ..target })
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! The list of targets: each name once, in the order of the input, kept on disk.
+//!
+//! Only what telling equal names apart needs stays in memory: 16 bytes a name (the first half of
+//! its SHA-256, for which two different names would have to collide in 128 bits), in a hash set
+//! that is at most 7/8 full. The names themselves go to an unnamed temporary file once they are
+//! more than a mebibyte.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::io::{self, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use tempfile::SpooledTempFile;
+
+use super::PlanError;
+use crate::vocabulary::{DatasourceName, NewTarget};
+
+/// How many bytes of names stay in memory before they go to disk.
+const KEPT_IN_MEMORY: usize = 1024 * 1024;
+
+/// How many of the first and of the last names are shown.
+const SHOWN: usize = 3;
+
+/// Collects targets, each name once.
+pub struct TargetsBuilder {
+    spool: csv::Writer<SpooledTempFile>,
+    seen: HashSet<NameDigest, BuildHasherDefault<FirstBytes>>,
+    digest: Sha256,
+    facts: ListFacts,
+}
+
+/// What is known of a list of targets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListFacts {
+    /// How many there are.
+    pub count: u64,
+    /// How many rows named a datasource that an earlier row had named.
+    pub repeated: u64,
+    /// How many names begin or end with white space.
+    pub with_outer_space: u64,
+    /// The first few names.
+    pub first: Vec<DatasourceName>,
+    /// The last few names that are not among the first.
+    pub last: Vec<DatasourceName>,
+}
+
+/// A list of targets.
+pub struct Targets {
+    spool: SpooledTempFile,
+    seen: HashSet<NameDigest, BuildHasherDefault<FirstBytes>>,
+    digest: String,
+    facts: ListFacts,
+}
+
+impl TargetsBuilder {
+    /// An empty list, which goes to a file in `folder` once it is long.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            spool: csv::WriterBuilder::new()
+                .has_headers(false)
+                .from_writer(tempfile::spooled_tempfile_in(KEPT_IN_MEMORY, folder)),
+            seen: HashSet::default(),
+            digest: Sha256::new(),
+            facts: ListFacts::default(),
+        }
+    }
+
+    /// Adds `target`, unless its name is in the list already.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be written.
+    pub fn add(&mut self, target: &NewTarget) -> Result<(), PlanError> {
+        let name = &target.name;
+        if !self.seen.insert(NameDigest::of(name.as_str())) {
+            self.facts.repeated += 1;
+            return Ok(());
+        }
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        if target.reason.is_none() && target.ticket.is_none() {
+            self.spool.write_record([name.as_str(), "", ""])
+        } else {
+            self.spool.write_record([name.as_str(), &optional(&target.reason), &optional(&target.ticket)])
+        }
+        .map_err(|error| PlanError::Spool { source: error.into() })?;
+        self.digest.update(u32::try_from(name.as_str().len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.digest.update(name.as_str());
+        let facts = &mut self.facts;
+        facts.count += 1;
+        facts.with_outer_space += u64::from(name.has_outer_space());
+        if facts.first.len() < SHOWN {
+            facts.first.push(name.clone());
+        } else {
+            if facts.last.len() == SHOWN {
+                facts.last.remove(0);
+            }
+            facts.last.push(name.clone());
+        }
+        Ok(())
+    }
+
+    /// The finished list.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be written.
+    pub fn finish(self) -> Result<Targets, PlanError> {
+        let spool = self
+            .spool
+            .into_inner()
+            .map_err(|error| PlanError::Spool { source: io::Error::from(error.error().kind()) })?;
+        let digest = self.digest.finalize();
+        Ok(Targets { spool, seen: self.seen, digest: hex(&digest), facts: self.facts })
+    }
+}
+
+impl Targets {
+    /// What is known of the list.
+    #[must_use]
+    pub fn facts(&self) -> &ListFacts {
+        &self.facts
+    }
+
+    /// SHA-256 over the names in order, each after its length in bytes as 4 bytes big-endian; in
+    /// hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether the list holds `name`.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        self.seen.contains(&NameDigest::of(name))
+    }
+
+    /// Hands each target to `take`, in order.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be read.
+    pub fn each(&mut self, mut take: impl FnMut(NewTarget)) -> Result<(), PlanError> {
+        self.spool.seek(SeekFrom::Start(0)).map_err(|source| PlanError::Spool { source })?;
+        for target in reading(&mut self.spool) {
+            take(target.map_err(|source| PlanError::Spool { source })?);
+        }
+        Ok(())
+    }
+
+    /// The targets, in order; what telling equal names apart needed is freed.
+    pub fn into_targets(self) -> impl Iterator<Item = io::Result<NewTarget>> + Send + use<> {
+        let Self { mut spool, seen, .. } = self;
+        drop(seen);
+        let rewound = spool.seek(SeekFrom::Start(0));
+        let failed = rewound.err().map(Err);
+        failed.into_iter().chain(reading(spool))
+    }
+}
+
+fn reading(spool: impl io::Read) -> impl Iterator<Item = io::Result<NewTarget>> {
+    let reader = csv::ReaderBuilder::new().has_headers(false).from_reader(spool);
+    reader.into_records().map(|record| {
+        let record = record.map_err(io::Error::from)?;
+        let name = DatasourceName::new(record.get(0).unwrap_or_default())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let optional = |index| record.get(index).filter(|text| !text.is_empty()).map(str::to_owned);
+        Ok(NewTarget { name, reason: optional(1), ticket: optional(2), skip: None })
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// The first half of a name's SHA-256.
+#[derive(PartialEq, Eq)]
+struct NameDigest([u8; 16]);
+
+impl NameDigest {
+    fn of(name: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(name).into();
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Self(half)
+    }
+}
+
+impl std::hash::Hash for NameDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
+    }
+}
+
+/// A digest is as good as random: its first bytes are its hash.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for (place, byte) in bytes.iter().take(8).enumerate() {
+            self.0 |= u64::from(*byte) << (8 * place);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a run prints at its end: the counts, what was not deleted and why, and what to do next.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::shown::{grouped, visible};
+use crate::vocabulary::{Counts, Outcome, RunSummary, TargetResult};
+
+/// Hands results of a run to a function, one after the other.
+pub type EachResult<'a> = &'a mut dyn FnMut(&mut dyn FnMut(TargetResult) -> bool) -> io::Result<()>;
+
+/// The outcomes that have to be looked at.
+pub const EXCEPTIONS: &[Outcome] = &[
+    Outcome::NotFound,
+    Outcome::InUse,
+    Outcome::Rejected,
+    Outcome::Failed,
+    Outcome::Unknown,
+    Outcome::Skipped,
+    Outcome::Pending,
+];
+
+/// What is told about a run at its end, beside its results.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Commands to go on with, each with what it does.
+    pub next: Vec<(String, String)>,
+    /// Why it ended early.
+    pub stopped: Option<String>,
+    /// Names that were deleted and are still listed.
+    pub still_listed: Vec<String>,
+    /// Further lines, such as where the audit log is.
+    pub notes: Vec<String>,
+}
+
+/// Prints the end of a run for people.
+///
+/// # Errors
+/// Where `out` cannot be written or the results cannot be read.
+pub fn print_ending(
+    out: &mut dyn Write,
+    run: &RunSummary,
+    ending: &Ending,
+    exceptions: EachResult<'_>,
+) -> io::Result<()> {
+    let title = match run.status.as_str() {
+        "finished" => "finished",
+        "interrupted" => "interrupted",
+        "stopped" => "stopped",
+        _ => "unfinished",
+    };
+    writeln!(out, "Run {} {title}.", run.run_id)?;
+    if let Some(why) = &ending.stopped {
+        writeln!(out, "It stopped early: {why}")?;
+    }
+    writeln!(out)?;
+    print_counts(out, &run.counts)?;
+    print_exceptions(out, &run.counts, exceptions)?;
+    if !ending.still_listed.is_empty() {
+        writeln!(out)?;
+        writeln!(out, "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them", ending.still_listed.len())?;
+        for name in &ending.still_listed {
+            writeln!(out, "  {}", visible(name))?;
+        }
+    }
+    if !ending.next.is_empty() {
+        writeln!(out)?;
+        for (what, command) in &ending.next {
+            writeln!(out, "{what}:\n  {command}")?;
+        }
+    }
+    if !ending.notes.is_empty() {
+        writeln!(out)?;
+        for note in &ending.notes {
+            writeln!(out, "{note}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints how many targets ended how, adding up.
+pub(super) fn print_counts(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
+    let width = grouped(counts.planned()).len();
+    for (outcome, n) in counts.occurring() {
+        writeln!(out, "  {outcome:<20}{:>width$}   {}", grouped(n), meaning(outcome))?;
+    }
+    writeln!(out, "  {:<20}{:>width$}", "", "─".repeat(width))?;
+    writeln!(out, "  {:<20}{:>width$}", "planned", grouped(counts.planned()))
+}
+
+/// Prints each target that was not deleted, with why.
+pub(super) fn print_exceptions(
+    out: &mut dyn Write,
+    counts: &Counts,
+    exceptions: EachResult<'_>,
+) -> io::Result<()> {
+    let not_deleted: u64 = EXCEPTIONS
+        .iter()
+        .filter(|outcome| **outcome != Outcome::Pending)
+        .map(|outcome| counts.of(*outcome))
+        .sum();
+    if not_deleted == 0 {
+        return Ok(());
+    }
+    writeln!(out)?;
+    writeln!(out, "Not deleted ({}):", grouped(not_deleted))?;
+    let mut written = Ok(());
+    exceptions(&mut |result| {
+        if result.outcome == Outcome::Pending {
+            return true;
+        }
+        written =
+            writeln!(out, "  {:<10} {}  {}", result.outcome, visible(&result.datasource), why(&result));
+        written.is_ok()
+    })?;
+    written
+}
+
+/// Why a target ended as it did, on one line.
+#[must_use]
+pub fn why(result: &TargetResult) -> String {
+    let mut parts = Vec::new();
+    match (&result.message, &result.error_code) {
+        (Some(message), _) => parts.push(visible(message).into_owned()),
+        (None, Some(code)) => parts.push(code.clone()),
+        (None, None) => {}
+    }
+    if let Some(status) = result.http_status.filter(|_| result.error_code.is_none()) {
+        parts.push(format!("HTTP {status}"));
+    }
+    if let Some(detail) = &result.detail {
+        match (result.outcome, serde_json::from_str::<Vec<String>>(detail)) {
+            (Outcome::InUse, Ok(dependants)) => {
+                parts.push(format!("used by {}", visible(&dependants.join(", "))));
+            }
+            (Outcome::Skipped, _) if !parts.is_empty() => parts.insert(0, visible(detail).into_owned()),
+            _ => parts.push(visible(detail).into_owned()),
+        }
+    }
+    if result.evidence.as_deref() == Some("still_listed") {
+        parts.push("still in the listing".to_owned());
+    }
+    if result.attempts > 1 {
+        parts.push(format!("{} attempts", result.attempts));
+    }
+    parts.join("; ")
+}
+
+/// Prints the end of a run as one JSON object.
+///
+/// # Errors
+/// Where `out` cannot be written or the results cannot be read.
+pub fn print_ending_json(
+    out: &mut dyn Write,
+    run: &RunSummary,
+    ending: &Ending,
+    exceptions: EachResult<'_>,
+) -> io::Result<()> {
+    let mut not_deleted = Vec::new();
+    exceptions(&mut |result| {
+        not_deleted.push(super::json::result_object(&result));
+        true
+    })?;
+    let next: Vec<_> =
+        ending.next.iter().map(|(what, command)| json!({ "what": what, "command": command })).collect();
+    let object = json!({
+        "run": super::json::run_object(run),
+        "stopped": ending.stopped,
+        "still_listed": ending.still_listed,
+        "not_deleted": not_deleted,
+        "next": next,
+        "notes": ending.notes,
+    });
+    writeln!(out, "{object}")
+}
+
+const fn meaning(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Deleted => "the API confirmed it",
+        Outcome::DeletedUnconfirmed => "gone, after an attempt without a clear answer",
+        Outcome::NotFound => "there was no such datasource",
+        Outcome::InUse => "something depends on it; remove that first",
+        Outcome::Rejected => "the API refused",
+        Outcome::Failed => "the server failed at every attempt",
+        Outcome::Unknown => "no clear answer at any attempt",
+        Outcome::Skipped => "not sent",
+        Outcome::Pending => "not finished",
+    }
+}

@@ -1,0 +1,70 @@
+//! Reports as JSON, with the names of the audit log's views.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::ending::EachResult;
+use crate::vocabulary::{Outcome, RunSummary, TargetResult};
+
+/// A run, with the columns of the view `runs`.
+pub(super) fn run_object(run: &RunSummary) -> Value {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    put("run_id", json!(run.run_id));
+    put("started_at", json!(run.started_at));
+    put("finished_at", json!(run.finished_at));
+    put("status", json!(run.status));
+    put("input", json!(run.input));
+    put("input_sha256", json!(run.input_sha256));
+    put("planned", json!(run.counts.planned()));
+    for outcome in Outcome::ALL {
+        put(outcome.as_str(), json!(run.counts.of(outcome)));
+    }
+    put("operator", json!(run.operator));
+    put("reason", json!(run.reason));
+    put("ticket", json!(run.ticket));
+    put("base_url", json!(run.base_url));
+    put("tool_version", json!(run.tool_version));
+    put("host", json!(run.host));
+    put("exit_code", json!(run.exit_code));
+    Value::Object(object)
+}
+
+/// A target, with the columns of the view `results`.
+pub(super) fn result_object(result: &TargetResult) -> Value {
+    json!({
+        "run_id": result.run_id,
+        "target": result.target,
+        "datasource": result.datasource,
+        "outcome": result.outcome.as_str(),
+        "attempts": result.attempts,
+        "http_status": result.http_status,
+        "error_code": result.error_code,
+        "message": result.message,
+        "datasource_id": result.datasource_id,
+        "evidence": result.evidence,
+        "detail": result.detail,
+        "first_attempt_at": result.first_attempt_at,
+        "finished_at": result.finished_at,
+    })
+}
+
+/// Writes a run and all its results as one object, one result a line.
+pub(super) fn report(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
+    write!(out, "{{\"run\":{},\n\"results\":[", run_object(run))?;
+    let (mut first, mut written) = (true, Ok(()));
+    results(&mut |result| {
+        let comma = if std::mem::take(&mut first) { "" } else { "," };
+        written = write!(out, "{comma}\n{}", result_object(&result));
+        written.is_ok()
+    })?;
+    written?;
+    writeln!(out, "\n]}}")
+}
+
+/// Writes all runs as one array, one run a line.
+pub(super) fn runs(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
+    let lines: Vec<_> = runs.iter().map(|run| run_object(run).to_string()).collect();
+    writeln!(out, "[{}]", lines.join(",\n"))
+}

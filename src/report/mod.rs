@@ -1,0 +1,104 @@
+//! What people and machines read afterwards. Everything is written as it is read, one result after
+//! the other, so that memory does not grow with the run.
+
+mod ending;
+mod json;
+mod shown;
+mod tables;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, print_ending_json, why};
+pub use shown::{grouped, visible};
+
+use crate::vocabulary::{Outcome, RunSummary};
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text for people.
+    Table,
+    /// One row a target, for spreadsheets: no cell is taken for a formula.
+    Csv,
+    /// One object, with the names of the audit log's views.
+    Json,
+    /// For a ticket or a wiki.
+    Markdown,
+}
+
+impl Format {
+    /// The outcomes that a report in this form lists; `None` for all of them.
+    #[must_use]
+    pub const fn lists(self) -> Option<&'static [Outcome]> {
+        match self {
+            Self::Table | Self::Markdown => Some(EXCEPTIONS),
+            Self::Csv | Self::Json => None,
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "table" => Ok(Self::Table),
+            "csv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            "md" => Ok(Self::Markdown),
+            _ => Err(UnknownFormat { text: text.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Table => "table",
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Markdown => "md",
+        })
+    }
+}
+
+/// A word that names no form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no format; the formats are table, csv, json and md")]
+pub struct UnknownFormat {
+    /// The word.
+    pub text: String,
+}
+
+/// Writes a report of one run. `results` hands over the results that [`Format::lists`].
+///
+/// # Errors
+/// Where `out` cannot be written or the results cannot be read.
+pub fn write_report(
+    out: &mut dyn Write,
+    format: Format,
+    run: &RunSummary,
+    results: EachResult<'_>,
+) -> io::Result<()> {
+    match format {
+        Format::Table => tables::text(out, run, results),
+        Format::Csv => tables::csv_report(out, results),
+        Format::Json => json::report(out, run, results),
+        Format::Markdown => tables::markdown_report(out, run, results),
+    }
+}
+
+/// Writes a list of runs.
+///
+/// # Errors
+/// Where `out` cannot be written.
+pub fn write_runs(out: &mut dyn Write, format: Format, runs: &[RunSummary]) -> io::Result<()> {
+    match format {
+        Format::Table => tables::runs_text(out, runs),
+        Format::Csv => tables::runs_csv(out, runs),
+        Format::Json => json::runs(out, runs),
+        Format::Markdown => tables::runs_markdown(out, runs),
+    }
+}

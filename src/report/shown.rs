@@ -1,0 +1,94 @@
+//! How names and texts from elsewhere are shown, so that they cannot pretend to be something else.
+
+use std::borrow::Cow;
+
+/// `text` with what cannot be seen made visible: control characters and the characters that turn
+/// the direction of writing, as `\u{…}`.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A cell that a spreadsheet takes for text: one that begins like a formula gets an apostrophe in
+/// front (OWASP, "CSV Injection").
+#[must_use]
+pub fn cell(text: &str) -> Cow<'_, str> {
+    match text.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => Cow::Owned(format!("'{text}")),
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// Text inside a Markdown table or line.
+#[must_use]
+pub fn markdown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in visible(text).chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&') {
+            shown.push('\\');
+        }
+        shown.push(c);
+    }
+    shown
+}
+
+/// `n` with a space between each three digits.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(' ');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_shown() {
+        assert_eq!(visible("plain é 日本"), "plain é 日本");
+        assert_eq!(visible("a\u{202e}b\u{0}"), "a\\u{202e}b\\u{0}");
+    }
+
+    #[test]
+    fn formulas_become_text() {
+        for formula in ["=1+1", "+1", "-1", "@sum", "\tx"] {
+            assert_eq!(cell(formula), format!("'{formula}"));
+        }
+        assert_eq!(cell("acme=1"), "acme=1");
+    }
+
+    #[test]
+    fn markdown_cannot_break_out_of_its_cell() {
+        assert_eq!(markdown("a|b*c<d>"), "a\\|b\\*c\\<d\\>");
+    }
+
+    #[test]
+    fn digits_are_grouped() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1204), "1 204");
+        assert_eq!(grouped(1_000_000), "1 000 000");
+    }
+}

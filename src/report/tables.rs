@@ -1,0 +1,182 @@
+//! Reports for people: as text, as Markdown and as CSV for spreadsheets.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::ending::{EXCEPTIONS, EachResult, print_counts, print_exceptions, why};
+use super::shown::{cell, grouped, markdown, visible};
+use crate::vocabulary::{Outcome, RunSummary};
+
+/// Writes one run as text: what it was, its counts, and what was not deleted.
+pub(super) fn text(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    for (label, value) in facts(run) {
+        table.add_row([label.to_owned(), visible(&value).into_owned()]);
+    }
+    writeln!(out, "{}\n", trimmed(&table))?;
+    print_counts(out, &run.counts)?;
+    print_exceptions(out, &run.counts, results)
+}
+
+/// Writes one run as Markdown.
+pub(super) fn markdown_report(
+    out: &mut dyn Write,
+    run: &RunSummary,
+    results: EachResult<'_>,
+) -> io::Result<()> {
+    writeln!(out, "# Run {}\n", markdown(&run.run_id))?;
+    writeln!(out, "| | |\n|---|---|")?;
+    for (label, value) in facts(run) {
+        writeln!(out, "| {label} | {} |", markdown(&value))?;
+    }
+    writeln!(out, "\n## Outcomes\n\n| outcome | targets |\n|---|---:|")?;
+    for (outcome, n) in run.counts.occurring() {
+        writeln!(out, "| {} | {n} |", markdown(outcome.as_str()))?;
+    }
+    writeln!(out, "| **planned** | **{}** |", run.counts.planned())?;
+    let exceptions: u64 = EXCEPTIONS.iter().map(|outcome| run.counts.of(*outcome)).sum();
+    if exceptions == 0 {
+        return Ok(());
+    }
+    writeln!(out, "\n## Not deleted\n\n| target | datasource | outcome | why |\n|---:|---|---|---|")?;
+    let mut written = Ok(());
+    results(&mut |result| {
+        let (name, outcome) = (markdown(&result.datasource), markdown(result.outcome.as_str()));
+        written = writeln!(out, "| {} | {name} | {outcome} | {} |", result.target, markdown(&why(&result)));
+        written.is_ok()
+    })?;
+    written
+}
+
+/// Writes all results of one run as CSV, with the columns of the view `results`.
+pub(super) fn csv_report(out: &mut dyn Write, results: EachResult<'_>) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "run_id",
+        "target",
+        "datasource",
+        "outcome",
+        "attempts",
+        "http_status",
+        "error_code",
+        "message",
+        "datasource_id",
+        "evidence",
+        "detail",
+        "first_attempt_at",
+        "finished_at",
+    ])?;
+    let mut written = Ok(());
+    results(&mut |result| {
+        let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default()).into_owned();
+        written = csv.write_record([
+            result.run_id.clone(),
+            result.target.to_string(),
+            cell(&result.datasource).into_owned(),
+            result.outcome.as_str().to_owned(),
+            result.attempts.to_string(),
+            result.http_status.map(|status| status.to_string()).unwrap_or_default(),
+            text(&result.error_code),
+            text(&result.message),
+            text(&result.datasource_id),
+            text(&result.evidence),
+            text(&result.detail),
+            text(&result.first_attempt_at),
+            text(&result.finished_at),
+        ]);
+        written.is_ok()
+    })?;
+    written?;
+    csv.flush()
+}
+
+/// Writes all runs as text.
+pub(super) fn runs_text(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
+    if runs.is_empty() {
+        return writeln!(out, "No runs.");
+    }
+    let mut table = runs_table(runs, |text| visible(text).into_owned());
+    table.load_preset(presets::NOTHING);
+    writeln!(out, "{}", trimmed(&table))
+}
+
+/// Writes all runs as Markdown.
+pub(super) fn runs_markdown(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
+    let mut table = runs_table(runs, markdown);
+    table.load_preset(presets::ASCII_MARKDOWN);
+    writeln!(out, "{table}")
+}
+
+/// Writes all runs as CSV, with the columns of the view `runs`.
+pub(super) fn runs_csv(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    for (index, run) in runs.iter().enumerate() {
+        let object = super::json::run_object(run);
+        let Some(columns) = object.as_object() else { continue };
+        if index == 0 {
+            csv.write_record(columns.keys())?;
+        }
+        csv.write_record(columns.values().map(|value| match value {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => cell(text).into_owned(),
+            other => other.to_string(),
+        }))?;
+    }
+    csv.flush()
+}
+
+fn runs_table(runs: &[RunSummary], show: impl Fn(&str) -> String) -> Table {
+    let mut table = Table::new();
+    table.set_header(["run", "started", "status", "planned", "gone", "other", "pending", "exit", "host", "input"]);
+    for run in runs {
+        let counts = &run.counts;
+        let gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
+        let pending = counts.of(Outcome::Pending);
+        table.add_row([
+            run.run_id.clone(),
+            run.started_at.get(..19).unwrap_or(&run.started_at).replace('T', " "),
+            run.status.clone(),
+            grouped(counts.planned()),
+            grouped(gone),
+            grouped(counts.planned() - gone - pending),
+            grouped(pending),
+            run.exit_code.map(|code| code.to_string()).unwrap_or_default(),
+            show(&run.base_url),
+            show(&run.input),
+        ]);
+    }
+    for index in 3..8 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Run", run.run_id.clone()),
+        ("Status", run.status.clone()),
+        ("Started", run.started_at.clone()),
+    ];
+    let optional = [
+        ("Finished", run.finished_at.clone()),
+        ("API", Some(run.base_url.clone())),
+        ("Input", Some(run.input.clone())),
+        ("Input SHA-256", run.input_sha256.clone()),
+        ("Operator", run.operator.clone()),
+        ("Reason", run.reason.clone()),
+        ("Ticket", run.ticket.clone()),
+        ("Machine", Some(run.host.clone())),
+        ("Version", Some(format!("decom {}", run.tool_version))),
+        ("Exit code", run.exit_code.map(|code| code.to_string())),
+    ];
+    facts.extend(optional.into_iter().filter_map(|(label, value)| Some((label, value?))));
+    facts
+}
+
+fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}

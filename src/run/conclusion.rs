@@ -1,0 +1,128 @@
+//! The end of a run: what is still open is settled, the listing is held against the outcomes, and
+//! the end itself is recorded.
+
+use std::collections::HashSet;
+
+use super::{Limits, StopReason};
+use crate::api::Lister;
+use crate::audit::{AuditError, AuditReader, ListingCheck, Recorder};
+use crate::vocabulary::{
+    Answer, Clock, Counts, Evidence, ExitStatus, Outcome, Seq, Settlement, Target, Verdict,
+};
+
+/// A target whose attempts are used up while nothing is settled.
+#[derive(Debug, Clone)]
+pub(super) struct Exhausted {
+    pub(super) target: Target,
+    /// The last answer.
+    pub(super) answer: Answer,
+    /// Whether one of its attempts may have been carried out.
+    pub(super) doubted: bool,
+}
+
+impl Exhausted {
+    /// How it ends where no listing can tell.
+    pub(super) fn outcome_without_listing(&self) -> Outcome {
+        if self.answer.verdict == Verdict::ServerError { Outcome::Failed } else { Outcome::Unknown }
+    }
+
+    fn outcome(&self, listed: Option<&HashSet<&str>>) -> (Outcome, Evidence) {
+        match listed.map(|names| names.contains(self.target.name.as_str())) {
+            None => (self.outcome_without_listing(), Evidence::NoClearAnswer),
+            Some(true) => (Outcome::Failed, Evidence::StillListed),
+            Some(false) if self.doubted => (Outcome::DeletedUnconfirmed, Evidence::AbsentFromListing),
+            // No attempt of ours can have deleted it.
+            Some(false) => (Outcome::NotFound, Evidence::AbsentFromListing),
+        }
+    }
+}
+
+/// Concludes one run.
+pub(super) struct Conclusion<'a> {
+    pub(super) run: Seq,
+    pub(super) recorder: &'a Recorder,
+    pub(super) reader: &'a AuditReader,
+    pub(super) clock: &'a dyn Clock,
+}
+
+impl Conclusion<'_> {
+    /// Settles what is exhausted, and checks what is gone, with one reading of the listing. Returns
+    /// the names that are still listed although they were deleted.
+    pub(super) async fn settle(
+        &self,
+        exhausted: Vec<Exhausted>,
+        lister: Option<&Lister>,
+    ) -> Result<Vec<String>, std::sync::Arc<AuditError>> {
+        let gone_before = self.reader.counts(self.run)?;
+        let anything_gone = Outcome::ALL.into_iter().any(|o| o.is_gone() && gone_before.of(o) > 0);
+        let listing = match lister {
+            Some(lister) if anything_gone || !exhausted.is_empty() => lister.datasources().await.map_or_else(
+                |error| {
+                    tracing::warn!(%error, "the outcomes are not checked against the listing");
+                    None
+                },
+                Some,
+            ),
+            _ => None,
+        };
+        let listed: Option<HashSet<&str>> =
+            listing.as_ref().map(|names| names.iter().map(String::as_str).collect());
+        let mut settled = Vec::new();
+        for exhausted in exhausted {
+            let (outcome, evidence) = exhausted.outcome(listed.as_ref());
+            let settlement = Settlement {
+                target: exhausted.target.seq,
+                at: self.clock.timestamp(),
+                outcome,
+                evidence,
+                answer: Some(exhausted.answer),
+            };
+            settled.push(self.recorder.settle(self.run, settlement));
+        }
+        for written in settled {
+            written.await?;
+        }
+        match listed {
+            Some(listed) => self.check(&listed).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn check(&self, listed: &HashSet<&str>) -> Result<Vec<String>, std::sync::Arc<AuditError>> {
+        let mut still_listed = Vec::new();
+        let at = self.clock.timestamp();
+        let count = listed.len() as u64;
+        for name in listed {
+            if let Some(target) = self.reader.gone_target(self.run, name)? {
+                tracing::error!(datasource = name, "deleted, and still in the listing");
+                still_listed.push((*name).to_owned());
+                let check =
+                    ListingCheck { at, target: Some(target), evidence: Evidence::StillListed, listed: count };
+                self.recorder.checked(self.run, check).await?;
+            }
+        }
+        let check = ListingCheck { at, target: None, evidence: Evidence::AbsentFromListing, listed: count };
+        self.recorder.checked(self.run, check).await?;
+        still_listed.sort();
+        Ok(still_listed)
+    }
+}
+
+/// The exit code of a run.
+pub(super) fn exit_status(
+    stopped: Option<&StopReason>,
+    counts: &Counts,
+    protected: u64,
+    still_listed: usize,
+    limits: &Limits,
+) -> ExitStatus {
+    if let Some(reason) = stopped {
+        return reason.exit();
+    }
+    let mut gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
+    gone += counts.of(Outcome::Skipped) - protected.min(counts.of(Outcome::Skipped));
+    if limits.ignore_not_found {
+        gone += counts.of(Outcome::NotFound);
+    }
+    if gone == counts.planned() && still_listed == 0 { ExitStatus::Done } else { ExitStatus::Exceptions }
+}

@@ -1,0 +1,184 @@
+//! Executes a run: workers that deliver targets, and one place where what happens is put in order.
+//!
+//! Workers talk to nobody outside. All that happens comes through one channel, already durable, to
+//! one loop, which counts, decides whether to stop, and tells the watcher.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::breaker::Breaker;
+use super::conclusion::Exhausted;
+use super::feed::Feed;
+use super::{Happening, Interrupt, Limits, StopReason, Watcher};
+use crate::api::{ApiError, Delivered, Deleter};
+use crate::audit::AuditError;
+use crate::pace::{PaceError, PaceEvent, PauseCause};
+use crate::vocabulary::{Counts, Outcome, RunEvent, Target, Verdict};
+
+/// What is left when the workers are done.
+pub(super) struct Worked {
+    pub(super) stopped: Option<StopReason>,
+    pub(super) exhausted: Vec<Exhausted>,
+}
+
+/// Delivers every target of `feed`, until all are done or there is reason to stop.
+pub(super) struct Engine<'a> {
+    pub(super) limits: Limits,
+    pub(super) counts: Counts,
+    pub(super) stop: CancellationToken,
+    pub(super) interrupts: &'a mut Receiver<Interrupt>,
+    pub(super) happenings: &'a mut UnboundedReceiver<Happening>,
+    pub(super) watcher: &'a mut dyn Watcher,
+}
+
+impl Engine<'_> {
+    pub(super) async fn work(
+        mut self,
+        deleter: Arc<Deleter>,
+        feed: Arc<Feed>,
+        sender: &UnboundedSender<Happening>,
+    ) -> Worked {
+        let mut workers = JoinSet::new();
+        for _ in 0..self.limits.concurrency {
+            workers.spawn(worker(deleter.clone(), feed.clone(), self.stop.clone(), sender.clone()));
+        }
+        drop((deleter, feed));
+
+        let mut state = State {
+            breaker: Breaker::new(self.limits.breaker_window, self.limits.breaker_failures),
+            worked: Worked { stopped: None, exhausted: Vec::new() },
+        };
+        let mut give_up_at: Option<Instant> = None;
+        let far = Instant::now() + Duration::from_hours(24 * 365);
+        loop {
+            tokio::select! {
+                biased;
+                Some(interrupt) = self.interrupts.recv() => {
+                    if give_up_at.is_some() {
+                        // Asked for a second time: what is in flight stays in doubt.
+                        workers.abort_all();
+                    } else {
+                        self.halt(&mut state, StopReason::Interrupted(interrupt));
+                    }
+                }
+                Some(happening) = self.happenings.recv() => self.take(&mut state, happening),
+                () = sleep_until(give_up_at.unwrap_or(far)), if give_up_at.is_some() => {
+                    tracing::warn!("requests in flight did not finish in time; they are in doubt");
+                    workers.abort_all();
+                    give_up_at = Some(far);
+                }
+                joined = workers.join_next() => match joined {
+                    Some(_) => {}
+                    None => break,
+                },
+            }
+            if state.worked.stopped.is_some() && give_up_at.is_none() {
+                give_up_at = Some(Instant::now() + self.limits.grace);
+            }
+        }
+        while let Ok(happening) = self.happenings.try_recv() {
+            self.take(&mut state, happening);
+        }
+        state.worked
+    }
+
+    fn take(&mut self, state: &mut State, happening: Happening) {
+        match happening {
+            Happening::Settled { name, outcome } => {
+                self.counts.settle(outcome);
+                self.watcher.event(&RunEvent::Settled { name, outcome }, &self.counts);
+                self.note(state, outcome);
+            }
+            Happening::Attempted { name, verdict } => {
+                self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
+            }
+            Happening::Exhausted(exhausted) => {
+                let outcome = exhausted.outcome_without_listing();
+                state.worked.exhausted.push(exhausted);
+                self.note(state, outcome);
+            }
+            Happening::Unauthorized(answer) => self.halt(state, StopReason::Unauthorized(answer)),
+            Happening::AuditFailed(error) => self.halt(state, StopReason::Audit(error)),
+            Happening::CannotGoOn(error) => match error {
+                // The ledger has told the reason itself.
+                ApiError::Ledger(_) => self.stop.cancel(),
+                ApiError::Pace(PaceError::TooLong { asked, max }) => {
+                    self.halt(state, StopReason::LongPause { asked, max });
+                }
+                error => self.halt(state, StopReason::Client(error.to_string())),
+            },
+            Happening::Pace(event) => {
+                if let PaceEvent::Paused { for_, why } = event {
+                    let why = match why {
+                        PauseCause::Throttled => "too many requests (429)",
+                        PauseCause::RetryAfter => "Retry-After",
+                        PauseCause::QuotaUsedUp => "the quota is used up until its window ends",
+                    };
+                    let event = RunEvent::Paused { pause: for_, why: why.to_owned() };
+                    self.watcher.event(&event, &self.counts);
+                } else if let PaceEvent::NoHeaders { rate } = event {
+                    tracing::warn!(%rate, "the server does not tell its rate limit; this ceiling is kept instead");
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, state: &mut State, outcome: Outcome) {
+        if state.breaker.settled(outcome) {
+            let (failures, window) = state.breaker.state();
+            self.halt(state, StopReason::TooManyFailures { failures, window });
+        }
+    }
+
+    /// Begins to stop; only the first reason counts, but that a log cannot be written outweighs
+    /// every other.
+    fn halt(&mut self, state: &mut State, reason: StopReason) {
+        self.stop.cancel();
+        match (&state.worked.stopped, &reason) {
+            (None, _) => {
+                let event = RunEvent::Stopping { why: reason.to_string() };
+                self.watcher.event(&event, &self.counts);
+                state.worked.stopped = Some(reason);
+            }
+            (Some(StopReason::Audit(_)), _) => {}
+            (Some(_), StopReason::Audit(_)) => state.worked.stopped = Some(reason),
+            (Some(_), _) => {}
+        }
+    }
+}
+
+struct State {
+    breaker: Breaker,
+    worked: Worked,
+}
+
+async fn worker(
+    deleter: Arc<Deleter>,
+    feed: Arc<Feed>,
+    stop: CancellationToken,
+    happenings: UnboundedSender<Happening>,
+) {
+    // The run listens until all workers are gone.
+    let tell = |happening| drop(happenings.send(happening));
+    while !stop.is_cancelled() {
+        let target = match feed.next().await {
+            Ok(Some(target)) => target,
+            Ok(None) => return,
+            Err(error) => return tell(Happening::AuditFailed(Arc::new(error))),
+        };
+        match deleter.delete(target.clone()).await {
+            Ok(Some(Delivered::Settled(_))) => {}
+            Ok(Some(Delivered::Exhausted { answer, doubted })) => {
+                tell(Happening::Exhausted(Exhausted { target, answer, doubted }));
+            }
+            Ok(Some(Delivered::Unauthorized(answer))) => return tell(Happening::Unauthorized(answer)),
+            Ok(None) => return,
+            Err(error) => return tell(Happening::CannotGoOn(error)),
+        }
+    }
+}

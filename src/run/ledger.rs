@@ -1,0 +1,45 @@
+//! Joins the API to the audit log: attempts are recorded there, and told further once they are
+//! durable.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Happening;
+use crate::api::{Ledger, LedgerError};
+use crate::audit::Recorder;
+use crate::vocabulary::{AttemptEnd, AttemptStart, DatasourceName, Seq};
+
+/// Records the attempts of one run.
+pub(super) struct RunLedger {
+    pub(super) run: Seq,
+    pub(super) recorder: Recorder,
+    pub(super) happenings: UnboundedSender<Happening>,
+}
+
+#[async_trait]
+impl Ledger for RunLedger {
+    async fn attempt_starts(&self, start: AttemptStart) -> Result<(), LedgerError> {
+        match self.recorder.attempt_starts(self.run, start).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let _ = self.happenings.send(Happening::AuditFailed(error.clone()));
+                Err(LedgerError(error as Arc<_>))
+            }
+        }
+    }
+
+    fn attempt_ended(&self, name: &DatasourceName, end: AttemptEnd) {
+        let (happenings, name) = (self.happenings.clone(), name.clone());
+        let (verdict, outcome) = (end.answer.verdict, end.outcome);
+        self.recorder.attempt_ended(self.run, end, move |written| {
+            // The run listens until its last record is written.
+            let _ = happenings.send(match (written, outcome) {
+                (Ok(_), Some(outcome)) => Happening::Settled { name, outcome },
+                (Ok(_), None) => Happening::Attempted { name, verdict },
+                (Err(error), _) => Happening::AuditFailed(error),
+            });
+        });
+    }
+}

@@ -1,0 +1,96 @@
+//! Why a run ends before all its targets are settled.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::AuditError;
+use crate::vocabulary::{Answer, ExitStatus};
+
+/// Somebody asked the process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// SIGINT.
+    Int,
+    /// SIGTERM.
+    Term,
+}
+
+/// Why a run ends before all its targets are settled.
+#[derive(Debug, Clone)]
+pub enum StopReason {
+    /// Somebody asked for it.
+    Interrupted(Interrupt),
+    /// The API does not accept the token.
+    Unauthorized(Answer),
+    /// Too many of the last targets failed.
+    TooManyFailures {
+        /// So many failed …
+        failures: usize,
+        /// … of so many.
+        window: usize,
+    },
+    /// The server asks for a longer pause than is allowed.
+    LongPause {
+        /// What it asked for.
+        asked: Duration,
+        /// What is allowed.
+        max: Duration,
+    },
+    /// The client cannot go on.
+    Client(String),
+    /// The audit log cannot be written.
+    Audit(Arc<AuditError>),
+}
+
+impl StopReason {
+    /// The exit code that tells it.
+    #[must_use]
+    pub const fn exit(&self) -> ExitStatus {
+        match self {
+            Self::Interrupted(Interrupt::Int) => ExitStatus::Interrupted,
+            Self::Interrupted(Interrupt::Term) => ExitStatus::Terminated,
+            Self::Audit(_) => ExitStatus::Audit,
+            _ => ExitStatus::Stopped,
+        }
+    }
+
+    /// The run's status in the audit log.
+    #[must_use]
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::Interrupted(_) => "interrupted",
+            _ => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted(Interrupt::Int) => f.write_str("interrupted by SIGINT"),
+            Self::Interrupted(Interrupt::Term) => f.write_str("interrupted by SIGTERM"),
+            Self::Unauthorized(answer) => {
+                write!(f, "the API does not accept the token")?;
+                if let Some(status) = answer.http_status {
+                    write!(f, " (HTTP {status})")?;
+                }
+                if let Some(message) = &answer.message {
+                    write!(f, ": {message}")?;
+                }
+                Ok(())
+            }
+            Self::TooManyFailures { failures, window } => {
+                write!(f, "{failures} of the last {window} targets failed; something is wrong with more than single names")
+            }
+            Self::LongPause { asked, max } => write!(
+                f,
+                "the server asks for a pause of {}, and the longest allowed is {} (pace.max_pause)",
+                humantime::format_duration(Duration::from_secs(asked.as_secs())),
+                humantime::format_duration(*max)
+            ),
+            Self::Client(why) => f.write_str(why),
+            Self::Audit(error) => write!(f, "{error}"),
+        }
+    }
+}

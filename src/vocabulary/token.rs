@@ -1,0 +1,83 @@
+//! The service token: an organisation-wide key that must never be seen anywhere.
+
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+/// What stands in place of the token where somebody echoes it.
+const REDACTED: &str = "[token]";
+
+/// A service token. Wiped from memory when dropped, and never shown.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+impl Token {
+    /// Takes `text` as a token.
+    ///
+    /// # Errors
+    /// Where it is empty or holds anything but visible ASCII characters. The error never shows it.
+    pub fn new(text: &str) -> Result<Self, TokenError> {
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if let Some(position) = text.chars().position(|c| !c.is_ascii_graphic()) {
+            let line_break = text.chars().nth(position).is_some_and(|c| c == '\n' || c == '\r');
+            return Err(TokenError::Character {
+                position: position + 1,
+                what: if line_break { "a line break" } else { "a space or another character that no token has" },
+            });
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// The token itself, for the one header that carries it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// A keyed fingerprint: the first 16 hexadecimal digits of HMAC-SHA256 with `key`. It tells
+    /// whether two runs used the same token, and nothing about the token.
+    #[must_use]
+    pub fn fingerprint(&self, key: &str) -> String {
+        // HMAC takes a key of any length; the error is there for other MACs.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
+        mac.update(self.expose().as_bytes());
+        mac.finalize().into_bytes().iter().take(8).fold(String::new(), |mut hex, byte| {
+            use fmt::Write;
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    /// `text` without the token: a server may echo it.
+    #[must_use]
+    pub fn redact(&self, text: String) -> String {
+        if text.contains(self.expose()) { text.replace(self.expose(), REDACTED) } else { text }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([redacted])")
+    }
+}
+
+/// Why a text cannot be a token. Never shows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing at all.
+    #[error("it is empty")]
+    Empty,
+    /// Something that no token has, and that no HTTP header may carry.
+    #[error("character {position} is {what}")]
+    Character {
+        /// Its position, from 1.
+        position: usize,
+        /// What it is, in words.
+        what: &'static str,
+    },
+}
