@@ -1,6 +1,7 @@
 //! Holds the room to its word: every refusal with its exact message, and the properties of what is read.
 
 mod accepted;
+mod example;
 mod properties;
 mod refused_files;
 mod refused_headers;
