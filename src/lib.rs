@@ -6,4 +6,5 @@ pub mod pace;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod source;
 pub mod vocabulary;

@@ -1,0 +1,313 @@
+//! Reads a CSV row by row: a checked name each, with its reason and its ticket.
+
+use std::fmt;
+use std::io::Read;
+use std::str;
+
+use crate::vocabulary::DatasourceName;
+
+use super::Input;
+use super::columns::{self, Columns};
+use super::digest::Digesting;
+use super::error::{Place, SourceError};
+use super::records::{Fault, FaultKind, Record, Records};
+use super::sniff::{self, SEPARATORS};
+
+/// The longest reason or ticket that is accepted, in characters.
+pub const MAX_CELL_CHARS: usize = 1000;
+
+/// How a CSV is to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// The header of the name column; otherwise one of [`NAME_COLUMNS`](super::NAME_COLUMNS).
+    pub column: Option<String>,
+    /// There is no header: every line is a name.
+    pub no_header: bool,
+    /// What separates the columns, one ASCII byte as [`parse_delimiter`](super::parse_delimiter) gives it;
+    /// otherwise a comma.
+    pub delimiter: Option<u8>,
+}
+
+impl CsvOptions {
+    pub(super) fn separator(&self) -> u8 {
+        self.delimiter.unwrap_or(b',')
+    }
+
+    fn check(&self) -> Result<(), SourceError> {
+        match (&self.column, self.delimiter) {
+            (Some(column), _) if self.no_header => {
+                Err(SourceError::ColumnWithoutHeader { column: column.clone() })
+            }
+            (_, Some(byte)) if !sniff::is_delimiter(byte) => {
+                Err(SourceError::BadDelimiter { given: char::from(byte).to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One row of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The physical line on which the row begins, from 1.
+    pub line: u64,
+    /// The name, exactly as written; [`DatasourceName::has_outer_space`] tells of one worth a warning.
+    pub name: DatasourceName,
+    /// What the column `reason` says, if there is one and it says anything; up to [`MAX_CELL_CHARS`].
+    pub reason: Option<String>,
+    /// What the column `ticket` says, if there is one and it says anything; up to [`MAX_CELL_CHARS`].
+    pub ticket: Option<String>,
+}
+
+/// What is known of an input once all of it has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFacts {
+    /// The path as given, or `standard input`.
+    pub label: String,
+    /// SHA-256 over all raw bytes, a byte-order mark included: what `sha256sum` says of the file.
+    pub sha256: [u8; 32],
+    /// The length in bytes.
+    pub bytes: u64,
+    /// How many rows were read: without the header and blank lines, equal names counted each.
+    pub rows: u64,
+}
+
+/// An iterator over the rows of a CSV, which holds no more than one of them in memory.
+///
+/// A row that is refused does not end the iteration, so that a caller can gather a few errors and show them
+/// together; trouble that puts the rows after it in doubt (quoting, encoding, a failed read) does.
+pub struct CsvReader {
+    label: String,
+    delimiter: u8,
+    records: Records<Digesting<Box<dyn Read + Send>>>,
+    record: Record,
+    columns: Columns,
+    /// The record is a row that has been read ahead.
+    pending: bool,
+    done: bool,
+    rows: u64,
+    errors: u64,
+}
+
+impl CsvReader {
+    /// Opens an input and reads its header.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, is empty or no UTF-8 text, where the options contradict each other or the
+    /// header, and where the name column cannot be told beyond doubt.
+    pub fn open(input: &Input, options: &CsvOptions) -> Result<Self, SourceError> {
+        options.check()?;
+        Self::from_reader(input.open()?, input.to_string(), options)
+    }
+
+    /// Reads from `reader`, which messages call `label`. Otherwise like [`CsvReader::open`], also in its errors.
+    pub fn from_reader(
+        reader: impl Read + Send + 'static,
+        label: String,
+        options: &CsvOptions,
+    ) -> Result<Self, SourceError> {
+        options.check()?;
+        let delimiter = options.separator();
+        let mut reader = Self {
+            label,
+            delimiter,
+            records: Records::new(Digesting::new(Box::new(reader)), delimiter),
+            record: Record::default(),
+            columns: Columns::bare_list(),
+            pending: false,
+            done: false,
+            rows: 0,
+            errors: 0,
+        };
+        reader.skip_mark()?;
+        reader.read_first_record(options)?;
+        Ok(reader)
+    }
+
+    /// What is known of the input as a whole. Reads and checks what is left of it, so that the facts are
+    /// always those of the whole.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`] where a row was refused before, and the error of any row that is left.
+    pub fn finish(mut self) -> Result<InputFacts, SourceError> {
+        for row in self.by_ref() {
+            row?;
+        }
+        if self.errors > 0 {
+            return Err(SourceError::Refused { input: self.label, errors: self.errors });
+        }
+        let (sha256, bytes) = self.records.into_inner().facts();
+        Ok(InputFacts { label: self.label, sha256, bytes, rows: self.rows })
+    }
+
+    fn skip_mark(&mut self) -> Result<(), SourceError> {
+        let mark = sniff::opening(self.records.opening())
+            .map_err(|format| SourceError::Foreign { input: self.label.clone(), format })?;
+        self.records.skip(mark);
+        Ok(())
+    }
+
+    fn read_first_record(&mut self, options: &CsvOptions) -> Result<(), SourceError> {
+        let found = match self.records.read(&mut self.record) {
+            // In `"name";"reason"`, what looks like text after a quote is the separator.
+            Err(Fault { line, kind: FaultKind::TextAfterQuote { found, .. }, .. })
+                if !options.no_header && SEPARATORS.contains(&found) =>
+            {
+                let at = self.place(line, None);
+                return Err(SourceError::WrongSeparator { at, found, expected: self.delimiter });
+            }
+            found => found.map_err(|fault| self.explain(fault))?,
+        };
+        if !found {
+            let bytes = self.records.get_ref().bytes();
+            return Err(SourceError::Empty { input: self.label.clone(), bytes });
+        }
+        let at = self.place(self.record.line, None);
+        if options.no_header {
+            let first = self.text(0)?;
+            if self.record.len() == 1 && columns::is_like_a_header(first) {
+                return Err(SourceError::HeaderInBareList { at, found: first.to_owned() });
+            }
+            self.pending = true;
+            return Ok(());
+        }
+        let headers = (0..self.record.len()).map(|index| self.text(index).map(str::to_owned));
+        self.columns = Columns::find(headers.collect::<Result<_, _>>()?, options, at)?;
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<Option<Row>, SourceError> {
+        if !std::mem::take(&mut self.pending)
+            && !self.records.read(&mut self.record).map_err(|fault| self.explain(fault))?
+        {
+            if self.rows == 0 && self.errors == 0 {
+                return Err(SourceError::HeaderOnly { input: self.label.clone() });
+            }
+            return Ok(None);
+        }
+        self.row().map(Some)
+    }
+
+    /// Makes a row of the record.
+    fn row(&self) -> Result<Row, SourceError> {
+        let (expected, found) = (self.columns.count(), self.record.len());
+        // Columns that are not used are checked too: bytes that are not UTF-8 put the whole file in doubt.
+        for index in 0..found {
+            self.text(index)?;
+        }
+        if found == 1 && expected > 1 && self.text(0)?.trim().is_empty() {
+            return Err(SourceError::BlankName { at: self.place(self.record.line, None) });
+        }
+        if found != expected {
+            let (at, delimiter) = (self.place(self.record.line, None), self.delimiter);
+            return Err(if self.columns.is_bare_list() {
+                SourceError::BareListColumns { at, found, delimiter }
+            } else {
+                SourceError::Ragged { at, expected, found, delimiter }
+            });
+        }
+        Ok(Row {
+            line: self.record.line,
+            name: self.name()?,
+            reason: self.cell(self.columns.reason)?,
+            ticket: self.cell(self.columns.ticket)?,
+        })
+    }
+
+    fn name(&self) -> Result<DatasourceName, SourceError> {
+        let index = self.columns.name;
+        let text = self.text(index)?;
+        let name = DatasourceName::new(text)
+            .map_err(|problem| SourceError::Name { at: self.cell_place(index, 0), problem })?;
+        if text.trim().is_empty() {
+            return Err(SourceError::BlankName { at: self.cell_place(index, 0) });
+        }
+        if text.starts_with('\u{FEFF}') {
+            return Err(SourceError::MarkInName { at: self.cell_place(index, 0) });
+        }
+        Ok(name)
+    }
+
+    fn cell(&self, column: Option<usize>) -> Result<Option<String>, SourceError> {
+        let Some(index) = column else { return Ok(None) };
+        let text = self.text(index)?;
+        if let Some((position, (offset, found))) =
+            text.char_indices().enumerate().find(|(_, (_, c))| c.is_control() && *c != '\t')
+        {
+            let at = self.cell_place(index, offset);
+            return Err(SourceError::CellControl { at, found, position: position + 1 });
+        }
+        // More bytes than characters only makes it worth counting.
+        if text.len() > MAX_CELL_CHARS {
+            let chars = text.chars().count();
+            if chars > MAX_CELL_CHARS {
+                return Err(SourceError::CellTooLong { at: self.cell_place(index, 0), chars });
+            }
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()).map(str::to_owned))
+    }
+
+    /// A field of the record as text.
+    fn text(&self, index: usize) -> Result<&str, SourceError> {
+        let bytes = self.record.field(index);
+        str::from_utf8(bytes).map_err(|error| {
+            let offset = error.valid_up_to();
+            let value = bytes.get(offset).copied().unwrap_or_default();
+            SourceError::NotUtf8 { at: self.cell_place(index, offset), byte: offset + 1, value }
+        })
+    }
+
+    /// The place of the byte at `offset` of a field of the record.
+    fn cell_place(&self, index: usize, offset: usize) -> Place {
+        self.place(self.record.line_of(index, offset), Some(index))
+    }
+
+    fn place(&self, line: u64, field: Option<usize>) -> Place {
+        Place {
+            input: self.label.clone(),
+            line,
+            column: field.map(|index| Box::new(self.columns.column(index))),
+        }
+    }
+
+    fn explain(&self, fault: Fault) -> SourceError {
+        let at = self.place(fault.line, fault.field);
+        match fault.kind {
+            FaultKind::StrayQuote => SourceError::StrayQuote { at },
+            FaultKind::TextAfterQuote { opened, .. } => SourceError::TextAfterQuote { at, opened },
+            FaultKind::UnclosedQuote => SourceError::UnclosedQuote { at },
+            FaultKind::BareReturn => SourceError::BareReturn { at },
+            FaultKind::TooLong { open_quote } => SourceError::TooLong { at, open_quote },
+            FaultKind::Read(source) => SourceError::Interrupted { at, source },
+        }
+    }
+}
+
+impl Iterator for CsvReader {
+    type Item = Result<Row, SourceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let row = self.advance().transpose();
+        match &row {
+            Some(Ok(_)) => self.rows += 1,
+            Some(Err(error)) => {
+                self.errors += 1;
+                self.done = !error.is_of_one_row();
+            }
+            None => self.done = true,
+        }
+        row
+    }
+}
+
+impl fmt::Debug for CsvReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CsvReader")
+            .field("label", &self.label)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the bytes come from: a file or standard input.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::SourceError;
+
+/// What the names are read from.
+///
+/// Made from an argument: `-` is standard input, anything else a path (`./-` is a file named `-`). Displayed
+/// as the label that messages and the audit log carry: the path as it was given, or `standard input`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file, or anything else with a path that can be read once from beginning to end.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+impl Input {
+    /// Opens it for reading.
+    pub(super) fn open(&self) -> Result<Box<dyn Read + Send>, SourceError> {
+        match self {
+            Self::Stdin => Ok(Box::new(io::stdin())),
+            Self::File(path) => {
+                let file = File::open(path).map_err(|error| self.refusal(error))?;
+                // A directory opens without complaint and fails only when it is read.
+                if file.metadata().is_ok_and(|about| about.is_dir()) {
+                    return Err(SourceError::Directory { input: self.to_string() });
+                }
+                Ok(Box::new(file))
+            }
+        }
+    }
+
+    /// What it means that opening failed with `error`.
+    pub(super) fn refusal(&self, error: io::Error) -> SourceError {
+        let input = self.to_string();
+        match error.kind() {
+            io::ErrorKind::NotFound => SourceError::NotFound { input },
+            io::ErrorKind::IsADirectory => SourceError::Directory { input },
+            _ => SourceError::Unreadable { input, source: error },
+        }
+    }
+}
+
+impl From<OsString> for Input {
+    fn from(argument: OsString) -> Self {
+        if argument == "-" { Self::Stdin } else { Self::File(PathBuf::from(argument)) }
+    }
+}
+
+impl FromStr for Input {
+    type Err = Infallible;
+
+    fn from_str(argument: &str) -> Result<Self, Infallible> {
+        Ok(Self::from(OsString::from(argument)))
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Stdin => f.write_str("standard input"),
+        }
+    }
+}
