@@ -7,4 +7,5 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod source;
+pub mod terminal;
 pub mod vocabulary;

@@ -28,7 +28,7 @@ fn is_hidden(c: char) -> bool {
 /// A cell that a spreadsheet takes for text: one that begins like a formula gets an apostrophe in
 /// front (OWASP, "CSV Injection").
 #[must_use]
-pub fn cell(text: &str) -> Cow<'_, str> {
+pub(super) fn cell(text: &str) -> Cow<'_, str> {
     match text.chars().next() {
         Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n') => Cow::Owned(format!("'{text}")),
         _ => Cow::Borrowed(text),
@@ -37,7 +37,7 @@ pub fn cell(text: &str) -> Cow<'_, str> {
 
 /// Text inside a Markdown table or line.
 #[must_use]
-pub fn markdown(text: &str) -> String {
+pub(super) fn markdown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 8);
     for c in visible(text).chars() {
         if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&') {

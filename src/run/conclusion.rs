@@ -26,8 +26,8 @@ impl Exhausted {
         if self.answer.verdict == Verdict::ServerError { Outcome::Failed } else { Outcome::Unknown }
     }
 
-    fn outcome(&self, listed: Option<&HashSet<&str>>) -> (Outcome, Evidence) {
-        match listed.map(|names| names.contains(self.target.name.as_str())) {
+    fn outcome(&self, names: Option<&HashSet<&str>>) -> (Outcome, Evidence) {
+        match names.map(|names| names.contains(self.target.name.as_str())) {
             None => (self.outcome_without_listing(), Evidence::NoClearAnswer),
             Some(true) => (Outcome::Failed, Evidence::StillListed),
             Some(false) if self.doubted => (Outcome::DeletedUnconfirmed, Evidence::AbsentFromListing),
@@ -65,11 +65,11 @@ impl Conclusion<'_> {
             ),
             _ => None,
         };
-        let listed: Option<HashSet<&str>> =
+        let names: Option<HashSet<&str>> =
             listing.as_ref().map(|names| names.iter().map(String::as_str).collect());
         let mut settled = Vec::new();
         for exhausted in exhausted {
-            let (outcome, evidence) = exhausted.outcome(listed.as_ref());
+            let (outcome, evidence) = exhausted.outcome(names.as_ref());
             let settlement = Settlement {
                 target: exhausted.target.seq,
                 at: self.clock.timestamp(),
@@ -82,8 +82,8 @@ impl Conclusion<'_> {
         for written in settled {
             written.await?;
         }
-        match listed {
-            Some(listed) => self.check(&listed).await,
+        match names {
+            Some(names) => self.check(&names).await,
             None => Ok(Vec::new()),
         }
     }

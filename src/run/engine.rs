@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
@@ -16,9 +16,11 @@ use super::conclusion::Exhausted;
 use super::feed::Feed;
 use super::{Happening, Interrupt, Limits, StopReason, Watcher};
 use crate::api::{ApiError, Delivered, Deleter};
-use crate::audit::AuditError;
 use crate::pace::{PaceError, PaceEvent, PauseCause};
-use crate::vocabulary::{Counts, Outcome, RunEvent, Target, Verdict};
+use crate::vocabulary::{Counts, Outcome, RunEvent};
+
+/// How often the watcher is told that time passed.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What is left when the workers are done.
 pub(super) struct Worked {
@@ -54,6 +56,8 @@ impl Engine<'_> {
             worked: Worked { stopped: None, exhausted: Vec::new() },
         };
         let mut give_up_at: Option<Instant> = None;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let far = Instant::now() + Duration::from_hours(24 * 365);
         loop {
             tokio::select! {
@@ -72,6 +76,7 @@ impl Engine<'_> {
                     workers.abort_all();
                     give_up_at = Some(far);
                 }
+                _ = ticks.tick() => self.watcher.tick(&self.counts),
                 joined = workers.join_next() => match joined {
                     Some(_) => {}
                     None => break,

@@ -31,6 +31,9 @@ use ledger::RunLedger;
 pub trait Watcher: Send {
     /// Something happened, and `counts` holds after it.
     fn event(&mut self, event: &RunEvent, counts: &Counts);
+
+    /// Time passed. Called about once a second, also while nothing happens.
+    fn tick(&mut self, counts: &Counts);
 }
 
 /// The limits of a run.

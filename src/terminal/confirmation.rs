@@ -1,0 +1,65 @@
+//! Asks whether to go on. Enter alone never means yes.
+
+use std::io::{self, BufRead, Write};
+
+/// How often one may try.
+const TRIES: usize = 3;
+
+/// What has to be typed to confirm the deletion of `count` datasources on `host`.
+#[must_use]
+pub fn phrase(count: u64, host: &str) -> String {
+    format!("delete {count} on {host}")
+}
+
+/// Asks for `phrase`; `true` where it was typed.
+///
+/// # Errors
+/// Where the terminal cannot be read or written.
+pub fn ask(phrase: &str, input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<bool> {
+    for tries_left in (0..TRIES).rev() {
+        write!(output, "To go on, type `{phrase}`: ")?;
+        output.flush()?;
+        let mut line = String::new();
+        if input.read_line(&mut line)? == 0 {
+            writeln!(output)?;
+            return Ok(false);
+        }
+        if line.trim_end_matches(['\r', '\n']) == phrase {
+            return Ok(true);
+        }
+        let left = match tries_left {
+            0 => "nothing is deleted",
+            1 => "one try left",
+            _ => "two tries left",
+        };
+        writeln!(output, "That is not it; {left}.")?;
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(typed: &str) -> (bool, String) {
+        let mut output = Vec::new();
+        let confirmed = ask(&phrase(3, "api.example"), &mut typed.as_bytes(), &mut output).unwrap();
+        (confirmed, String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn only_the_phrase_confirms() {
+        assert!(asked("delete 3 on api.example\n").0);
+        assert!(asked("yes\n\ndelete 3 on api.example\r\n").0);
+        for typed in ["", "\n\n\n", "y\nyes\nY\n", "Delete 3 on api.example\n", "delete 4 on api.example\n"] {
+            assert!(!asked(typed).0, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn there_are_three_tries() {
+        let (confirmed, output) = asked("a\nb\nc\ndelete 3 on api.example\n");
+        assert!(!confirmed);
+        assert_eq!(output.matches("That is not it").count(), 3);
+    }
+}

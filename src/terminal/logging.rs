@@ -1,0 +1,119 @@
+//! The log: on stderr, and in daily files where they are asked for. It is a log, never the audit.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::MultiProgress;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
+use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+/// What is logged, and where to.
+#[derive(Debug, Clone, Copy)]
+pub struct LogOptions<'a> {
+    /// JSON lines on stderr, instead of text.
+    pub json: bool,
+    /// What is logged: a level or a filter.
+    pub filter: &'a str,
+    /// A folder for daily files.
+    pub dir: Option<&'a Path>,
+}
+
+/// Keeps the log going. Dropped at the end, it flushes the files.
+pub struct Logging {
+    bars: MultiProgress,
+    _files: Option<WorkerGuard>,
+}
+
+/// Why there can be no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter is none.
+    #[error("log level `{filter}`: {source}; write a level such as `info`, or a filter such as `info,decom=debug`")]
+    Filter {
+        /// As it was given.
+        filter: String,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// The folder cannot be used.
+    #[error("{}: cannot write log files here: {source}", dir.display())]
+    Files {
+        /// The folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: InitError,
+    },
+}
+
+/// Starts the log.
+///
+/// # Errors
+/// Where the filter is none or the folder cannot be used.
+pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
+    let bars = MultiProgress::new();
+    let filter = || {
+        EnvFilter::try_new(options.filter)
+            .map_err(|source| LogError::Filter { filter: options.filter.to_owned(), source })
+    };
+    let stderr = AboveBars(bars.clone());
+    let shown: Box<dyn Layer<Registry> + Send + Sync> = if options.json {
+        Box::new(fmt::layer().json().flatten_event(true).with_writer(stderr).with_filter(filter()?))
+    } else {
+        let color = io::stderr().is_terminal();
+        Box::new(fmt::layer().with_target(false).with_ansi(color).with_writer(stderr).with_filter(filter()?))
+    };
+    let mut layers = vec![shown];
+    let mut guard = None;
+    if let Some(dir) = options.dir {
+        let files = RollingFileAppender::builder()
+            .rotation(Rotation::DAILY)
+            .filename_prefix("decom")
+            .filename_suffix("log")
+            .build(dir)
+            .map_err(|source| LogError::Files { dir: dir.to_owned(), source })?;
+        // A lossy writer would drop lines just when there is most to tell.
+        let (writer, worker) = NonBlockingBuilder::default().lossy(false).finish(files);
+        layers.push(Box::new(
+            fmt::layer().json().flatten_event(true).with_writer(writer).with_filter(filter()?),
+        ));
+        guard = Some(worker);
+    }
+    // Only a test in the same process can have started one before, and its log is as good.
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+    Ok(Logging { bars, _files: guard })
+}
+
+impl Logging {
+    /// Where progress bars are drawn, below the lines of the log.
+    #[must_use]
+    pub fn bars(&self) -> MultiProgress {
+        self.bars.clone()
+    }
+}
+
+/// Writes to stderr, above the progress bars.
+#[derive(Clone)]
+struct AboveBars(MultiProgress);
+
+impl Write for AboveBars {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write_all(line)).map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for AboveBars {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
