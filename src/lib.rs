@@ -2,6 +2,7 @@
 pub mod api;
 pub mod audit;
 pub mod config;
+pub mod emulator;
 pub mod pace;
 pub mod plan;
 pub mod report;
