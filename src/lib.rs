@@ -1,6 +1,8 @@
 //! decom deletes Databrain datasources in bulk and can prove afterwards what it did.
 pub mod api;
 pub mod audit;
+pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod emulator;
 pub mod pace;

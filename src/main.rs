@@ -1,1 +1,5 @@
-fn main(){}
+//! The program `decom`. Everything is in the library, so that tests can reach it.
+
+fn main() -> std::process::ExitCode {
+    decom::cli::main()
+}

@@ -130,11 +130,8 @@ impl Middleware for AttemptLayer {
         let free = costs_nothing(status, &headers);
         let counted = delivery.counted.fetch_add(u32::from(!free), Ordering::Relaxed) + u32::from(!free);
         let try_again = reading.transient && !free && counted < self.max_attempts;
-        let dependants = if outcome == Some(Outcome::InUse) {
-            self.dependants.of(&target.name).await
-        } else {
-            Vec::new()
-        };
+        let dependants =
+            if outcome == Some(Outcome::InUse) { self.dependants.of(&target.name).await } else { Vec::new() };
         log(&target.name, number, &answer, latency);
         if !free && !try_again {
             let result = match (outcome, answer.verdict) {

@@ -141,7 +141,8 @@ fn is_word(text: &str) -> bool {
 
 /// `text` on one line, without control characters, and not longer than is useful.
 fn shown(text: &str) -> Option<String> {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE * 4).collect();
+    let clean: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_MESSAGE * 4).collect();
     let mut line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((cut, _)) = line.char_indices().nth(LONGEST_MESSAGE) {
         line.truncate(cut);

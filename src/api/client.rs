@@ -138,8 +138,7 @@ fn trusted(options: &ApiOptions) -> Result<Vec<Certificate>, ApiError> {
     if let Some(path) = &options.ca_file {
         let refused = |why: String| ApiError::CaFile { path: path.clone(), why };
         let pem = fs::read(path).map_err(|error| refused(error.to_string()))?;
-        let private =
-            Certificate::from_pem_bundle(&pem).map_err(|error| refused(described(&error)))?;
+        let private = Certificate::from_pem_bundle(&pem).map_err(|error| refused(described(&error)))?;
         if private.is_empty() {
             return Err(refused("there is no certificate in it".to_owned()));
         }

@@ -100,7 +100,9 @@ impl Deleter {
         let url = self.base_url.endpoint(&format!("/api/v2/datasource?datasourceName={encoded}"))?;
         let delivery = Arc::new(Delivery::of(target));
         let mut request = reqwest::Request::new(Method::DELETE, url);
-        request.headers_mut().insert(http::header::ACCEPT, http::HeaderValue::from_static("application/json"));
+        request
+            .headers_mut()
+            .insert(http::header::ACCEPT, http::HeaderValue::from_static("application/json"));
         let mut extensions = http::Extensions::new();
         extensions.insert(delivery.clone());
         let sending = self.stack.execute_with_extensions(request, &mut extensions);

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, build, described};
 use super::deleter::DeleterParts;
 use super::pacing::PaceLayer;
-use super::ApiError;
 use crate::pace::Pacer;
 use crate::vocabulary::{Clock, Token};
 
@@ -48,11 +48,8 @@ impl Lister {
     }
 
     pub(super) fn over(client: Client, options: &ApiOptions, parts: &DeleterParts) -> Self {
-        let pace = PaceLayer {
-            pacer: parts.pacer.clone(),
-            stop: parts.stop.clone(),
-            clock: parts.clock.clone(),
-        };
+        let pace =
+            PaceLayer { pacer: parts.pacer.clone(), stop: parts.stop.clone(), clock: parts.clock.clone() };
         Self::stacked(client, options, pace)
     }
 
@@ -89,7 +86,11 @@ impl Lister {
         Ok(by_datasource)
     }
 
-    async fn read<T: DeserializeOwned>(&self, what: &'static str, path: &str) -> Result<Listing<T>, ApiError> {
+    async fn read<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<Listing<T>, ApiError> {
         let failed = |why: String| ApiError::Listing { what, why };
         let url = self.base_url.endpoint(path)?;
         let request = self.stack.get(url).timeout(LISTING_TIMEOUT).send();

@@ -3,9 +3,7 @@
 use serde_json::json;
 
 use super::record::{Kind, Record};
-use crate::vocabulary::{
-    AttemptEnd, AttemptStart, Counts, Evidence, ExitStatus, Seq, Settlement, Timestamp,
-};
+use crate::vocabulary::{AttemptEnd, AttemptStart, Counts, Evidence, ExitStatus, Seq, Settlement, Timestamp};
 
 /// What a run is: recorded when it begins, together with its targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +159,11 @@ impl Entry {
                     target: Some(settlement.target.0),
                     http_status: answer.and_then(|answer| answer.http_status),
                     error_code: answer.and_then(|answer| answer.error_code.as_deref()),
-                    message: answer.and_then(|answer| answer.message.as_deref()),
+                    message: match &settlement.skip {
+                        Some((_, words)) => Some(words),
+                        None => answer.and_then(|answer| answer.message.as_deref()),
+                    },
+                    detail: settlement.skip.as_ref().map(|(reason, _)| reason.as_str()),
                     outcome: Some(settlement.outcome.as_str()),
                     evidence: Some(settlement.evidence.as_str()),
                     ..Record::of(Kind::Settle)

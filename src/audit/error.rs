@@ -93,7 +93,9 @@ pub enum AuditError {
         what: &'static str,
     },
     /// The clock went backwards.
-    #[error("the clock jumped back by {by_seconds} s, to before the last record; set the clock right, then `decom resume`")]
+    #[error(
+        "the clock jumped back by {by_seconds} s, to before the last record; set the clock right, then `decom resume`"
+    )]
     ClockWentBack {
         /// By how much, in whole seconds.
         by_seconds: i64,

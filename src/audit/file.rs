@@ -111,7 +111,11 @@ fn refuse_foreign_schema(connection: &Connection, path: &Path) -> Result<(), Aud
     let version = read("PRAGMA user_version").map_err(failed)?;
     let tables = read("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
     if application_id != APPLICATION_ID {
-        if application_id == 0 && version == 0 && tables == 0 && !connection.is_readonly("main").unwrap_or(true) {
+        if application_id == 0
+            && version == 0
+            && tables == 0
+            && !connection.is_readonly("main").unwrap_or(true)
+        {
             return Ok(());
         }
         let found = if tables == 0 {

@@ -26,7 +26,9 @@ impl AuditReader {
         };
         let mut statement = self
             .connection
-            .prepare("SELECT * FROM runs WHERE run_id = ?1 OR substr(run_id, 1, length(?1)) = ?1 ORDER BY run_id")
+            .prepare(
+                "SELECT * FROM runs WHERE run_id = ?1 OR substr(run_id, 1, length(?1)) = ?1 ORDER BY run_id",
+            )
             .map_err(|e| self.failed(e))?;
         let rows = statement.query_map([wanted], summary).map_err(|e| self.failed(e))?;
         let mut found = rows.collect::<Result<Vec<_>, _>>().map_err(|e| self.failed(e))?;
@@ -54,6 +56,50 @@ impl AuditReader {
 
     fn no_such_run(&self, wanted: &str) -> AuditError {
         AuditError::NoSuchRun { path: self.path.clone(), wanted: wanted.to_owned() }
+    }
+
+    /// How many attempts the run made.
+    pub fn attempts(&self, run_id: &str) -> Result<u64, AuditError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM record s JOIN record t ON t.seq = s.target JOIN record r ON r.seq = t.run
+                  WHERE s.kind = 'send' AND r.kind = 'run' AND r.name = ?1",
+                [run_id],
+                |row| row.get(0),
+            )
+            .map_err(|e| self.failed(e))
+    }
+
+    /// Hands name, reason and ticket of each target of the run that ended in one of `outcomes` to
+    /// `take`, in the order of the targets, until that returns `false`.
+    pub fn each_input(
+        &self,
+        run_id: &str,
+        outcomes: &[Outcome],
+        mut take: impl FnMut(String, Option<String>, Option<String>) -> bool,
+    ) -> Result<(), AuditError> {
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT t.name, t.reason, t.ticket, coalesce(o.outcome, 'pending')
+                   FROM record r
+                   JOIN record t ON t.run = r.seq AND t.kind = 'target'
+                   LEFT JOIN record o ON o.target = t.seq AND o.outcome IS NOT NULL
+                  WHERE r.kind = 'run' AND r.name = ?1 ORDER BY t.number",
+            )
+            .map_err(|e| self.failed(e))?;
+        let mut rows = statement.query([run_id]).map_err(|e| self.failed(e))?;
+        while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
+            let read = |row: &Row<'_>| {
+                Ok::<_, rusqlite::Error>((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            };
+            let (name, reason, ticket, outcome): (_, _, _, String) = read(row).map_err(|e| self.failed(e))?;
+            let wanted = outcomes.iter().any(|wanted| wanted.as_str() == outcome);
+            if wanted && !take(name, reason, ticket) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Hands each result of the run to `take`, in the order of the targets, until that returns

@@ -172,7 +172,8 @@ impl Recorder {
     }
 
     fn append(&self, entry: Entry, done: Done) {
-        if let Err(mpsc::SendError(Command::Append(_, done))) = self.sender.send(Command::Append(entry, done)) {
+        if let Err(mpsc::SendError(Command::Append(_, done))) = self.sender.send(Command::Append(entry, done))
+        {
             done(Err(Arc::new(AuditError::Closed)));
         }
     }

@@ -36,8 +36,7 @@ const DOUBTED: &str = "EXISTS (
     WHERE s.target = t.seq AND s.kind = 'send'
       AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer')))";
 
-const SETTLED: &str =
-    "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
+const SETTLED: &str = "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
 
 impl AuditReader {
     /// Opens the log at `path` for reading.
@@ -69,11 +68,7 @@ impl AuditReader {
             .query_map(params![run.0, after, limit], |row| {
                 let name: String = row.get(2)?;
                 let name = DatasourceName::new(&name).map_err(|error| {
-                    rusqlite::Error::FromSqlConversionFailure(
-                        2,
-                        rusqlite::types::Type::Text,
-                        Box::new(error),
-                    )
+                    rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
                 })?;
                 Ok(Target {
                     seq: Seq(row.get(0)?),
@@ -169,6 +164,19 @@ impl AuditReader {
                 })
             })
             .optional()
+            .map_err(|e| self.failed(e))
+    }
+
+    /// Whether this log knows of any datasource on this host that is gone.
+    pub fn knows_any_gone(&self, base_url: &str) -> Result<bool, AuditError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM record r JOIN record o ON o.run = r.seq
+                  WHERE r.kind = 'run' AND r.detail ->> '$.base_url' = ?1
+                    AND o.outcome IN ('deleted', 'deleted_unconfirmed'))",
+                [base_url],
+                |row| row.get(0),
+            )
             .map_err(|e| self.failed(e))
     }
 

@@ -23,7 +23,8 @@ pub(super) type Hash = [u8; 32];
 pub(super) const BEFORE_THE_FIRST: Hash = [0; 32];
 
 /// Writes one record, with the columns in the order of [`Record::columns`] and `hash` last.
-pub(super) const INSERT: &str = "INSERT INTO record VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+pub(super) const INSERT: &str =
+    "INSERT INTO record VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

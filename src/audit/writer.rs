@@ -266,12 +266,7 @@ impl Writer {
     }
 }
 
-fn skipped(
-    run: i64,
-    target: i64,
-    reason: crate::vocabulary::SkipReason,
-    message: &str,
-) -> Record<'_> {
+fn skipped(run: i64, target: i64, reason: crate::vocabulary::SkipReason, message: &str) -> Record<'_> {
     use crate::vocabulary::{Evidence, Outcome, SkipReason};
     let evidence = match reason {
         SkipReason::Protected => Evidence::Rule,

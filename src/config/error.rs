@@ -73,7 +73,9 @@ pub enum ConfigError {
         name: String,
     },
     /// No token.
-    #[error("no service token; set DATABRAIN_TOKEN, or name a file that holds it with DATABRAIN_TOKEN_FILE or --token-file")]
+    #[error(
+        "no service token; set DATABRAIN_TOKEN, or name a file that holds it with DATABRAIN_TOKEN_FILE or --token-file"
+    )]
     NoToken,
     /// The token's file cannot be read.
     #[error("{}: cannot read the service token: {source}", path.display())]

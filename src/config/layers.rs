@@ -83,7 +83,13 @@ pub(super) fn lay(
 }
 
 /// Lays one setting over what is there. A list grows: what the file protects stays protected.
-fn over(layers: Figment, place: String, path: &str, default: &Value, words: &[String]) -> Result<Figment, ConfigError> {
+fn over(
+    layers: Figment,
+    place: String,
+    path: &str,
+    default: &Value,
+    words: &[String],
+) -> Result<Figment, ConfigError> {
     let last = words.last().map(String::as_str).unwrap_or_default();
     let wrong = |why: &str| ConfigError::WrongKind {
         place: place.clone(),
@@ -114,7 +120,9 @@ fn over(layers: Figment, place: String, path: &str, default: &Value, words: &[St
 fn variable<'a>(environment: &'a Environment, path: &str) -> Result<Option<(String, &'a str)>, ConfigError> {
     let mut found: Option<(String, &str)> = None;
     let mut names = variables(path);
-    if path == "safety.listing_check" && environment.get("DECOM_NO_LISTING_CHECK")?.is_some_and(|v| v == "true" || v == "1") {
+    if path == "safety.listing_check"
+        && environment.get("DECOM_NO_LISTING_CHECK")?.is_some_and(|v| v == "true" || v == "1")
+    {
         return Ok(Some((std::mem::take(&mut names[0]), "false")));
     }
     for name in names {
@@ -167,7 +175,8 @@ fn check_keys(path: &Path, text: &str, defaults: &Dict) -> Result<(), ConfigErro
         let at = document.key(section).map_or(0, start);
         let Some(settings) = defaults.get(section).and_then(Value::as_dict) else {
             // A setting without its section is the likeliest slip.
-            let whole = paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, key)| key == section));
+            let whole =
+                paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, key)| key == section));
             let near = whole.or_else(|| nearest(section, defaults.keys().map(String::as_str)));
             return unknown(at, section.to_owned(), near);
         };
@@ -178,8 +187,10 @@ fn check_keys(path: &Path, text: &str, defaults: &Dict) -> Result<(), ConfigErro
         for (key, _) in table.iter() {
             if !settings.contains_key(key) {
                 let at = table.key(key).map_or(at, start);
-                let near = nearest(key, settings.keys().map(String::as_str)).map(|key| format!("{section}.{key}"));
-                let elsewhere = || paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, k)| k == key));
+                let near =
+                    nearest(key, settings.keys().map(String::as_str)).map(|key| format!("{section}.{key}"));
+                let elsewhere =
+                    || paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, k)| k == key));
                 return unknown(at, format!("{section}.{key}"), near.or_else(elsewhere));
             }
         }

@@ -275,7 +275,9 @@ impl Written {
                     "auto" => LogFormat::Auto,
                     "text" => LogFormat::Text,
                     "json" => LogFormat::Json,
-                    other => return Err(places.invalid("log.format", other, "it is `auto`, `text` or `json`")),
+                    other => {
+                        return Err(places.invalid("log.format", other, "it is `auto`, `text` or `json`"));
+                    }
                 },
                 level: self.log.level,
                 dir: places.path(&self.log.dir),
@@ -288,18 +290,32 @@ impl Written {
 struct Places<'a>(&'a Figment);
 
 impl Places<'_> {
-    fn invalid(&self, key: &'static str, value: impl std::fmt::Display, why: impl std::fmt::Display) -> ConfigError {
+    fn invalid(
+        &self,
+        key: &'static str,
+        value: impl std::fmt::Display,
+        why: impl std::fmt::Display,
+    ) -> ConfigError {
         let place = self.0.find_metadata(key).map_or_else(String::new, |metadata| metadata.name.to_string());
         ConfigError::Invalid { place, key, value: value.to_string(), why: why.to_string() }
     }
 
-    fn whole<T: TryFrom<i64>>(&self, key: &'static str, value: i64, least: i64, most: i64) -> Result<T, ConfigError> {
+    fn whole<T: TryFrom<i64>>(
+        &self,
+        key: &'static str,
+        value: i64,
+        least: i64,
+        most: i64,
+    ) -> Result<T, ConfigError> {
         let fits = (least..=most).contains(&value).then(|| T::try_from(value).ok()).flatten();
-        fits.ok_or_else(|| self.invalid(key, value, format!("a whole number from {least} to {most} is needed")))
+        fits.ok_or_else(|| {
+            self.invalid(key, value, format!("a whole number from {least} to {most} is needed"))
+        })
     }
 
     fn duration(&self, key: &'static str, value: &str) -> Result<Duration, ConfigError> {
-        let wrong = |why: String| self.invalid(key, value, format!("{why}; write it like 500ms, 30s, 2m or 1h"));
+        let wrong =
+            |why: String| self.invalid(key, value, format!("{why}; write it like 500ms, 30s, 2m or 1h"));
         let duration = humantime::parse_duration(value).map_err(|error| wrong(error.to_string()))?;
         if duration > Duration::from_hours(24) {
             return Err(wrong("it is longer than a day".to_owned()));
@@ -309,7 +325,9 @@ impl Places<'_> {
 
     fn positive(&self, key: &'static str, value: &str) -> Result<Duration, ConfigError> {
         match self.duration(key, value)? {
-            Duration::ZERO => Err(self.invalid(key, value, "it must be longer than nothing, like 500ms or 30s")),
+            Duration::ZERO => {
+                Err(self.invalid(key, value, "it must be longer than nothing, like 500ms or 30s"))
+            }
             duration => Ok(duration),
         }
     }
@@ -322,7 +340,11 @@ impl Places<'_> {
     /// A text of one line, as it goes into the log and on paper.
     fn line(&self, key: &'static str, value: String) -> Result<Option<String>, ConfigError> {
         if value.chars().count() > 1000 {
-            return Err(self.invalid(key, format!("{}…", value.chars().take(40).collect::<String>()), "it is longer than 1000 characters"));
+            return Err(self.invalid(
+                key,
+                format!("{}…", value.chars().take(40).collect::<String>()),
+                "it is longer than 1000 characters",
+            ));
         }
         if value.chars().any(char::is_control) {
             return Err(self.invalid(key, value.escape_debug(), "it holds a control character"));

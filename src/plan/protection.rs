@@ -25,7 +25,8 @@ impl Protection {
             if pattern.is_empty() {
                 return Err(refused(pattern, "it is empty and would protect nothing".to_owned()));
             }
-            let glob = GlobBuilder::new(pattern).build().map_err(|e| refused(pattern, e.kind().to_string()))?;
+            let glob =
+                GlobBuilder::new(pattern).build().map_err(|e| refused(pattern, e.kind().to_string()))?;
             globs.add(glob);
         }
         let globs = globs.build().map_err(|e| refused(&patterns.join(" "), e.to_string()))?;

@@ -34,7 +34,9 @@ pub struct SelectionCounts {
 }
 
 impl Rules {
-    fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
+    /// Why `name` is not sent, where it is not, and in words.
+    #[must_use]
+    pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
         if let Some(pattern) = self.protection.of(name) {
             return Some((SkipReason::Protected, format!("matches the protected pattern `{pattern}`")));
         }
@@ -76,14 +78,15 @@ impl Selection {
     /// Whether `name` would be sent.
     #[must_use]
     pub fn is_due(&self, name: &str) -> bool {
-        self.targets.holds(name) && DatasourceName::new(name).is_ok_and(|name| self.rules.skip(&name).is_none())
+        self.targets.holds(name)
+            && DatasourceName::new(name).is_ok_and(|name| self.rules.skip(&name).is_none())
     }
 
     /// The targets in order, each with why it is skipped where it is.
     pub fn into_targets(self) -> impl Iterator<Item = std::io::Result<NewTarget>> + Send + use<> {
         let rules = self.rules;
-        self.targets.into_targets().map(move |target| {
-            target.map(|target| NewTarget { skip: rules.skip(&target.name), ..target })
-        })
+        self.targets
+            .into_targets()
+            .map(move |target| target.map(|target| NewTarget { skip: rules.skip(&target.name), ..target }))
     }
 }

@@ -39,6 +39,8 @@ pub struct ListFacts {
     pub repeated: u64,
     /// How many names begin or end with white space.
     pub with_outer_space: u64,
+    /// The first such name.
+    pub first_with_outer_space: Option<DatasourceName>,
     /// The first few names.
     pub first: Vec<DatasourceName>,
     /// The last few names that are not among the first.
@@ -88,7 +90,10 @@ impl TargetsBuilder {
         self.digest.update(name.as_str());
         let facts = &mut self.facts;
         facts.count += 1;
-        facts.with_outer_space += u64::from(name.has_outer_space());
+        if name.has_outer_space() {
+            facts.with_outer_space += 1;
+            facts.first_with_outer_space.get_or_insert_with(|| name.clone());
+        }
         if facts.first.len() < SHOWN {
             facts.first.push(name.clone());
         } else {

@@ -59,7 +59,11 @@ pub fn print_ending(
     print_exceptions(out, &run.counts, exceptions)?;
     if !ending.still_listed.is_empty() {
         writeln!(out)?;
-        writeln!(out, "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them", ending.still_listed.len())?;
+        writeln!(
+            out,
+            "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them",
+            ending.still_listed.len()
+        )?;
         for name in &ending.still_listed {
             writeln!(out, "  {}", visible(name))?;
         }
@@ -110,8 +114,7 @@ pub(super) fn print_exceptions(
         if result.outcome == Outcome::Pending {
             return true;
         }
-        written =
-            writeln!(out, "  {:<10} {}  {}", result.outcome, visible(&result.datasource), why(&result));
+        written = writeln!(out, "  {:<10} {}  {}", result.outcome, visible(&result.datasource), why(&result));
         written.is_ok()
     })?;
     written

@@ -129,7 +129,9 @@ pub(super) fn runs_csv(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<(
 
 fn runs_table(runs: &[RunSummary], show: impl Fn(&str) -> String) -> Table {
     let mut table = Table::new();
-    table.set_header(["run", "started", "status", "planned", "gone", "other", "pending", "exit", "host", "input"]);
+    table.set_header([
+        "run", "started", "status", "planned", "gone", "other", "pending", "exit", "host", "input",
+    ]);
     for run in runs {
         let counts = &run.counts;
         let gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);

@@ -76,6 +76,7 @@ impl Conclusion<'_> {
                 outcome,
                 evidence,
                 answer: Some(exhausted.answer),
+                skip: None,
             };
             settled.push(self.recorder.settle(self.run, settlement));
         }

@@ -15,7 +15,7 @@ use super::breaker::Breaker;
 use super::conclusion::Exhausted;
 use super::feed::Feed;
 use super::{Happening, Interrupt, Limits, StopReason, Watcher};
-use crate::api::{ApiError, Delivered, Deleter};
+use crate::api::{ApiError, Deleter, Delivered};
 use crate::pace::{PaceError, PaceEvent, PauseCause};
 use crate::vocabulary::{Counts, Outcome, RunEvent};
 

@@ -81,7 +81,10 @@ impl fmt::Display for StopReason {
                 Ok(())
             }
             Self::TooManyFailures { failures, window } => {
-                write!(f, "{failures} of the last {window} targets failed; something is wrong with more than single names")
+                write!(
+                    f,
+                    "{failures} of the last {window} targets failed; something is wrong with more than single names"
+                )
             }
             Self::LongPause { asked, max } => write!(
                 f,

@@ -33,7 +33,9 @@ pub struct Logging {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The filter is none.
-    #[error("log level `{filter}`: {source}; write a level such as `info`, or a filter such as `info,decom=debug`")]
+    #[error(
+        "log level `{filter}`: {source}; write a level such as `info`, or a filter such as `info,decom=debug`"
+    )]
     Filter {
         /// As it was given.
         filter: String,

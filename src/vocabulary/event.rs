@@ -97,6 +97,8 @@ pub struct Settlement {
     pub evidence: Evidence,
     /// The last answer, where there was one.
     pub answer: Option<Answer>,
+    /// Where it is skipped: why, and in words.
+    pub skip: Option<(SkipReason, String)>,
 }
 
 /// Something that those who watch a run may want to show. Sent only after it is durable.

@@ -82,7 +82,9 @@ impl FromStr for Outcome {
 
 /// A word that names no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no outcome; the outcomes are deleted, deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped and pending")]
+#[error(
+    "`{text}` is no outcome; the outcomes are deleted, deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped and pending"
+)]
 pub struct UnknownOutcome {
     /// The word.
     pub text: String,

@@ -26,7 +26,11 @@ impl Token {
             let line_break = text.chars().nth(position).is_some_and(|c| c == '\n' || c == '\r');
             return Err(TokenError::Character {
                 position: position + 1,
-                what: if line_break { "a line break" } else { "a space or another character that no token has" },
+                what: if line_break {
+                    "a line break"
+                } else {
+                    "a space or another character that no token has"
+                },
             });
         }
         Ok(Self(SecretString::from(text)))

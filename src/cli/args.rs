@@ -1,0 +1,147 @@
+//! The commands and their arguments.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::flags::{InputArgs, LogArgs, RunArgs};
+use crate::commands::{
+    self, CommandError, RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunRequest, RunsRequest,
+    World,
+};
+use crate::emulator::Faults;
+use crate::report::Format;
+use crate::vocabulary::{ExitStatus, Outcome};
+
+/// Deletes Databrain datasources in bulk, and can prove afterwards what it did.
+#[derive(Debug, Parser)]
+#[command(name = "decom", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    every target is gone
+  1    the run finished, and something else is among the outcomes
+  2    usage, configuration or input is wrong; nothing was sent
+  3    a guard refused, or nobody confirmed; nothing was sent
+  4    stopped early (authentication, too many failures); `decom resume` continues
+  5    the audit log cannot be written or is not sound
+  130  interrupted by SIGINT, 143 by SIGTERM; `decom resume` continues
+
+Start with `decom rehearse INPUT`: it needs no token and deletes nothing.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Delete the datasources that INPUT names
+    Run {
+        #[command(flatten)]
+        input: InputArgs,
+        /// Send also what the audit log knows to be gone, and begin anew where a run was interrupted
+        #[arg(long, help_heading = "Safety")]
+        again: bool,
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Go on with an interrupted run
+    Resume {
+        /// The run, or the beginning of its id [default: the newest that is not finished]
+        #[arg(value_name = "RUN")]
+        wanted: Option<String>,
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Make a new run of what failed in an earlier one
+    Retry {
+        /// The run, or the beginning of its id
+        #[arg(value_name = "RUN")]
+        wanted: String,
+        /// The outcomes that are tried again
+        #[arg(
+            long,
+            value_name = "OUTCOMES",
+            value_delimiter = ',',
+            default_value = "failed,unknown,pending"
+        )]
+        outcome: Vec<Outcome>,
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Do the whole of `run` against an embedded emulator of the API; needs no token, deletes nothing
+    Rehearse(Box<RehearseArgs>),
+    /// List the runs in the audit log
+    Runs {
+        /// table, csv, json or md
+        #[arg(long, value_name = "FORMAT", default_value_t = Format::Table)]
+        format: Format,
+        #[command(flatten)]
+        log: LogArgs,
+    },
+    /// Report one run from the audit log
+    Report {
+        /// The run, or the beginning of its id [default: the newest]
+        #[arg(value_name = "RUN")]
+        wanted: Option<String>,
+        /// table, csv, json or md
+        #[arg(long, value_name = "FORMAT", default_value_t = Format::Table)]
+        format: Format,
+        /// Where the report goes [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        log: LogArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct RehearseArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// What goes wrong, and how often, like http500=5%,drop=1%,slow=2%,in-use=3%,missing=2%; or `none`
+    #[arg(long, value_name = "FAULTS", default_value_t = Faults::rehearsal(), help_heading = "Emulator")]
+    fault: Faults,
+    /// What goes wrong where: the same seed gives the same faults
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Emulator")]
+    seed: u64,
+    /// How long the emulator takes for each answer
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = humantime::parse_duration, help_heading = "Emulator")]
+    latency: Duration,
+    /// Keep to the real API's pace, instead of 60 times faster
+    #[arg(long, help_heading = "Emulator")]
+    real_time: bool,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl Cli {
+    pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
+        match self.command {
+            Command::Run { input, again, run } => {
+                commands::run(&RunRequest { input: input.request()?, again }, &run.shared(), world)
+            }
+            Command::Resume { wanted, run } => {
+                commands::resume(&ResumeRequest { run: wanted }, &run.shared(), world)
+            }
+            Command::Retry { wanted, outcome, run } => {
+                commands::retry(&RetryRequest { run: wanted, outcomes: outcome }, &run.shared(), world)
+            }
+            Command::Rehearse(args) => {
+                let request = RehearseRequest {
+                    input: args.input.request()?,
+                    faults: args.fault,
+                    seed: args.seed,
+                    latency: args.latency,
+                    real_time: args.real_time,
+                };
+                commands::rehearse(&request, &args.run.shared(), world)
+            }
+            Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.shared(), world),
+            Command::Report { wanted, format, out, log } => {
+                commands::report(&ReportRequest { run: wanted, format, out }, &log.shared(), world)
+            }
+        }
+    }
+}

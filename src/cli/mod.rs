@@ -1,0 +1,44 @@
+//! The command line: what can be typed, and the request that it becomes.
+
+mod args;
+mod flags;
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::commands::World;
+use crate::config::Environment;
+use crate::vocabulary::{ExitStatus, SystemClock};
+use args::Cli;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Where neither stdout nor stderr can be written, only the exit code is left to tell.
+            let _ = error.print();
+            let status = if asked { ExitStatus::Done } else { ExitStatus::Usage };
+            return ExitCode::from(status.code());
+        }
+    };
+    let stderr_is_terminal = io::stderr().is_terminal();
+    let world = World {
+        environment: Environment::of(std::env::vars_os()),
+        clock: Arc::new(SystemClock),
+        can_ask: io::stdin().is_terminal() && stderr_is_terminal,
+        stderr_is_terminal,
+    };
+    let status = cli.execute(&world).unwrap_or_else(|error| {
+        // As above.
+        let _ = writeln!(io::stderr(), "decom: {error}");
+        error.exit()
+    });
+    ExitCode::from(status.code())
+}

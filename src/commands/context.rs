@@ -1,0 +1,201 @@
+//! What every command begins with: the settings, the log, and the parts wired from them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand::Rng;
+
+use super::CommandError;
+use crate::api::{ApiOptions, BaseUrl, RetryOptions};
+use crate::audit::{AuditLog, LogOptions};
+use crate::config::{Environment, FlagValues, LogFormat, Settings};
+use crate::plan::{Guards, Protection};
+use crate::run::Limits;
+use crate::terminal::{self, Logging};
+use crate::vocabulary::Clock;
+
+/// What the command line gives to every command.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[derive(Debug, Clone, Default)]
+pub struct Shared {
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// The settings given by flag.
+    pub flags: FlagValues,
+    /// The file that holds the token.
+    pub token_file: Option<PathBuf>,
+    /// Show what would be done, and do nothing.
+    pub dry_run: bool,
+    /// Do not ask.
+    pub yes: bool,
+    /// No progress, and warnings only.
+    pub quiet: bool,
+    /// The end of the run as JSON.
+    pub json: bool,
+}
+
+/// What is outside: passed in, so that tests own it.
+pub struct World {
+    /// The environment.
+    pub environment: Environment,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether somebody can be asked: stdin and stderr are a terminal.
+    pub can_ask: bool,
+    /// Whether stderr is a terminal.
+    pub stderr_is_terminal: bool,
+}
+
+/// The settings, the log, and what is wired from them.
+pub(super) struct Context<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) world: &'a World,
+    pub(super) settings: Settings,
+    pub(super) logging: Logging,
+}
+
+/// The version of decom.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl<'a> Context<'a> {
+    /// Resolves the settings and starts the log.
+    pub(super) fn new(shared: &'a Shared, world: &'a World) -> Result<Self, CommandError> {
+        let settings = Settings::resolve(shared.config.as_deref(), &world.environment, &shared.flags)?;
+        let json = match settings.log.format {
+            LogFormat::Auto => !world.stderr_is_terminal,
+            LogFormat::Text => false,
+            LogFormat::Json => true,
+        };
+        let filter = if shared.quiet { "warn" } else { &settings.log.level };
+        let logging =
+            terminal::start(terminal::LogOptions { json, filter, dir: settings.log.dir.as_deref() })?;
+        Ok(Self { shared, world, settings, logging })
+    }
+
+    /// Where the API is.
+    pub(super) fn base_url(&self) -> Result<BaseUrl, CommandError> {
+        Ok(BaseUrl::new(&self.settings.api.base_url, self.settings.api.allow_http)?)
+    }
+
+    /// How the API at `base_url` is reached.
+    pub(super) fn api(&self, base_url: BaseUrl) -> ApiOptions {
+        let api = &self.settings.api;
+        ApiOptions {
+            base_url,
+            ca_file: api.ca_file.clone(),
+            connect_timeout: api.connect_timeout,
+            response_timeout: api.response_timeout,
+            attempt_timeout: api.attempt_timeout,
+            connections: self.settings.pace.concurrency,
+        }
+    }
+
+    /// How often a target is tried.
+    pub(super) const fn retry(&self) -> RetryOptions {
+        let retry = &self.settings.retry;
+        RetryOptions {
+            max_attempts: retry.max_attempts,
+            first_backoff: retry.first_backoff,
+            longest_backoff: retry.longest_backoff,
+        }
+    }
+
+    /// The limits of a run.
+    pub(super) const fn limits(&self) -> Limits {
+        let (safety, pace) = (&self.settings.safety, &self.settings.pace);
+        Limits {
+            concurrency: pace.concurrency,
+            grace: self.settings.run.grace,
+            breaker_failures: safety.breaker_failures,
+            breaker_window: safety.breaker_window,
+            listing_check: safety.listing_check,
+            ignore_not_found: safety.ignore_not_found,
+        }
+    }
+
+    /// The guards.
+    pub(super) const fn guards(&self) -> Guards {
+        let safety = &self.settings.safety;
+        Guards { max_deletes: safety.max_deletes, max_share: safety.max_share }
+    }
+
+    /// The names that are never deleted.
+    pub(super) fn protection(&self) -> Result<Protection, CommandError> {
+        Ok(Protection::new(&self.settings.safety.protect)?)
+    }
+
+    /// Opens the audit log at `path` for writing.
+    pub(super) fn open_log(&self, path: &Path) -> Result<AuditLog, CommandError> {
+        let at = self.world.clock.timestamp();
+        let options = LogOptions {
+            holder: format!("process {} on {}, since {at}", std::process::id(), host()),
+            new_log_id: random_hex(16),
+            tool_version: VERSION.to_owned(),
+            at,
+            clock_tolerance: self.settings.audit.clock_tolerance,
+        };
+        Ok(AuditLog::open(path, &options)?)
+    }
+
+    /// Who runs this.
+    pub(super) fn operator(&self) -> Result<String, CommandError> {
+        if let Some(operator) = &self.settings.run.operator {
+            return Ok(operator.clone());
+        }
+        for variable in ["USER", "LOGNAME"] {
+            if let Some(name) = self.world.environment.get(variable)?.filter(|name| !name.is_empty()) {
+                return Ok(name.to_owned());
+            }
+        }
+        Ok(format!("uid {}", rustix::process::getuid().as_raw()))
+    }
+
+    /// A fresh id for a run: the time, and enough at random that two machines never meet.
+    pub(super) fn new_run_id(&self) -> String {
+        format!("{}-{}", self.world.clock.timestamp().compact(), random_hex(4))
+    }
+
+    /// The command `decom WORDS`, with the flags that lead it to the same log and API.
+    pub(super) fn command(&self, words: &[&str]) -> String {
+        let mut all: Vec<String> = vec!["decom".to_owned()];
+        all.extend(words.iter().map(|word| (*word).to_owned()));
+        let paths = [("--config", &self.shared.config), ("--token-file", &self.shared.token_file)];
+        for (flag, path) in paths {
+            if let Some(path) = path {
+                all.extend([flag.to_owned(), path.display().to_string()]);
+            }
+        }
+        for (flag, values) in &self.shared.flags {
+            match *flag {
+                "audit-db" | "base-url" | "ca-file" => {
+                    all.push(format!("--{flag}"));
+                    all.extend(values.last().cloned());
+                }
+                "allow-http" => all.push("--allow-http".to_owned()),
+                _ => {}
+            }
+        }
+        quoted(&all)
+    }
+}
+
+/// Words as a shell takes them.
+pub(super) fn quoted(words: &[String]) -> String {
+    // A word with NUL, which alone cannot be quoted, is no path.
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+}
+
+/// The name of the machine.
+pub(super) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn random_hex(bytes: usize) -> String {
+    use std::fmt::Write;
+    let mut random = rand::rng();
+    (0..bytes).fold(String::new(), |mut hex, _| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{:02x}", random.random::<u8>());
+        hex
+    })
+}

@@ -1,0 +1,103 @@
+//! Why a command ends without doing what it was asked for, and the exit code that tells it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::api::ApiError;
+use crate::audit::AuditError;
+use crate::config::ConfigError;
+use crate::emulator::EmulatorError;
+use crate::plan::PlanError;
+use crate::run::RunError;
+use crate::source::SourceError;
+use crate::terminal::LogError;
+use crate::vocabulary::ExitStatus;
+
+/// Why a command ends without doing what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The input is wrong.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The plan cannot be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The API cannot be reached as configured.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The audit log cannot be used.
+    #[error(transparent)]
+    Audit(Arc<AuditError>),
+    /// The log cannot be kept.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The run cannot be executed.
+    #[error(transparent)]
+    Run(RunError),
+    /// The emulator cannot be started.
+    #[error(transparent)]
+    Emulator(#[from] EmulatorError),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A guard refuses, or nobody confirmed.
+    #[error("{0}; nothing was sent")]
+    Refused(String),
+    /// A report cannot be written.
+    #[error("{}: cannot write the report: {source}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The terminal or standard output cannot be used.
+    #[error("cannot write to the terminal: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+impl CommandError {
+    /// The exit code that tells it.
+    #[must_use]
+    pub fn exit(&self) -> ExitStatus {
+        match self {
+            Self::Audit(error) => of_audit(error),
+            Self::Run(RunError::Audit(error)) => of_audit(error),
+            Self::Run(RunError::Abandoned) => ExitStatus::Audit,
+            Self::Refused(_) => ExitStatus::Refused,
+            _ => ExitStatus::Usage,
+        }
+    }
+}
+
+fn of_audit(error: &AuditError) -> ExitStatus {
+    match error {
+        AuditError::Held { .. } => ExitStatus::Refused,
+        AuditError::Missing { .. } | AuditError::NoSuchRun { .. } | AuditError::AmbiguousRun { .. } => {
+            ExitStatus::Usage
+        }
+        _ => ExitStatus::Audit,
+    }
+}
+
+impl From<AuditError> for CommandError {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(Arc::new(error))
+    }
+}
+
+impl From<Arc<AuditError>> for CommandError {
+    fn from(error: Arc<AuditError>) -> Self {
+        Self::Audit(error)
+    }
+}
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> Self {
+        Self::Run(error)
+    }
+}

@@ -1,0 +1,303 @@
+//! What run, resume, retry and rehearse share: guards, the question, the run itself, its end.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Context, VERSION, host};
+use super::{CommandError, interrupts};
+use crate::api::{ApiOptions, Lister};
+use crate::audit::{AuditLog, AuditReader, RunOpening};
+use crate::pace::{PaceOptions, Pacer, Rate};
+use crate::plan::{Extent, KnownGone, ListingExtent, Refusal, Selection};
+use crate::report::{self, EachResult, Ending, grouped, visible};
+use crate::run::{Happenings, RunParts, RunReport, execute};
+use crate::terminal::{Progress, ask, phrase};
+use crate::vocabulary::{DatasourceName, ExitStatus, Outcome, Seq, Token};
+
+/// A run that is about to be shown, confirmed and begun.
+pub(super) struct Job {
+    pub(super) selection: Selection,
+    /// The input, as it is named in the log.
+    pub(super) label: String,
+    pub(super) input_sha256: Option<String>,
+    /// What else the log says of it; a JSON object.
+    pub(super) origin: serde_json::Value,
+}
+
+/// How the API is reached, and with what.
+pub(super) struct Reach {
+    pub(super) api: ApiOptions,
+    pub(super) token: Token,
+    pub(super) rate: Rate,
+}
+
+/// What a command adds to the end of its run.
+pub(super) struct Closing<'a> {
+    /// Whether the commands that go on with the run are shown.
+    pub(super) next: bool,
+    /// Lines made from the run's id and the number of its attempts.
+    pub(super) notes: &'a dyn Fn(&str, u64) -> Vec<String>,
+}
+
+impl Context<'_> {
+    /// Runs something asynchronous on the one thread that all I/O shares.
+    pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CommandError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let result = runtime.block_on(future);
+        // A name that is still being looked up must not hold up the end.
+        runtime.shutdown_background();
+        Ok(result)
+    }
+
+    /// Every guard that refuses the job. Reads the listing where a guard needs it.
+    pub(super) async fn refusals(
+        &self,
+        selection: &Selection,
+        reach: &Reach,
+    ) -> Result<Vec<Refusal>, CommandError> {
+        let guards = self.guards();
+        let due = selection.counts().due;
+        let mut extent = Extent { due, listing: None };
+        if guards.need_listing() && due > 0 {
+            let pacer = Pacer::new(reach.rate, PaceOptions::default());
+            let clock = self.world.clock.clone();
+            let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
+            match lister.datasources().await {
+                Ok(names) => {
+                    let due = names.iter().filter(|name| selection.is_due(name)).count() as u64;
+                    extent.listing = Some(ListingExtent { exist: names.len() as u64, due });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the guard on the share of all datasources cannot decide");
+                }
+            }
+        }
+        Ok(guards.refusals(extent))
+    }
+
+    /// Shows on stderr what is about to be done.
+    pub(super) fn show(&self, selection: &Selection, host: &str, rate: Rate) -> io::Result<()> {
+        if self.shared.quiet {
+            return Ok(());
+        }
+        let (facts, counts) = (selection.targets().facts(), selection.counts());
+        let mark = if self.shared.dry_run { "(dry run) " } else { "" };
+        let mut out = io::stderr().lock();
+        writeln!(out, "{mark}{} datasources on {host}", grouped(facts.count))?;
+        let names = |names: &[DatasourceName]| {
+            names.iter().map(|name| visible(name.as_str()).into_owned()).collect::<Vec<_>>()
+        };
+        for name in names(&facts.first) {
+            writeln!(out, "{mark}    {name}")?;
+        }
+        let between = facts.count - (facts.first.len() + facts.last.len()) as u64;
+        if between > 0 {
+            writeln!(out, "{mark}    … {} more …", grouped(between))?;
+        }
+        for name in names(&facts.last) {
+            writeln!(out, "{mark}    {name}")?;
+        }
+        writeln!(out, "{mark}  {} to delete", grouped(counts.due))?;
+        if counts.protected > 0 {
+            writeln!(out, "{mark}  {} protected, and skipped", grouped(counts.protected))?;
+        }
+        if counts.already_deleted > 0 {
+            writeln!(
+                out,
+                "{mark}  {} already deleted according to the audit log, and skipped",
+                grouped(counts.already_deleted)
+            )?;
+        }
+        if let Some(time) = rate.time_for(counts.due).filter(|_| counts.due > 0) {
+            writeln!(out, "{mark}  about {} at {rate}", rounded(time))?;
+        }
+        Ok(())
+    }
+
+    /// Asks whether `count` datasources on `host` may be deleted.
+    pub(super) fn confirm(&self, count: u64, host: &str) -> Result<(), CommandError> {
+        if self.shared.yes || count == 0 {
+            return Ok(());
+        }
+        if !self.world.can_ask {
+            return Err(CommandError::Refused(
+                "nobody can be asked without a terminal; confirm with --yes".to_owned(),
+            ));
+        }
+        let wanted = phrase(count, host);
+        if ask(&wanted, &mut io::stdin().lock(), &mut io::stderr().lock())? {
+            return Ok(());
+        }
+        Err(CommandError::Refused("not confirmed".to_owned()))
+    }
+
+    /// What the log at `path` knows to be gone on this host; `None` where it knows of nothing.
+    pub(super) fn known_gone(path: &Path, base_url: &str) -> Result<Option<KnownGone>, CommandError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let reader = AuditReader::open(path)?;
+        if !reader.knows_any_gone(base_url)? {
+            return Ok(None);
+        }
+        let base_url = base_url.to_owned();
+        Ok(Some(Box::new(move |name| {
+            reader.known_gone(name.as_str(), &base_url).unwrap_or_else(|error| {
+                // Sent rather than skipped: the API has the last word on what is there.
+                tracing::warn!(%error, "the audit log could not be asked what is gone");
+                None
+            })
+        })))
+    }
+
+    /// Records the beginning of a run and all its targets.
+    pub(super) async fn begin(
+        &self,
+        log: &AuditLog,
+        job: Job,
+        reach: &Reach,
+    ) -> Result<(Seq, String), CommandError> {
+        let (pace, safety, retry) = (&self.settings.pace, &self.settings.safety, &self.settings.retry);
+        let run_id = self.new_run_id();
+        let opening = RunOpening {
+            run_id: run_id.clone(),
+            at: self.world.clock.timestamp(),
+            input: job.label,
+            input_sha256: job.input_sha256,
+            targets_sha256: job.selection.targets().sha256().to_owned(),
+            operator: self.operator()?,
+            reason: self.settings.run.reason.clone(),
+            ticket: self.settings.run.ticket.clone(),
+            base_url: reach.api.base_url.as_str().to_owned(),
+            token_fingerprint: reach.token.fingerprint(log.id()),
+            tool_version: VERSION.to_owned(),
+            host: host(),
+            settings: json!({
+                "rate": reach.rate.to_string(),
+                "concurrency": pace.concurrency,
+                "max_attempts": retry.max_attempts,
+                "max_deletes": safety.max_deletes,
+                "max_share": safety.max_share,
+                "protect": safety.protect,
+                "origin": job.origin,
+            }),
+        };
+        let targets = Box::new(job.selection.into_targets());
+        let run = log.recorder().begin_run(opening, targets).await?;
+        Ok((run, run_id))
+    }
+
+    /// Executes a run that is in the log, and prints its end.
+    pub(super) async fn carry_out(
+        &self,
+        log: AuditLog,
+        run: (Seq, String),
+        reach: Reach,
+        closing: Closing<'_>,
+    ) -> Result<ExitStatus, CommandError> {
+        let (seq, run_id) = run;
+        let mut interrupts = interrupts::listen()?;
+        let happenings = Happenings::default();
+        let pacer = Pacer::new(
+            reach.rate,
+            PaceOptions {
+                max_pause: self.settings.pace.max_pause,
+                on_event: Some(happenings.pace_hook()),
+                ..PaceOptions::default()
+            },
+        );
+        let mut progress = if self.shared.quiet {
+            Progress::none()
+        } else if self.world.stderr_is_terminal {
+            Progress::bar(&self.logging.bars())
+        } else {
+            Progress::lines()
+        };
+        tracing::info!(run_id, host = reach.api.base_url.host(), "the run begins");
+        let parts = RunParts {
+            run: seq,
+            run_id: run_id.clone(),
+            recorder: log.recorder(),
+            reader: AuditReader::open(log.path())?,
+            api: reach.api,
+            retry: self.retry(),
+            token: reach.token,
+            pacer,
+            clock: self.world.clock.clone(),
+            limits: self.limits(),
+            interrupts: &mut interrupts,
+            watcher: &mut progress,
+        };
+        let report = execute(parts, happenings).await;
+        progress.finish();
+        let path = log.path().to_owned();
+        log.close();
+        let report = report?;
+        tracing::info!(run_id, exit_code = report.exit.code(), "the run is over");
+        if let Err(error) = self.print_end(&path, &run_id, &report, &closing) {
+            tracing::error!(%error, "the end of the run could not be printed; `decom report` shows it");
+        }
+        Ok(report.exit)
+    }
+
+    fn print_end(
+        &self,
+        path: &Path,
+        run_id: &str,
+        report: &RunReport,
+        closing: &Closing<'_>,
+    ) -> Result<(), CommandError> {
+        let reader = AuditReader::open(path)?;
+        let summary = reader.run(Some(run_id))?;
+        let counts = &summary.counts;
+        let attempts = reader.attempts(run_id)?;
+        let mut next = Vec::new();
+        if closing.next {
+            if counts.of(Outcome::Pending) > 0 {
+                next.push(("Continue".to_owned(), self.command(&["resume", run_id])));
+            }
+            if counts.of(Outcome::Failed) + counts.of(Outcome::Unknown) > 0 {
+                next.push(("Try again what failed".to_owned(), self.command(&["retry", run_id])));
+            }
+            let blocked: Vec<_> = [Outcome::InUse, Outcome::Rejected]
+                .into_iter()
+                .filter(|outcome| counts.of(*outcome) > 0)
+                .map(Outcome::as_str)
+                .collect();
+            if !blocked.is_empty() {
+                let command = self.command(&["retry", run_id, "--outcome", &blocked.join(",")]);
+                next.push(("Once the reasons are mended".to_owned(), command));
+            }
+        }
+        let ending = Ending {
+            next,
+            stopped: report.stopped.as_ref().map(ToString::to_string),
+            still_listed: report.still_listed.clone(),
+            notes: (closing.notes)(run_id, attempts),
+        };
+        let exceptions: EachResult<'_> =
+            &mut |take| reader.each_result(run_id, Some(report::EXCEPTIONS), take).map_err(io::Error::other);
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        if self.shared.json {
+            report::print_ending_json(&mut out, &summary, &ending, exceptions)?;
+        } else {
+            report::print_ending(&mut out, &summary, &ending, exceptions)?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// The two lines that every run ends with.
+pub(super) fn where_the_log_is(path: &Path) -> String {
+    format!("Audit log: {}", path.display())
+}
+
+/// A duration without more detail than an estimate has.
+pub(super) fn rounded(time: std::time::Duration) -> humantime::FormattedDuration {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let whole = if seconds > 600 { seconds.div_ceil(60) * 60 } else { seconds };
+    humantime::format_duration(std::time::Duration::from_secs(whole.max(1)))
+}

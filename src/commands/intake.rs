@@ -1,0 +1,78 @@
+//! Reads the input into a list of targets.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::CommandError;
+use crate::plan::{Targets, TargetsBuilder};
+use crate::report::{grouped, visible};
+use crate::source::{CsvOptions, CsvReader, Input, InputFacts};
+use crate::vocabulary::NewTarget;
+
+/// What the names are read from, and how.
+#[derive(Debug, Clone)]
+pub struct InputRequest {
+    /// The file, or standard input.
+    pub input: Input,
+    /// How it is laid out.
+    pub csv: CsvOptions,
+}
+
+/// A list of targets, and where it is from.
+pub(super) struct Intake {
+    pub(super) targets: Targets,
+    pub(super) label: String,
+    pub(super) sha256: Option<String>,
+    pub(super) rows: u64,
+}
+
+/// Reads all of the input, each name once. What is not kept in memory goes to a file in `folder`,
+/// or in the system's folder for temporary files where that one cannot be written.
+pub(super) fn read(request: &InputRequest, folder: &Path) -> Result<Intake, CommandError> {
+    let mut reader = CsvReader::open(&request.input, &request.csv)?;
+    let mut builder = TargetsBuilder::new(spool_folder(folder));
+    for row in &mut reader {
+        let row = row?;
+        builder.add(&NewTarget { name: row.name, reason: row.reason, ticket: row.ticket, skip: None })?;
+    }
+    let InputFacts { label, sha256, rows, .. } = reader.finish()?;
+    let sha256 = sha256.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let targets = builder.finish()?;
+    let facts = targets.facts();
+    if facts.repeated > 0 {
+        tracing::info!(
+            rows,
+            distinct = facts.count,
+            "{} rows name a datasource that an earlier row names; each is one target",
+            grouped(facts.repeated)
+        );
+    }
+    if facts.with_outer_space > 0 {
+        tracing::warn!(
+            "{} names begin or end with a space; they are kept as written{}",
+            grouped(facts.with_outer_space),
+            facts
+                .first_with_outer_space
+                .as_ref()
+                .map_or_else(String::new, |name| format!(", the first is \"{}\"", visible(name.as_str())))
+        );
+    }
+    Ok(Intake { targets, label, sha256: Some(sha256), rows })
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// A folder for temporary files.
+pub(super) fn spool_folder(preferred: &Path) -> PathBuf {
+    if tempfile::tempfile_in(preferred).is_ok() { preferred.to_owned() } else { std::env::temp_dir() }
+}

@@ -1,0 +1,21 @@
+//! The commands: each wires the rooms together for one thing that users ask for.
+
+mod context;
+mod error;
+mod execution;
+mod intake;
+mod interrupts;
+mod rehearse;
+mod report;
+mod resume;
+mod retry;
+mod run;
+
+pub use context::{Shared, World};
+pub use error::CommandError;
+pub use intake::InputRequest;
+pub use rehearse::{RehearseRequest, rehearse};
+pub use report::{ReportRequest, RunsRequest, report, runs};
+pub use resume::{ResumeRequest, resume};
+pub use retry::{RetryRequest, retry};
+pub use run::{RunRequest, run};

@@ -1,0 +1,162 @@
+//! `decom rehearse`: the whole of a run against an embedded emulator of the API.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::CommandError;
+use super::context::{Context, Shared, VERSION, World};
+use super::execution::{Closing, Job, Reach, rounded, where_the_log_is};
+use super::intake::{self, InputRequest, Intake};
+use crate::api::BaseUrl;
+use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, WindowLimit};
+use crate::pace::Rate;
+use crate::plan::{Extent, Guards, Rules, Selection};
+use crate::report::grouped;
+use crate::vocabulary::{ExitStatus, Token};
+
+/// How much faster than the real API the emulator's limit is.
+const FASTER: u32 = 60;
+
+/// The public API's limit (its documentation, "Rate limiting").
+const REAL_REQUESTS: u32 = 500;
+const REAL_WINDOW: Duration = Duration::from_mins(2);
+
+/// The only token that the emulator knows. It opens nothing else.
+const REHEARSAL_TOKEN: &str = "dbn_rehearsal_0000";
+
+/// What `decom rehearse` is asked for.
+#[derive(Debug, Clone)]
+pub struct RehearseRequest {
+    /// Where the names are.
+    pub input: InputRequest,
+    /// What goes wrong, and how often.
+    pub faults: Faults,
+    /// What goes wrong where: the same seed gives the same faults.
+    pub seed: u64,
+    /// How long the emulator takes for each answer.
+    pub latency: Duration,
+    /// Keep to the real API's pace.
+    pub real_time: bool,
+}
+
+/// Rehearses a run.
+///
+/// # Errors
+/// Where the input or the configuration is wrong, or the emulator cannot be started.
+pub fn rehearse(
+    request: &RehearseRequest,
+    shared: &Shared,
+    world: &World,
+) -> Result<ExitStatus, CommandError> {
+    let mut context = Context::new(shared, world)?;
+    // The real log must not hold deletions that never were; a log that was named is meant.
+    if !shared.flags.iter().any(|(flag, _)| *flag == "audit-db") {
+        context.settings.audit.db = beside(&context.settings.audit.db);
+    }
+    let path = context.settings.audit.db.clone();
+    let folder = intake::folder_of(&path);
+    // What the real run would be refused for is found here, too.
+    context.base_url()?;
+    let protection = context.protection()?;
+    let Intake { mut targets, label, sha256, rows } = intake::read(&request.input, &folder)?;
+
+    let mut names = Vec::new();
+    targets.each(|target| names.push(target.name.as_str().to_owned()))?;
+    let pace = |faster| if request.real_time { 1 } else { faster };
+    let real_rate = context.settings.pace.rate;
+    let emulator = Emulator::start(EmulatorOptions {
+        faults: request.faults,
+        seed: request.seed,
+        latency: request.latency,
+        limit: (real_rate != Rate::Unlimited)
+            .then_some(WindowLimit { requests: REAL_REQUESTS, window: REAL_WINDOW / pace(FASTER) }),
+        header_generation: HeaderGeneration::default(),
+        ..EmulatorOptions::new(REHEARSAL_TOKEN, names)
+    })?;
+    let base_url = BaseUrl::new(emulator.base_url(), false)?;
+    let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
+    let reach = Reach { api: context.api(base_url), token, rate: real_rate.scaled(pace(FASTER)) };
+
+    let selection = Selection::new(targets, Rules { protection, known_gone: None })?;
+    let due = selection.counts().due;
+    context.show(&selection, "the embedded emulator", reach.rate)?;
+    // How large a share of all that exist this is, an emulator cannot tell.
+    let guards = Guards { max_share: 100.0, ..context.guards() };
+    let refused: Vec<_> = guards
+        .refusals(Extent { due, listing: None })
+        .iter()
+        .map(|refusal| format!("The real run would be refused: {refusal}"))
+        .collect();
+    for line in &refused {
+        tracing::warn!("{line}");
+    }
+    if shared.dry_run {
+        return Ok(if refused.is_empty() { ExitStatus::Done } else { ExitStatus::Refused });
+    }
+
+    let log = context.open_log(&path)?;
+    let origin = json!({
+        "command": "rehearse",
+        "rows": rows,
+        "faults": request.faults.to_string(),
+        "seed": request.seed,
+        "emulator": VERSION,
+    });
+    let job = Job { selection, label: format!("{label} (rehearsal)"), input_sha256: sha256, origin };
+    let notes = |run_id: &str, attempts: u64| {
+        let mut notes = vec![
+            "This was a rehearsal: nothing real was deleted.".to_owned(),
+            real_time(real_rate, attempts),
+        ];
+        notes.extend(refused.iter().cloned());
+        notes.push(String::new());
+        notes.push(where_the_log_is(&path));
+        notes.push("Ask it:".to_owned());
+        notes.extend(queries(&path, run_id).into_iter().map(|query| format!("  {query}")));
+        notes
+    };
+    let exit = Context::block_on(async {
+        let run = context.begin(&log, job, &reach).await?;
+        context.carry_out(log, run, reach, Closing { next: false, notes: &notes }).await
+    })?;
+    emulator.shutdown();
+    exit
+}
+
+/// The rehearsal's log, beside the real one.
+fn beside(log: &Path) -> PathBuf {
+    let stem = log.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = log.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+    log.with_file_name(format!("{stem}-rehearsal{extension}"))
+}
+
+fn real_time(rate: Rate, attempts: u64) -> String {
+    let requests = format!("{} requests", grouped(attempts));
+    match rate.time_for(attempts) {
+        Some(time) => format!("The real run would take about {}: {requests} at {rate}.", rounded(time)),
+        None if rate == Rate::Auto => {
+            let public = Rate::DEFAULT;
+            let time = public.time_for(attempts).map_or_else(String::new, |time| rounded(time).to_string());
+            format!("The real run would take about {time} where the limit is like {public}: {requests}.")
+        }
+        None => {
+            format!("How long the real run would take, the API alone decides: {requests} without a limit.")
+        }
+    }
+}
+
+fn queries(path: &Path, run_id: &str) -> [String; 2] {
+    let sqlite = |query: String| {
+        super::context::quoted(&["sqlite3".to_owned(), "-box".to_owned(), path.display().to_string(), query])
+    };
+    [
+        sqlite(format!(
+            "SELECT outcome, count(*) AS targets FROM results WHERE run_id = '{run_id}' GROUP BY outcome"
+        )),
+        sqlite(format!(
+            "SELECT started_at, datasource, attempt, verdict, http_status, message FROM attempts WHERE run_id = '{run_id}' AND attempt > 1 ORDER BY started_at LIMIT 20"
+        )),
+    ]
+}

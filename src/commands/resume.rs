@@ -1,0 +1,132 @@
+//! `decom resume`: goes on with an interrupted run.
+
+use serde_json::json;
+
+use super::CommandError;
+use super::context::{Context, Shared, VERSION, World, host};
+use super::execution::{Closing, Reach, where_the_log_is};
+use crate::audit::{AuditLog, AuditReader, OpenRun};
+use crate::config::find_token;
+use crate::plan::{Extent, Guards, Rules};
+use crate::report::grouped;
+use crate::vocabulary::{Evidence, ExitStatus, Outcome, Seq, Settlement, SkipReason};
+
+/// How many due targets are looked at at once.
+const PAGE: u32 = 512;
+
+/// What `decom resume` is asked for.
+#[derive(Debug, Clone)]
+pub struct ResumeRequest {
+    /// The run, or the beginning of its id; the newest unfinished one where there is none.
+    pub run: Option<String>,
+}
+
+/// Goes on with an interrupted run.
+///
+/// # Errors
+/// Where there is nothing to go on with, or nothing could be begun.
+pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(shared, world)?;
+    let base_url = context.base_url()?;
+    let token = find_token(shared.token_file.as_deref(), &world.environment)?;
+    let reader = AuditReader::open(&context.settings.audit.db)?;
+    let wanted = match &request.run {
+        Some(wanted) => Some(reader.run(Some(wanted))?.run_id),
+        None => None,
+    };
+    let Some(open) = reader.open_run_named(wanted.as_deref())? else {
+        return Err(CommandError::Usage(wanted.map_or_else(
+            || "no run in this audit log is unfinished; `decom runs` lists them".to_owned(),
+            |run| format!("run {run} is finished; `decom retry {run}` makes a new run of what failed in it"),
+        )));
+    };
+    drop(reader);
+    if open.base_url != base_url.as_str() {
+        return Err(CommandError::Usage(format!(
+            "run {} was on {}, and the base URL is {}; name it with --base-url {}",
+            open.run_id,
+            open.base_url,
+            base_url.as_str(),
+            open.base_url
+        )));
+    }
+    let reach = Reach { api: context.api(base_url), token, rate: context.settings.pace.rate };
+    carry_on(&context, open, reach)
+}
+
+/// Goes on with `open`.
+pub(super) fn carry_on(
+    context: &Context<'_>,
+    open: OpenRun,
+    reach: Reach,
+) -> Result<ExitStatus, CommandError> {
+    let path = context.settings.audit.db.clone();
+    let log = if context.shared.dry_run { None } else { Some(context.open_log(&path)?) };
+    let reader = AuditReader::open(&path)?;
+    let counts = reader.counts(open.seq)?;
+    let due = counts.of(Outcome::Pending);
+    let host_name = reach.api.base_url.host();
+    tracing::info!(
+        run_id = open.run_id,
+        started_at = open.started_at,
+        "continuing the interrupted run: {} of {} targets are settled, {} are due",
+        grouped(counts.settled()),
+        grouped(counts.planned()),
+        grouped(due)
+    );
+    // The share was decided when the run began: what it has deleted since would distort it.
+    let guards = Guards { max_share: 100.0, ..context.guards() };
+    if let Some(refusal) = guards.refusals(Extent { due, listing: None }).first() {
+        return Err(CommandError::Refused(refusal.to_string()));
+    }
+    let Some(log) = log else { return Ok(ExitStatus::Done) };
+    context.confirm(due, &host_name)?;
+    let rules =
+        Rules { protection: context.protection()?, known_gone: Context::known_gone(&path, &open.base_url)? };
+    let note = where_the_log_is(&path);
+    Context::block_on(async {
+        let detail = json!({
+            "operator": context.operator()?,
+            "tool_version": VERSION,
+            "host": host(),
+            "token_fingerprint": reach.token.fingerprint(log.id()),
+        });
+        let at = context.world.clock.timestamp();
+        log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
+        skip_what_must_not_be_sent(context, &log, &reader, open.seq, &rules).await?;
+        drop(reader);
+        let notes = |_: &str, _: u64| vec![note.clone()];
+        context.carry_out(log, (open.seq, open.run_id), reach, Closing { next: true, notes: &notes }).await
+    })?
+}
+
+/// Settles due targets that are protected by now, or that another run has deleted in the meantime.
+async fn skip_what_must_not_be_sent(
+    context: &Context<'_>,
+    log: &AuditLog,
+    reader: &AuditReader,
+    run: Seq,
+    rules: &Rules,
+) -> Result<(), CommandError> {
+    let mut after = 0;
+    loop {
+        let page = reader.due(run, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.number;
+        for target in &page {
+            let Some((reason, message)) = rules.skip(&target.name) else { continue };
+            let settlement = Settlement {
+                target: target.seq,
+                at: context.world.clock.timestamp(),
+                outcome: Outcome::Skipped,
+                evidence: match reason {
+                    SkipReason::Protected => Evidence::Rule,
+                    SkipReason::AlreadyDeleted => Evidence::AuditLog,
+                },
+                answer: None,
+                skip: Some((reason, message)),
+            };
+            log.recorder().settle(run, settlement).await?;
+        }
+    }
+}

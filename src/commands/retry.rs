@@ -1,0 +1,71 @@
+//! `decom retry`: a new run of what failed in an earlier one.
+
+use serde_json::json;
+
+use super::context::{Context, Shared, World};
+use super::execution::{Job, Reach};
+use super::{CommandError, intake, run};
+use crate::audit::AuditReader;
+use crate::config::find_token;
+use crate::plan::{Rules, Selection, TargetsBuilder};
+use crate::vocabulary::{DatasourceName, ExitStatus, NewTarget, Outcome};
+
+/// What `decom retry` is asked for.
+#[derive(Debug, Clone)]
+pub struct RetryRequest {
+    /// The run, or the beginning of its id.
+    pub run: String,
+    /// The outcomes that are tried again.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Makes a new run of the targets of an earlier one that ended in certain ways.
+///
+/// # Errors
+/// Where there are none, or nothing could be begun.
+pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(shared, world)?;
+    let base_url = context.base_url()?;
+    let token = find_token(shared.token_file.as_deref(), &world.environment)?;
+    let reader = AuditReader::open(&context.settings.audit.db)?;
+    let earlier = reader.run(Some(&request.run))?;
+    if earlier.base_url != base_url.as_str() {
+        return Err(CommandError::Usage(format!(
+            "run {} was on {}, and the base URL is {}; name it with --base-url {}",
+            earlier.run_id,
+            earlier.base_url,
+            base_url.as_str(),
+            earlier.base_url
+        )));
+    }
+    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
+    let mut outcome = Ok(());
+    reader.each_input(&earlier.run_id, &request.outcomes, |name, reason, ticket| {
+        // A name that is in the log was checked when it was taken on.
+        if let Ok(name) = DatasourceName::new(&name) {
+            outcome = builder.add(&NewTarget { name, reason, ticket, skip: None });
+        }
+        outcome.is_ok()
+    })?;
+    outcome?;
+    let targets = builder.finish()?;
+    if targets.facts().count == 0 {
+        let words: Vec<_> = request.outcomes.iter().map(|outcome| outcome.as_str()).collect();
+        return Err(CommandError::Usage(format!(
+            "no target of run {} ended {}; choose others with --outcome",
+            earlier.run_id,
+            words.join(" or ")
+        )));
+    }
+    drop(reader);
+    let reach = Reach { api: context.api(base_url), token, rate: context.settings.pace.rate };
+    let base_url = reach.api.base_url.as_str().to_owned();
+    run::begin(&context, reach, false, &base_url, |rules: Rules| {
+        Ok(Job {
+            selection: Selection::new(targets, rules)?,
+            label: format!("retry of {}", earlier.run_id),
+            input_sha256: earlier.input_sha256.clone(),
+            origin: json!({ "command": "retry", "retry_of": earlier.run_id }),
+        })
+    })
+}

@@ -1,0 +1,10 @@
+//! The real program, run as its users run it, against real files and a real server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
