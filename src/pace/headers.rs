@@ -1,0 +1,217 @@
+//! What the server says about its rate limit, in whichever generation of headers it says it.
+//!
+//! Nothing here is trusted: what cannot be read is ignored, where two values contradict each other the more
+//! careful one counts, and no length of time exceeds 24 hours.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use http::header::{DATE, RETRY_AFTER};
+use sfv::{BareItem, Dictionary, Item, List, ListEntry, Parser};
+
+/// The longest time that a server is taken to mean.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// `X-RateLimit-Reset` counts seconds since 1970 in most places and seconds left in some. No wait is as long
+/// as 30 years, so a number from here on is a date.
+const A_DATE: u64 = 1_000_000_000;
+
+/// Up to here a difference between the server's clock and ours is the coarseness of its `Date` (whole
+/// seconds) and the way of the answer; beyond it, one of the clocks is wrong.
+const SAME_CLOCK: Duration = Duration::from_secs(2);
+
+/// What one answer said about the pace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerWord {
+    /// `Retry-After`: how long to leave the server alone, from now on. 0 to 24 h.
+    pub retry_after: Option<Duration>,
+    /// The state of the server's quota, where it told.
+    pub quota: Option<Quota>,
+}
+
+/// The state of a quota, as one answer told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many requests a window has, at least 1.
+    pub limit: Option<u64>,
+    /// How many of them are left.
+    pub remaining: u64,
+    /// In how long the quota is whole again. 0 to 24 h, mostly in whole seconds.
+    pub reset: Duration,
+    /// How long a window is. 1 s to 24 h.
+    pub window: Option<Duration>,
+}
+
+impl ServerWord {
+    /// Reads the headers of an answer that arrived at `now`.
+    ///
+    /// Dates are taken by the server's own clock (its `Date`) where that is visibly another one than ours.
+    #[must_use]
+    pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Self {
+        let now = server_clock(headers, now);
+        let mut quotas = named_policies(headers);
+        quotas.extend(combined(headers));
+        quotas.extend(separate(headers, ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"], None));
+        quotas.extend(separate(
+            headers,
+            ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
+            Some(now),
+        ));
+        Self { retry_after: retry_after(headers, now), quota: most_careful(&quotas) }
+    }
+}
+
+/// The quota that binds first: the fewest remaining, and of several such the one that lasts longest.
+fn most_careful(quotas: &[Quota]) -> Option<Quota> {
+    let mut chosen = *quotas.iter().min_by_key(|quota| (quota.remaining, std::cmp::Reverse(quota.reset)))?;
+    // One limiter may speak in two generations, of which only one names the window.
+    if chosen.window.is_none() {
+        chosen.window = quotas.iter().filter(|q| q.limit == chosen.limit).find_map(|q| q.window);
+    }
+    Some(chosen)
+}
+
+fn server_clock(headers: &HeaderMap, ours: SystemTime) -> SystemTime {
+    let date =
+        headers.get(DATE).and_then(|v| v.to_str().ok()).and_then(|v| httpdate::parse_http_date(v).ok());
+    let apart = |theirs: SystemTime| {
+        theirs.duration_since(ours).or_else(|_| ours.duration_since(theirs)).unwrap_or_default()
+    };
+    match date {
+        Some(theirs) if apart(theirs) > SAME_CLOCK => theirs,
+        _ => ours,
+    }
+}
+
+/// `Retry-After` in seconds or as a date; of several the longest.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let read = |text: &str| match whole_number(text) {
+        Some(seconds) => Some(capped(seconds)),
+        None => httpdate::parse_http_date(text).ok().map(|date| until(date, now)),
+    };
+    headers.get_all(RETRY_AFTER).iter().filter_map(|value| read(value.to_str().ok()?.trim())).max()
+}
+
+/// `RateLimit: "a"; r=499; t=120` with `RateLimit-Policy: "a"; q=500; w=120`: one quota for each policy.
+fn named_policies(headers: &HeaderMap) -> Vec<Quota> {
+    let policies = items(headers, "ratelimit-policy");
+    let mut quotas = Vec::new();
+    for told in items(headers, "ratelimit") {
+        let (Some(name), Some(remaining)) = (name(&told), parameter(&told, "r")) else { continue };
+        let own = || policies.iter().filter(|policy| self::name(policy) == Some(name));
+        // Another unit than requests (`qu`) says nothing about how many requests are left.
+        if own().any(|policy| policy.params.get("qu").is_some_and(|unit| text(unit) != Some("requests"))) {
+            continue;
+        }
+        let limit = own().filter_map(|policy| parameter(policy, "q")).min();
+        let window = own().filter_map(|policy| parameter(policy, "w")).max();
+        quotas.extend(quota(limit, remaining, parameter(&told, "t").map(capped), window));
+    }
+    quotas
+}
+
+/// `RateLimit: limit=500, remaining=499, reset=120`, with or without `RateLimit-Policy: 500;w=120`.
+fn combined(headers: &HeaderMap) -> Vec<Quota> {
+    let read = |bytes: &[u8]| {
+        let told: Dictionary = Parser::new(bytes).parse().ok()?;
+        let value = |key: &str| match told.get(key) {
+            Some(ListEntry::Item(item)) => integer(&item.bare_item),
+            _ => None,
+        };
+        let limit = value("limit");
+        quota(limit, value("remaining")?, value("reset").map(capped), unnamed_window(headers, limit))
+    };
+    headers.get_all("ratelimit").iter().filter_map(|line| read(line.as_bytes())).collect()
+}
+
+/// Three headers with a number each. With `clock`, the last may be a date in Unix time.
+fn separate(headers: &HeaderMap, names: [&str; 3], clock: Option<SystemTime>) -> Option<Quota> {
+    // Older drafts append policies to the numbers ("500, 500;w=120"): what counts is the first of a line.
+    let numbers = |name: &str| {
+        let lines = headers.get_all(name).iter();
+        lines.filter_map(|line| whole_number(line.to_str().ok()?.split([',', ';']).next()?.trim()))
+    };
+    let [limit, remaining, reset] = names;
+    let limit = numbers(limit).min();
+    let reset = numbers(reset)
+        .map(|number| match clock {
+            Some(now) if number >= A_DATE => {
+                UNIX_EPOCH.checked_add(Duration::from_secs(number)).map_or(LONGEST, |date| until(date, now))
+            }
+            _ => capped(number),
+        })
+        .max();
+    let window = if clock.is_none() { unnamed_window(headers, limit) } else { None };
+    quota(limit, numbers(remaining).min()?, reset, window)
+}
+
+/// The window of `RateLimit-Policy: 500;w=120`: of the policy for `limit`, or else the longest.
+fn unnamed_window(headers: &HeaderMap, limit: Option<u64>) -> Option<u64> {
+    let policies: Vec<(Option<u64>, u64)> = items(headers, "ratelimit-policy")
+        .iter()
+        .filter_map(|policy| Some((Some(integer(&policy.bare_item)?), parameter(policy, "w")?)))
+        .collect();
+    let longest = |wanted: &dyn Fn(Option<u64>) -> bool| {
+        policies.iter().filter(|(q, _)| wanted(*q)).map(|(_, window)| *window).max()
+    };
+    longest(&|q| q == limit).or_else(|| longest(&|_| true))
+}
+
+/// Puts a quota together; `None` where it would not say until when it holds.
+fn quota(limit: Option<u64>, remaining: u64, reset: Option<Duration>, window: Option<u64>) -> Option<Quota> {
+    let limit = limit.filter(|limit| *limit > 0);
+    let window = window.filter(|window| *window > 0).map(capped);
+    // Some leave the reset out when it is imminent or unknown; no window outlasts its own length.
+    let reset = reset.or(window)?;
+    Some(Quota { limit, remaining: limit.map_or(remaining, |limit| remaining.min(limit)), reset, window })
+}
+
+/// The items of a structured list, line by line, so that one bad line does not hide the others.
+fn items(headers: &HeaderMap, name: &str) -> Vec<Item> {
+    let lines = headers.get_all(name).iter();
+    lines
+        .filter_map(|line| Parser::new(line.as_bytes()).parse::<List>().ok())
+        .flatten()
+        .filter_map(|entry| match entry {
+            ListEntry::Item(item) => Some(item),
+            ListEntry::InnerList(_) => None,
+        })
+        .collect()
+}
+
+fn name(item: &Item) -> Option<&str> {
+    text(&item.bare_item)
+}
+
+fn text(value: &BareItem) -> Option<&str> {
+    match value {
+        BareItem::String(text) => Some(text.as_str()),
+        BareItem::Token(token) => Some(token.as_str()),
+        _ => None,
+    }
+}
+
+fn parameter(item: &Item, key: &str) -> Option<u64> {
+    integer(item.params.get(key)?)
+}
+
+fn integer(value: &BareItem) -> Option<u64> {
+    match value {
+        BareItem::Integer(number) => u64::try_from(i64::from(*number)).ok(),
+        _ => None,
+    }
+}
+
+/// Digits only. More of them than fit are still a number, and a large one.
+fn whole_number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+fn capped(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).min(LONGEST)
+}
+
+fn until(date: SystemTime, now: SystemTime) -> Duration {
+    date.duration_since(now).unwrap_or_default().min(LONGEST)
+}

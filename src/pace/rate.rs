@@ -1,0 +1,201 @@
+//! The rate that a user asks for: how it is written, and what follows from it.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The shortest window that can be asked for; timers count in milliseconds.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest window that can be asked for.
+const LONGEST: Duration = Duration::from_hours(24);
+/// The share of a window's requests that may leave at once: one in this many.
+const BURST_SHARE: u32 = 50;
+
+/// How fast requests may leave, all workers together.
+///
+/// Written as requests per window (`480/2m`, `4/s`, `10/500ms`, `1000/1h`), `auto` or `unlimited`. Serialised
+/// as that text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Rate {
+    /// A fixed ceiling.
+    Ceiling {
+        /// How many requests may leave in one window, besides the [burst](Rate::burst).
+        requests: NonZeroU32,
+        /// How long a window is: 1 ms to 24 h as written, shorter only once [scaled](Rate::scaled).
+        window: Duration,
+    },
+    /// As fast as the server's own rate limit headers allow.
+    Auto,
+    /// No limit of our own; only pauses that the server asks for are kept.
+    Unlimited,
+}
+
+impl Rate {
+    /// The ceiling that stays below the API's documented default of 500 requests in 2 minutes: `480/2m`.
+    pub const DEFAULT: Rate = Rate::Ceiling {
+        requests: match NonZeroU32::new(480) {
+            Some(requests) => requests,
+            None => NonZeroU32::MIN,
+        },
+        window: Duration::from_mins(2),
+    };
+
+    /// How many requests may leave at once: a fiftieth (2 %) of a ceiling's requests, at least 1.
+    ///
+    /// Requests are spread evenly, and what was not used a moment ago may be made up for only as far as this.
+    /// So any stretch of time as long as the window sees at most `requests` + `burst`: for `480/2m` that is
+    /// 489, which a limit of 500 in 2 minutes never notices, wherever its windows begin. `None` where there
+    /// is no ceiling.
+    #[must_use]
+    pub fn burst(self) -> Option<NonZeroU32> {
+        match self {
+            Rate::Ceiling { requests, .. } => {
+                Some(NonZeroU32::new(requests.get() / BURST_SHARE).unwrap_or(NonZeroU32::MIN))
+            }
+            Rate::Auto | Rate::Unlimited => None,
+        }
+    }
+
+    /// The same number of requests in a window `factor` times shorter. A factor of 0 counts as 1.
+    #[must_use]
+    pub fn scaled(self, factor: u32) -> Rate {
+        match self {
+            Rate::Ceiling { requests, window } => {
+                Rate::Ceiling { requests, window: (window / factor.max(1)).max(Duration::from_nanos(1)) }
+            }
+            other => other,
+        }
+    }
+
+    /// How long it takes at least until the last of `n` requests has left. `None` where the rate alone does
+    /// not tell: for `auto` and `unlimited`.
+    #[must_use]
+    pub fn time_for(self, n: u64) -> Option<Duration> {
+        let burst = u64::from(self.burst()?.get());
+        let nanos = self.interval()?.as_nanos().saturating_mul(u128::from(n.saturating_sub(burst)));
+        let seconds = u64::try_from(nanos / 1_000_000_000).ok();
+        let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or(0);
+        Some(seconds.map_or(Duration::MAX, |seconds| Duration::new(seconds, rest)))
+    }
+
+    /// The time between two requests of an even flow. Rounded up, so that rounding never adds a request.
+    pub(super) fn interval(self) -> Option<Duration> {
+        match self {
+            Rate::Ceiling { requests, window } => {
+                let nanos = window.as_nanos().div_ceil(u128::from(requests.get())).max(1);
+                Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+            }
+            Rate::Auto | Rate::Unlimited => None,
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rate::Ceiling { requests, window } => {
+                // "1h 30m" is how humantime writes it; a rate is one word.
+                let window = humantime::format_duration(*window).to_string().replace(' ', "");
+                write!(f, "{requests}/{window}")
+            }
+            Rate::Auto => f.write_str("auto"),
+            Rate::Unlimited => f.write_str("unlimited"),
+        }
+    }
+}
+
+impl FromStr for Rate {
+    type Err = RateError;
+
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        match text {
+            "auto" => return Ok(Rate::Auto),
+            "unlimited" => return Ok(Rate::Unlimited),
+            _ => {}
+        }
+        let owned = || text.to_owned();
+        if text.contains(char::is_whitespace) {
+            return Err(RateError::Space { text: owned() });
+        }
+        let Some((count, window)) = text.split_once('/') else {
+            return Err(RateError::Shape { text: owned() });
+        };
+        // `parse` would let a sign through.
+        let digits = count.bytes().all(|b| b.is_ascii_digit());
+        let requests = match count.parse::<NonZeroU32>() {
+            Ok(requests) if digits => requests,
+            _ => return Err(RateError::Requests { text: owned(), part: count.to_owned() }),
+        };
+        let bare_unit = window.starts_with(|c: char| c.is_ascii_alphabetic());
+        let spelled = if bare_unit { format!("1{window}") } else { window.to_owned() };
+        // A bare "0" is a duration to humantime; here it lacks its unit like any other number.
+        let window = match humantime::parse_duration(&spelled) {
+            Ok(window) if spelled.ends_with(|c: char| c.is_ascii_alphabetic()) => window,
+            _ => return Err(RateError::Window { text: owned(), part: window.to_owned() }),
+        };
+        if !(SHORTEST..=LONGEST).contains(&window) {
+            return Err(RateError::WindowRange { text: owned() });
+        }
+        Ok(Rate::Ceiling { requests, window })
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = RateError;
+
+    fn try_from(text: String) -> Result<Self, RateError> {
+        text.parse()
+    }
+}
+
+impl From<Rate> for String {
+    fn from(rate: Rate) -> Self {
+        rate.to_string()
+    }
+}
+
+/// Why a text is not a rate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    /// Neither a word that is known nor a number of requests per window.
+    #[error("{text:?} is not a rate; write requests per window, such as 480/2m, or auto, or unlimited")]
+    Shape {
+        /// What was written.
+        text: String,
+    },
+    /// White space.
+    #[error("the rate {text:?} holds white space; write it as one word, such as 480/2m")]
+    Space {
+        /// What was written.
+        text: String,
+    },
+    /// The number of requests is not a whole number from 1 to [`u32::MAX`].
+    #[error(
+        "in the rate {text:?}, {part:?} is not a number of requests from 1 to {}; an example is 480/2m",
+        u32::MAX
+    )]
+    Requests {
+        /// What was written.
+        text: String,
+        /// The part in front of the slash.
+        part: String,
+    },
+    /// The window is not a length of time with a unit.
+    #[error("in the rate {text:?}, {part:?} is not a window with a unit (ms, s, m, h); an example is 480/2m")]
+    Window {
+        /// What was written.
+        text: String,
+        /// The part behind the slash.
+        part: String,
+    },
+    /// The window is a length of time, but zero, under 1 ms or over 24 h.
+    #[error("the window of the rate {text:?} is not between 1ms and 24h; an example is 480/2m")]
+    WindowRange {
+        /// What was written.
+        text: String,
+    },
+}
