@@ -1,11 +1,26 @@
-//! Tests of the pace.
+//! Tests of the pace. All time in them is virtual: tokio's clock is paused and jumps from timer to timer.
 
+mod auto;
+mod ceiling;
+mod gate;
 mod headers;
 mod rate;
+mod server;
+mod window;
 
+use std::future::Future;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::Rate;
+use tokio_util::sync::CancellationToken;
+
+use super::{PaceEvent, PaceOptions, Pacer, Rate, Turn};
+
+/// Runs `future` on a clock of its own that begins paused.
+fn virtually<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}
 
 fn rate(text: &str) -> Rate {
     text.parse().unwrap()
@@ -17,4 +32,17 @@ fn ms(milliseconds: u64) -> Duration {
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+async fn turn(pacer: &Pacer) -> Turn {
+    pacer.turn(&CancellationToken::new()).await.unwrap()
+}
+
+/// Options that keep every event.
+fn listening(options: &PaceOptions) -> (PaceOptions, Arc<Mutex<Vec<PaceEvent>>>) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&events);
+    let on_event: Arc<dyn Fn(PaceEvent) + Send + Sync> =
+        Arc::new(move |event| kept.lock().unwrap().push(event));
+    (PaceOptions { on_event: Some(on_event), ..options.clone() }, events)
 }
