@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
-
 use super::shown::{grouped, visible};
 use crate::vocabulary::{Counts, Outcome, RunSummary, TargetResult};
 
@@ -148,34 +146,6 @@ pub fn why(result: &TargetResult) -> String {
         parts.push(format!("{} attempts", result.attempts));
     }
     parts.join("; ")
-}
-
-/// Prints the end of a run as one JSON object.
-///
-/// # Errors
-/// Where `out` cannot be written or the results cannot be read.
-pub fn print_ending_json(
-    out: &mut dyn Write,
-    run: &RunSummary,
-    ending: &Ending,
-    exceptions: EachResult<'_>,
-) -> io::Result<()> {
-    let mut not_deleted = Vec::new();
-    exceptions(&mut |result| {
-        not_deleted.push(super::json::result_object(&result));
-        true
-    })?;
-    let next: Vec<_> =
-        ending.next.iter().map(|(what, command)| json!({ "what": what, "command": command })).collect();
-    let object = json!({
-        "run": super::json::run_object(run),
-        "stopped": ending.stopped,
-        "still_listed": ending.still_listed,
-        "not_deleted": not_deleted,
-        "next": next,
-        "notes": ending.notes,
-    });
-    writeln!(out, "{object}")
 }
 
 const fn meaning(outcome: Outcome) -> &'static str {
