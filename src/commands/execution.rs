@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, VERSION, host};
 use super::{CommandError, interrupts};
-use crate::api::{ApiOptions, Lister};
+use crate::api::{ApiOptions, BaseUrl, Lister};
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::pace::{PaceOptions, Pacer, Rate};
 use crate::plan::{Extent, KnownGone, ListingExtent, Refusal, Selection};
@@ -50,6 +50,13 @@ impl Context<'_> {
         // A name that is still being looked up must not hold up the end.
         runtime.shutdown_background();
         Ok(result)
+    }
+
+    /// How the API at `base_url` is reached: checked, so that no run begins that could not send.
+    pub(super) fn reach(&self, base_url: BaseUrl, token: Token, rate: Rate) -> Result<Reach, CommandError> {
+        let api = self.api(base_url);
+        api.check(&token)?;
+        Ok(Reach { api, token, rate })
     }
 
     /// Every guard that refuses the job. Reads the listing where a guard needs it.
