@@ -63,7 +63,10 @@ pub(super) fn lay(
             let path = format!("{section}.{key}");
             if let Some((name, text)) = variable(environment, &path)? {
                 let words: Vec<_> = match default {
-                    Value::Array(..) => text.split(',').map(str::trim).map(str::to_owned).collect(),
+                    Value::Array(..) => {
+                        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                        items.map(str::to_owned).collect()
+                    }
                     _ => vec![text.to_owned()],
                 };
                 layers = over(layers, name, &path, default, &words)?;
@@ -99,7 +102,7 @@ fn over(
     let value = match default {
         Value::Array(..) => {
             let mut all: Vec<String> = layers.extract_inner(path).map_err(|error| wrong_kind(&error))?;
-            all.extend(words.iter().filter(|word| !word.is_empty()).cloned());
+            all.extend(words.iter().cloned());
             Value::from(all)
         }
         Value::Bool(..) => match last {

@@ -221,7 +221,11 @@ impl Written {
     fn checked(self, places: &Places<'_>) -> Result<Settings, ConfigError> {
         let share = self.safety.max_share;
         if !(share > 0.0 && share <= 100.0) {
-            return Err(places.invalid("safety.max_share", share, "a percentage above 0, to 100"));
+            return Err(places.invalid(
+                "safety.max_share",
+                share,
+                "a percentage above 0 and up to 100 is needed",
+            ));
         }
         let breaker_window = places.whole("safety.breaker_window", self.safety.breaker_window, 1, 100_000)?;
         Ok(Settings {
