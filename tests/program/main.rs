@@ -7,4 +7,6 @@
     reason = "a test fails by panicking"
 )]
 
+mod bad_input;
+mod emulated;
 mod support;
