@@ -9,4 +9,5 @@
 
 mod bad_input;
 mod emulated;
+mod layers;
 mod support;
