@@ -176,7 +176,6 @@ impl Writer {
 
     /// Writes all of `entries` in one transaction, and returns once they are durable.
     fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
-        self.identity.check()?;
         let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
         let result = self.transact(|head, append| {
             for entry in entries {
@@ -197,27 +196,25 @@ impl Writer {
         }
         let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
         let mut run = 0;
-        let result = self.identity.check().and_then(|()| {
-            self.transact(|head, append| {
-                let at_us = not_before(opening.at, head.at_us, tolerance)?;
-                run = opening.with_record(|record| append(head, record, at_us))?;
-                for (number, target) in (1_i64..).zip(targets) {
-                    let target = target.map_err(|source| AuditError::Targets { source })?;
-                    let record = Record {
-                        run: Some(run),
-                        number: Some(number),
-                        name: Some(target.name.as_str()),
-                        reason: target.reason.as_deref(),
-                        ticket: target.ticket.as_deref(),
-                        ..Record::of(Kind::Target)
-                    };
-                    let seq = append(head, &record, at_us)?;
-                    if let Some((reason, message)) = &target.skip {
-                        append(head, &skipped(run, seq, *reason, message), at_us)?;
-                    }
+        let result = self.transact(|head, append| {
+            let at_us = not_before(opening.at, head.at_us, tolerance)?;
+            run = opening.with_record(|record| append(head, record, at_us))?;
+            for (number, target) in (1_i64..).zip(targets) {
+                let target = target.map_err(|source| AuditError::Targets { source })?;
+                let record = Record {
+                    run: Some(run),
+                    number: Some(number),
+                    name: Some(target.name.as_str()),
+                    reason: target.reason.as_deref(),
+                    ticket: target.ticket.as_deref(),
+                    ..Record::of(Kind::Target)
+                };
+                let seq = append(head, &record, at_us)?;
+                if let Some((reason, message)) = &target.skip {
+                    append(head, &skipped(run, seq, *reason, message), at_us)?;
                 }
-                Ok(())
-            })
+            }
+            Ok(())
         });
         match result {
             Ok(()) => Ok(Seq(run)),
@@ -248,13 +245,16 @@ impl Writer {
                 head.append(&mut statement, &mut buffer, record, at_us).map_err(failed)
             })?;
         }
-        transaction.commit().map_err(failed)
+        transaction.commit().map_err(failed)?;
+        // SQLite does not notice that its file was taken away: what it has just called durable is
+        // so only where the name still leads there.
+        self.identity.check()
     }
 
     /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a
     /// read-only folder. Where somebody is reading just now, the next one to close does it.
     fn close(self) {
-        if self.identity.check().is_ok() {
+        if self.identity.check().is_ok() && self.connection.busy_timeout(Duration::ZERO).is_ok() {
             let folded = self.connection.pragma_update(None, "journal_mode", "delete");
             if let Err(error) = folded {
                 tracing::debug!(%error, "the write-ahead log stays beside the audit log");

@@ -42,6 +42,19 @@ pub fn print_ending(
     ending: &Ending,
     exceptions: EachResult<'_>,
 ) -> io::Result<()> {
+    // The counts come last, where they are still on the screen after a long list.
+    print_exceptions(out, &run.counts, exceptions)?;
+    if !ending.still_listed.is_empty() {
+        writeln!(
+            out,
+            "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them",
+            ending.still_listed.len()
+        )?;
+        for name in &ending.still_listed {
+            writeln!(out, "  {}", visible(name))?;
+        }
+        writeln!(out)?;
+    }
     let title = match run.status.as_str() {
         "finished" => "finished",
         "interrupted" => "interrupted",
@@ -54,18 +67,6 @@ pub fn print_ending(
     }
     writeln!(out)?;
     print_counts(out, &run.counts)?;
-    print_exceptions(out, &run.counts, exceptions)?;
-    if !ending.still_listed.is_empty() {
-        writeln!(out)?;
-        writeln!(
-            out,
-            "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them",
-            ending.still_listed.len()
-        )?;
-        for name in &ending.still_listed {
-            writeln!(out, "  {}", visible(name))?;
-        }
-    }
     if !ending.next.is_empty() {
         writeln!(out)?;
         for (what, command) in &ending.next {
@@ -105,7 +106,6 @@ pub(super) fn print_exceptions(
     if not_deleted == 0 {
         return Ok(());
     }
-    writeln!(out)?;
     writeln!(out, "Not deleted ({}):", grouped(not_deleted))?;
     let mut written = Ok(());
     exceptions(&mut |result| {
@@ -115,7 +115,8 @@ pub(super) fn print_exceptions(
         written = writeln!(out, "  {:<10} {}  {}", result.outcome, visible(&result.datasource), why(&result));
         written.is_ok()
     })?;
-    written
+    written?;
+    writeln!(out)
 }
 
 /// Why a target ended as it did, on one line.
