@@ -310,8 +310,7 @@ fn outer_spaces_are_kept_and_warned_about() {
     assert_eq!(said.code, 0, "{said:?}");
     let warning = said.stderr.lines().find(|line| line.contains("WARN")).expect("a warning");
     assert!(
-        warning
-            .ends_with("2 names begin or end with a space; they are kept as written, the first is \" acme\""),
+        warning.ends_with("2 names begin or end with a space; kept as written, the first is \" acme\""),
         "{warning}"
     );
     let mut deleted = estate.deletes();

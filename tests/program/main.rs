@@ -10,4 +10,5 @@
 mod bad_input;
 mod emulated;
 mod layers;
+mod reports;
 mod support;
