@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::account::Request;
-use super::log::{Outcome, Snapshot};
+use super::log::{Snapshot, TargetEnd};
 
 /// What must hold at any instant, a kill included.
 pub fn at_any_instant(
@@ -107,7 +107,7 @@ pub fn in_the_end(
     wrong
 }
 
-fn is_true(result: &Outcome, exists: bool, deleted: bool, listing_check: bool, log: &Snapshot) -> bool {
+fn is_true(result: &TargetEnd, exists: bool, deleted: bool, listing_check: bool, log: &Snapshot) -> bool {
     let evidence = result.evidence.as_deref();
     let answered = |verdict: &str| {
         let attempt = result.settled_by.as_ref().and_then(|id| log.attempts.get(id));

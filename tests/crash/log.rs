@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub in_sum: u64,
     pub hashes: Vec<[u8; 32]>,
     pub attempts: HashMap<String, Attempt>,
-    pub results: Vec<Outcome>,
+    pub results: Vec<TargetEnd>,
     /// Attempts without an answer that the last process began.
     pub in_doubt: u64,
     /// Attempts that were begun although their target was settled.
@@ -37,7 +37,7 @@ pub struct Attempt {
 }
 
 /// The outcome of one target.
-pub struct Outcome {
+pub struct TargetEnd {
     pub name: String,
     pub outcome: String,
     pub evidence: Option<String>,
@@ -117,7 +117,7 @@ fn read(log: &Connection) -> rusqlite::Result<Result<Snapshot, String>> {
     snapshot.attempts = rows.collect::<Result<_, _>>()?;
     let mut statement = log.prepare(RESULTS)?;
     let rows = statement.query_map([], |row| {
-        Ok(Outcome {
+        Ok(TargetEnd {
             name: row.get(0)?,
             outcome: row.get(1)?,
             evidence: row.get(2)?,

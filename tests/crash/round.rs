@@ -20,7 +20,7 @@ const TOKEN: &str = "dbn_live_crash0123456789";
 const MOST_PROCESSES: u64 = 200;
 
 /// Longer than this no process may take: its list would be done several times over.
-const TOO_LONG: Duration = Duration::from_secs(120);
+const TOO_LONG: Duration = Duration::from_mins(2);
 
 /// What is different from round to round.
 struct Setting {
