@@ -237,7 +237,9 @@ impl Context<'_> {
         log.close();
         let report = report?;
         tracing::info!(run_id, exit_code = report.exit.code(), "the run is over");
-        if let Err(error) = self.print_end(&path, &run_id, &report, &closing) {
+        if let Err(error) = self.print_end(&path, &run_id, &report, &closing)
+            && !error.is_broken_pipe()
+        {
             tracing::error!(%error, "the end of the run could not be printed; `decom report` shows it");
         }
         Ok(report.exit)
