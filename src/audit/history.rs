@@ -58,6 +58,25 @@ impl AuditReader {
         AuditError::NoSuchRun { path: self.path.clone(), wanted: wanted.to_owned() }
     }
 
+    /// Hands each result for the datasource of this name to `take`, over all runs, the oldest first.
+    pub fn each_result_for(
+        &self,
+        datasource: &str,
+        mut take: impl FnMut(TargetResult) -> bool,
+    ) -> Result<(), AuditError> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT * FROM results WHERE datasource = ?1 ORDER BY run_id, target")
+            .map_err(|e| self.failed(e))?;
+        let rows = statement.query_map([datasource], result).map_err(|e| self.failed(e))?;
+        for row in rows {
+            if !take(row.map_err(|e| self.failed(e))?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// How many attempts the run made.
     pub fn attempts(&self, run_id: &str) -> Result<u64, AuditError> {
         self.connection
@@ -146,6 +165,9 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
         tool_version: row.get("tool_version")?,
         host: row.get("host")?,
         exit_code: row.get("exit_code")?,
+        plan_digest: row.get("plan_digest")?,
+        approved_by: row.get("approved_by")?,
+        retry_of: row.get("retry_of")?,
     })
 }
 

@@ -26,6 +26,8 @@ pub struct OpenRun {
     pub started_at: String,
     /// Where the API was.
     pub base_url: String,
+    /// Who approved its plan.
+    pub approved_by: Option<String>,
 }
 
 /// Attempts of target `t` after which nobody knows whether it was deleted: sent without an answer
@@ -141,6 +143,15 @@ impl AuditReader {
         )
     }
 
+    /// The run that carried out the saved plan with this digest, and whether it is finished.
+    pub fn run_of_plan(&self, digest: &str) -> Result<Option<(OpenRun, bool)>, AuditError> {
+        let which = "v.plan_digest = ?1";
+        if let Some(open) = self.open_run(which, params![digest])? {
+            return Ok(Some((open, false)));
+        }
+        Ok(self.any_run(which, params![digest])?.map(|run| (run, true)))
+    }
+
     /// The run `run_id`, or the newest one that is not finished; `None` where it is finished.
     pub fn open_run_named(&self, run_id: Option<&str>) -> Result<Option<OpenRun>, AuditError> {
         match run_id {
@@ -150,9 +161,15 @@ impl AuditReader {
     }
 
     fn open_run(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<OpenRun>, AuditError> {
+        self.any_run(&format!("v.status <> 'finished' AND {which}"), values)
+    }
+
+    /// The newest run of which `which` holds; it is made of our own words alone.
+    fn any_run(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<OpenRun>, AuditError> {
         let query = format!(
-            "SELECT r.seq, r.name, v.started_at, v.base_url FROM record r JOIN runs v ON v.run_id = r.name
-              WHERE r.kind = 'run' AND v.status <> 'finished' AND {which} ORDER BY r.seq DESC LIMIT 1"
+            "SELECT r.seq, r.name, v.started_at, v.base_url, v.approved_by
+               FROM record r JOIN runs v ON v.run_id = r.name
+              WHERE r.kind = 'run' AND {which} ORDER BY r.seq DESC LIMIT 1"
         );
         self.connection
             .query_row(&query, values, |row| {
@@ -161,6 +178,7 @@ impl AuditReader {
                     run_id: row.get(1)?,
                     started_at: row.get(2)?,
                     base_url: row.get(3)?,
+                    approved_by: row.get(4)?,
                 })
             })
             .optional()

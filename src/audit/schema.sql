@@ -75,7 +75,10 @@ SELECT
     r.detail ->> '$.base_url' AS base_url,
     r.detail ->> '$.tool_version' AS tool_version,
     r.detail ->> '$.host' AS host,
-    CASE e.kind WHEN 'end' THEN e.detail ->> '$.exit_code' END AS exit_code
+    CASE e.kind WHEN 'end' THEN e.detail ->> '$.exit_code' END AS exit_code,
+    r.detail ->> '$.settings.origin.plan_digest' AS plan_digest,
+    r.detail ->> '$.settings.origin.approved_by' AS approved_by,
+    r.detail ->> '$.settings.origin.retry_of' AS retry_of
 FROM record r
 LEFT JOIN record e
     ON e.seq = (SELECT max(x.seq) FROM record x WHERE x.run = r.seq AND x.kind IN ('resume', 'end'))

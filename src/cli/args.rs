@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::flags::{InputArgs, LogArgs, RunArgs};
 use crate::commands::{
-    self, CommandError, RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunRequest, RunsRequest,
-    World,
+    self, CommandError, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput,
+    RunRequest, RunsRequest, World,
 };
 use crate::emulator::Faults;
 use crate::report::Format;
@@ -36,10 +36,41 @@ Start with `decom rehearse INPUT`: it needs no token and deletes nothing.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Delete the datasources that INPUT names
+    /// Show what a run would do, and save it with --out; deletes nothing
+    Plan {
+        #[command(flatten)]
+        input: InputArgs,
+        /// Save the plan, so that exactly it can be reviewed, approved and run
+        #[arg(long, value_name = "FILE", conflicts_with = "show")]
+        out: Option<PathBuf>,
+        /// Show a saved plan
+        #[arg(long, value_name = "FILE", conflicts_with = "input")]
+        show: Option<PathBuf>,
+        /// Do not ask the API: needs no token
+        #[arg(long)]
+        offline: bool,
+        /// How long the saved plan may be run [default: 24h]
+        #[arg(long, value_name = "TIME")]
+        valid_for: Option<String>,
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Delete the datasources that INPUT, or a saved plan, names
     Run {
         #[command(flatten)]
         input: InputArgs,
+        /// Run exactly what a saved plan lists
+        #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
+        plan: Option<PathBuf>,
+        /// The signature of the second person who approved the plan
+        #[arg(long, value_name = "FILE", requires = "plan", help_heading = "Plan")]
+        approval: Option<PathBuf>,
+        /// Who may approve: a file of allowed signers
+        #[arg(long, value_name = "FILE", help_heading = "Plan")]
+        allowed_signers: Option<String>,
+        /// Public keys that approve nothing any more, one a line
+        #[arg(long, value_name = "FILE", help_heading = "Plan")]
+        revoked_signers: Option<String>,
         /// Send also what the audit log knows to be gone, and begin anew where a run was interrupted
         #[arg(long, help_heading = "Safety")]
         again: bool,
@@ -88,6 +119,9 @@ enum Command {
         /// table, csv, json or md
         #[arg(long, value_name = "FORMAT", default_value_t = Format::Table)]
         format: Format,
+        /// Report what became of this one datasource, over all runs
+        #[arg(long, value_name = "NAME", conflicts_with = "wanted")]
+        datasource: Option<String>,
         /// Where the report goes [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -119,8 +153,24 @@ struct RehearseArgs {
 impl Cli {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self.command {
-            Command::Run { input, again, run } => {
-                commands::run(&RunRequest { input: input.request()?, again }, &run.shared(), world)
+            Command::Plan { input, out, show, offline, valid_for, run } => {
+                let request = match show {
+                    Some(path) => PlanRequest::Show(path),
+                    None => PlanRequest::Make { input: input.request()?, out, offline },
+                };
+                let mut shared = run.shared();
+                shared.flags.extend(valid_for.map(|time| ("valid-for", vec![time])));
+                commands::plan(&request, &shared, world)
+            }
+            Command::Run { input, plan, approval, allowed_signers, revoked_signers, again, run } => {
+                let what = match plan {
+                    Some(plan) => RunInput::Plan { plan, approval },
+                    None => RunInput::Names(input.request()?),
+                };
+                let mut shared = run.shared();
+                shared.flags.extend(allowed_signers.map(|file| ("allowed-signers", vec![file])));
+                shared.flags.extend(revoked_signers.map(|file| ("revoked-signers", vec![file])));
+                commands::run(&RunRequest { what, again }, &shared, world)
             }
             Command::Resume { wanted, run } => {
                 commands::resume(&ResumeRequest { run: wanted }, &run.shared(), world)
@@ -139,9 +189,11 @@ impl Cli {
                 commands::rehearse(&request, &args.run.shared(), world)
             }
             Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.shared(), world),
-            Command::Report { wanted, format, out, log } => {
-                commands::report(&ReportRequest { run: wanted, format, out }, &log.shared(), world)
-            }
+            Command::Report { wanted, datasource, format, out, log } => commands::report(
+                &ReportRequest { run: wanted, datasource, format, out },
+                &log.shared(),
+                world,
+            ),
         }
     }
 }

@@ -52,6 +52,9 @@ pub(super) struct RunArgs {
     /// How many attempts a target gets [default: 5]
     #[arg(long, value_name = "N", help_heading = "Pace")]
     max_attempts: Option<String>,
+    /// Delete the first N alone; anything but success stops the run before the rest
+    #[arg(long, value_name = "N", help_heading = "Safety")]
+    canary: Option<String>,
     /// How long requests under way may take after a first signal [default: 25s]
     #[arg(long, value_name = "TIME", help_heading = "Pace")]
     grace: Option<String>,
@@ -95,7 +98,7 @@ pub(super) struct RunArgs {
 pub(super) struct InputArgs {
     /// A CSV file, or `-` for standard input
     #[arg(value_name = "INPUT")]
-    input: Input,
+    input: Option<Input>,
     /// The column that holds the names [default: datasource_name, datasourceName, datasource or name]
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     column: Option<String>,
@@ -133,6 +136,7 @@ impl RunArgs {
             ("rate", &self.rate),
             ("concurrency", &self.concurrency),
             ("max-attempts", &self.max_attempts),
+            ("canary", &self.canary),
             ("grace", &self.grace),
             ("max-deletes", &self.max_deletes),
             ("max-share", &self.max_share),
@@ -165,7 +169,9 @@ impl RunArgs {
 impl InputArgs {
     pub(super) fn request(&self) -> Result<InputRequest, CommandError> {
         Ok(InputRequest {
-            input: self.input.clone(),
+            input: self.input.clone().ok_or_else(|| {
+                CommandError::Usage("no INPUT; name a CSV file, or `-` for standard input".to_owned())
+            })?,
             csv: CsvOptions {
                 column: self.column.clone(),
                 no_header: self.no_header,

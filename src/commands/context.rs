@@ -105,6 +105,7 @@ impl<'a> Context<'a> {
         let (safety, pace) = (&self.settings.safety, &self.settings.pace);
         Limits {
             concurrency: pace.concurrency,
+            canary: safety.canary,
             grace: self.settings.run.grace,
             breaker_failures: safety.breaker_failures,
             breaker_window: safety.breaker_window,
@@ -190,7 +191,7 @@ pub(super) fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn random_hex(bytes: usize) -> String {
+pub(super) fn random_hex(bytes: usize) -> String {
     use std::fmt::Write;
     let mut random = rand::rng();
     (0..bytes).fold(String::new(), |mut hex, _| {

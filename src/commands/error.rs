@@ -8,7 +8,7 @@ use crate::api::ApiError;
 use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::emulator::EmulatorError;
-use crate::plan::PlanError;
+use crate::plan::{ApprovalError, PlanError, PlanRefusal};
 use crate::run::RunError;
 use crate::source::SourceError;
 use crate::terminal::LogError;
@@ -26,6 +26,12 @@ pub enum CommandError {
     /// The plan cannot be made.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A saved plan is not run.
+    #[error("{0}; nothing was sent")]
+    PlanRefused(#[from] PlanRefusal),
+    /// A saved plan is not approved.
+    #[error("{0}; nothing was sent")]
+    Approval(#[from] ApprovalError),
     /// The API cannot be reached as configured.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -73,7 +79,10 @@ impl CommandError {
             Self::Audit(error) => of_audit(error),
             Self::Run(RunError::Audit(error)) => of_audit(error),
             Self::Run(RunError::Abandoned) => ExitStatus::Audit,
-            Self::Refused(_) => ExitStatus::Refused,
+            Self::Refused(_) | Self::PlanRefused(_) | Self::Plan(PlanError::Altered { .. }) => {
+                ExitStatus::Refused
+            }
+            Self::Approval(error) if !error.is_usage() => ExitStatus::Refused,
             _ => ExitStatus::Usage,
         }
     }

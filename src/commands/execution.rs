@@ -4,18 +4,17 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, VERSION, host};
 use super::{CommandError, interrupts};
-use crate::api::{ApiOptions, BaseUrl, Lister};
+use crate::api::{ApiOptions, BaseUrl};
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::pace::{PaceOptions, Pacer, Rate};
-use crate::plan::{Extent, KnownGone, ListingExtent, Refusal, Selection};
-use crate::report::{self, EachResult, Ending, grouped, visible};
+use crate::plan::{KnownGone, Selection};
+use crate::report::{self, EachResult, Ending};
 use crate::run::{Happenings, RunParts, RunReport, execute};
 use crate::terminal::{Progress, ask, phrase};
-use crate::vocabulary::{DatasourceName, ExitStatus, Outcome, Seq, Token};
+use crate::vocabulary::{ExitStatus, Outcome, Seq, Token};
 
 /// A run that is about to be shown, confirmed and begun.
 pub(super) struct Job {
@@ -57,71 +56,6 @@ impl Context<'_> {
         let api = self.api(base_url);
         api.check(&token)?;
         Ok(Reach { api, token, rate })
-    }
-
-    /// Every guard that refuses the job. Reads the listing where a guard needs it.
-    pub(super) async fn refusals(
-        &self,
-        selection: &Selection,
-        reach: &Reach,
-    ) -> Result<Vec<Refusal>, CommandError> {
-        let guards = self.guards();
-        let due = selection.counts().due;
-        let mut extent = Extent { due, listing: None };
-        if guards.need_listing() && due > 0 {
-            let pacer = Pacer::new(reach.rate, PaceOptions::default());
-            let clock = self.world.clock.clone();
-            let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
-            match lister.datasources().await {
-                Ok(names) => {
-                    let due = names.iter().filter(|name| selection.is_due(name)).count() as u64;
-                    extent.listing = Some(ListingExtent { exist: names.len() as u64, due });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the guard on the share of all datasources cannot decide");
-                }
-            }
-        }
-        Ok(guards.refusals(extent))
-    }
-
-    /// Shows on stderr what is about to be done.
-    pub(super) fn show(&self, selection: &Selection, host: &str, rate: Rate) -> io::Result<()> {
-        if self.shared.quiet {
-            return Ok(());
-        }
-        let (facts, counts) = (selection.targets().facts(), selection.counts());
-        let mark = if self.shared.dry_run { "(dry run) " } else { "" };
-        let mut out = io::stderr().lock();
-        writeln!(out, "{mark}{} datasources on {host}", grouped(facts.count))?;
-        let names = |names: &[DatasourceName]| {
-            names.iter().map(|name| visible(name.as_str()).into_owned()).collect::<Vec<_>>()
-        };
-        for name in names(&facts.first) {
-            writeln!(out, "{mark}    {name}")?;
-        }
-        let between = facts.count - (facts.first.len() + facts.last.len()) as u64;
-        if between > 0 {
-            writeln!(out, "{mark}    … {} more …", grouped(between))?;
-        }
-        for name in names(&facts.last) {
-            writeln!(out, "{mark}    {name}")?;
-        }
-        writeln!(out, "{mark}  {} to delete", grouped(counts.due))?;
-        if counts.protected > 0 {
-            writeln!(out, "{mark}  {} protected, and skipped", grouped(counts.protected))?;
-        }
-        if counts.already_deleted > 0 {
-            writeln!(
-                out,
-                "{mark}  {} already deleted according to the audit log, and skipped",
-                grouped(counts.already_deleted)
-            )?;
-        }
-        if let Some(time) = rate.time_for(counts.due).filter(|_| counts.due > 0) {
-            writeln!(out, "{mark}  about {} at {rate}", rounded(time))?;
-        }
-        Ok(())
     }
 
     /// Asks whether `count` datasources on `host` may be deleted.

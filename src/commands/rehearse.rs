@@ -1,5 +1,6 @@
 //! `decom rehearse`: the whole of a run against an embedded emulator of the API.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use super::CommandError;
 use super::context::{Context, Shared, VERSION, World};
 use super::execution::{Closing, Job, rounded, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
+use super::survey::Survey;
 use crate::api::BaseUrl;
 use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, WindowLimit};
 use crate::pace::Rate;
-use crate::plan::{Extent, Guards, Rules, Selection};
+use crate::plan::{Rules, Selection};
 use crate::report::grouped;
 use crate::vocabulary::{ExitStatus, Token};
 
@@ -79,21 +81,20 @@ pub fn rehearse(
     let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
     let reach = context.reach(base_url, token, real_rate.scaled(pace(FASTER)))?;
 
-    let selection = Selection::new(targets, Rules { protection, known_gone: None })?;
-    let due = selection.counts().due;
-    context.show(&selection, "the embedded emulator", reach.rate)?;
+    let mut selection = Selection::new(targets, Rules { protection, known_gone: None })?;
     // How large a share of all that exist this is, an emulator cannot tell.
-    let guards = Guards { max_share: 100.0, ..context.guards() };
-    let refused: Vec<_> = guards
-        .refusals(Extent { due, listing: None })
-        .iter()
-        .map(|refusal| format!("The real run would be refused: {refusal}"))
-        .collect();
+    let survey = Survey::offline(context.guards(), &selection);
+    let planned = context.planned(&mut selection, &survey, "the embedded emulator", reach.rate, false)?;
+    let refused: Vec<_> =
+        survey.refusals.iter().map(|refusal| format!("The real run would be refused: {refusal}")).collect();
+    if shared.dry_run {
+        let mut out = io::stdout().lock();
+        planned.write(&mut out, shared.json)?;
+        return Ok(if refused.is_empty() { ExitStatus::Done } else { ExitStatus::Refused });
+    }
+    context.show(&planned)?;
     for line in &refused {
         tracing::warn!("{line}");
-    }
-    if shared.dry_run {
-        return Ok(if refused.is_empty() { ExitStatus::Done } else { ExitStatus::Refused });
     }
 
     let log = context.open_log(&path)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::CommandError;
 use super::context::{Context, Shared, World};
 use crate::audit::AuditReader;
-use crate::report::{EachResult, Format, write_report, write_runs};
+use crate::report::{EachResult, Format, write_history, write_report, write_runs};
 use crate::vocabulary::ExitStatus;
 
 /// What `decom runs` is asked for.
@@ -23,6 +23,8 @@ pub struct RunsRequest {
 pub struct ReportRequest {
     /// The run, or the beginning of its id; the newest where there is none.
     pub run: Option<String>,
+    /// One datasource, to be reported over all runs instead.
+    pub datasource: Option<String>,
     /// The form of the report.
     pub format: Format,
     /// Where it goes; standard output where there is none.
@@ -48,16 +50,26 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
 pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
-    let run = reader.run(request.run.as_deref())?;
+    let run = match &request.datasource {
+        Some(_) => None,
+        None => Some(reader.run(request.run.as_deref())?),
+    };
     let mut unreadable = None;
     let write = |out: &mut dyn Write| {
         let results: EachResult<'_> = &mut |take| {
-            reader.each_result(&run.run_id, request.format.lists(), take).map_err(|error| {
+            let read = match (&run, &request.datasource) {
+                (Some(run), _) => reader.each_result(&run.run_id, request.format.lists(), take),
+                (None, name) => reader.each_result_for(name.as_deref().unwrap_or_default(), take),
+            };
+            read.map_err(|error| {
                 unreadable = Some(error);
                 io::Error::other("the audit log cannot be read")
             })
         };
-        write_report(out, request.format, &run, results)
+        match &run {
+            Some(run) => write_report(out, request.format, run, results),
+            None => write_history(out, request.format, results),
+        }
     };
     let written = match &request.out {
         None => to_stdout(write),

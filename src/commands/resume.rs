@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::CommandError;
 use super::context::{Context, Shared, VERSION, World, host};
 use super::execution::{Closing, Reach, where_the_log_is};
+use super::{CommandError, run};
 use crate::audit::{AuditLog, AuditReader, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Extent, Guards, Rules};
@@ -60,6 +60,9 @@ pub(super) fn carry_on(
     open: OpenRun,
     reach: Reach,
 ) -> Result<ExitStatus, CommandError> {
+    if open.approved_by.is_none() {
+        run::need_no_approval(context)?;
+    }
     let path = context.settings.audit.db.clone();
     let log = if context.shared.dry_run { None } else { Some(context.open_log(&path)?) };
     let reader = AuditReader::open(&path)?;

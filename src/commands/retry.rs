@@ -25,6 +25,7 @@ pub struct RetryRequest {
 /// Where there are none, or nothing could be begun.
 pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
+    run::need_no_approval(&context)?;
     let base_url = context.base_url()?;
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
@@ -59,8 +60,7 @@ pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<E
     }
     drop(reader);
     let reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    let base_url = reach.api.base_url.as_str().to_owned();
-    run::begin(&context, reach, false, &base_url, |rules: Rules| {
+    run::begin(&context, reach, false, |rules: Rules| {
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             label: format!("retry of {}", earlier.run_id),

@@ -91,6 +91,16 @@ pub struct SafetySettings {
     pub ignore_not_found: bool,
     /// Whether the listing is read after a run.
     pub listing_check: bool,
+    /// How many targets are deleted alone at first.
+    pub canary: u64,
+    /// How long a saved plan may be run.
+    pub plan_validity: Duration,
+    /// Whether a run needs an approved plan.
+    pub require_approval: bool,
+    /// Who may approve plans.
+    pub allowed_signers: Option<PathBuf>,
+    /// Keys that approve nothing any more.
+    pub revoked_signers: Option<PathBuf>,
     /// This many failures stop the run …
     pub breaker_failures: usize,
     /// … among this many settled targets.
@@ -198,6 +208,11 @@ struct WrittenSafety {
     protect: Vec<String>,
     ignore_not_found: bool,
     listing_check: bool,
+    canary: i64,
+    plan_validity: String,
+    require_approval: bool,
+    allowed_signers: String,
+    revoked_signers: String,
     breaker_failures: i64,
     breaker_window: i64,
 }
@@ -260,6 +275,11 @@ impl Written {
                 protect: self.safety.protect,
                 ignore_not_found: self.safety.ignore_not_found,
                 listing_check: self.safety.listing_check,
+                canary: places.whole("safety.canary", self.safety.canary, 0, i64::MAX)?,
+                plan_validity: places.long("safety.plan_validity", &self.safety.plan_validity)?,
+                require_approval: self.safety.require_approval,
+                allowed_signers: places.path(&self.safety.allowed_signers),
+                revoked_signers: places.path(&self.safety.revoked_signers),
                 breaker_failures: places.whole(
                     "safety.breaker_failures",
                     self.safety.breaker_failures,
@@ -318,11 +338,29 @@ impl Places<'_> {
     }
 
     fn duration(&self, key: &'static str, value: &str) -> Result<Duration, ConfigError> {
+        self.up_to(key, value, Duration::from_hours(24), "a day")
+    }
+
+    /// A duration that may be long, and is not nothing.
+    fn long(&self, key: &'static str, value: &str) -> Result<Duration, ConfigError> {
+        match self.up_to(key, value, Duration::from_hours(24 * 366), "a year")? {
+            Duration::ZERO => Err(self.invalid(key, value, "it must be longer than nothing, like 24h or 7d")),
+            duration => Ok(duration),
+        }
+    }
+
+    fn up_to(
+        &self,
+        key: &'static str,
+        value: &str,
+        most: Duration,
+        in_words: &str,
+    ) -> Result<Duration, ConfigError> {
         let wrong =
             |why: String| self.invalid(key, value, format!("{why}; write it like 500ms, 30s, 2m or 1h"));
         let duration = humantime::parse_duration(value).map_err(|error| wrong(error.to_string()))?;
-        if duration > Duration::from_hours(24) {
-            return Err(wrong("it is longer than a day".to_owned()));
+        if duration > most {
+            return Err(wrong(format!("it is longer than {in_words}")));
         }
         Ok(duration)
     }

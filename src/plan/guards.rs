@@ -88,6 +88,17 @@ fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
 
+impl Refusal {
+    /// The guard that refuses, as its setting is called.
+    #[must_use]
+    pub const fn guard(&self) -> &'static str {
+        match self {
+            Self::TooMany { .. } => "max_deletes",
+            Self::TooLargeAShare { .. } | Self::NoListing { .. } => "max_share",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -75,6 +75,35 @@ impl Selection {
         self.counts
     }
 
+    /// Hands each target that is due to `take`, in order.
+    ///
+    /// # Errors
+    /// Where the list cannot be read back.
+    pub fn each_due(&mut self, mut take: impl FnMut(NewTarget)) -> Result<(), PlanError> {
+        let rules = &self.rules;
+        self.targets.each(|target| {
+            if rules.skip(&target.name).is_none() {
+                take(target);
+            }
+        })
+    }
+
+    /// Hands each target that is skipped to `take`, in order, with why in words.
+    ///
+    /// # Errors
+    /// Where the list cannot be read back.
+    pub fn each_skipped(
+        &mut self,
+        mut take: impl FnMut(NewTarget, SkipReason, String),
+    ) -> Result<(), PlanError> {
+        let rules = &self.rules;
+        self.targets.each(|target| {
+            if let Some((reason, words)) = rules.skip(&target.name) {
+                take(target, reason, words);
+            }
+        })
+    }
+
     /// Whether `name` would be sent.
     #[must_use]
     pub fn is_due(&self, name: &str) -> bool {

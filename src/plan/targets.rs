@@ -172,7 +172,7 @@ fn reading(spool: impl io::Read) -> impl Iterator<Item = io::Result<NewTarget>> 
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
         // Writing to a string cannot fail.

@@ -55,6 +55,9 @@ pub(super) fn run_object(run: &RunSummary) -> Value {
     put("tool_version", json!(run.tool_version));
     put("host", json!(run.host));
     put("exit_code", json!(run.exit_code));
+    put("plan_digest", json!(run.plan_digest));
+    put("approved_by", json!(run.approved_by));
+    put("retry_of", json!(run.retry_of));
     Value::Object(object)
 }
 
@@ -78,16 +81,23 @@ pub(super) fn result_object(result: &TargetResult) -> Value {
 }
 
 /// Writes a run and all its results as one object, one result a line.
-pub(super) fn report(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
-    write!(out, "{{\"run\":{},\n\"results\":[", run_object(run))?;
+pub(super) fn report(out: &mut dyn Write, run: &RunSummary, each: EachResult<'_>) -> io::Result<()> {
+    write!(out, "{{\"run\":{},\n\"results\":", run_object(run))?;
+    results(out, each)?;
+    writeln!(out, "}}")
+}
+
+/// Writes results as one array, one a line.
+pub(super) fn results(out: &mut dyn Write, each: EachResult<'_>) -> io::Result<()> {
+    write!(out, "[")?;
     let (mut first, mut written) = (true, Ok(()));
-    results(&mut |result| {
+    each(&mut |result| {
         let comma = if std::mem::take(&mut first) { "" } else { "," };
         written = write!(out, "{comma}\n{}", result_object(&result));
         written.is_ok()
     })?;
     written?;
-    writeln!(out, "\n]}}")
+    writeln!(out, "\n]")
 }
 
 /// Writes all runs as one array, one run a line.

@@ -3,6 +3,7 @@
 
 mod ending;
 mod json;
+mod planned;
 mod shown;
 mod tables;
 
@@ -12,6 +13,7 @@ use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, why};
 pub use json::print_ending_json;
+pub use planned::{Listed, Names, Planned};
 pub use shown::{grouped, visible};
 
 use crate::vocabulary::{Outcome, RunSummary};
@@ -88,6 +90,19 @@ pub fn write_report(
         Format::Csv => tables::csv_report(out, results),
         Format::Json => json::report(out, run, results),
         Format::Markdown => tables::markdown_report(out, run, results),
+    }
+}
+
+/// Writes what became of one datasource over all runs.
+///
+/// # Errors
+/// Where `out` cannot be written or the results cannot be read.
+pub fn write_history(out: &mut dyn Write, format: Format, results: EachResult<'_>) -> io::Result<()> {
+    match format {
+        Format::Table => tables::history_text(out, results),
+        Format::Csv => tables::csv_report(out, results),
+        Format::Json => json::results(out, results),
+        Format::Markdown => tables::history_markdown(out, results),
     }
 }
 

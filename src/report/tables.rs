@@ -93,6 +93,37 @@ pub(super) fn csv_report(out: &mut dyn Write, results: EachResult<'_>) -> io::Re
     csv.flush()
 }
 
+/// Writes what became of one datasource as text, one run a line.
+pub(super) fn history_text(out: &mut dyn Write, results: EachResult<'_>) -> io::Result<()> {
+    let (mut any, mut written) = (false, Ok(()));
+    results(&mut |result| {
+        any = true;
+        let at = result.finished_at.as_deref().unwrap_or("not finished");
+        written = writeln!(out, "{}  {at}  {}  {}", result.run_id, result.outcome, why(&result));
+        written.is_ok()
+    })?;
+    written?;
+    if any { Ok(()) } else { writeln!(out, "No run has taken it on.") }
+}
+
+/// Writes what became of one datasource as Markdown, one run a line.
+pub(super) fn history_markdown(out: &mut dyn Write, results: EachResult<'_>) -> io::Result<()> {
+    writeln!(out, "| run | finished | outcome | why |\n|---|---|---|---|")?;
+    let mut written = Ok(());
+    results(&mut |result| {
+        let at = result.finished_at.as_deref().unwrap_or_default();
+        let outcome = markdown(result.outcome.as_str());
+        written = writeln!(
+            out,
+            "| {} | {at} | {outcome} | {} |",
+            markdown(&result.run_id),
+            markdown(&why(&result))
+        );
+        written.is_ok()
+    })?;
+    written
+}
+
 /// Writes all runs as text.
 pub(super) fn runs_text(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
     if runs.is_empty() {
@@ -176,6 +207,9 @@ fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
         ("Input", Some(run.input.clone())),
         ("Input SHA-256", run.input_sha256.clone()),
         ("Operator", run.operator.clone()),
+        ("Plan digest", run.plan_digest.clone()),
+        ("Approved by", run.approved_by.clone()),
+        ("Retry of", run.retry_of.clone()),
         ("Reason", run.reason.clone()),
         ("Ticket", run.ticket.clone()),
         ("Machine", Some(run.host.clone())),

@@ -18,7 +18,7 @@ use super::feed::Feed;
 use super::{Happening, Interrupt, Limits, StopReason, Watcher};
 use crate::api::{ApiError, Deleter, Delivered};
 use crate::pace::{PaceError, PaceEvent, PauseCause};
-use crate::vocabulary::{Counts, Outcome, RunEvent};
+use crate::vocabulary::{Counts, DatasourceName, Outcome, RunEvent};
 
 /// How often the watcher is told that time passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,17 +46,45 @@ impl Engine<'_> {
         feed: Arc<Feed>,
         sender: &UnboundedSender<Happening>,
     ) -> Worked {
+        let mut state = State {
+            breaker: Breaker::new(self.limits.breaker_window, self.limits.breaker_failures),
+            worked: Worked { stopped: None, exhausted: Vec::new() },
+            concluded: 0,
+            in_canary: self.limits.canary > 0,
+        };
+        if state.in_canary {
+            feed.limit_to(self.limits.canary).await;
+            self.deliver(&mut state, &deleter, &feed, sender).await;
+            // The rest waits until all of these are durable.
+            while state.worked.stopped.is_none() && state.concluded < feed.handed_out().await {
+                let Some(happening) = self.happenings.recv().await else { break };
+                self.take(&mut state, happening);
+            }
+            state.in_canary = false;
+            feed.limit_to(u64::MAX).await;
+        }
+        if state.worked.stopped.is_none() {
+            self.deliver(&mut state, &deleter, &feed, sender).await;
+        }
+        while let Ok(happening) = self.happenings.try_recv() {
+            self.take(&mut state, happening);
+        }
+        state.worked
+    }
+
+    /// Delivers what `feed` hands out, until that is all done or there is reason to stop.
+    async fn deliver(
+        &mut self,
+        state: &mut State,
+        deleter: &Arc<Deleter>,
+        feed: &Arc<Feed>,
+        sender: &UnboundedSender<Happening>,
+    ) {
         let mut workers = JoinSet::new();
         for _ in 0..self.limits.concurrency {
             let work = worker(deleter.clone(), feed.clone(), self.stop.clone(), sender.clone());
             workers.spawn(work.in_current_span());
         }
-        drop((deleter, feed));
-
-        let mut state = State {
-            breaker: Breaker::new(self.limits.breaker_window, self.limits.breaker_failures),
-            worked: Worked { stopped: None, exhausted: Vec::new() },
-        };
         let mut give_up_at: Option<Instant> = None;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,10 +97,10 @@ impl Engine<'_> {
                         // Asked for a second time: what is in flight stays in doubt.
                         workers.abort_all();
                     } else {
-                        self.halt(&mut state, StopReason::Interrupted(interrupt));
+                        self.halt(state, StopReason::Interrupted(interrupt));
                     }
                 }
-                Some(happening) = self.happenings.recv() => self.take(&mut state, happening),
+                Some(happening) = self.happenings.recv() => self.take(state, happening),
                 () = sleep_until(give_up_at.unwrap_or(far)), if give_up_at.is_some() => {
                     tracing::warn!("requests in flight did not finish in time; they are in doubt");
                     workers.abort_all();
@@ -88,26 +116,22 @@ impl Engine<'_> {
                 give_up_at = Some(Instant::now() + self.limits.grace);
             }
         }
-        while let Ok(happening) = self.happenings.try_recv() {
-            self.take(&mut state, happening);
-        }
-        state.worked
     }
 
     fn take(&mut self, state: &mut State, happening: Happening) {
         match happening {
             Happening::Settled { name, outcome } => {
                 self.counts.settle(outcome);
-                self.watcher.event(&RunEvent::Settled { name, outcome }, &self.counts);
-                self.note(state, outcome);
+                self.watcher.event(&RunEvent::Settled { name: name.clone(), outcome }, &self.counts);
+                self.note(state, &name, outcome);
             }
             Happening::Attempted { name, verdict } => {
                 self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
             }
             Happening::Exhausted(exhausted) => {
                 let outcome = exhausted.outcome_without_listing();
+                self.note(state, &exhausted.target.name, outcome);
                 state.worked.exhausted.push(exhausted);
-                self.note(state, outcome);
             }
             Happening::Unauthorized(answer) => self.halt(state, StopReason::Unauthorized(answer)),
             Happening::AuditFailed(error) => self.halt(state, StopReason::Audit(error)),
@@ -135,7 +159,12 @@ impl Engine<'_> {
         }
     }
 
-    fn note(&mut self, state: &mut State, outcome: Outcome) {
+    fn note(&mut self, state: &mut State, name: &DatasourceName, outcome: Outcome) {
+        state.concluded += 1;
+        let is_success = outcome.is_gone() || (outcome == Outcome::NotFound && self.limits.ignore_not_found);
+        if state.in_canary && !is_success {
+            self.halt(state, StopReason::Canary { name: name.clone(), outcome });
+        }
         if state.breaker.settled(outcome) {
             let (failures, window) = state.breaker.state();
             self.halt(state, StopReason::TooManyFailures { failures, window });
@@ -162,6 +191,10 @@ impl Engine<'_> {
 struct State {
     breaker: Breaker,
     worked: Worked,
+    /// How many targets have ended, one way or the other.
+    concluded: u64,
+    /// Whether only the first few targets are under way.
+    in_canary: bool,
 }
 
 async fn worker(

@@ -23,24 +23,52 @@ struct State {
     /// The number of the last target that was read.
     after: u64,
     at_end: bool,
+    handed_out: u64,
+    /// No more than this many are handed out.
+    limit: u64,
 }
 
 impl Feed {
     /// Begins with the first target of `run` that is due.
     pub(super) fn new(run: Seq, reader: AuditReader) -> Self {
-        Self { run, state: Mutex::new(State { reader, page: VecDeque::new(), after: 0, at_end: false }) }
+        Self {
+            run,
+            state: Mutex::new(State {
+                reader,
+                page: VecDeque::new(),
+                after: 0,
+                at_end: false,
+                handed_out: 0,
+                limit: u64::MAX,
+            }),
+        }
     }
 
     /// The next target; `None` when all were handed out.
     pub(super) async fn next(&self) -> Result<Option<Target>, AuditError> {
         let mut state = self.state.lock().await;
+        if state.handed_out >= state.limit {
+            return Ok(None);
+        }
         if state.page.is_empty() && !state.at_end {
             let page = state.reader.due(self.run, state.after, PAGE)?;
             state.at_end = page.is_empty();
             state.after = page.last().map_or(state.after, |target| target.number);
             state.page = page.into();
         }
-        Ok(state.page.pop_front())
+        let next = state.page.pop_front();
+        state.handed_out += u64::from(next.is_some());
+        Ok(next)
+    }
+
+    /// Hands out no more than `limit` targets in all, from now on.
+    pub(super) async fn limit_to(&self, limit: u64) {
+        self.state.lock().await.limit = limit;
+    }
+
+    /// How many targets were handed out.
+    pub(super) async fn handed_out(&self) -> u64 {
+        self.state.lock().await.handed_out
     }
 
     /// The reader, to ask it something else.

@@ -41,6 +41,8 @@ pub trait Watcher: Send {
 pub struct Limits {
     /// How many requests are under way at once.
     pub concurrency: usize,
+    /// So many targets are delivered alone at first; 0 for none.
+    pub canary: u64,
     /// How long requests in flight may take once the run stops.
     pub grace: Duration,
     /// The run stops where this many …

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::AuditError;
-use crate::vocabulary::{Answer, ExitStatus};
+use crate::vocabulary::{Answer, DatasourceName, ExitStatus, Outcome};
 
 /// Somebody asked the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub enum StopReason {
         failures: usize,
         /// … of so many.
         window: usize,
+    },
+    /// One of the first few targets did not end well.
+    Canary {
+        /// The target.
+        name: DatasourceName,
+        /// How it ended.
+        outcome: Outcome,
     },
     /// The server asks for a longer pause than is allowed.
     LongPause {
@@ -85,6 +92,9 @@ impl fmt::Display for StopReason {
                     f,
                     "{failures} of the last {window} targets failed; something is wrong with more than single names"
                 )
+            }
+            Self::Canary { name, outcome } => {
+                write!(f, "`{name}`, one of the first few, ended {outcome}; the rest was not begun")
             }
             Self::LongPause { asked, max } => write!(
                 f,

@@ -33,6 +33,12 @@ pub struct RunSummary {
     pub host: String,
     /// The exit code; `None` while it is unfinished.
     pub exit_code: Option<i64>,
+    /// The digest of the saved plan that it carried out.
+    pub plan_digest: Option<String>,
+    /// Who approved that plan.
+    pub approved_by: Option<String>,
+    /// The run of which it tried again what failed.
+    pub retry_of: Option<String>,
 }
 
 /// One target of a run, as the view `results` shows it.

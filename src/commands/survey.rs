@@ -1,0 +1,129 @@
+//! Looks before anything is deleted: what the listings say, what the guards say, shown to the user.
+
+use std::io::{self, Write};
+
+use tokio_util::sync::CancellationToken;
+
+use super::CommandError;
+use super::context::Context;
+use super::execution::{Reach, rounded};
+use crate::api::Lister;
+use crate::pace::{PaceOptions, Pacer, Rate};
+use crate::plan::{Extent, Guards, Listings, Preview, Refusal, Selection};
+use crate::report::{Listed, Planned};
+use crate::vocabulary::{DatasourceName, SkipReason};
+
+/// What was found before anything is deleted.
+pub(super) struct Survey {
+    pub(super) preview: Option<Preview>,
+    pub(super) refusals: Vec<Refusal>,
+}
+
+impl Survey {
+    /// Asks the guards alone, without a listing.
+    pub(super) fn offline(guards: Guards, selection: &Selection) -> Self {
+        let guards = Guards { max_share: 100.0, ..guards };
+        let refusals = guards.refusals(Extent { due: selection.counts().due, listing: None });
+        Self { preview: None, refusals }
+    }
+
+    /// That no guard refuses.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        if self.refusals.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<_> = self.refusals.iter().map(ToString::to_string).collect();
+        Err(CommandError::Refused(all.join("; ")))
+    }
+}
+
+impl Context<'_> {
+    /// Reads the listings and asks the guards. A listing that cannot be read is for the guards to
+    /// judge.
+    pub(super) async fn survey(
+        &self,
+        selection: &mut Selection,
+        reach: &Reach,
+    ) -> Result<Survey, CommandError> {
+        let pacer = Pacer::new(reach.rate, PaceOptions::default());
+        let clock = self.world.clock.clone();
+        let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
+        let preview = match lister.datasources().await {
+            Ok(datasources) => {
+                let dependants = lister.datamarts().await.map_err(|error| {
+                    tracing::warn!(%error, "what is in use is not known before the run");
+                });
+                let listings = Listings { datasources, dependants: dependants.ok() };
+                Some(Preview::new(selection, &listings)?)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what exists is not known before the run");
+                None
+            }
+        };
+        let extent = Extent { due: selection.counts().due, listing: preview.as_ref().map(Preview::extent) };
+        Ok(Survey { preview, refusals: self.guards().refusals(extent) })
+    }
+
+    /// What a run over `selection` would do, for people and machines.
+    pub(super) fn planned(
+        &self,
+        selection: &mut Selection,
+        survey: &Survey,
+        host: &str,
+        rate: Rate,
+        whole: bool,
+    ) -> Result<Planned, CommandError> {
+        let facts = selection.targets().facts().clone();
+        let due = selection.counts().due;
+        let names = |names: &[DatasourceName]| names.iter().map(ToString::to_string).collect();
+        let guards = self.guards();
+        let refusal = |guard: &str| {
+            survey.refusals.iter().find(|refusal| refusal.guard() == guard).map(ToString::to_string)
+        };
+        let mut shown_guards = vec![(format!("max_deletes {}", guards.max_deletes), refusal("max_deletes"))];
+        if guards.need_listing() && (survey.preview.is_some() || refusal("max_share").is_some()) {
+            shown_guards.push((format!("max_share {} %", guards.max_share), refusal("max_share")));
+        }
+        let mut planned = Planned {
+            host: host.to_owned(),
+            count: facts.count,
+            repeated: facts.repeated,
+            first: names(&facts.first),
+            last: names(&facts.last),
+            due,
+            listed: survey.preview.as_ref().map(|preview| Listed {
+                all: preview.listed,
+                exist: preview.exist,
+                missing: preview.missing.clone(),
+                in_use: preview.dependants_known.then(|| preview.in_use.clone()),
+            }),
+            guards: shown_guards,
+            time: rate
+                .time_for(due)
+                .filter(|_| due > 0)
+                .map(|time| (rounded(time).to_string(), rate.to_string())),
+            dry_run: self.shared.dry_run,
+            whole,
+            ..Planned::default()
+        };
+        selection.each_skipped(|target, reason, why| {
+            let list = match reason {
+                SkipReason::Protected => &mut planned.protected,
+                SkipReason::AlreadyDeleted => &mut planned.already_deleted,
+            };
+            list.add(target.name.to_string(), why, whole);
+        })?;
+        Ok(planned)
+    }
+
+    /// Shows on stderr what is about to be done.
+    pub(super) fn show(&self, planned: &Planned) -> Result<(), CommandError> {
+        if self.shared.quiet {
+            return Ok(());
+        }
+        let mut out = io::stderr().lock();
+        planned.print(&mut out)?;
+        Ok(out.flush()?)
+    }
+}

@@ -1,0 +1,217 @@
+//! What a run would do, shown before anything is done.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::shown::{grouped, visible};
+
+/// How many names of each kind are shown where not all are asked for.
+const SOME: usize = 5;
+
+/// What a run would do.
+#[derive(Debug, Clone, Default)]
+pub struct Planned {
+    /// Where the API is.
+    pub host: String,
+    /// How many targets the input names.
+    pub count: u64,
+    /// How many rows named one again.
+    pub repeated: u64,
+    /// The first and the last names.
+    pub first: Vec<String>,
+    /// The last names that are not among the first.
+    pub last: Vec<String>,
+    /// How many would be deleted.
+    pub due: u64,
+    /// Protected targets, each with why.
+    pub protected: Names,
+    /// Targets that are gone already, each with since when.
+    pub already_deleted: Names,
+    /// What the listing says, where it was read.
+    pub listed: Option<Listed>,
+    /// The guards: what each looks at, and why it refuses where it does.
+    pub guards: Vec<(String, Option<String>)>,
+    /// How long it would take, and at which rate.
+    pub time: Option<(String, String)>,
+    /// Whether this is all that will happen: every line says so.
+    pub dry_run: bool,
+    /// Whether every name is shown, and not only some.
+    pub whole: bool,
+}
+
+/// Names, each with a word on it: all of them, or only the first few and how many there are.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    count: u64,
+    named: Vec<(String, String)>,
+}
+
+impl Names {
+    /// Counts a name, and keeps it where `whole`, or where it is one of the first few.
+    pub fn add(&mut self, name: String, word: String, whole: bool) {
+        self.count += 1;
+        if whole || self.named.len() < SOME {
+            self.named.push((name, word));
+        }
+    }
+
+    fn of(named: Vec<(String, String)>) -> Self {
+        Self { count: named.len() as u64, named }
+    }
+}
+
+/// What the listing says of the targets that would be deleted.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// How many datasources there are in all.
+    pub all: u64,
+    /// How many of the targets exist.
+    pub exist: u64,
+    /// Targets that do not exist, each with the names that do and are like it.
+    pub missing: Vec<(String, Vec<String>)>,
+    /// Targets that are in use, each with what depends on it; `None` where that is not known.
+    pub in_use: Option<Vec<(String, Vec<String>)>>,
+}
+
+impl Planned {
+    /// Shows it to machines as `json`, or else to people.
+    ///
+    /// # Errors
+    /// Where `out` cannot be written.
+    pub fn write(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
+        if json { self.print_json(out) } else { self.print(out) }
+    }
+
+    /// Shows it to people.
+    ///
+    /// # Errors
+    /// Where `out` cannot be written.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut lines = vec![format!("{} datasources on {}", grouped(self.count), self.host)];
+        let between = self.count.saturating_sub((self.first.len() + self.last.len()) as u64);
+        lines.extend(self.first.iter().map(|name| format!("    {}", visible(name))));
+        if between > 0 {
+            lines.push(format!("    … {} more …", grouped(between)));
+        }
+        lines.extend(self.last.iter().map(|name| format!("    {}", visible(name))));
+        if self.repeated > 0 {
+            lines.push(format!("  {} rows name one of them again", grouped(self.repeated)));
+        }
+        lines.push(format!("  {} to delete", grouped(self.due)));
+        if let Some(listed) = &self.listed {
+            self.add_listed(listed, &mut lines);
+        }
+        self.add(&mut lines, "protected, and skipped", &self.protected);
+        self.add(
+            &mut lines,
+            "already deleted according to the audit log, and skipped",
+            &self.already_deleted,
+        );
+        if let Some((time, rate)) = &self.time {
+            lines.push(format!("  about {time} at {rate}"));
+        }
+        for (guard, refusal) in &self.guards {
+            match refusal {
+                None => lines.push(format!("  guard {guard}: holds")),
+                Some(why) => lines.push(format!("  guard {guard}: REFUSES: {why}")),
+            }
+        }
+        let mark = if self.dry_run { "(dry run) " } else { "" };
+        for line in lines {
+            writeln!(out, "{mark}{line}")?;
+        }
+        Ok(())
+    }
+
+    fn add_listed(&self, listed: &Listed, lines: &mut Vec<String>) {
+        lines.push(format!(
+            "  {} of them exist, of {} datasources in all",
+            grouped(listed.exist),
+            grouped(listed.all)
+        ));
+        let missing: Vec<_> = listed
+            .missing
+            .iter()
+            .map(|(name, near)| {
+                let near: Vec<_> = near.iter().map(|near| format!("`{}`", visible(near))).collect();
+                let hint = if near.is_empty() { String::new() } else { format!("{} does", near.join(", ")) };
+                (name.clone(), hint)
+            })
+            .collect();
+        // What nearly exists is the likeliest slip, and is never left out.
+        let (near, far): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(_, hint)| !hint.is_empty());
+        self.add(lines, "do not exist", &Names::of(far));
+        if !near.is_empty() {
+            lines.push(format!("  {} do not exist, but something like it does:", grouped(near.len() as u64)));
+            lines.extend(
+                near.iter().map(|(name, hint)| format!("      `{}` does not exist, {hint}", visible(name))),
+            );
+        }
+        match &listed.in_use {
+            None => lines.push("  what is in use could not be read".to_owned()),
+            Some(in_use) => {
+                let in_use: Vec<_> = in_use
+                    .iter()
+                    .map(|(name, used_by)| {
+                        (name.clone(), format!("used by {}", visible(&used_by.join(", "))))
+                    })
+                    .collect();
+                self.add(lines, "in use, and will not be deleted", &Names::of(in_use));
+            }
+        }
+    }
+
+    fn add(&self, lines: &mut Vec<String>, what: &str, names: &Names) {
+        if names.count == 0 {
+            return;
+        }
+        lines.push(format!("  {} {what}", grouped(names.count)));
+        let shown = if self.whole { names.named.len() } else { SOME.min(names.named.len()) };
+        for (name, why) in &names.named[..shown] {
+            let why = if why.is_empty() { String::new() } else { format!("  {why}") };
+            lines.push(format!("      {}{why}", visible(name)));
+        }
+        if (shown as u64) < names.count {
+            lines.push(format!("      … {} more …", grouped(names.count - shown as u64)));
+        }
+    }
+
+    /// Shows it to machines, as one JSON object.
+    fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let pairs = |names: &Names| {
+            names.named.iter().map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>()
+        };
+        let lists = |lists: &[(String, Vec<String>)], key: &str| {
+            lists.iter().map(|(name, others)| json!({ "name": name, key: others })).collect::<Vec<_>>()
+        };
+        let listed = self.listed.as_ref().map(|listed| {
+            json!({
+                "all": listed.all,
+                "exist": listed.exist,
+                "missing": lists(&listed.missing, "near"),
+                "in_use": listed.in_use.as_ref().map(|in_use| lists(in_use, "used_by")),
+            })
+        });
+        let guards: Vec<_> = self
+            .guards
+            .iter()
+            .map(|(guard, refusal)| json!({ "guard": guard, "holds": refusal.is_none(), "why": refusal }))
+            .collect();
+        let object = json!({
+            "dry_run": self.dry_run,
+            "host": self.host,
+            "targets": self.count,
+            "repeated_rows": self.repeated,
+            "due": self.due,
+            "listing": listed,
+            "protected": pairs(&self.protected),
+            "already_deleted": pairs(&self.already_deleted),
+            "guards": guards,
+            "would_start": self.guards.iter().all(|(_, refusal)| refusal.is_none()),
+            "time": self.time.as_ref().map(|(time, _)| time),
+            "rate": self.time.as_ref().map(|(_, rate)| rate),
+        });
+        writeln!(out, "{object}")
+    }
+}
