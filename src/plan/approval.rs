@@ -3,15 +3,20 @@
 //! The approver signs the plan's file with `ssh-keygen -Y sign -n decom-plan`; who may approve is
 //! in a file of allowed signers, as `ssh-keygen(1)` describes it under "ALLOWED SIGNERS".
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use globset::Glob;
-use ssh_key::{PublicKey, SshSig};
+use ssh_key::{HashAlg, PublicKey, SshSig};
 
+use super::reading;
+use super::signers::{AllowedSigner, is_pattern, public_key};
 use crate::vocabulary::Timestamp;
 
 /// What a signature must be made for, so that none made for another purpose approves a plan.
 pub const NAMESPACE: &str = "decom-plan";
+
+/// A signature, or a list of keys, that is longer than this is none, in bytes.
+const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// Who approved a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +36,7 @@ pub enum ApprovalError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The signature is none.
     #[error("{}: this is no SSH signature: {why}; make it with `ssh-keygen -Y sign -n {NAMESPACE} -f KEY PLAN`", path.display())]
@@ -55,8 +60,8 @@ pub enum ApprovalError {
         /// The file.
         path: PathBuf,
     },
-    /// A line of allowed signers is none.
-    #[error("{}, line {line}: this names no allowed signer: {why}", path.display())]
+    /// A line of allowed signers, or of revoked ones, is none.
+    #[error("{}, line {line}: this line cannot be read, so that nobody can tell whom it names: {why}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -72,6 +77,16 @@ pub enum ApprovalError {
         path: PathBuf,
         /// The key.
         fingerprint: String,
+    },
+    /// The key belongs to a pattern of names, which does not tell who approved.
+    #[error("{}: the key {fingerprint} is there for the pattern `{pattern}`, which does not tell who approved; name the person", path.display())]
+    Nameless {
+        /// The file of allowed signers.
+        path: PathBuf,
+        /// The key.
+        fingerprint: String,
+        /// The pattern.
+        pattern: String,
     },
     /// The key is revoked.
     #[error("{}: the key {fingerprint} is revoked", path.display())]
@@ -95,7 +110,7 @@ impl ApprovalError {
     /// Whether a file was named that cannot be read, rather than an approval that is none.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::Line { .. })
+        matches!(self, Self::Unreadable { .. })
     }
 }
 
@@ -131,27 +146,10 @@ impl ApprovalCheck<'_> {
         }
         let key = PublicKey::from(signature.public_key().clone());
         key.verify(NAMESPACE, plan, &signature).map_err(|_| ApprovalError::DoesNotFit { path })?;
-        let fingerprint = key.fingerprint(ssh_key::HashAlg::Sha256).to_string();
-
-        if let Some(revoked) = self.revoked {
-            let mut lines = Vec::new();
-            for (line, text) in numbered(&read(revoked)?) {
-                let refused = |why: String| ApprovalError::Line { path: revoked.to_owned(), line, why };
-                lines.push(PublicKey::from_openssh(&text).map_err(|error| refused(error.to_string()))?);
-            }
-            if lines.iter().any(|one| one.key_data() == key.key_data()) {
-                return Err(ApprovalError::Revoked { path: revoked.to_owned(), fingerprint });
-            }
-        }
-        let mut principals = Vec::new();
-        for (line, text) in numbered(&read(self.allowed_signers)?) {
-            let refused = |why| ApprovalError::Line { path: self.allowed_signers.to_owned(), line, why };
-            let signer = AllowedSigner::parse(&text).map_err(refused)?;
-            if signer.key.key_data() == key.key_data() && signer.may_sign(self.now).map_err(refused)? {
-                principals.extend(signer.principals);
-            }
-        }
-        let Some(principal) = principals.first() else {
+        let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+        self.check_revoked(&key, &fingerprint)?;
+        let principals = self.principals(&key, &fingerprint)?;
+        let Some(principal) = principals.first().cloned() else {
             return Err(ApprovalError::NotAllowed { path: self.allowed_signers.to_owned(), fingerprint });
         };
         for (role, person) in [("creator", self.creator), ("operator", self.operator)] {
@@ -159,138 +157,71 @@ impl ApprovalCheck<'_> {
                 return Err(ApprovalError::SamePerson { principal: same.clone(), role });
             }
         }
-        Ok(Approval { principal: principal.clone(), fingerprint })
+        Ok(Approval { principal, fingerprint })
+    }
+
+    fn check_revoked(&self, key: &PublicKey, fingerprint: &str) -> Result<(), ApprovalError> {
+        let Some(path) = self.revoked else { return Ok(()) };
+        let mut revoked = false;
+        for (line, text) in numbered(&read(path)?) {
+            let one =
+                public_key(&text).map_err(|why| ApprovalError::Line { path: path.to_owned(), line, why })?;
+            revoked |= one.key_data() == key.key_data();
+        }
+        if revoked {
+            return Err(ApprovalError::Revoked {
+                path: path.to_owned(),
+                fingerprint: fingerprint.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Everybody who has the key and may approve now.
+    fn principals(&self, key: &PublicKey, fingerprint: &str) -> Result<Vec<String>, ApprovalError> {
+        let path = self.allowed_signers;
+        let mut principals = Vec::new();
+        for (line, text) in numbered(&read(path)?) {
+            let signer = AllowedSigner::parse(&text).map_err(|why| ApprovalError::Line {
+                path: path.to_owned(),
+                line,
+                why,
+            })?;
+            if signer.allows(key.key_data(), self.now) {
+                principals.extend(signer.principals);
+            }
+        }
+        match principals.iter().find(|principal| is_pattern(principal)) {
+            Some(pattern) => Err(ApprovalError::Nameless {
+                path: path.to_owned(),
+                fingerprint: fingerprint.to_owned(),
+                pattern: pattern.clone(),
+            }),
+            None => Ok(principals),
+        }
     }
 }
 
 /// Whether two names may mean one person: `alice` and `Alice@example.com` do. In doubt they do.
-fn is_same(principal: &str, person: &str) -> bool {
-    let local = |name: &str| name.split('@').next().unwrap_or_default().to_lowercase();
+#[must_use]
+pub fn is_same(principal: &str, person: &str) -> bool {
+    let local = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
     let both_whole = principal.contains('@') && person.contains('@');
     if both_whole {
-        principal.to_lowercase() == person.to_lowercase()
+        principal.trim().to_lowercase() == person.trim().to_lowercase()
     } else {
         local(principal) == local(person)
     }
 }
 
 fn read(path: &Path) -> Result<String, ApprovalError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| ApprovalError::Unreadable { path: path.to_owned(), source })
+    let unreadable = |source| ApprovalError::Unreadable { path: path.to_owned(), source };
+    let bytes = reading::whole(path, LONGEST_FILE).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| unreadable(io::Error::other("it is not text")))
 }
 
 /// The lines that say something, with their numbers.
 fn numbered(text: &str) -> Vec<(usize, String)> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim().to_owned()));
     lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect()
-}
-
-/// One line of a file of allowed signers.
-#[derive(Debug)]
-struct AllowedSigner {
-    principals: Vec<String>,
-    namespaces: Option<Vec<String>>,
-    valid_after: Option<String>,
-    valid_before: Option<String>,
-    key: PublicKey,
-}
-
-impl AllowedSigner {
-    fn parse(line: &str) -> Result<Self, String> {
-        let (principals, rest) = word(line).ok_or("there are no principals")?;
-        let (options, key) = if let Ok(key) = PublicKey::from_openssh(rest) {
-            ("", key)
-        } else {
-            let (options, key) = word(rest).ok_or("there is no key")?;
-            (options, PublicKey::from_openssh(key).map_err(|error| error.to_string())?)
-        };
-        let mut signer = Self {
-            principals: principals.trim_matches('"').split(',').map(str::to_owned).collect(),
-            namespaces: None,
-            valid_after: None,
-            valid_before: None,
-            key,
-        };
-        for option in split_options(options) {
-            let (name, value) = option.split_once('=').unwrap_or((option.as_str(), ""));
-            let value = value.trim_matches('"').to_owned();
-            match name.to_ascii_lowercase().as_str() {
-                "" => {}
-                "namespaces" => signer.namespaces = Some(value.split(',').map(str::to_owned).collect()),
-                "valid-after" => signer.valid_after = Some(value),
-                "valid-before" => signer.valid_before = Some(value),
-                "cert-authority" => {
-                    return Err("certificate authorities are not supported; name the key itself".to_owned());
-                }
-                other => return Err(format!("the option `{other}` is not known")),
-            }
-        }
-        Ok(signer)
-    }
-
-    fn may_sign(&self, now: Timestamp) -> Result<bool, String> {
-        if let Some(namespaces) = &self.namespaces {
-            let mut any = false;
-            for pattern in namespaces {
-                let glob = Glob::new(pattern).map_err(|error| error.to_string())?;
-                any |= glob.compile_matcher().is_match(NAMESPACE);
-            }
-            if !any {
-                return Ok(false);
-            }
-        }
-        let begun = self.valid_after.as_deref().map(moment).transpose()?.is_none_or(|after| now >= after);
-        let not_over =
-            self.valid_before.as_deref().map(moment).transpose()?.is_none_or(|before| now < before);
-        Ok(begun && not_over)
-    }
-}
-
-/// The first word of `line`, in which quotes may hold spaces, and what follows it.
-fn word(line: &str) -> Option<(&str, &str)> {
-    let line = line.trim_start();
-    let mut quoted = false;
-    let end = line
-        .char_indices()
-        .find(|(_, c)| {
-            quoted ^= *c == '"';
-            !quoted && c.is_whitespace()
-        })
-        .map_or(line.len(), |(at, _)| at);
-    let (word, rest) = line.split_at(end);
-    (!word.is_empty()).then(|| (word, rest.trim_start()))
-}
-
-fn split_options(options: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut quoted = false;
-    for c in options.chars() {
-        quoted ^= c == '"';
-        match (c, parts.last_mut()) {
-            (',', _) if !quoted => parts.push(String::new()),
-            (c, Some(last)) => last.push(c),
-            (_, None) => {}
-        }
-    }
-    parts
-}
-
-/// A point in time as ssh-keygen writes it: `YYYYMMDD`, `YYYYMMDDHHMM` or `YYYYMMDDHHMMSS`, in the
-/// machine's time zone, or in UTC with a `Z` behind it.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is no point in time; write it like 20261231Z or 202612312359Z");
-    let (digits, utc) = text.strip_suffix('Z').map_or((text, false), |digits| (digits, true));
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let padded = match digits.len() {
-        8 => format!("{digits}000000"),
-        12 => format!("{digits}00"),
-        14 => digits.to_owned(),
-        _ => return Err(wrong()),
-    };
-    let civil = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", &padded).map_err(|_| wrong())?;
-    let zone = if utc { jiff::tz::TimeZone::UTC } else { jiff::tz::TimeZone::system() };
-    let zoned = civil.to_zoned(zone).map_err(|_| wrong())?;
-    Ok(Timestamp::from_micros(zoned.timestamp().as_microsecond()))
 }
