@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{PlanError, Targets, TargetsBuilder};
+use super::{PlanError, Targets, TargetsBuilder, reading};
 use crate::vocabulary::{DatasourceName, NewTarget, Timestamp};
 
 /// The format that is written and read.
@@ -154,20 +154,17 @@ impl SavedPlan {
     /// Where the file cannot be read, is no plan, or was altered.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), PlanError> {
         let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
-        if std::fs::metadata(path).map_err(unreadable)?.len() > LONGEST_FILE {
-            return Err(unreadable(io::Error::other("the file is too long to be a plan")));
-        }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let bytes = reading::whole(path, LONGEST_FILE).map_err(unreadable)?;
         let plan: Self = serde_json::from_slice(&bytes)
             .map_err(|error| PlanError::NoPlan { path: path.to_owned(), why: error.to_string() })?;
-        if plan.format != FORMAT {
-            let why = format!("its format is {}, and this decom knows {FORMAT}", plan.format);
-            return Err(PlanError::NoPlan { path: path.to_owned(), why });
-        }
         // Sorted and each name once is part of what the digest vouches for.
         let in_order = plan.targets.windows(2).all(|pair| pair[0].name < pair[1].name);
         if plan.computed_digest() != plan.digest || !in_order {
             return Err(PlanError::Altered { path: path.to_owned() });
+        }
+        if plan.format != FORMAT {
+            let why = format!("its format is {}, and this decom knows {FORMAT}", plan.format);
+            return Err(PlanError::NoPlan { path: path.to_owned(), why });
         }
         Ok((plan, bytes))
     }
@@ -180,9 +177,18 @@ impl SavedPlan {
         let unwritable = |source| PlanError::Unwritable { path: path.to_owned(), source };
         // Never over something else: not over a plan that is being reviewed, nor over the audit log.
         let file = std::fs::File::create_new(path).map_err(unwritable)?;
+        self.write_to(file).map_err(|error| {
+            // Half a plan is none, and would be in the way of the next one.
+            let _ = std::fs::remove_file(path);
+            unwritable(error)
+        })
+    }
+
+    fn write_to(&self, file: std::fs::File) -> io::Result<()> {
         let mut file = io::BufWriter::new(file);
-        serde_json::to_writer_pretty(&mut file, self).map_err(|error| unwritable(error.into()))?;
-        writeln!(file).and_then(|()| file.flush()).map_err(unwritable)
+        serde_json::to_writer_pretty(&mut file, self)?;
+        writeln!(file)?;
+        file.flush()
     }
 
     /// The targets, as a list that a run takes.
