@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::{AuditError, AuditReader};
-use crate::vocabulary::{Counts, Outcome, RunSummary, TargetResult};
+use crate::vocabulary::{Counts, HistoryEntry, Outcome, RunSummary, TargetResult};
 
 impl AuditReader {
     /// All runs, the newest first.
@@ -58,23 +58,25 @@ impl AuditReader {
         AuditError::NoSuchRun { path: self.path.clone(), wanted: wanted.to_owned() }
     }
 
-    /// Hands each result for the datasource of this name to `take`, over all runs, the oldest first.
-    pub fn each_result_for(
-        &self,
-        datasource: &str,
-        mut take: impl FnMut(TargetResult) -> bool,
-    ) -> Result<(), AuditError> {
+    /// What became of the datasource of this name, over all runs, the oldest first.
+    pub fn history_of(&self, datasource: &str) -> Result<Vec<HistoryEntry>, AuditError> {
         let mut statement = self
             .connection
-            .prepare("SELECT * FROM results WHERE datasource = ?1 ORDER BY run_id, target")
+            .prepare(
+                "SELECT r.started_at, r.retry_of, t.*
+                   FROM results t JOIN runs r ON r.run_id = t.run_id
+                  WHERE t.datasource = ?1 ORDER BY r.started_at, r.run_id, t.target",
+            )
             .map_err(|e| self.failed(e))?;
-        let rows = statement.query_map([datasource], result).map_err(|e| self.failed(e))?;
-        for row in rows {
-            if !take(row.map_err(|e| self.failed(e))?) {
-                break;
-            }
-        }
-        Ok(())
+        let entry = |row: &Row<'_>| {
+            Ok(HistoryEntry {
+                started_at: row.get("started_at")?,
+                retry_of: row.get("retry_of")?,
+                result: result(row)?,
+            })
+        };
+        let rows = statement.query_map([datasource], entry).map_err(|e| self.failed(e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
     }
 
     /// How many attempts the run made.

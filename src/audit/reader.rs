@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{AuditError, file};
-use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target};
+use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target, Timestamp};
 
 /// Asks the log questions. Never writes, and never blocks the writer.
 #[derive(Debug)]
@@ -200,15 +200,21 @@ impl AuditReader {
 
     /// The run in which this log last saw the datasource go on this host, and when (RFC 3339).
     pub fn known_gone(&self, name: &str, base_url: &str) -> Result<Option<(String, String)>, AuditError> {
+        // Asked for every name: of the records themselves, by their indexes.
         self.connection
             .prepare_cached(
-                "SELECT v.run_id, v.finished_at FROM results v JOIN runs r ON r.run_id = v.run_id
-                  WHERE v.datasource = ?1 AND v.outcome IN ('deleted', 'deleted_unconfirmed')
-                    AND r.base_url = ?2
-                  ORDER BY v.finished_at DESC LIMIT 1",
+                "SELECT r.name, o.at_us
+                   FROM record t
+                   JOIN record o ON o.target = t.seq AND o.outcome IN ('deleted', 'deleted_unconfirmed')
+                   JOIN record r ON r.seq = t.run
+                  WHERE t.kind = 'target' AND t.name = ?1 AND r.detail ->> '$.base_url' = ?2
+                  ORDER BY o.seq DESC LIMIT 1",
             )
             .and_then(|mut statement| {
-                statement.query_row(params![name, base_url], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+                let row = |row: &rusqlite::Row<'_>| {
+                    Ok((row.get(0)?, Timestamp::from_micros(row.get(1)?).to_string()))
+                };
+                statement.query_row(params![name, base_url], row).optional()
             })
             .map_err(|e| self.failed(e))
     }

@@ -43,38 +43,33 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
     Ok(ExitStatus::Done)
 }
 
-/// Reports one run.
+/// Reports one run, or one datasource over all runs.
 ///
 /// # Errors
 /// Where the log cannot be read or the report cannot be written.
 pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
-    let run = match &request.datasource {
-        Some(_) => None,
-        None => Some(reader.run(request.run.as_deref())?),
+    let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| match &request.out {
+        None => to_stdout(write),
+        Some(path) => to_file(path, log, write),
     };
+    if let Some(name) = &request.datasource {
+        let entries = reader.history_of(name)?;
+        to(reader.path(), &mut |out| write_history(out, request.format, &entries))?;
+        return Ok(ExitStatus::Done);
+    }
+    let run = reader.run(request.run.as_deref())?;
     let mut unreadable = None;
-    let write = |out: &mut dyn Write| {
+    let written = to(reader.path(), &mut |out| {
         let results: EachResult<'_> = &mut |take| {
-            let read = match (&run, &request.datasource) {
-                (Some(run), _) => reader.each_result(&run.run_id, request.format.lists(), take),
-                (None, name) => reader.each_result_for(name.as_deref().unwrap_or_default(), take),
-            };
-            read.map_err(|error| {
+            reader.each_result(&run.run_id, request.format.lists(), take).map_err(|error| {
                 unreadable = Some(error);
                 io::Error::other("the audit log cannot be read")
             })
         };
-        match &run {
-            Some(run) => write_report(out, request.format, run, results),
-            None => write_history(out, request.format, results),
-        }
-    };
-    let written = match &request.out {
-        None => to_stdout(write),
-        Some(path) => to_file(path, reader.path(), write),
-    };
+        write_report(out, request.format, &run, results)
+    });
     match unreadable {
         // Then that is what went wrong, and not the writing.
         Some(error) => Err(error.into()),

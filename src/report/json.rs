@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::ending::{EachResult, Ending};
-use crate::vocabulary::{Outcome, RunSummary, TargetResult};
+use crate::vocabulary::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
 /// The columns of the view `runs`, in its order.
-pub(super) const RUN_COLUMNS: [&str; 23] = [
+pub(super) const RUN_COLUMNS: [&str; 26] = [
     "run_id",
     "started_at",
     "finished_at",
@@ -32,6 +32,9 @@ pub(super) const RUN_COLUMNS: [&str; 23] = [
     "tool_version",
     "host",
     "exit_code",
+    "plan_digest",
+    "approved_by",
+    "retry_of",
 ];
 
 /// A run, with the columns of the view `runs`.
@@ -82,14 +85,7 @@ pub(super) fn result_object(result: &TargetResult) -> Value {
 
 /// Writes a run and all its results as one object, one result a line.
 pub(super) fn report(out: &mut dyn Write, run: &RunSummary, each: EachResult<'_>) -> io::Result<()> {
-    write!(out, "{{\"run\":{},\n\"results\":", run_object(run))?;
-    results(out, each)?;
-    writeln!(out, "}}")
-}
-
-/// Writes results as one array, one a line.
-pub(super) fn results(out: &mut dyn Write, each: EachResult<'_>) -> io::Result<()> {
-    write!(out, "[")?;
+    write!(out, "{{\"run\":{},\n\"results\":[", run_object(run))?;
     let (mut first, mut written) = (true, Ok(()));
     each(&mut |result| {
         let comma = if std::mem::take(&mut first) { "" } else { "," };
@@ -97,7 +93,19 @@ pub(super) fn results(out: &mut dyn Write, each: EachResult<'_>) -> io::Result<(
         written.is_ok()
     })?;
     written?;
-    writeln!(out, "\n]")
+    writeln!(out, "\n]}}")
+}
+
+/// Writes what became of one datasource as one array: the columns of the view `results`, and
+/// `retry_of`.
+pub(super) fn history(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
+    let object = |entry: &HistoryEntry| {
+        let mut object = result_object(&entry.result);
+        object["retry_of"] = json!(entry.retry_of);
+        object.to_string()
+    };
+    let lines: Vec<_> = entries.iter().map(object).collect();
+    writeln!(out, "[{}]", lines.join(",\n"))
 }
 
 /// Writes all runs as one array, one run a line.

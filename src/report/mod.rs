@@ -16,7 +16,7 @@ pub use json::print_ending_json;
 pub use planned::{Listed, Names, Planned};
 pub use shown::{grouped, visible};
 
-use crate::vocabulary::{Outcome, RunSummary};
+use crate::vocabulary::{HistoryEntry, Outcome, RunSummary};
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +96,13 @@ pub fn write_report(
 /// Writes what became of one datasource over all runs.
 ///
 /// # Errors
-/// Where `out` cannot be written or the results cannot be read.
-pub fn write_history(out: &mut dyn Write, format: Format, results: EachResult<'_>) -> io::Result<()> {
+/// Where `out` cannot be written.
+pub fn write_history(out: &mut dyn Write, format: Format, entries: &[HistoryEntry]) -> io::Result<()> {
     match format {
-        Format::Table => tables::history_text(out, results),
-        Format::Csv => tables::csv_report(out, results),
-        Format::Json => json::results(out, results),
-        Format::Markdown => tables::history_markdown(out, results),
+        Format::Table => tables::history_text(out, entries),
+        Format::Csv => tables::history_csv(out, entries),
+        Format::Json => json::history(out, entries),
+        Format::Markdown => tables::history_markdown(out, entries),
     }
 }
 

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::ending::{EXCEPTIONS, EachResult, print_counts, print_exceptions, why};
 use super::shown::{cell, grouped, markdown, visible};
-use crate::vocabulary::{Outcome, RunSummary};
+use crate::vocabulary::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
 /// Writes one run as text: what it was, its counts, and what was not deleted.
 pub(super) fn text(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
@@ -53,75 +53,86 @@ pub(super) fn markdown_report(
 /// Writes all results of one run as CSV, with the columns of the view `results`.
 pub(super) fn csv_report(out: &mut dyn Write, results: EachResult<'_>) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
-        "run_id",
-        "target",
-        "datasource",
-        "outcome",
-        "attempts",
-        "http_status",
-        "error_code",
-        "message",
-        "datasource_id",
-        "evidence",
-        "detail",
-        "first_attempt_at",
-        "finished_at",
-    ])
-    .map_err(io_error)?;
+    csv.write_record(RESULT_COLUMNS).map_err(io_error)?;
     let mut written = Ok(());
     results(&mut |result| {
-        let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default()).into_owned();
-        written = csv.write_record([
-            result.run_id.clone(),
-            result.target.to_string(),
-            cell(&result.datasource).into_owned(),
-            result.outcome.as_str().to_owned(),
-            result.attempts.to_string(),
-            result.http_status.map(|status| status.to_string()).unwrap_or_default(),
-            text(&result.error_code),
-            text(&result.message),
-            text(&result.datasource_id),
-            text(&result.evidence),
-            text(&result.detail),
-            text(&result.first_attempt_at),
-            text(&result.finished_at),
-        ]);
+        written = csv.write_record(result_cells(&result));
         written.is_ok()
     })?;
     written.map_err(io_error)?;
     csv.flush()
 }
 
+/// The columns of the view `results`, in its order.
+const RESULT_COLUMNS: [&str; 13] = [
+    "run_id",
+    "target",
+    "datasource",
+    "outcome",
+    "attempts",
+    "http_status",
+    "error_code",
+    "message",
+    "datasource_id",
+    "evidence",
+    "detail",
+    "first_attempt_at",
+    "finished_at",
+];
+
+fn result_cells(result: &TargetResult) -> [String; 13] {
+    let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default()).into_owned();
+    [
+        result.run_id.clone(),
+        result.target.to_string(),
+        cell(&result.datasource).into_owned(),
+        result.outcome.as_str().to_owned(),
+        result.attempts.to_string(),
+        result.http_status.map(|status| status.to_string()).unwrap_or_default(),
+        text(&result.error_code),
+        text(&result.message),
+        text(&result.datasource_id),
+        text(&result.evidence),
+        text(&result.detail),
+        text(&result.first_attempt_at),
+        text(&result.finished_at),
+    ]
+}
+
 /// Writes what became of one datasource as text, one run a line.
-pub(super) fn history_text(out: &mut dyn Write, results: EachResult<'_>) -> io::Result<()> {
-    let (mut any, mut written) = (false, Ok(()));
-    results(&mut |result| {
-        any = true;
+pub(super) fn history_text(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
+    if entries.is_empty() {
+        return writeln!(out, "No run has taken it on.");
+    }
+    for HistoryEntry { result, retry_of, .. } in entries {
         let at = result.finished_at.as_deref().unwrap_or("not finished");
-        written = writeln!(out, "{}  {at}  {}  {}", result.run_id, result.outcome, why(&result));
-        written.is_ok()
-    })?;
-    written?;
-    if any { Ok(()) } else { writeln!(out, "No run has taken it on.") }
+        let retry = retry_of.as_ref().map(|run| format!(" (retry of {run})")).unwrap_or_default();
+        writeln!(out, "{}{retry}  {at}  {}  {}", result.run_id, result.outcome, why(result))?;
+    }
+    Ok(())
 }
 
 /// Writes what became of one datasource as Markdown, one run a line.
-pub(super) fn history_markdown(out: &mut dyn Write, results: EachResult<'_>) -> io::Result<()> {
-    writeln!(out, "| run | finished | outcome | why |\n|---|---|---|---|")?;
-    let mut written = Ok(());
-    results(&mut |result| {
-        let at = result.finished_at.as_deref().unwrap_or_default();
-        let outcome = markdown(result.outcome.as_str());
-        written = writeln!(
-            out,
-            "| {} | {at} | {outcome} | {} |",
-            markdown(&result.run_id),
-            markdown(&why(&result))
-        );
-        written.is_ok()
-    })?;
-    written
+pub(super) fn history_markdown(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
+    writeln!(out, "| run | retry of | finished | outcome | why |\n|---|---|---|---|---|")?;
+    for HistoryEntry { result, retry_of, .. } in entries {
+        let text = |text: &Option<String>| markdown(text.as_deref().unwrap_or_default());
+        let (run, outcome) = (markdown(&result.run_id), markdown(result.outcome.as_str()));
+        let (retry, at) = (text(retry_of), text(&result.finished_at));
+        writeln!(out, "| {run} | {retry} | {at} | {outcome} | {} |", markdown(&why(result)))?;
+    }
+    Ok(())
+}
+
+/// Writes what became of one datasource as CSV: the columns of the view `results`, and `retry_of`.
+pub(super) fn history_csv(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(RESULT_COLUMNS.iter().chain(&["retry_of"])).map_err(io_error)?;
+    for HistoryEntry { result, retry_of, .. } in entries {
+        let retry_of = retry_of.clone().unwrap_or_default();
+        csv.write_record(result_cells(result).iter().chain([&retry_of])).map_err(io_error)?;
+    }
+    csv.flush()
 }
 
 /// Writes all runs as text.

@@ -41,6 +41,17 @@ pub struct RunSummary {
     pub retry_of: Option<String>,
 }
 
+/// What one of several runs did about a datasource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// When the run began (RFC 3339, UTC).
+    pub started_at: String,
+    /// The run of which it tried again what failed.
+    pub retry_of: Option<String>,
+    /// What became of the datasource in it.
+    pub result: TargetResult,
+}
+
 /// One target of a run, as the view `results` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetResult {

@@ -11,7 +11,7 @@ mod verdict;
 
 pub use event::{Answer, AttemptEnd, AttemptStart, NewTarget, RunEvent, Seq, Settlement, Target};
 pub use exit::ExitStatus;
-pub use history::{RunSummary, TargetResult};
+pub use history::{HistoryEntry, RunSummary, TargetResult};
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, Outcome, SkipReason, UnknownOutcome};
 pub use time::{Clock, SystemClock, Timestamp};

@@ -189,7 +189,7 @@ fn a_report_as_json() {
         assert_eq!(keys, columns, "{view}");
     }
     settings().bind(|| {
-        assert_snapshot!(report["run"], @r#"{"base_url":"[api]","deleted":2,"deleted_unconfirmed":0,"exit_code":1,"failed":0,"finished_at":"[time]","host":"[machine]","in_use":0,"input":"names.csv","input_sha256":"[sha256]","not_found":7,"operator":"ann","pending":0,"planned":10,"reason":"=1+1","rejected":0,"run_id":"[run]","skipped":1,"started_at":"[time]","status":"finished","ticket":"OFF|7","tool_version":"0.1.0","unknown":0}"#);
+        assert_snapshot!(report["run"], @r#"{"approved_by":null,"base_url":"[api]","deleted":2,"deleted_unconfirmed":0,"exit_code":1,"failed":0,"finished_at":"[time]","host":"[machine]","in_use":0,"input":"names.csv","input_sha256":"[sha256]","not_found":7,"operator":"ann","pending":0,"plan_digest":null,"planned":10,"reason":"=1+1","rejected":0,"retry_of":null,"run_id":"[run]","skipped":1,"started_at":"[time]","status":"finished","ticket":"OFF|7","tool_version":"0.1.0","unknown":0}"#);
         assert_snapshot!(report["results"][2], @r#"{"attempts":0,"datasource":"prod-1","datasource_id":null,"detail":"protected","error_code":null,"evidence":"rule","finished_at":"[time]","first_attempt_at":null,"http_status":null,"message":"matches the protected pattern `prod-*`","outcome":"skipped","run_id":"[run]","target":3}"#);
     });
 }
@@ -209,8 +209,8 @@ fn runs_in_every_form() {
         | [run] | [time] | finished |      10 |    2 |     8 |       0 |    1 | [api] | names.csv |
         "#);
         assert_snapshot!(runs("csv"), @r#"
-        run_id,started_at,finished_at,status,input,input_sha256,planned,deleted,deleted_unconfirmed,not_found,in_use,rejected,failed,unknown,skipped,pending,operator,reason,ticket,base_url,tool_version,host,exit_code
-        [run],[time],[time],finished,names.csv,[sha256],10,2,0,7,0,0,0,0,1,0,ann,'=1+1,OFF|7,[api],0.1.0,[machine],1
+        run_id,started_at,finished_at,status,input,input_sha256,planned,deleted,deleted_unconfirmed,not_found,in_use,rejected,failed,unknown,skipped,pending,operator,reason,ticket,base_url,tool_version,host,exit_code,plan_digest,approved_by,retry_of
+        [run],[time],[time],finished,names.csv,[sha256],10,2,0,7,0,0,0,0,1,0,ann,'=1+1,OFF|7,[api],0.1.0,[machine],1,,,
         "#);
     });
     let log = estate.sandbox.log();
