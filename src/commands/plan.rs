@@ -70,7 +70,7 @@ fn make(
     let known_gone = Context::known_gone(log, &place)?;
     let mut selection = Selection::new(targets, Rules { protection, known_gone })?;
     let survey = match &reach {
-        Some(reach) => Context::block_on(context.survey(&mut selection, reach))??,
+        Some(reach) => Context::block_on(context.survey(&mut selection, reach, context.guards()))??,
         None => Survey::offline(context.guards(), &selection),
     };
     let planned = context.planned(&mut selection, &survey, &host, rate, true)?;
@@ -83,6 +83,9 @@ fn make(
             writeln!(stdout, "(dry run) saved as {}, to be run until {}", path.display(), saved.expires_at)?;
             writeln!(stdout, "(dry run) digest {}", saved.digest)?;
         }
+    }
+    if let Some(path) = out.filter(|_| !survey.refusals.is_empty() && !context.shared.json) {
+        writeln!(stdout, "(dry run) not saved as {}: a run of it would be refused", path.display())?;
     }
     stdout.flush()?;
     drop(stdout);

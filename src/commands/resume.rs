@@ -1,15 +1,18 @@
 //! `decom resume`: goes on with an interrupted run.
 
+use std::io::{self, Write};
+
 use serde_json::json;
 
 use super::context::{Context, Shared, VERSION, World, host};
 use super::execution::{Closing, Reach, where_the_log_is};
-use super::{CommandError, run};
+use super::survey::Survey;
+use super::{CommandError, intake, run};
 use crate::audit::{AuditLog, AuditReader, OpenRun};
 use crate::config::find_token;
-use crate::plan::{Extent, Guards, Rules};
+use crate::plan::{ApprovalError, Guards, Rules, Selection, Targets, TargetsBuilder, is_same};
 use crate::report::grouped;
-use crate::vocabulary::{Evidence, ExitStatus, Outcome, Seq, Settlement, SkipReason};
+use crate::vocabulary::{Evidence, ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 
 /// How many due targets are looked at at once.
 const PAGE: u32 = 512;
@@ -60,32 +63,44 @@ pub(super) fn carry_on(
     open: OpenRun,
     reach: Reach,
 ) -> Result<ExitStatus, CommandError> {
-    if open.approved_by.is_none() {
-        run::need_no_approval(context)?;
-    }
+    check_approval(context, &open)?;
     let path = context.settings.audit.db.clone();
-    let log = if context.shared.dry_run { None } else { Some(context.open_log(&path)?) };
+    let log = context.open_log(&path)?;
     let reader = AuditReader::open(&path)?;
     let counts = reader.counts(open.seq)?;
-    let due = counts.of(Outcome::Pending);
-    let host_name = reach.api.base_url.host();
     tracing::info!(
         run_id = open.run_id,
         started_at = open.started_at,
         "continuing the interrupted run: {} of {} targets are settled, {} are due",
         grouped(counts.settled()),
         grouped(counts.planned()),
-        grouped(due)
+        grouped(counts.of(Outcome::Pending))
     );
-    // The share was decided when the run began: what it has deleted since would distort it.
-    let guards = Guards { max_share: 100.0, ..context.guards() };
-    if let Some(refusal) = guards.refusals(Extent { due, listing: None }).first() {
-        return Err(CommandError::Refused(refusal.to_string()));
-    }
-    let Some(log) = log else { return Ok(ExitStatus::Done) };
-    context.confirm(due, &host_name)?;
     let rules =
         Rules { protection: context.protection()?, known_gone: Context::known_gone(&path, &open.base_url)? };
+    let mut selection = Selection::new(due_targets(&reader, open.seq)?, rules)?;
+    let due = selection.counts().due;
+    // The share was decided when the run began: what it has deleted since would distort it.
+    let guards = Guards { max_share: 100.0, ..context.guards() };
+    let survey = if context.guards().need_listing() && due > 0 {
+        Context::block_on(context.survey(&mut selection, &reach, guards))??
+    } else {
+        Survey::offline(guards, &selection)
+    };
+    let host_name = reach.api.base_url.host();
+    let planned = context.planned(&mut selection, &survey, &host_name, reach.rate, false)?;
+    let Some(log) = log else {
+        let mut out = io::stdout().lock();
+        planned.write(&mut out, context.shared.json)?;
+        survey.check()?;
+        if !context.shared.json {
+            writeln!(out, "(dry run) nothing was sent; run {} would go on", open.run_id)?;
+        }
+        return Ok(ExitStatus::Done);
+    };
+    context.show(&planned)?;
+    survey.check()?;
+    context.confirm(due, &host_name)?;
     let note = where_the_log_is(&path);
     Context::block_on(async {
         let detail = json!({
@@ -96,11 +111,37 @@ pub(super) fn carry_on(
         });
         let at = context.world.clock.timestamp();
         log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
-        skip_what_must_not_be_sent(context, &log, &reader, open.seq, &rules).await?;
+        skip_what_must_not_be_sent(context, &log, &reader, open.seq, selection.rules()).await?;
         drop(reader);
         let notes = |_: &str, _: u64| vec![note.clone()];
         context.carry_out(log, (open.seq, open.run_id), reach, Closing { next: true, notes: &notes }).await
     })?
+}
+
+/// That the run may go on where approvals are required, and that its approver is not the one who
+/// goes on with it.
+fn check_approval(context: &Context<'_>, open: &OpenRun) -> Result<(), CommandError> {
+    let Some(approver) = &open.approved_by else { return run::need_no_approval(context) };
+    let operator = context.operator()?;
+    if is_same(approver, &operator) {
+        let same = ApprovalError::SamePerson { principal: approver.clone(), role: "operator" };
+        return Err(CommandError::Approval(same));
+    }
+    Ok(())
+}
+
+/// The targets of `run` that are due, as a list.
+fn due_targets(reader: &AuditReader, run: Seq) -> Result<Targets, CommandError> {
+    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
+    let mut after = 0;
+    loop {
+        let page = reader.due(run, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(builder.finish()?) };
+        after = last.number;
+        for target in page {
+            builder.add(&NewTarget { name: target.name, reason: None, ticket: None, skip: None })?;
+        }
+    }
 }
 
 /// Settles due targets that are protected by now, or that another run has deleted in the meantime.

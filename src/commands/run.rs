@@ -103,15 +103,20 @@ fn planned(
     if context.settings.audit.db.exists() {
         match AuditReader::open(&context.settings.audit.db)?.run_of_plan(&plan.digest)? {
             Some((open, false)) => return resume::carry_on(context, open, reach),
-            Some((done, true)) => {
-                return Err(CommandError::PlanRefused(PlanRefusal::Applied { run_id: done.run_id }));
-            }
+            Some((done, true)) => return Err(applied(done)),
             None => {}
         }
     }
     let folder = intake::spool_folder(&intake::folder_of(&context.settings.audit.db));
     let targets = plan.targets(path, folder)?;
     begin(context, reach, again, |rules| {
+        // Once more, now that the log is held: somebody may have been quicker.
+        if context.settings.audit.db.exists()
+            && let Some((run, _)) =
+                AuditReader::open(&context.settings.audit.db)?.run_of_plan(&plan.digest)?
+        {
+            return Err(applied(run));
+        }
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             label: plan.input.clone(),
@@ -127,6 +132,10 @@ fn planned(
             }),
         })
     })
+}
+
+fn applied(run: OpenRun) -> CommandError {
+    CommandError::PlanRefused(PlanRefusal::Applied { run_id: run.run_id })
 }
 
 /// Who approved the plan; nobody has to where none is required.
@@ -193,14 +202,14 @@ pub(super) fn begin(
 ) -> Result<ExitStatus, CommandError> {
     let path = &context.settings.audit.db;
     // Held from here on, so that nobody else deletes between what is shown and what is done.
-    let log = if context.shared.dry_run { None } else { Some(context.open_log(path)?) };
+    let log = context.open_log(path)?;
     let known_gone = if again { None } else { Context::known_gone(path, reach.api.base_url.as_str())? };
     let mut job = make(Rules { protection: context.protection()?, known_gone })?;
     let due = job.selection.counts().due;
     let host = reach.api.base_url.host();
 
     let survey = if context.guards().need_listing() && due > 0 {
-        Context::block_on(context.survey(&mut job.selection, &reach))??
+        Context::block_on(context.survey(&mut job.selection, &reach, context.guards()))??
     } else {
         Survey::offline(context.guards(), &job.selection)
     };

@@ -17,6 +17,9 @@ use crate::vocabulary::{DatasourceName, SkipReason};
 pub(super) struct Survey {
     pub(super) preview: Option<Preview>,
     pub(super) refusals: Vec<Refusal>,
+    guards: Guards,
+    /// Whether the API was asked.
+    asked: bool,
 }
 
 impl Survey {
@@ -24,7 +27,7 @@ impl Survey {
     pub(super) fn offline(guards: Guards, selection: &Selection) -> Self {
         let guards = Guards { max_share: 100.0, ..guards };
         let refusals = guards.refusals(Extent { due: selection.counts().due, listing: None });
-        Self { preview: None, refusals }
+        Self { preview: None, refusals, guards, asked: false }
     }
 
     /// That no guard refuses.
@@ -44,6 +47,7 @@ impl Context<'_> {
         &self,
         selection: &mut Selection,
         reach: &Reach,
+        guards: Guards,
     ) -> Result<Survey, CommandError> {
         let pacer = Pacer::new(reach.rate, PaceOptions::default());
         let clock = self.world.clock.clone();
@@ -62,7 +66,7 @@ impl Context<'_> {
             }
         };
         let extent = Extent { due: selection.counts().due, listing: preview.as_ref().map(Preview::extent) };
-        Ok(Survey { preview, refusals: self.guards().refusals(extent) })
+        Ok(Survey { preview, refusals: guards.refusals(extent), guards, asked: true })
     }
 
     /// What a run over `selection` would do, for people and machines.
@@ -77,26 +81,32 @@ impl Context<'_> {
         let facts = selection.targets().facts().clone();
         let due = selection.counts().due;
         let names = |names: &[DatasourceName]| names.iter().map(ToString::to_string).collect();
-        let guards = self.guards();
+        let guards = survey.guards;
         let refusal = |guard: &str| {
             survey.refusals.iter().find(|refusal| refusal.guard() == guard).map(ToString::to_string)
         };
         let mut shown_guards = vec![(format!("max_deletes {}", guards.max_deletes), refusal("max_deletes"))];
-        if guards.need_listing() && (survey.preview.is_some() || refusal("max_share").is_some()) {
+        if guards.need_listing() {
             shown_guards.push((format!("max_share {} %", guards.max_share), refusal("max_share")));
         }
         let mut planned = Planned {
             host: host.to_owned(),
             count: facts.count,
             repeated: facts.repeated,
-            first: names(&facts.first),
-            last: names(&facts.last),
             due,
+            first: names(&selection.ends().first),
+            last: names(&selection.ends().last),
+            to_delete: None,
             listed: survey.preview.as_ref().map(|preview| Listed {
                 all: preview.listed,
                 exist: preview.exist,
                 missing: preview.missing.clone(),
                 in_use: preview.dependants_known.then(|| preview.in_use.clone()),
+            }),
+            unlisted: whole.then_some(if survey.asked {
+                "the listing could not be read"
+            } else {
+                "the API was not asked"
             }),
             guards: shown_guards,
             time: rate
@@ -107,6 +117,10 @@ impl Context<'_> {
             whole,
             ..Planned::default()
         };
+        if whole {
+            let all = planned.to_delete.insert(Vec::new());
+            selection.each_due(|target| all.push(target.name.to_string()))?;
+        }
         selection.each_skipped(|target, reason, why| {
             let list = match reason {
                 SkipReason::Protected => &mut planned.protected,

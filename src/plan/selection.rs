@@ -4,6 +4,9 @@ use crate::vocabulary::{DatasourceName, NewTarget, SkipReason};
 
 use super::{PlanError, Protection, Targets};
 
+/// How many of the first and of the last names are kept to be shown.
+const SHOWN: usize = 3;
+
 /// Tells in which run a datasource went, and when, where that is known.
 pub type KnownGone = Box<dyn Fn(&DatasourceName) -> Option<(String, String)> + Send>;
 
@@ -20,6 +23,7 @@ pub struct Selection {
     targets: Targets,
     rules: Rules,
     counts: SelectionCounts,
+    ends: Ends,
 }
 
 /// How many targets are due, and how many are skipped and why.
@@ -31,6 +35,28 @@ pub struct SelectionCounts {
     pub protected: u64,
     /// Skipped because the audit log knows that they are gone.
     pub already_deleted: u64,
+}
+
+/// The beginning and the end of the list of those that are due.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ends {
+    /// The first few names.
+    pub first: Vec<DatasourceName>,
+    /// The last few names that are not among the first.
+    pub last: Vec<DatasourceName>,
+}
+
+impl Ends {
+    fn add(&mut self, name: DatasourceName) {
+        if self.first.len() < SHOWN {
+            self.first.push(name);
+            return;
+        }
+        if self.last.len() == SHOWN {
+            self.last.remove(0);
+        }
+        self.last.push(name);
+    }
 }
 
 impl Rules {
@@ -51,16 +77,16 @@ impl Selection {
     /// # Errors
     /// Where the list cannot be read back.
     pub fn new(mut targets: Targets, rules: Rules) -> Result<Self, PlanError> {
-        let mut counts = SelectionCounts::default();
-        targets.each(|target| {
-            let count = match rules.skip(&target.name) {
-                None => &mut counts.due,
-                Some((SkipReason::Protected, _)) => &mut counts.protected,
-                Some((SkipReason::AlreadyDeleted, _)) => &mut counts.already_deleted,
-            };
-            *count += 1;
+        let (mut counts, mut ends) = (SelectionCounts::default(), Ends::default());
+        targets.each(|target| match rules.skip(&target.name) {
+            None => {
+                counts.due += 1;
+                ends.add(target.name);
+            }
+            Some((SkipReason::Protected, _)) => counts.protected += 1,
+            Some((SkipReason::AlreadyDeleted, _)) => counts.already_deleted += 1,
         })?;
-        Ok(Self { targets, rules, counts })
+        Ok(Self { targets, rules, counts, ends })
     }
 
     /// The list.
@@ -73,6 +99,18 @@ impl Selection {
     #[must_use]
     pub const fn counts(&self) -> SelectionCounts {
         self.counts
+    }
+
+    /// The first and the last few of those that are due.
+    #[must_use]
+    pub const fn ends(&self) -> &Ends {
+        &self.ends
+    }
+
+    /// What decides.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Hands each target that is due to `take`, in order.
@@ -102,13 +140,6 @@ impl Selection {
                 take(target, reason, words);
             }
         })
-    }
-
-    /// Whether `name` would be sent.
-    #[must_use]
-    pub fn is_due(&self, name: &str) -> bool {
-        self.targets.holds(name)
-            && DatasourceName::new(name).is_ok_and(|name| self.rules.skip(&name).is_none())
     }
 
     /// The targets in order, each with why it is skipped where it is.

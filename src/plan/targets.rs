@@ -19,9 +19,6 @@ use crate::vocabulary::{DatasourceName, NewTarget};
 /// How many bytes of names stay in memory before they go to disk.
 const KEPT_IN_MEMORY: usize = 1024 * 1024;
 
-/// How many of the first and of the last names are shown.
-const SHOWN: usize = 3;
-
 /// Collects targets, each name once.
 pub struct TargetsBuilder {
     spool: csv::Writer<SpooledTempFile>,
@@ -41,10 +38,6 @@ pub struct ListFacts {
     pub with_outer_space: u64,
     /// The first such name.
     pub first_with_outer_space: Option<DatasourceName>,
-    /// The first few names.
-    pub first: Vec<DatasourceName>,
-    /// The last few names that are not among the first.
-    pub last: Vec<DatasourceName>,
 }
 
 /// A list of targets.
@@ -93,14 +86,6 @@ impl TargetsBuilder {
         if name.has_outer_space() {
             facts.with_outer_space += 1;
             facts.first_with_outer_space.get_or_insert_with(|| name.clone());
-        }
-        if facts.first.len() < SHOWN {
-            facts.first.push(name.clone());
-        } else {
-            if facts.last.len() == SHOWN {
-                facts.last.remove(0);
-            }
-            facts.last.push(name.clone());
         }
         Ok(())
     }

@@ -18,18 +18,22 @@ pub struct Planned {
     pub count: u64,
     /// How many rows named one again.
     pub repeated: u64,
-    /// The first and the last names.
-    pub first: Vec<String>,
-    /// The last names that are not among the first.
-    pub last: Vec<String>,
     /// How many would be deleted.
     pub due: u64,
+    /// The first of these.
+    pub first: Vec<String>,
+    /// The last of these that are not among the first.
+    pub last: Vec<String>,
+    /// All of these, where they are asked for.
+    pub to_delete: Option<Vec<String>>,
     /// Protected targets, each with why.
     pub protected: Names,
     /// Targets that are gone already, each with since when.
     pub already_deleted: Names,
     /// What the listing says, where it was read.
     pub listed: Option<Listed>,
+    /// Why nothing is known of what exists, where that is worth a line.
+    pub unlisted: Option<&'static str>,
     /// The guards: what each looks at, and why it refuses where it does.
     pub guards: Vec<(String, Option<String>)>,
     /// How long it would take, and at which rate.
@@ -89,18 +93,20 @@ impl Planned {
     /// Where `out` cannot be written.
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut lines = vec![format!("{} datasources on {}", grouped(self.count), self.host)];
-        let between = self.count.saturating_sub((self.first.len() + self.last.len()) as u64);
-        lines.extend(self.first.iter().map(|name| format!("    {}", visible(name))));
-        if between > 0 {
-            lines.push(format!("    … {} more …", grouped(between)));
-        }
-        lines.extend(self.last.iter().map(|name| format!("    {}", visible(name))));
         if self.repeated > 0 {
             lines.push(format!("  {} rows name one of them again", grouped(self.repeated)));
         }
         lines.push(format!("  {} to delete", grouped(self.due)));
-        if let Some(listed) = &self.listed {
-            self.add_listed(listed, &mut lines);
+        let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);
+        lines.extend(self.first.iter().map(|name| format!("      {}", visible(name))));
+        if between > 0 {
+            lines.push(format!("      … {} more …", grouped(between)));
+        }
+        lines.extend(self.last.iter().map(|name| format!("      {}", visible(name))));
+        match (&self.listed, self.unlisted) {
+            (Some(listed), _) => self.add_listed(listed, &mut lines),
+            (None, Some(why)) => lines.push(format!("  how many of them exist is not known: {why}")),
+            (None, None) => {}
         }
         self.add(&mut lines, "protected, and skipped", &self.protected);
         self.add(
@@ -204,6 +210,7 @@ impl Planned {
             "targets": self.count,
             "repeated_rows": self.repeated,
             "due": self.due,
+            "to_delete": self.to_delete,
             "listing": listed,
             "protected": pairs(&self.protected),
             "already_deleted": pairs(&self.already_deleted),

@@ -19,12 +19,15 @@ pub fn ask(phrase: &str, input: &mut dyn BufRead, output: &mut dyn Write) -> io:
     for tries_left in (0..TRIES).rev() {
         write!(output, "To go on, type `{phrase}`: ")?;
         output.flush()?;
-        let mut line = String::new();
-        if input.read_line(&mut line)? == 0 {
+        // As bytes: what is no UTF-8 is a wrong answer, and no trouble with the terminal.
+        let mut line = Vec::new();
+        input.read_until(b'\n', &mut line)?;
+        let Some(typed) = line.strip_suffix(b"\n") else {
+            // The end of the input, with or without something typed that Enter never followed.
             writeln!(output)?;
             return Ok(false);
-        }
-        if line.trim_end_matches(['\r', '\n']) == phrase {
+        };
+        if typed.strip_suffix(b"\r").unwrap_or(typed) == phrase.as_bytes() {
             return Ok(true);
         }
         let left = match tries_left {
@@ -51,7 +54,14 @@ mod tests {
     fn only_the_phrase_confirms() {
         assert!(asked("delete 3 on api.example\n").0);
         assert!(asked("yes\n\ndelete 3 on api.example\r\n").0);
-        for typed in ["", "\n\n\n", "y\nyes\nY\n", "Delete 3 on api.example\n", "delete 4 on api.example\n"] {
+        for typed in [
+            "",
+            "delete 3 on api.example",
+            "\n\n\n",
+            "y\nyes\nY\n",
+            "Delete 3 on api.example\n",
+            "delete 4 on api.example\n",
+        ] {
             assert!(!asked(typed).0, "{typed:?}");
         }
     }
