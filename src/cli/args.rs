@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use super::flags::{InputArgs, LogArgs, RunArgs};
 use crate::commands::{
@@ -37,6 +37,7 @@ Start with `decom rehearse INPUT`: it needs no token and deletes nothing.";
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show what a run would do, and save it with --out; deletes nothing
+    #[command(group(ArgGroup::new("what").args(["input", "show"]).required(true)))]
     Plan {
         #[command(flatten)]
         input: InputArgs,
@@ -56,6 +57,7 @@ enum Command {
         run: Box<RunArgs>,
     },
     /// Delete the datasources that INPUT, or a saved plan, names
+    #[command(group(ArgGroup::new("what").args(["input", "plan"]).required(true)))]
     Run {
         #[command(flatten)]
         input: InputArgs,
@@ -131,6 +133,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").args(["input"]).required(true)))]
 struct RehearseArgs {
     #[command(flatten)]
     input: InputArgs,
@@ -151,6 +154,18 @@ struct RehearseArgs {
 }
 
 impl Cli {
+    /// Whether what is asked for deletes nothing in any case, though its command could.
+    pub(super) fn is_dry_run(&self) -> bool {
+        match &self.command {
+            Command::Plan { .. } => true,
+            Command::Run { run, .. } | Command::Resume { run, .. } | Command::Retry { run, .. } => {
+                run.dry_run
+            }
+            Command::Rehearse(args) => args.run.dry_run,
+            Command::Runs { .. } | Command::Report { .. } => false,
+        }
+    }
+
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self.command {
             Command::Plan { input, out, show, offline, valid_for, run } => {

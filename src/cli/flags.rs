@@ -75,7 +75,7 @@ pub(super) struct RunArgs {
     no_listing_check: bool,
     /// Show what would be done, and send nothing that deletes
     #[arg(long, help_heading = "Safety")]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Do not ask; required without a terminal
     #[arg(long, short, help_heading = "Safety")]
     yes: bool,

@@ -35,9 +35,10 @@ pub fn main() -> ExitCode {
         can_ask: io::stdin().is_terminal() && stderr_is_terminal,
         stderr_is_terminal,
     };
+    let mark = if cli.is_dry_run() { "(dry run) " } else { "" };
     let status = cli.execute(&world).unwrap_or_else(|error| {
         // As above.
-        let _ = writeln!(io::stderr(), "decom: {error}");
+        let _ = writeln!(io::stderr(), "decom: {mark}{error}");
         error.exit()
     });
     ExitCode::from(status.code())

@@ -67,8 +67,12 @@ impl<'a> Context<'a> {
             LogFormat::Json => true,
         };
         let filter = if shared.quiet { "warn" } else { &settings.log.level };
-        let logging =
-            terminal::start(terminal::LogOptions { json, filter, dir: settings.log.dir.as_deref() })?;
+        let logging = terminal::start(terminal::LogOptions {
+            json,
+            filter,
+            dir: settings.log.dir.as_deref(),
+            dry_run: shared.dry_run,
+        })?;
         Ok(Self { shared, world, settings, logging })
     }
 
@@ -125,8 +129,14 @@ impl<'a> Context<'a> {
         Ok(Protection::new(&self.settings.safety.protect)?)
     }
 
-    /// Opens the audit log at `path` for writing.
-    pub(super) fn open_log(&self, path: &Path) -> Result<AuditLog, CommandError> {
+    /// Opens the audit log at `path` for writing; `None` in a dry run.
+    ///
+    /// This is what keeps a dry run from deleting: what deletes is built by `run::execute` alone,
+    /// out of a log that is open for writing, and this is the only place where one is opened.
+    pub(super) fn open_log(&self, path: &Path) -> Result<Option<AuditLog>, CommandError> {
+        if self.shared.dry_run {
+            return Ok(None);
+        }
         let at = self.world.clock.timestamp();
         let options = LogOptions {
             holder: format!("process {} on {}, since {at}", std::process::id(), host()),
@@ -135,7 +145,7 @@ impl<'a> Context<'a> {
             at,
             clock_tolerance: self.settings.audit.clock_tolerance,
         };
-        Ok(AuditLog::open(path, &options)?)
+        Ok(Some(AuditLog::open(path, &options)?))
     }
 
     /// Who runs this.

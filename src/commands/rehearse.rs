@@ -97,7 +97,7 @@ pub fn rehearse(
         tracing::warn!("{line}");
     }
 
-    let log = context.open_log(&path)?;
+    let Some(log) = context.open_log(&path)? else { return Ok(ExitStatus::Done) };
     let origin = json!({
         "command": "rehearse",
         "rows": rows,

@@ -21,6 +21,8 @@ pub struct LogOptions<'a> {
     pub filter: &'a str,
     /// A folder for daily files.
     pub dir: Option<&'a Path>,
+    /// Whether every line says that it is of a dry run.
+    pub dry_run: bool,
 }
 
 /// Keeps the log going. Dropped at the end, it flushes the files.
@@ -62,7 +64,8 @@ pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
         EnvFilter::try_new(options.filter)
             .map_err(|source| LogError::Filter { filter: options.filter.to_owned(), source })
     };
-    let stderr = AboveBars(bars.clone());
+    let mark = options.dry_run.then_some(if options.json { Mark::Json } else { Mark::Text });
+    let stderr = Marked { inner: AboveBars(bars.clone()), mark };
     let shown: Box<dyn Layer<Registry> + Send + Sync> = if options.json {
         Box::new(
             fmt::layer()
@@ -87,6 +90,7 @@ pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
             .map_err(|source| LogError::Files { dir: dir.to_owned(), source })?;
         // A lossy writer would drop lines just when there is most to tell.
         let (writer, worker) = NonBlockingBuilder::default().lossy(false).finish(files);
+        let writer = Marked { inner: writer, mark: options.dry_run.then_some(Mark::Json) };
         layers.push(Box::new(
             fmt::layer()
                 .json()
@@ -107,6 +111,47 @@ impl Logging {
     #[must_use]
     pub fn bars(&self) -> MultiProgress {
         self.bars.clone()
+    }
+}
+
+/// How a line says that it is of a dry run.
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    /// By words in front of it.
+    Text,
+    /// By a field of its object.
+    Json,
+}
+
+/// Puts a mark on every line that `inner` gets, one at a time.
+#[derive(Clone)]
+struct Marked<W> {
+    inner: W,
+    mark: Option<Mark>,
+}
+
+impl<W: Write> Write for Marked<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match (self.mark, line) {
+            (None, _) => self.inner.write_all(line)?,
+            (Some(Mark::Json), [b'{', rest @ ..]) => {
+                self.inner.write_all(&[br#"{"dry_run":true,"#, rest].concat())?;
+            }
+            (Some(_), _) => self.inner.write_all(&[b"(dry run) ", line].concat())?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Marked<W> {
+    type Writer = Marked<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Marked { inner: self.inner.make_writer(), mark: self.mark }
     }
 }
 
