@@ -47,8 +47,12 @@ pub(super) fn read(request: &InputRequest, folder: &Path) -> Result<Intake, Comm
         tracing::info!(
             rows,
             distinct = facts.count,
-            "{} rows name a datasource that an earlier row names; each is one target",
-            grouped(facts.repeated)
+            "{} a datasource that an earlier row names; each is one target",
+            if facts.repeated == 1 {
+                "1 row names".to_owned()
+            } else {
+                format!("{} rows name", grouped(facts.repeated))
+            }
         );
     }
     if facts.with_outer_space > 0 {

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ssh_key::{HashAlg, PublicKey, SshSig};
+use ssh_key::{HashAlg, Mpint, PublicKey, SshSig};
 
 use super::reading;
 use super::signers::{AllowedSigner, is_pattern, public_key};
@@ -14,6 +14,9 @@ use crate::vocabulary::Timestamp;
 
 /// What a signature must be made for, so that none made for another purpose approves a plan.
 pub const NAMESPACE: &str = "decom-plan";
+
+/// The fewest bits of an RSA key.
+const SHORTEST_RSA: usize = 2048;
 
 /// A signature, or a list of keys, that is longer than this is none, in bytes.
 const LONGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -53,6 +56,12 @@ pub enum ApprovalError {
         path: PathBuf,
         /// What it was made for.
         found: String,
+    },
+    /// The key is too short to vouch for anything.
+    #[error("{}: the signature is by an RSA key of fewer than {SHORTEST_RSA} bits; sign with another key", path.display())]
+    ShortKey {
+        /// The file.
+        path: PathBuf,
     },
     /// The signature is not of this plan.
     #[error("{}: the signature does not fit this plan: one of them was altered, or it approves another", path.display())]
@@ -145,6 +154,9 @@ impl ApprovalCheck<'_> {
             return Err(ApprovalError::Namespace { path, found: signature.namespace().to_owned() });
         }
         let key = PublicKey::from(signature.public_key().clone());
+        if key.key_data().rsa().is_some_and(|key| bits(&key.n) < SHORTEST_RSA) {
+            return Err(ApprovalError::ShortKey { path });
+        }
         key.verify(NAMESPACE, plan, &signature).map_err(|_| ApprovalError::DoesNotFit { path })?;
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         self.check_revoked(&key, &fingerprint)?;
@@ -200,6 +212,13 @@ impl ApprovalCheck<'_> {
             None => Ok(principals),
         }
     }
+}
+
+/// How long a number is, in bits; none where it is negative.
+fn bits(number: &Mpint) -> usize {
+    number
+        .as_positive_bytes()
+        .map_or(0, |bytes| bytes.len() * 8 - bytes.first().map_or(0, |first| first.leading_zeros() as usize))
 }
 
 /// Whether two names may mean one person: `alice` and `Alice@example.com` do. In doubt they do.

@@ -39,7 +39,7 @@ pub enum PlanError {
         why: String,
     },
     /// A plan was altered after it was made.
-    #[error("{}: the plan was altered after it was made: its digest does not fit; make a new one", path.display())]
+    #[error("{}: the plan was altered after it was made: its digest does not fit; make a new one; nothing was sent", path.display())]
     Altered {
         /// The file.
         path: PathBuf,

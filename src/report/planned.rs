@@ -94,7 +94,8 @@ impl Planned {
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut lines = vec![format!("{} datasources on {}", grouped(self.count), self.host)];
         if self.repeated > 0 {
-            lines.push(format!("  {} rows name one of them again", grouped(self.repeated)));
+            let rows = if self.repeated == 1 { "row names" } else { "rows name" };
+            lines.push(format!("  {} {rows} one of them again", grouped(self.repeated)));
         }
         lines.push(format!("  {} to delete", grouped(self.due)));
         let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);

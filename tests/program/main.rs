@@ -7,8 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod approvals;
 mod bad_input;
 mod emulated;
 mod layers;
+mod plan_runs;
 mod reports;
 mod support;

@@ -1,6 +1,8 @@
 //! What the tests of the program share: a clean environment, a folder of their own, and questions
 //! to the audit log.
 
+pub mod keys;
+
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
