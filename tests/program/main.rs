@@ -10,5 +10,6 @@
 mod bad_input;
 mod emulated;
 mod layers;
+mod rehearsal;
 mod reports;
 mod support;
