@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod configuration;
 mod emulated;
 mod layers;
 mod rehearsal;
