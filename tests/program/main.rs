@@ -10,6 +10,7 @@
 mod bad_input;
 mod configuration;
 mod emulated;
+mod guards;
 mod layers;
 mod rehearsal;
 mod reports;
