@@ -12,6 +12,7 @@ mod configuration;
 mod emulated;
 mod guards;
 mod layers;
+mod readme;
 mod rehearsal;
 mod reports;
 mod support;
