@@ -149,7 +149,9 @@ impl Writer {
         self.rescue(facts);
     }
 
-    /// Tries to record what did happen, although the log has failed.
+    /// Tries to record what did happen, although the log has failed. A log that was moved or
+    /// unlinked still takes it: whoever puts it back finds it there. Beside a file that took its
+    /// place nothing more is written, as SQLite might take that for a part of the new one.
     fn rescue(&mut self, mut facts: Vec<(Entry, Done)>) {
         for attempt in 0..RESCUE_TRIES {
             if facts.is_empty() {
@@ -158,7 +160,10 @@ impl Writer {
             if attempt > 0 {
                 std::thread::sleep(RESCUE_PAUSE);
             }
-            if let Ok(last) = self.commit(facts.iter().map(|(entry, _)| entry)) {
+            if self.identity.is_replaced() {
+                break;
+            }
+            if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry)) {
                 for (_, done) in facts.drain(..) {
                     done(Ok(Seq(last)));
                 }
@@ -177,6 +182,10 @@ impl Writer {
     /// Writes all of `entries` in one transaction, and returns once they are durable.
     fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
         self.identity.check()?;
+        self.append(entries)
+    }
+
+    fn append<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
         let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
         let result = self.transact(|head, append| {
             for entry in entries {

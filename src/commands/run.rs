@@ -9,7 +9,7 @@ use super::{CommandError, resume};
 use crate::audit::{AuditReader, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Rules, Selection};
-use crate::vocabulary::ExitStatus;
+use crate::vocabulary::{ExitStatus, Seq};
 
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ pub(super) fn begin(
     let path = &context.settings.audit.db;
     // Held from here on, so that nobody else deletes between what is shown and what is done.
     let log = if context.shared.dry_run { None } else { Some(context.open_log(path)?) };
-    let known_gone = if again { None } else { Context::known_gone(path, base_url)? };
+    let known_gone = if again { None } else { Context::known_gone(path, base_url, Seq(0))? };
     let job = make(Rules { protection: context.protection()?, known_gone })?;
     let host = reach.api.base_url.host();
 

@@ -7,4 +7,6 @@
     reason = "a test fails by panicking"
 )]
 
+mod resuming;
+mod settling;
 mod support;
