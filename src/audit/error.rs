@@ -157,6 +157,9 @@ fn advice(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             "; check that the file and its folder can be written"
         }
+        Some(ErrorCode::SystemIoFailure) => {
+            "; check the disk, and any limit on the size of files, then `decom resume`"
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "; another program holds a lock on it: close that, then `decom resume`"
         }

@@ -40,7 +40,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(real, flags).map_err(failed("open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
-    refuse_foreign_schema(&connection, path)?;
+    schema_of(&connection, path)?;
     set(&connection, path, "journal_mode", "wal", "wal")?;
     set(&connection, path, "synchronous", "FULL", "2")?;
     set(&connection, path, "recursive_triggers", "ON", "1")?;
@@ -48,7 +48,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     Ok(connection)
 }
 
-/// Opens an existing log for reading only.
+/// Opens an existing log for reading only. One that was killed before it began is not there yet.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
     if !path.exists() {
         return Err(AuditError::Missing { path: path.to_owned() });
@@ -58,8 +58,10 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
-    refuse_foreign_schema(&connection, path)?;
-    Ok(connection)
+    match schema_of(&connection, path)? {
+        Schema::Ours => Ok(connection),
+        Schema::NotYet => Err(AuditError::Missing { path: path.to_owned() }),
+    }
 }
 
 /// Where `path` leads. Links are resolved once: the lock and the write-ahead log lie beside the file
@@ -116,31 +118,31 @@ fn refuse_foreign_bytes(path: &Path) -> Result<(), AuditError> {
     Ok(())
 }
 
-fn refuse_foreign_schema(connection: &Connection, path: &Path) -> Result<(), AuditError> {
+/// What a database holds that is not somebody else's.
+enum Schema {
+    /// The schema of a log.
+    Ours,
+    /// Nothing at all: its maker was interrupted before the schema was committed.
+    NotYet,
+}
+
+fn schema_of(connection: &Connection, path: &Path) -> Result<Schema, AuditError> {
     let read = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
     let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
     let application_id = read("PRAGMA application_id").map_err(failed)?;
     let version = read("PRAGMA user_version").map_err(failed)?;
     let tables = read("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
+    if (application_id, version, tables) == (0, 0, 0) {
+        return Ok(Schema::NotYet);
+    }
     if application_id != APPLICATION_ID {
-        if application_id == 0
-            && version == 0
-            && tables == 0
-            && !connection.is_readonly("main").unwrap_or(true)
-        {
-            return Ok(());
-        }
-        let found = if tables == 0 {
-            "it is an empty database".to_owned()
-        } else {
-            format!("it is another program's database, with application id {application_id}")
-        };
+        let found = format!("it is another program's database, with application id {application_id}");
         return Err(AuditError::Foreign { path: path.to_owned(), found });
     }
     if version > SCHEMA_VERSION {
         return Err(AuditError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION });
     }
-    Ok(())
+    Ok(Schema::Ours)
 }
 
 /// Sets a pragma and reads it back: SQLite keeps silent where it cannot comply.

@@ -78,6 +78,18 @@ impl AuditReader {
         Ok(Self { connection: file::open_for_reading(path)?, path: path.to_owned() })
     }
 
+    /// Opens the log at `path` for reading, where there is one.
+    ///
+    /// # Errors
+    /// Where the file is not ours.
+    pub fn open_if_there(path: &Path) -> Result<Option<Self>, AuditError> {
+        match Self::open(path) {
+            Ok(reader) => Ok(Some(reader)),
+            Err(AuditError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The log's file.
     #[must_use]
     pub fn path(&self) -> &Path {

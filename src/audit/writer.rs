@@ -138,7 +138,11 @@ impl Writer {
                     }
                     return;
                 }
-                Err(error) => self.failure = Some(Arc::new(error)),
+                Err(error) => {
+                    // Told at once: recording what did happen may take some time yet.
+                    tracing::error!(%error, "the audit log cannot be written; nothing more is sent");
+                    self.failure = Some(Arc::new(error));
+                }
             }
         }
         let (starts, facts): (Vec<_>, Vec<_>) =
@@ -163,7 +167,8 @@ impl Writer {
             if self.identity.is_replaced() {
                 break;
             }
-            if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry)) {
+            // A clock that jumped makes no fact less true: it gets the time of the record before it.
+            if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry), Duration::MAX) {
                 for (_, done) in facts.drain(..) {
                     done(Ok(Seq(last)));
                 }
@@ -182,11 +187,15 @@ impl Writer {
     /// Writes all of `entries` in one transaction, and returns once they are durable.
     fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
         self.identity.check()?;
-        self.append(entries)
+        self.append(entries, self.clock_tolerance)
     }
 
-    fn append<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
-        let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
+    fn append<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a Entry>,
+        tolerance: Duration,
+    ) -> Result<i64, AuditError> {
+        let head = self.head.clone();
         let result = self.transact(|head, append| {
             for entry in entries {
                 let at_us = not_before(entry.at(), head.at_us, tolerance)?;

@@ -141,10 +141,7 @@ impl Context<'_> {
         base_url: &str,
         after: Seq,
     ) -> Result<Option<KnownGone>, CommandError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let reader = AuditReader::open(path)?;
+        let Some(reader) = AuditReader::open_if_there(path)? else { return Ok(None) };
         if !reader.knows_any_gone(base_url)? {
             return Ok(None);
         }

@@ -51,11 +51,10 @@ fn interrupted(
     targets: &str,
     base_url: &str,
 ) -> Result<Option<OpenRun>, CommandError> {
-    let path = &context.settings.audit.db;
-    if !path.exists() {
-        return Ok(None);
+    match AuditReader::open_if_there(&context.settings.audit.db)? {
+        Some(reader) => Ok(reader.open_run_of(targets, base_url)?),
+        None => Ok(None),
     }
-    Ok(AuditReader::open(path)?.open_run_of(targets, base_url)?)
 }
 
 /// Shows, guards, confirms, begins and executes the job that `make` makes of the rules.

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod fail_closed;
+mod refused_logs;
 mod resuming;
 mod settling;
 mod support;

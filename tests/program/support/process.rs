@@ -52,8 +52,13 @@ impl Running {
     }
 
     /// Starts `command` in the sandbox, with the environment that decom gets there.
-    pub fn of(sandbox: &Sandbox, mut command: Command) -> Self {
-        let output = ["stdout", "stderr"].map(|name| sandbox.path(name));
+    pub fn of(sandbox: &Sandbox, command: Command) -> Self {
+        Self::told_in(sandbox, sandbox, command)
+    }
+
+    /// As [`Running::of`], and keeps what the process says in another sandbox.
+    pub fn told_in(told: &Sandbox, sandbox: &Sandbox, mut command: Command) -> Self {
+        let output = ["stdout", "stderr"].map(|name| told.path(name));
         let [out, err] = output.each_ref().map(|path| Stdio::from(File::create(path).unwrap()));
         let path = std::env::var_os("PATH").unwrap_or_default();
         command
@@ -63,6 +68,11 @@ impl Running {
             .env("DATABRAIN_TOKEN", TOKEN)
             .env("USER", "tester");
         Self { child: command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap(), output }
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has said on stderr so far.
