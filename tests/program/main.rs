@@ -12,3 +12,4 @@ mod refused_logs;
 mod resuming;
 mod settling;
 mod support;
+mod wal_order;
