@@ -95,10 +95,11 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
     let finished = loop {
         let begun = before.as_ref().is_some_and(|log| log.runs > 0);
         let command = if begun && random.random_bool(0.5) { "resume" } else { "run" };
-        let instant = if random.random_bool(0.5) {
-            Instantly::After(Duration::from_micros(random.random_range(0..250_000)))
-        } else {
-            Instantly::AfterRequests(random.random_range(0..=setting.names.len() as u64 / 4))
+        let instant = match random.random_range(0..5) {
+            // While it opens the log, continues or begins a run.
+            0 => Instantly::After(Duration::from_micros(random.random_range(0..30_000))),
+            1 | 2 => Instantly::After(Duration::from_micros(random.random_range(0..250_000))),
+            _ => Instantly::AfterRequests(random.random_range(0..=setting.names.len() as u64 / 4)),
         };
         let child = start(&program, folder.path(), command, &emulator, &setting);
         let ended = kill(child, &instant, &emulator);
@@ -109,6 +110,7 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
         let requests = account::requests(&account_path);
         if !log.exists() {
             wrong.extend(requests.first().map(|request| format!("{} was sent without a log", request.id)));
+            assert!(processes < MOST_PROCESSES, "no process gets as far as a log");
             continue;
         }
         let now = match snapshot(&log) {
