@@ -9,6 +9,11 @@
 
 mod bad_input;
 mod emulated;
+mod fail_closed;
 mod layers;
+mod refused_logs;
 mod reports;
+mod resuming;
+mod settling;
 mod support;
+mod wal_order;
