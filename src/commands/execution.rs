@@ -68,6 +68,7 @@ impl Context<'_> {
         let guards = self.guards();
         let due = selection.counts().due;
         let mut extent = Extent { due, listing: None };
+        let mut failure = None;
         if guards.need_listing() && due > 0 {
             let pacer = Pacer::new(reach.rate, PaceOptions::default());
             let clock = self.world.clock.clone();
@@ -77,12 +78,16 @@ impl Context<'_> {
                     let due = names.iter().filter(|name| selection.is_due(name)).count() as u64;
                     extent.listing = Some(ListingExtent { exist: names.len() as u64, due });
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "the guard on the share of all datasources cannot decide");
-                }
+                Err(error) => failure = Some(error.to_string()),
             }
         }
-        Ok(guards.refusals(extent))
+        let mut refusals = guards.refusals(extent);
+        for refusal in &mut refusals {
+            if let Refusal::NoListing { why, .. } = refusal {
+                why.clone_from(&failure);
+            }
+        }
+        Ok(refusals)
     }
 
     /// Shows on stderr what is about to be done.

@@ -8,10 +8,13 @@
 )]
 
 mod bad_input;
+mod configuration;
 mod emulated;
 mod fail_closed;
+mod guards;
 mod layers;
 mod refused_logs;
+mod rehearsal;
 mod reports;
 mod resuming;
 mod settling;
