@@ -193,10 +193,7 @@ impl AttemptLayer {
                 return (failure(Verdict::NoAnswer, "response_timeout", said), 0, HeaderMap::new());
             }
         };
-        let body = match tokio::time::timeout_at(deadline, read_bounded(&mut response)).await {
-            Ok(body) => body,
-            Err(_) => Body { bytes: Vec::new(), end: BodyEnd::CutShort },
-        };
+        let body = read_bounded(&mut response, deadline).await;
         let status = response.status().as_u16();
         let mut reading = classify(status, &body);
         if let (300..=399, Some(location)) = (status, response.headers().get(http::header::LOCATION)) {
@@ -239,19 +236,20 @@ fn log(span: &Span, name: &DatasourceName, answer: &Answer, try_again: bool, lat
     }
 }
 
-async fn read_bounded(response: &mut Response) -> Body {
+/// Reads a body, and keeps what came of it where it ends too early or not in time.
+async fn read_bounded(response: &mut Response, deadline: tokio::time::Instant) -> Body {
     let mut bytes = Vec::new();
     let end = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
+        match tokio::time::timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => {
                 let room = LONGEST_BODY - bytes.len();
                 bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if chunk.len() > room {
                     break BodyEnd::Longer;
                 }
             }
-            Ok(None) => break BodyEnd::Whole,
-            Err(_) => break BodyEnd::CutShort,
+            Ok(Ok(None)) => break BodyEnd::Whole,
+            Ok(Err(_)) | Err(_) => break BodyEnd::CutShort,
         }
     };
     Body { bytes, end }
