@@ -8,7 +8,10 @@
 )]
 
 mod bad_input;
+mod doubt;
 mod emulated;
 mod layers;
 mod reports;
 mod support;
+mod verdict_table;
+mod verdicts;

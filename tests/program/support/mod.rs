@@ -1,6 +1,12 @@
 //! What the tests of the program share: a clean environment, a folder of their own, and questions
 //! to the audit log.
 
+pub mod process;
+pub mod reply;
+pub mod server;
+pub mod session;
+pub mod tls;
+
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
