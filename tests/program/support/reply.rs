@@ -1,6 +1,6 @@
 //! What the server does with a request: proper answers, and every way of not giving one.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
