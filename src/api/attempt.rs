@@ -144,8 +144,11 @@ impl Middleware for AttemptLayer {
         let free = costs_nothing(status, &headers);
         let counted = delivery.counted.fetch_add(u32::from(!free), Ordering::Relaxed) + u32::from(!free);
         let try_again = reading.transient && !free && counted < self.max_attempts;
-        let dependants =
+        let mut dependants =
             if outcome == Some(Outcome::InUse) { self.dependants.of(&target.name).await } else { Vec::new() };
+        for name in &mut dependants {
+            *name = self.token.redact(std::mem::take(name));
+        }
         log(&span, &target.name, &answer, try_again || free, latency);
         if !free && !try_again {
             let result = match (outcome, answer.verdict) {
@@ -197,7 +200,9 @@ impl AttemptLayer {
         let status = response.status().as_u16();
         let mut reading = classify(status, &body);
         if let (300..=399, Some(location)) = (status, response.headers().get(http::header::LOCATION)) {
-            let location = String::from_utf8_lossy(location.as_bytes()).chars().take(200).collect::<String>();
+            // Cut only behind the redaction, which does not know a token by its half.
+            let location = self.token.redact(String::from_utf8_lossy(location.as_bytes()).into_owned());
+            let location: String = location.chars().take(200).collect();
             reading.answer.message = Some(format!("redirect to {location}, not followed"));
         }
         (reading, status, std::mem::take(response.headers_mut()))
