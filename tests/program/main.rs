@@ -13,6 +13,7 @@ mod emulated;
 mod layers;
 mod records;
 mod reports;
+mod secrets;
 mod support;
 mod verdict_table;
 mod verdicts;
