@@ -1,8 +1,13 @@
 //! What the tests of the program share: a clean environment, a folder of their own, and questions
 //! to the audit log.
 
+pub mod live;
 pub mod process;
+pub mod reply;
 pub mod scripted;
+pub mod server;
+pub mod session;
+pub mod tls;
 
 use std::path::{Path, PathBuf};
 
