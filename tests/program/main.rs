@@ -9,10 +9,20 @@
 
 mod bad_input;
 mod configuration;
+mod doubt;
 mod emulated;
+mod fail_closed;
 mod guards;
 mod layers;
 mod readme;
+mod records;
+mod refused_logs;
 mod rehearsal;
 mod reports;
+mod resuming;
+mod secrets;
+mod settling;
 mod support;
+mod verdict_table;
+mod verdicts;
+mod wal_order;
