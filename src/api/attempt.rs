@@ -10,12 +10,15 @@ use async_trait::async_trait;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
+use tracing::{Instrument, Span};
 
 use super::client::described;
 use super::dependants::Dependants;
 use super::pacing::{Waited, costs_nothing};
 use super::{ApiError, Body, BodyEnd, Ledger, Reading, classify};
-use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Outcome, Target, Token, Verdict};
+use crate::vocabulary::{
+    Answer, AttemptEnd, AttemptStart, Clock, DatasourceName, Outcome, Target, Token, Verdict,
+};
 
 /// How much of a body is read at the most, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -118,8 +121,19 @@ impl Middleware for AttemptLayer {
             return Err(Error::Middleware(ApiError::Ledger(error).into()));
         }
 
+        let span = tracing::debug_span!(
+            "attempt",
+            attempt = number,
+            http.request.method = "DELETE",
+            http.request.resend_count = number - 1,
+            server.address = request.url().host_str(),
+            server.port = request.url().port_or_known_default(),
+            http.response.status_code = tracing::field::Empty,
+            error.r#type = tracing::field::Empty,
+        );
         let began = Instant::now();
-        let (reading, status, headers) = self.exchange(request, extensions, next).await;
+        let (reading, status, headers) =
+            self.exchange(request, extensions, next).instrument(span.clone()).await;
         let latency = began.elapsed();
 
         let answer = self.redacted(reading.answer);
@@ -130,9 +144,12 @@ impl Middleware for AttemptLayer {
         let free = costs_nothing(status, &headers);
         let counted = delivery.counted.fetch_add(u32::from(!free), Ordering::Relaxed) + u32::from(!free);
         let try_again = reading.transient && !free && counted < self.max_attempts;
-        let dependants =
+        let mut dependants =
             if outcome == Some(Outcome::InUse) { self.dependants.of(&target.name).await } else { Vec::new() };
-        log(&target.name, number, &answer, latency);
+        for name in &mut dependants {
+            *name = self.token.redact(std::mem::take(name));
+        }
+        log(&span, &target.name, &answer, try_again || free, latency);
         if !free && !try_again {
             let result = match (outcome, answer.verdict) {
                 (Some(outcome), _) => Delivered::Settled(outcome),
@@ -179,14 +196,13 @@ impl AttemptLayer {
                 return (failure(Verdict::NoAnswer, "response_timeout", said), 0, HeaderMap::new());
             }
         };
-        let body = match tokio::time::timeout_at(deadline, read_bounded(&mut response)).await {
-            Ok(body) => body,
-            Err(_) => Body { bytes: Vec::new(), end: BodyEnd::CutShort },
-        };
+        let body = read_bounded(&mut response, deadline).await;
         let status = response.status().as_u16();
         let mut reading = classify(status, &body);
         if let (300..=399, Some(location)) = (status, response.headers().get(http::header::LOCATION)) {
-            let location = String::from_utf8_lossy(location.as_bytes()).chars().take(200).collect::<String>();
+            // Cut only behind the redaction, which does not know a token by its half.
+            let location = self.token.redact(String::from_utf8_lossy(location.as_bytes()).into_owned());
+            let location: String = location.chars().take(200).collect();
             reading.answer.message = Some(format!("redirect to {location}, not followed"));
         }
         (reading, status, std::mem::take(response.headers_mut()))
@@ -201,32 +217,44 @@ impl AttemptLayer {
     }
 }
 
-fn log(name: &crate::vocabulary::DatasourceName, attempt: u32, answer: &Answer, latency: Duration) {
-    tracing::debug!(
-        datasource = name.as_str(),
-        attempt,
-        verdict = answer.verdict.as_str(),
-        http.request.method = "DELETE",
-        http.response.status_code = answer.http_status,
-        error.type = answer.error_code.as_deref(),
-        latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
-        "attempt"
-    );
+/// Tells the log how an attempt ended, with OpenTelemetry's names for what is HTTP. What may pass is
+/// told at once, as somebody may be waiting; all else is in the audit log.
+fn log(span: &Span, name: &DatasourceName, answer: &Answer, try_again: bool, latency: Duration) {
+    let (status, error) = (answer.http_status, answer.error_code.as_deref());
+    span.record("http.response.status_code", status);
+    span.record("error.type", error);
+    let (verdict, message) = (answer.verdict.as_str(), answer.message.as_deref());
+    let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+    if try_again {
+        tracing::info!(
+            parent: span,
+            datasource = name.as_str(),
+            verdict,
+            http.response.status_code = status,
+            error.r#type = error,
+            error.message = message,
+            latency_ms,
+            "attempt failed; trying again"
+        );
+    } else {
+        tracing::debug!(parent: span, verdict, error.message = message, latency_ms, "attempt ended");
+    }
 }
 
-async fn read_bounded(response: &mut Response) -> Body {
+/// Reads a body, and keeps what came of it where it ends too early or not in time.
+async fn read_bounded(response: &mut Response, deadline: tokio::time::Instant) -> Body {
     let mut bytes = Vec::new();
     let end = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
+        match tokio::time::timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => {
                 let room = LONGEST_BODY - bytes.len();
                 bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if chunk.len() > room {
                     break BodyEnd::Longer;
                 }
             }
-            Ok(None) => break BodyEnd::Whole,
-            Err(_) => break BodyEnd::CutShort,
+            Ok(Ok(None)) => break BodyEnd::Whole,
+            Ok(Err(_)) | Err(_) => break BodyEnd::CutShort,
         }
     };
     Body { bytes, end }

@@ -95,6 +95,12 @@ impl Deleter {
     ///
     /// # Errors
     /// Where the run cannot go on: the ledger refused, or the pace cannot be kept.
+    #[tracing::instrument(
+        level = "debug",
+        name = "target",
+        skip_all,
+        fields(datasource = target.name.as_str(), target = target.number)
+    )]
     pub async fn delete(&self, target: Target) -> Result<Option<Delivered>, ApiError> {
         let encoded = utf8_percent_encode(target.name.as_str(), ENCODED);
         let url = self.base_url.endpoint(&format!("/api/v2/datasource?datasourceName={encoded}"))?;

@@ -61,6 +61,11 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Whether a reader of ours, such as `head`, has seen enough.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The exit code that tells it.
     #[must_use]
     pub fn exit(&self) -> ExitStatus {
@@ -77,9 +82,10 @@ impl CommandError {
 fn of_audit(error: &AuditError) -> ExitStatus {
     match error {
         AuditError::Held { .. } => ExitStatus::Refused,
-        AuditError::Missing { .. } | AuditError::NoSuchRun { .. } | AuditError::AmbiguousRun { .. } => {
-            ExitStatus::Usage
-        }
+        AuditError::Missing { .. }
+        | AuditError::NoRuns { .. }
+        | AuditError::NoSuchRun { .. }
+        | AuditError::AmbiguousRun { .. } => ExitStatus::Usage,
         _ => ExitStatus::Audit,
     }
 }

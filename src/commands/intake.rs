@@ -53,8 +53,12 @@ pub(super) fn read(request: &InputRequest, folder: &Path) -> Result<Intake, Comm
     }
     if facts.with_outer_space > 0 {
         tracing::warn!(
-            "{} names begin or end with a space; they are kept as written{}",
-            grouped(facts.with_outer_space),
+            "{} with a space; kept as written{}",
+            if facts.with_outer_space == 1 {
+                "1 name begins or ends".to_owned()
+            } else {
+                format!("{} names begin or end", grouped(facts.with_outer_space))
+            },
             facts
                 .first_with_outer_space
                 .as_ref()

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::CommandError;
 use super::context::{Context, Shared, VERSION, World, host};
 use super::execution::{Closing, Reach, where_the_log_is};
-use crate::audit::{AuditLog, AuditReader, OpenRun};
+use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Extent, Guards, Rules};
 use crate::report::grouped;
@@ -50,7 +50,7 @@ pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result
             open.base_url
         )));
     }
-    let reach = Reach { api: context.api(base_url), token, rate: context.settings.pace.rate };
+    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
     carry_on(&context, open, reach)
 }
 
@@ -81,8 +81,9 @@ pub(super) fn carry_on(
     }
     let Some(log) = log else { return Ok(ExitStatus::Done) };
     context.confirm(due, &host_name)?;
-    let rules =
-        Rules { protection: context.protection()?, known_gone: Context::known_gone(&path, &open.base_url)? };
+    // Only what went since the run began: what went before, it was asked to send nevertheless.
+    let known_gone = Context::known_gone(&path, &open.base_url, open.seq)?;
+    let rules = Rules { protection: context.protection()?, known_gone };
     let note = where_the_log_is(&path);
     Context::block_on(async {
         let detail = json!({
@@ -110,15 +111,17 @@ async fn skip_what_must_not_be_sent(
 ) -> Result<(), CommandError> {
     let mut after = 0;
     loop {
-        let page = reader.due(run, after, PAGE)?;
+        let page = reader.due(run, DuePart::All, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.number;
         for target in &page {
             let Some((reason, message)) = rules.skip(&target.name) else { continue };
+            // "Skipped" says that it was never sent.
+            let was_sent = reason == SkipReason::Protected && target.doubted;
             let settlement = Settlement {
                 target: target.seq,
                 at: context.world.clock.timestamp(),
-                outcome: Outcome::Skipped,
+                outcome: if was_sent { Outcome::Unknown } else { Outcome::Skipped },
                 evidence: match reason {
                     SkipReason::Protected => Evidence::Rule,
                     SkipReason::AlreadyDeleted => Evidence::AuditLog,

@@ -9,7 +9,7 @@ use super::{CommandError, resume};
 use crate::audit::{AuditReader, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Rules, Selection};
-use crate::vocabulary::ExitStatus;
+use crate::vocabulary::{ExitStatus, Seq};
 
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub fn run(request: &RunRequest, shared: &Shared, world: &World) -> Result<ExitS
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
     let Intake { targets, label, sha256, rows } = intake::read(&request.input, &folder)?;
 
-    let reach = Reach { api: context.api(base_url), token, rate: context.settings.pace.rate };
+    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
     let origin = json!({ "command": "run", "rows": rows });
     let job = |selection| Job { selection, label: label.clone(), input_sha256: sha256.clone(), origin };
     if !request.again
@@ -51,11 +51,10 @@ fn interrupted(
     targets: &str,
     base_url: &str,
 ) -> Result<Option<OpenRun>, CommandError> {
-    let path = &context.settings.audit.db;
-    if !path.exists() {
-        return Ok(None);
+    match AuditReader::open_if_there(&context.settings.audit.db)? {
+        Some(reader) => Ok(reader.open_run_of(targets, base_url)?),
+        None => Ok(None),
     }
-    Ok(AuditReader::open(path)?.open_run_of(targets, base_url)?)
 }
 
 /// Shows, guards, confirms, begins and executes the job that `make` makes of the rules.
@@ -69,7 +68,7 @@ pub(super) fn begin(
     let path = &context.settings.audit.db;
     // Held from here on, so that nobody else deletes between what is shown and what is done.
     let log = if context.shared.dry_run { None } else { Some(context.open_log(path)?) };
-    let known_gone = if again { None } else { Context::known_gone(path, base_url)? };
+    let known_gone = if again { None } else { Context::known_gone(path, base_url, Seq(0))? };
     let job = make(Rules { protection: context.protection()?, known_gone })?;
     let host = reach.api.base_url.host();
 

@@ -11,7 +11,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use serde::Serialize;
 
 use super::estate::Catalog;
-use super::service::Service;
+use super::state::SharedState;
 
 const JSON: &str = "application/json; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -116,8 +116,8 @@ impl Answer {
     }
 
     /// A whole listing, written piece by piece as the client reads it.
-    pub(super) fn listing(service: Arc<Service>, catalog: Catalog) -> Self {
-        let body = AnswerBody::Listing { service, catalog, next: Some(0), begun: false };
+    pub(super) fn listing(state: Arc<SharedState>, catalog: Catalog) -> Self {
+        let body = AnswerBody::Listing { state, catalog, next: Some(0), begun: false };
         Self { status: StatusCode::OK, media: JSON, retry_after: None, body }
     }
 
@@ -160,7 +160,7 @@ pub(super) enum AnswerBody {
     /// `rest` is sent, then the connection closes although `announced` bytes were promised.
     Short { announced: usize, rest: Option<Bytes>, flushed: bool },
     /// A listing from position `next` on; `None` once it is complete.
-    Listing { service: Arc<Service>, catalog: Catalog, next: Option<usize>, begun: bool },
+    Listing { state: Arc<SharedState>, catalog: Catalog, next: Option<usize>, begun: bool },
 }
 
 impl Body for AnswerBody {
@@ -187,14 +187,13 @@ impl Body for AnswerBody {
                 }
                 Poll::Ready(Some(Err(io::Error::other("the body is cut short on purpose"))))
             }
-            Self::Listing { service, catalog, next, begun } => {
+            Self::Listing { state, catalog, next, begun } => {
                 let Some(from) = *next else { return Poll::Ready(None) };
                 let mut chunk = Vec::with_capacity(CHUNK + CHUNK / 8);
                 if !*begun {
                     chunk.extend_from_slice(Catalog::OPENING);
                 }
-                *next =
-                    service.lock().estate.list(*catalog, from, begun, &mut chunk, |_, bytes| bytes < CHUNK);
+                *next = state.lock().estate.list(*catalog, from, begun, &mut chunk, |_, bytes| bytes < CHUNK);
                 if next.is_none() {
                     chunk.extend_from_slice(catalog.closing());
                 }

@@ -16,6 +16,7 @@ mod lots;
 mod request_log;
 mod server;
 mod service;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -119,7 +120,7 @@ impl Emulator {
     /// What has happened so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        self.service.lock().tally.clone()
+        self.service.state.lock().tally.clone()
     }
 
     /// Closes the port and all connections, and returns when the thread has ended.

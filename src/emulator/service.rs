@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{AUTHORIZATION, HeaderMap};
@@ -19,6 +19,7 @@ use super::faults::{FaultKind, Faults};
 use super::limiter::Limiter;
 use super::lots::{Lots, Purpose};
 use super::request_log::{Did, Entry, RequestLog, unix_micros};
+use super::state::{SharedState, State};
 use super::{EmulatorError, EmulatorOptions, Tally};
 
 const DATASOURCES: &str = "/api/v2/datasource";
@@ -37,19 +38,7 @@ pub(super) struct Service {
     faults: Faults,
     lots: Lots,
     latency: Duration,
-    state: Mutex<State>,
-}
-
-/// What changes as requests come in.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) estate: Estate,
-    pub(super) tally: Tally,
-    limiter: Option<Limiter>,
-    log: Option<RequestLog>,
-    /// How many times a name was asked for, of those names that had no clear answer yet. The others
-    /// are not kept, so that this stays small with a million names.
-    asked: HashMap<Box<str>, u32>,
+    pub(super) state: Arc<SharedState>,
 }
 
 /// What is to become of a request: `None` in place of an answer cuts the connection.
@@ -62,14 +51,6 @@ struct Decision {
 impl Decision {
     fn untouched(answer: Answer) -> Self {
         Self { answer: Some(answer), wait: Duration::ZERO, did: Did::Nothing }
-    }
-}
-
-impl State {
-    /// How many names are remembered between two requests.
-    #[cfg(test)]
-    pub(super) fn asked_names(&self) -> usize {
-        self.asked.len()
     }
 }
 
@@ -95,13 +76,8 @@ impl Service {
             faults: options.faults,
             lots,
             latency: options.latency,
-            state: Mutex::new(state),
+            state: Arc::new(SharedState::new(state)),
         })
-    }
-
-    /// The state is whole between any two statements, so that a poisoned lock holds nothing bad.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves one request. An error tells the server to close the connection without an answer.
@@ -113,9 +89,9 @@ impl Service {
         response.ok_or(Cut)
     }
 
-    fn decide<B>(self: &Arc<Self>, request: &Request<B>) -> (Option<Response<AnswerBody>>, Duration) {
+    fn decide<B>(&self, request: &Request<B>) -> (Option<Response<AnswerBody>>, Duration) {
         let wall = SystemTime::now();
-        let state = &mut *self.lock();
+        let state = &mut *self.state.lock();
         state.tally.requests += 1;
         let admission = state.limiter.as_mut().map(|limiter| limiter.admit(Instant::now(), wall));
 
@@ -154,7 +130,7 @@ impl Service {
         (response, self.latency.saturating_add(wait))
     }
 
-    fn act<B>(self: &Arc<Self>, state: &mut State, request: &Request<B>) -> Decision {
+    fn act<B>(&self, state: &mut State, request: &Request<B>) -> Decision {
         let catalog = match (request.method(), request.uri().path()) {
             (&Method::DELETE | &Method::GET, DATASOURCES) => Catalog::Datasources,
             (&Method::GET, DATAMARTS) => Catalog::Datamarts,
@@ -173,9 +149,9 @@ impl Service {
         }
     }
 
-    fn listing(self: &Arc<Self>, state: &State, catalog: Catalog, query: Option<&str>) -> Answer {
+    fn listing(&self, state: &State, catalog: Catalog, query: Option<&str>) -> Answer {
         match parameter(query, "isPagination").as_deref() {
-            Parameter::Absent | Parameter::Once("false") => Answer::listing(Arc::clone(self), catalog),
+            Parameter::Absent | Parameter::Once("false") => Answer::listing(Arc::clone(&self.state), catalog),
             Parameter::Once("true") => match page_number(query) {
                 None => Answer::invalid("pageNumber must be a number from 1"),
                 Some(page) => {

@@ -34,7 +34,6 @@ pub(super) struct Ceiling {
     limiter: RateLimiter<NotKeyed, InMemoryState, Booked, NoOpMiddleware<Nanos>>,
     booked: Booked,
     origin: Instant,
-    interval: Duration,
     /// When the request that was refused last may leave.
     due: Option<Instant>,
 }
@@ -42,21 +41,21 @@ pub(super) struct Ceiling {
 impl Ceiling {
     /// The ceiling of `rate`; `None` where it has none.
     pub(super) fn new(rate: Rate, now: Instant) -> Option<Self> {
-        let interval = rate.interval()?;
-        let quota = Quota::with_period(interval)?.allow_burst(rate.burst()?);
+        let quota = Quota::with_period(rate.interval()?)?.allow_burst(rate.burst()?);
         let booked = Booked::default();
         let limiter = RateLimiter::direct_with_clock(quota, booked.clone());
-        Some(Self { limiter, booked, origin: now, interval, due: None })
+        Some(Self { limiter, booked, origin: now, due: None })
     }
 
     /// Lets one request leave now, or tells when it may.
     ///
     /// Timers fire late, by a millisecond or so, and at a burst of 1 each delay would be lost for good. So a
-    /// request that waited is booked at the instant it was due, but never more than one interval back: that
-    /// keeps any window within `requests` + `burst`.
+    /// request that waited is booked at the instant it was due. Of the requests that leave in a stretch of
+    /// time only the first can be booked before it began, for any other that was refused was refused after
+    /// that one had left; so any window stays within `requests` + `burst`.
     pub(super) fn try_leave(&mut self, now: Instant) -> Result<(), Instant> {
         let at = match self.due {
-            Some(due) if due <= now => due.max(now.checked_sub(self.interval).unwrap_or(due)),
+            Some(due) if due <= now => due,
             _ => now,
         };
         self.booked

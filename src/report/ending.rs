@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
-
 use super::shown::{grouped, visible};
 use crate::vocabulary::{Counts, Outcome, RunSummary, TargetResult};
 
@@ -44,6 +42,19 @@ pub fn print_ending(
     ending: &Ending,
     exceptions: EachResult<'_>,
 ) -> io::Result<()> {
+    // The counts come last, where they are still on the screen after a long list.
+    print_exceptions(out, &run.counts, exceptions)?;
+    if !ending.still_listed.is_empty() {
+        writeln!(
+            out,
+            "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them",
+            ending.still_listed.len()
+        )?;
+        for name in &ending.still_listed {
+            writeln!(out, "  {}", visible(name))?;
+        }
+        writeln!(out)?;
+    }
     let title = match run.status.as_str() {
         "finished" => "finished",
         "interrupted" => "interrupted",
@@ -56,18 +67,6 @@ pub fn print_ending(
     }
     writeln!(out)?;
     print_counts(out, &run.counts)?;
-    print_exceptions(out, &run.counts, exceptions)?;
-    if !ending.still_listed.is_empty() {
-        writeln!(out)?;
-        writeln!(
-            out,
-            "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them",
-            ending.still_listed.len()
-        )?;
-        for name in &ending.still_listed {
-            writeln!(out, "  {}", visible(name))?;
-        }
-    }
     if !ending.next.is_empty() {
         writeln!(out)?;
         for (what, command) in &ending.next {
@@ -107,7 +106,6 @@ pub(super) fn print_exceptions(
     if not_deleted == 0 {
         return Ok(());
     }
-    writeln!(out)?;
     writeln!(out, "Not deleted ({}):", grouped(not_deleted))?;
     let mut written = Ok(());
     exceptions(&mut |result| {
@@ -117,7 +115,8 @@ pub(super) fn print_exceptions(
         written = writeln!(out, "  {:<10} {}  {}", result.outcome, visible(&result.datasource), why(&result));
         written.is_ok()
     })?;
-    written
+    written?;
+    writeln!(out)
 }
 
 /// Why a target ended as it did, on one line.
@@ -148,34 +147,6 @@ pub fn why(result: &TargetResult) -> String {
         parts.push(format!("{} attempts", result.attempts));
     }
     parts.join("; ")
-}
-
-/// Prints the end of a run as one JSON object.
-///
-/// # Errors
-/// Where `out` cannot be written or the results cannot be read.
-pub fn print_ending_json(
-    out: &mut dyn Write,
-    run: &RunSummary,
-    ending: &Ending,
-    exceptions: EachResult<'_>,
-) -> io::Result<()> {
-    let mut not_deleted = Vec::new();
-    exceptions(&mut |result| {
-        not_deleted.push(super::json::result_object(&result));
-        true
-    })?;
-    let next: Vec<_> =
-        ending.next.iter().map(|(what, command)| json!({ "what": what, "command": command })).collect();
-    let object = json!({
-        "run": super::json::run_object(run),
-        "stopped": ending.stopped,
-        "still_listed": ending.still_listed,
-        "not_deleted": not_deleted,
-        "next": next,
-        "notes": ending.notes,
-    });
-    writeln!(out, "{object}")
 }
 
 const fn meaning(outcome: Outcome) -> &'static str {

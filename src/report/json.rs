@@ -4,8 +4,35 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::ending::EachResult;
+use super::ending::{EachResult, Ending};
 use crate::vocabulary::{Outcome, RunSummary, TargetResult};
+
+/// The columns of the view `runs`, in its order.
+pub(super) const RUN_COLUMNS: [&str; 23] = [
+    "run_id",
+    "started_at",
+    "finished_at",
+    "status",
+    "input",
+    "input_sha256",
+    "planned",
+    "deleted",
+    "deleted_unconfirmed",
+    "not_found",
+    "in_use",
+    "rejected",
+    "failed",
+    "unknown",
+    "skipped",
+    "pending",
+    "operator",
+    "reason",
+    "ticket",
+    "base_url",
+    "tool_version",
+    "host",
+    "exit_code",
+];
 
 /// A run, with the columns of the view `runs`.
 pub(super) fn run_object(run: &RunSummary) -> Value {
@@ -67,4 +94,32 @@ pub(super) fn report(out: &mut dyn Write, run: &RunSummary, results: EachResult<
 pub(super) fn runs(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
     let lines: Vec<_> = runs.iter().map(|run| run_object(run).to_string()).collect();
     writeln!(out, "[{}]", lines.join(",\n"))
+}
+
+/// Prints the end of a run as one JSON object.
+///
+/// # Errors
+/// Where `out` cannot be written or the results cannot be read.
+pub fn print_ending_json(
+    out: &mut dyn Write,
+    run: &RunSummary,
+    ending: &Ending,
+    exceptions: EachResult<'_>,
+) -> io::Result<()> {
+    let mut not_deleted = Vec::new();
+    exceptions(&mut |result| {
+        not_deleted.push(result_object(&result));
+        true
+    })?;
+    let next: Vec<_> =
+        ending.next.iter().map(|(what, command)| json!({ "what": what, "command": command })).collect();
+    let object = json!({
+        "run": run_object(run),
+        "stopped": ending.stopped,
+        "still_listed": ending.still_listed,
+        "not_deleted": not_deleted,
+        "next": next,
+        "notes": ending.notes,
+    });
+    writeln!(out, "{object}")
 }

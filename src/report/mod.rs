@@ -10,7 +10,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
-pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, print_ending_json, why};
+pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, why};
+pub use json::print_ending_json;
 pub use shown::{grouped, visible};
 
 use crate::vocabulary::{Outcome, RunSummary};

@@ -16,8 +16,8 @@ pub(super) fn text(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_
         table.add_row([label.to_owned(), visible(&value).into_owned()]);
     }
     writeln!(out, "{}\n", trimmed(&table))?;
-    print_counts(out, &run.counts)?;
-    print_exceptions(out, &run.counts, results)
+    print_exceptions(out, &run.counts, results)?;
+    print_counts(out, &run.counts)
 }
 
 /// Writes one run as Markdown.
@@ -67,7 +67,8 @@ pub(super) fn csv_report(out: &mut dyn Write, results: EachResult<'_>) -> io::Re
         "detail",
         "first_attempt_at",
         "finished_at",
-    ])?;
+    ])
+    .map_err(io_error)?;
     let mut written = Ok(());
     results(&mut |result| {
         let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default()).into_owned();
@@ -88,7 +89,7 @@ pub(super) fn csv_report(out: &mut dyn Write, results: EachResult<'_>) -> io::Re
         ]);
         written.is_ok()
     })?;
-    written?;
+    written.map_err(io_error)?;
     csv.flush()
 }
 
@@ -112,25 +113,31 @@ pub(super) fn runs_markdown(out: &mut dyn Write, runs: &[RunSummary]) -> io::Res
 /// Writes all runs as CSV, with the columns of the view `runs`.
 pub(super) fn runs_csv(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    for (index, run) in runs.iter().enumerate() {
+    csv.write_record(super::json::RUN_COLUMNS).map_err(io_error)?;
+    for run in runs {
         let object = super::json::run_object(run);
-        let Some(columns) = object.as_object() else { continue };
-        if index == 0 {
-            csv.write_record(columns.keys())?;
-        }
-        csv.write_record(columns.values().map(|value| match value {
+        let values = super::json::RUN_COLUMNS.map(|column| match &object[column] {
             serde_json::Value::Null => String::new(),
             serde_json::Value::String(text) => cell(text).into_owned(),
             other => other.to_string(),
-        }))?;
+        });
+        csv.write_record(values).map_err(io_error)?;
     }
     csv.flush()
+}
+
+/// The system's own error, so that a closed pipe is known as one.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn runs_table(runs: &[RunSummary], show: impl Fn(&str) -> String) -> Table {
     let mut table = Table::new();
     table.set_header([
-        "run", "started", "status", "planned", "gone", "other", "pending", "exit", "host", "input",
+        "run", "started", "status", "planned", "gone", "other", "pending", "exit", "API", "input",
     ]);
     for run in runs {
         let counts = &run.counts;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::breaker::Breaker;
 use super::conclusion::Exhausted;
@@ -47,7 +48,8 @@ impl Engine<'_> {
     ) -> Worked {
         let mut workers = JoinSet::new();
         for _ in 0..self.limits.concurrency {
-            workers.spawn(worker(deleter.clone(), feed.clone(), self.stop.clone(), sender.clone()));
+            let work = worker(deleter.clone(), feed.clone(), self.stop.clone(), sender.clone());
+            workers.spawn(work.in_current_span());
         }
         drop((deleter, feed));
 

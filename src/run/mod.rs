@@ -135,6 +135,7 @@ impl Happenings {
 /// # Errors
 /// Where the client cannot be set up, or the log cannot be read; nothing was sent then. What goes
 /// wrong later is in the report.
+#[tracing::instrument(name = "run", skip_all, fields(run_id = parts.run_id))]
 pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunReport, RunError> {
     let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
     let Happenings { sender, mut receiver } = happenings;
@@ -156,7 +157,7 @@ pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunR
             run_id,
         },
     )?;
-    let feed = Arc::new(Feed::new(run, reader));
+    let feed = Arc::new(Feed::new(run, reader)?);
     let engine = Engine {
         limits,
         counts,

@@ -1,11 +1,8 @@
 //! Finds the columns in a header: the one of names, and where there are any, those of reasons and tickets.
 
-use super::csv_reader::CsvOptions;
 use super::error::{Column, Place, SourceError};
+use super::layout::{CsvOptions, NAME_COLUMNS};
 use super::sniff::SEPARATORS;
-
-/// The headers by which the name column is recognised, exactly as written here.
-pub const NAME_COLUMNS: [&str; 4] = ["datasource_name", "datasourceName", "datasource", "name"];
 
 /// Where in a record everything is. Positions count from 0.
 pub(super) struct Columns {

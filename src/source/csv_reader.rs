@@ -10,41 +10,9 @@ use super::Input;
 use super::columns::{self, Columns};
 use super::digest::Digesting;
 use super::error::{Place, SourceError};
+use super::layout::{CsvOptions, MAX_CELL_CHARS};
 use super::records::{Fault, FaultKind, Record, Records};
 use super::sniff::{self, SEPARATORS};
-
-/// The longest reason or ticket that is accepted, in characters.
-pub const MAX_CELL_CHARS: usize = 1000;
-
-/// How a CSV is to be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CsvOptions {
-    /// The header of the name column; otherwise one of [`NAME_COLUMNS`](super::NAME_COLUMNS).
-    pub column: Option<String>,
-    /// There is no header: every line is a name.
-    pub no_header: bool,
-    /// What separates the columns, one ASCII byte as [`parse_delimiter`](super::parse_delimiter) gives it;
-    /// otherwise a comma.
-    pub delimiter: Option<u8>,
-}
-
-impl CsvOptions {
-    pub(super) fn separator(&self) -> u8 {
-        self.delimiter.unwrap_or(b',')
-    }
-
-    fn check(&self) -> Result<(), SourceError> {
-        match (&self.column, self.delimiter) {
-            (Some(column), _) if self.no_header => {
-                Err(SourceError::ColumnWithoutHeader { column: column.clone() })
-            }
-            (_, Some(byte)) if !sniff::is_delimiter(byte) => {
-                Err(SourceError::BadDelimiter { given: char::from(byte).to_string() })
-            }
-            _ => Ok(()),
-        }
-    }
-}
 
 /// One row of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +64,7 @@ impl CsvReader {
     /// Where it cannot be opened, is empty or no UTF-8 text, where the options contradict each other or the
     /// header, and where the name column cannot be told beyond doubt.
     pub fn open(input: &Input, options: &CsvOptions) -> Result<Self, SourceError> {
-        options.check()?;
+        check(options)?;
         Self::from_reader(input.open()?, input.to_string(), options)
     }
 
@@ -106,7 +74,7 @@ impl CsvReader {
         label: String,
         options: &CsvOptions,
     ) -> Result<Self, SourceError> {
-        options.check()?;
+        check(options)?;
         let delimiter = options.separator();
         let mut reader = Self {
             label,
@@ -309,5 +277,17 @@ impl fmt::Debug for CsvReader {
             .field("label", &self.label)
             .field("rows", &self.rows)
             .finish_non_exhaustive()
+    }
+}
+
+fn check(options: &CsvOptions) -> Result<(), SourceError> {
+    match (&options.column, options.delimiter) {
+        (Some(column), _) if options.no_header => {
+            Err(SourceError::ColumnWithoutHeader { column: column.clone() })
+        }
+        (_, Some(byte)) if !sniff::is_delimiter(byte) => {
+            Err(SourceError::BadDelimiter { given: char::from(byte).to_string() })
+        }
+        _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 
 use crate::vocabulary::NameError;
 
-use super::csv_reader::MAX_CELL_CHARS;
+use super::layout::MAX_CELL_CHARS;
 use super::records::MAX_RECORD_BYTES;
 use super::sniff::{self, Foreign};
 use super::wording;

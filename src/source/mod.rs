@@ -15,6 +15,7 @@ mod csv_reader;
 mod digest;
 mod error;
 mod input;
+mod layout;
 mod records;
 mod sniff;
 mod wording;
@@ -22,9 +23,9 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use columns::NAME_COLUMNS;
-pub use csv_reader::{CsvOptions, CsvReader, InputFacts, MAX_CELL_CHARS, Row};
+pub use csv_reader::{CsvReader, InputFacts, Row};
 pub use error::{Column, Place, SourceError};
 pub use input::Input;
+pub use layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
 pub use records::MAX_RECORD_BYTES;
 pub use sniff::{Foreign, parse_delimiter};

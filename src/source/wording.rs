@@ -2,7 +2,7 @@
 
 use crate::vocabulary::NameError;
 
-use super::columns::NAME_COLUMNS;
+use super::layout::NAME_COLUMNS;
 use super::sniff;
 
 const MAX_SHOWN_CHARS: usize = 60;

@@ -64,7 +64,14 @@ pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
     };
     let stderr = AboveBars(bars.clone());
     let shown: Box<dyn Layer<Registry> + Send + Sync> = if options.json {
-        Box::new(fmt::layer().json().flatten_event(true).with_writer(stderr).with_filter(filter()?))
+        Box::new(
+            fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_writer(stderr)
+                .with_filter(filter()?),
+        )
     } else {
         let color = io::stderr().is_terminal();
         Box::new(fmt::layer().with_target(false).with_ansi(color).with_writer(stderr).with_filter(filter()?))
@@ -81,7 +88,12 @@ pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
         // A lossy writer would drop lines just when there is most to tell.
         let (writer, worker) = NonBlockingBuilder::default().lossy(false).finish(files);
         layers.push(Box::new(
-            fmt::layer().json().flatten_event(true).with_writer(writer).with_filter(filter()?),
+            fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_writer(writer)
+                .with_filter(filter()?),
         ));
         guard = Some(worker);
     }

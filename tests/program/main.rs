@@ -7,4 +7,21 @@
     reason = "a test fails by panicking"
 )]
 
+mod bad_input;
+mod configuration;
+mod doubt;
+mod emulated;
+mod fail_closed;
+mod guards;
+mod layers;
+mod records;
+mod refused_logs;
+mod rehearsal;
+mod reports;
+mod resuming;
+mod secrets;
+mod settling;
 mod support;
+mod verdict_table;
+mod verdicts;
+mod wal_order;

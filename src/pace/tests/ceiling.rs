@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{listening, ms, rate, secs, turn, virtually};
+use super::{ms, rate, secs, turn, virtually};
 use crate::pace::{PaceOptions, Pacer, Rate, ServerWord};
 
 /// When requests left, from the start, if each worker rests for each of its `rests` before a request.
@@ -29,8 +29,7 @@ fn departures(rate: Rate, workers: Vec<Vec<Duration>>) -> Vec<Duration> {
             });
         }
         tasks.join_all().await;
-        let left = left.lock().unwrap().clone();
-        left
+        left.lock().unwrap().clone()
     })
 }
 
@@ -39,7 +38,7 @@ fn busiest(left: &[Duration], window: Duration) -> usize {
     let mut most = 0;
     let mut first = 0;
     for (last, at) in left.iter().enumerate() {
-        while *at - left[first] >= window {
+        while *at >= left[first] + window {
             first += 1;
         }
         most = most.max(last + 1 - first);
@@ -118,8 +117,7 @@ fn a_late_timer_costs_no_requests() {
 #[test]
 fn workers_are_served_in_turn() {
     virtually(async {
-        let (options, _) = listening(PaceOptions::default());
-        let pacer = Pacer::new(rate("10/s"), options);
+        let pacer = Pacer::new(rate("10/s"), PaceOptions::default());
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();
         for worker in 0..8 {
@@ -135,7 +133,8 @@ fn workers_are_served_in_turn() {
         }
         tasks.join_all().await;
         let order = order.lock().unwrap();
-        for round in order[8..].chunks(8) {
+        // The first worker is let through before the others come, and queues again in front of them.
+        for round in order[1..].chunks(8) {
             let mut seen = round.to_vec();
             seen.sort_unstable();
             seen.dedup();

@@ -113,7 +113,7 @@ fn a_refusal_waits_for_the_reset_where_nothing_else_is_told() {
 fn a_used_up_quota_pauses_until_its_reset() {
     for text in ["1000/s", "unlimited"] {
         virtually(async {
-            let (options, events) = listening(PaceOptions::default());
+            let (options, events) = listening(&PaceOptions::default());
             let pacer = Pacer::new(rate(text), options);
             turn(&pacer).await.answered(&quota(1, secs(30)), false);
             let next = turn(&pacer).await;
@@ -131,20 +131,20 @@ fn a_used_up_quota_pauses_until_its_reset() {
 #[test]
 fn one_pause_is_reported_once_and_a_longer_one_again() {
     virtually(async {
-        let (options, events) = listening(PaceOptions::default());
+        let (options, events) = listening(&PaceOptions::default());
         let pacer = Pacer::new(Rate::Unlimited, options);
         let mut turns = Vec::new();
         for _ in 0..4 {
             turns.push(turn(&pacer).await);
         }
-        let waits = [secs(10), secs(10), secs(4), secs(20)];
+        let waits = [secs(10), secs(10), secs(20), secs(4)];
         for (turn, wait) in turns.into_iter().zip(waits) {
             tokio::time::sleep(ms(5)).await;
             turn.answered(&retry_after(wait), true);
         }
         assert_eq!(
             pacer.paused_until(),
-            Some(Instant::now() + secs(20)),
+            Some(Instant::now() + secs(20).saturating_sub(ms(5))),
             "a shorter one does not cut it short"
         );
         let paused = |for_| PaceEvent::Paused { for_, why: PauseCause::Throttled };
@@ -194,6 +194,20 @@ fn a_stop_ends_every_wait_at_once() {
             assert_eq!(pacer.turn(&stop).await.err(), Some(PaceError::Stopped), "{text}");
         });
     }
+}
+
+#[test]
+fn nobody_leaves_after_a_stop_or_an_end_though_nothing_is_paused() {
+    virtually(async {
+        let pacer = pacer("unlimited");
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(pacer.turn(&stop).await.err(), Some(PaceError::Stopped));
+        turn(&pacer).await.answered(&quota(0, secs(3_600)), false);
+        assert!(pacer.paused_until().is_none());
+        let error = pacer.turn(&CancellationToken::new()).await.err();
+        assert_eq!(error, Some(PaceError::TooLong { asked: secs(3_600), max: secs(900) }));
+    });
 }
 
 #[test]

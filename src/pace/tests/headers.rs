@@ -29,8 +29,8 @@ fn quota(lines: &[(&str, &str)]) -> Option<Quota> {
     word(lines).quota
 }
 
-fn full(limit: u64, remaining: u64, reset: u64, window: u64) -> Option<Quota> {
-    Some(Quota { limit: Some(limit), remaining, reset: secs(reset), window: Some(secs(window)) })
+fn full(limit: u64, remaining: u64, reset: u64, window: u64) -> Quota {
+    Quota { limit: Some(limit), remaining, reset: secs(reset), window: Some(secs(window)) }
 }
 
 #[test]
@@ -41,9 +41,9 @@ fn separate_headers() {
         ("RateLimit-Remaining", "499"),
         ("RateLimit-Reset", "118"),
     ];
-    assert_eq!(quota(&lines), full(500, 499, 118, 120));
+    assert_eq!(quota(&lines), Some(full(500, 499, 118, 120)));
     // express-rate-limit leaves the reset out when it rounds to 0.
-    assert_eq!(quota(&lines[..3]), full(500, 499, 120, 120));
+    assert_eq!(quota(&lines[..3]), Some(full(500, 499, 120, 120)));
     assert_eq!(quota(&lines[1..3]), None);
     assert_eq!(
         quota(&lines[2..]),
@@ -53,13 +53,13 @@ fn separate_headers() {
         [("RateLimit-Limit", "10, 10;w=1, 50;w=60"), ("RateLimit-Remaining", "9"), ("RateLimit-Reset", "1")];
     assert_eq!(quota(&listed).unwrap().limit, Some(10));
     let several = [("RateLimit-Policy", "10;w=1, 500;w=120"), lines[1], lines[2], lines[3]];
-    assert_eq!(quota(&several), full(500, 499, 118, 120));
+    assert_eq!(quota(&several), Some(full(500, 499, 118, 120)));
 }
 
 #[test]
 fn one_combined_header() {
     let lines = [("RateLimit-Policy", "500;w=120"), ("RateLimit", "limit=500, remaining=499, reset=120")];
-    assert_eq!(quota(&lines), full(500, 499, 120, 120));
+    assert_eq!(quota(&lines), Some(full(500, 499, 120, 120)));
     assert_eq!(
         quota(&lines[1..]),
         Some(Quota { limit: Some(500), remaining: 499, reset: secs(120), window: None })
@@ -72,7 +72,7 @@ fn named_policies() {
         ("RateLimit-Policy", "\"500-in-2min\"; q=500; w=120; pk=:MTJjYTE3YjQ5YWYy:"),
         ("RateLimit", "\"500-in-2min\"; r=499; t=119"),
     ];
-    assert_eq!(quota(&lines), full(500, 499, 119, 120));
+    assert_eq!(quota(&lines), Some(full(500, 499, 119, 120)));
     let without_policy = Some(Quota { limit: None, remaining: 499, reset: secs(119), window: None });
     assert_eq!(quota(&lines[1..]), without_policy);
     assert_eq!(quota(&lines[..1]), None);
@@ -82,16 +82,16 @@ fn named_policies() {
 fn of_several_policies_the_one_that_binds_first_counts() {
     let policies = ("RateLimit-Policy", "\"second\";q=10;w=1, \"day\";q=5000;w=86400");
     let told = |text| quota(&[policies, ("RateLimit", text)]);
-    assert_eq!(told("\"second\";r=9;t=1, \"day\";r=4000;t=80000"), full(10, 9, 1, 1));
-    assert_eq!(told("\"second\";r=9;t=1, \"day\";r=3;t=80000"), full(5000, 3, 80_000, 86_400));
-    assert_eq!(told("\"second\";r=0;t=1, \"day\";r=0;t=80000"), full(5000, 0, 80_000, 86_400));
+    assert_eq!(told("\"second\";r=9;t=1, \"day\";r=4000;t=80000"), Some(full(10, 9, 1, 1)));
+    assert_eq!(told("\"second\";r=9;t=1, \"day\";r=3;t=80000"), Some(full(5000, 3, 80_000, 86_400)));
+    assert_eq!(told("\"second\";r=0;t=1, \"day\";r=0;t=80000"), Some(full(5000, 0, 80_000, 86_400)));
     let lines = [
         ("RateLimit-Policy", "\"second\";q=10;w=1"),
         ("RateLimit-Policy", "\"day\";q=5000;w=86400"),
         ("RateLimit", "\"second\";r=9;t=1"),
         ("RateLimit", "\"day\";r=3;t=80000"),
     ];
-    assert_eq!(quota(&lines), full(5000, 3, 80_000, 86_400));
+    assert_eq!(quota(&lines), Some(full(5000, 3, 80_000, 86_400)));
     // Bytes that are left are not requests.
     let bytes = [
         (
@@ -100,7 +100,7 @@ fn of_several_policies_the_one_that_binds_first_counts() {
         ),
         ("RateLimit", "\"bytes\";r=0;t=60, \"calls\";r=7;t=60"),
     ];
-    assert_eq!(quota(&bytes), full(10, 7, 60, 60));
+    assert_eq!(quota(&bytes), Some(full(10, 7, 60, 60)));
 }
 
 #[test]
@@ -234,7 +234,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic_and_no_wait_exceeds_a_day(
         lines in proptest::collection::vec((0..NAMES.len(), value()), 0..8),
-        now in prop_oneof![Just(UNIX_EPOCH), Just(now()), Just(UNIX_EPOCH + Duration::from_secs(300_000_000_000))],
+        now in prop_oneof![Just(UNIX_EPOCH), Just(now()), Just(UNIX_EPOCH + Duration::from_hours(90_000_000))],
     ) {
         let mut map = HeaderMap::new();
         for (name, value) in lines {

@@ -39,10 +39,10 @@ async fn turn(pacer: &Pacer) -> Turn {
 }
 
 /// Options that keep every event.
-fn listening(options: PaceOptions) -> (PaceOptions, Arc<Mutex<Vec<PaceEvent>>>) {
+fn listening(options: &PaceOptions) -> (PaceOptions, Arc<Mutex<Vec<PaceEvent>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&events);
     let on_event: Arc<dyn Fn(PaceEvent) + Send + Sync> =
         Arc::new(move |event| kept.lock().unwrap().push(event));
-    (PaceOptions { on_event: Some(on_event), ..options }, events)
+    (PaceOptions { on_event: Some(on_event), ..options.clone() }, events)
 }

@@ -24,6 +24,7 @@ pub(super) const SPEAKING: [Dialect; 4] =
 pub(super) struct Tally {
     pub(super) begun: Instant,
     pub(super) counted: u64,
+    /// Of ours only.
     pub(super) refused: u64,
 }
 
@@ -63,6 +64,13 @@ impl Server {
         }
         let (ends, remaining) = (tally.begun + self.window, limit - tally.counted);
         (refused, self.headers(ends, remaining, refused, now))
+    }
+
+    /// A request of another client that shares the quota arrives.
+    pub(super) fn hit_by_another(&mut self, now: Instant) {
+        if self.hit(now).0 {
+            self.tallies.last_mut().unwrap().refused -= 1;
+        }
     }
 
     fn headers(&self, ends: Instant, remaining: u64, refused: bool, now: Instant) -> HeaderMap {

@@ -1,6 +1,14 @@
 //! What the tests of the program share: a clean environment, a folder of their own, and questions
 //! to the audit log.
 
+pub mod live;
+pub mod process;
+pub mod reply;
+pub mod scripted;
+pub mod server;
+pub mod session;
+pub mod tls;
+
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -46,6 +54,13 @@ impl Sandbox {
     pub fn log(&self) -> PathBuf {
         self.path("decom-audit.db")
     }
+}
+
+/// Says where nobody can miss it that a test was not run.
+pub fn skipped(test: &str, why: &str) {
+    use std::io::Write;
+    // Straight to the file: the test harness keeps what a test that passes prints to itself.
+    writeln!(std::io::stderr(), "\nSKIPPED {test}: {why}").unwrap();
 }
 
 /// One column of the rows that a query of the audit log finds, as text.
