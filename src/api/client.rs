@@ -28,6 +28,16 @@ pub struct ApiOptions {
     pub connections: usize,
 }
 
+impl ApiOptions {
+    /// Checks that a client can be made of these, so that nothing is begun that could not be sent.
+    ///
+    /// # Errors
+    /// Where the CA file cannot be used, or the client cannot be set up.
+    pub fn check(&self, token: &Token) -> Result<(), ApiError> {
+        build(self, token).map(drop)
+    }
+}
+
 /// Where the API is: checked, and in one form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);

@@ -130,6 +130,12 @@ pub enum AuditError {
     /// The writer is gone, after an error that it reported before.
     #[error("the audit log is closed: an earlier write to it failed")]
     Closed,
+    /// There is no run at all.
+    #[error("{}: there is no run in this audit log yet", path.display())]
+    NoRuns {
+        /// The file.
+        path: PathBuf,
+    },
     /// No run has this id.
     #[error("{}: no run `{wanted}` in this audit log; `decom runs` lists them", path.display())]
     NoSuchRun {

@@ -22,7 +22,7 @@ impl AuditReader {
     /// Where there is none, or more than one.
     pub fn run(&self, wanted: Option<&str>) -> Result<RunSummary, AuditError> {
         let Some(wanted) = wanted else {
-            return self.newest()?.ok_or_else(|| self.no_such_run("the newest"));
+            return self.newest()?.ok_or_else(|| AuditError::NoRuns { path: self.path.clone() });
         };
         let mut statement = self
             .connection

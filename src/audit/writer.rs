@@ -132,17 +132,19 @@ impl Writer {
         if self.failure.is_none() {
             match self.commit(batch.iter().map(|(entry, _)| entry)) {
                 Ok(last) => {
+                    // SQLite does not notice that its file was taken away: what it has just called
+                    // durable is so only where the name still leads there.
+                    if let Err(error) = self.identity.check() {
+                        self.fail(error);
+                    }
                     let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
-                    for (offset, (_, done)) in (0_i64..).zip(batch.drain(..)) {
-                        done(Ok(Seq(first + offset)));
+                    for (offset, (entry, done)) in (0_i64..).zip(batch.drain(..)) {
+                        let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
+                        done(if may_leave { Ok(Seq(first + offset)) } else { Err(self.refusal()) });
                     }
                     return;
                 }
-                Err(error) => {
-                    // Told at once: recording what did happen may take some time yet.
-                    tracing::error!(%error, "the audit log cannot be written; nothing more is sent");
-                    self.failure = Some(Arc::new(error));
-                }
+                Err(error) => self.fail(error),
             }
         }
         let (starts, facts): (Vec<_>, Vec<_>) =
@@ -151,6 +153,12 @@ impl Writer {
             done(Err(self.refusal()));
         }
         self.rescue(facts);
+    }
+
+    /// From here on nothing may be sent. Told at once: recording what did happen may take some time.
+    fn fail(&mut self, error: AuditError) {
+        tracing::error!(%error, "the audit log cannot be written; nothing more is sent");
+        self.failure = Some(Arc::new(error));
     }
 
     /// Tries to record what did happen, although the log has failed. A log that was moved or
@@ -215,29 +223,27 @@ impl Writer {
         }
         let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
         let mut run = 0;
-        let result = self.identity.check().and_then(|()| {
-            self.transact(|head, append| {
-                let at_us = not_before(opening.at, head.at_us, tolerance)?;
-                run = opening.with_record(|record| append(head, record, at_us))?;
-                for (number, target) in (1_i64..).zip(targets) {
-                    let target = target.map_err(|source| AuditError::Targets { source })?;
-                    let record = Record {
-                        run: Some(run),
-                        number: Some(number),
-                        name: Some(target.name.as_str()),
-                        reason: target.reason.as_deref(),
-                        ticket: target.ticket.as_deref(),
-                        ..Record::of(Kind::Target)
-                    };
-                    let seq = append(head, &record, at_us)?;
-                    if let Some((reason, message)) = &target.skip {
-                        append(head, &skipped(run, seq, *reason, message), at_us)?;
-                    }
+        let written = self.transact(|head, append| {
+            let at_us = not_before(opening.at, head.at_us, tolerance)?;
+            run = opening.with_record(|record| append(head, record, at_us))?;
+            for (number, target) in (1_i64..).zip(targets) {
+                let target = target.map_err(|source| AuditError::Targets { source })?;
+                let record = Record {
+                    run: Some(run),
+                    number: Some(number),
+                    name: Some(target.name.as_str()),
+                    reason: target.reason.as_deref(),
+                    ticket: target.ticket.as_deref(),
+                    ..Record::of(Kind::Target)
+                };
+                let seq = append(head, &record, at_us)?;
+                if let Some((reason, message)) = &target.skip {
+                    append(head, &skipped(run, seq, *reason, message), at_us)?;
                 }
-                Ok(())
-            })
+            }
+            Ok(())
         });
-        match result {
+        match written.and_then(|()| self.identity.check()) {
             Ok(()) => Ok(Seq(run)),
             Err(error) => {
                 self.head = head;
@@ -272,7 +278,7 @@ impl Writer {
     /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a
     /// read-only folder. Where somebody is reading just now, the next one to close does it.
     fn close(self) {
-        if self.identity.check().is_ok() {
+        if self.identity.check().is_ok() && self.connection.busy_timeout(Duration::ZERO).is_ok() {
             let folded = self.connection.pragma_update(None, "journal_mode", "delete");
             if let Err(error) = folded {
                 tracing::debug!(%error, "the write-ahead log stays beside the audit log");

@@ -82,9 +82,10 @@ impl CommandError {
 fn of_audit(error: &AuditError) -> ExitStatus {
     match error {
         AuditError::Held { .. } => ExitStatus::Refused,
-        AuditError::Missing { .. } | AuditError::NoSuchRun { .. } | AuditError::AmbiguousRun { .. } => {
-            ExitStatus::Usage
-        }
+        AuditError::Missing { .. }
+        | AuditError::NoRuns { .. }
+        | AuditError::NoSuchRun { .. }
+        | AuditError::AmbiguousRun { .. } => ExitStatus::Usage,
         _ => ExitStatus::Audit,
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, VERSION, host};
 use super::{CommandError, interrupts};
-use crate::api::{ApiOptions, Lister};
+use crate::api::{ApiOptions, BaseUrl, Lister};
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::pace::{PaceOptions, Pacer, Rate};
 use crate::plan::{Extent, KnownGone, ListingExtent, Refusal, Selection};
@@ -52,6 +52,13 @@ impl Context<'_> {
         Ok(result)
     }
 
+    /// How the API at `base_url` is reached: checked, so that no run begins that could not send.
+    pub(super) fn reach(&self, base_url: BaseUrl, token: Token, rate: Rate) -> Result<Reach, CommandError> {
+        let api = self.api(base_url);
+        api.check(&token)?;
+        Ok(Reach { api, token, rate })
+    }
+
     /// Every guard that refuses the job. Reads the listing where a guard needs it.
     pub(super) async fn refusals(
         &self,
@@ -61,6 +68,7 @@ impl Context<'_> {
         let guards = self.guards();
         let due = selection.counts().due;
         let mut extent = Extent { due, listing: None };
+        let mut failure = None;
         if guards.need_listing() && due > 0 {
             let pacer = Pacer::new(reach.rate, PaceOptions::default());
             let clock = self.world.clock.clone();
@@ -70,12 +78,16 @@ impl Context<'_> {
                     let due = names.iter().filter(|name| selection.is_due(name)).count() as u64;
                     extent.listing = Some(ListingExtent { exist: names.len() as u64, due });
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "the guard on the share of all datasources cannot decide");
-                }
+                Err(error) => failure = Some(error.to_string()),
             }
         }
-        Ok(guards.refusals(extent))
+        let mut refusals = guards.refusals(extent);
+        for refusal in &mut refusals {
+            if let Refusal::NoListing { why, .. } = refusal {
+                why.clone_from(&failure);
+            }
+        }
+        Ok(refusals)
     }
 
     /// Shows on stderr what is about to be done.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::CommandError;
 use super::context::{Context, Shared, VERSION, World};
-use super::execution::{Closing, Job, Reach, rounded, where_the_log_is};
+use super::execution::{Closing, Job, rounded, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use crate::api::BaseUrl;
 use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, WindowLimit};
@@ -77,7 +77,7 @@ pub fn rehearse(
     })?;
     let base_url = BaseUrl::new(emulator.base_url(), false)?;
     let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let reach = Reach { api: context.api(base_url), token, rate: real_rate.scaled(pace(FASTER)) };
+    let reach = context.reach(base_url, token, real_rate.scaled(pace(FASTER)))?;
 
     let selection = Selection::new(targets, Rules { protection, known_gone: None })?;
     let due = selection.counts().due;

@@ -1,8 +1,9 @@
 //! `decom runs` and `decom report`: what the audit log tells.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::CommandError;
 use super::context::{Context, Shared, World};
@@ -48,21 +49,49 @@ pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result
     let context = Context::new(shared, world)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
     let run = reader.run(request.run.as_deref())?;
+    let mut unreadable = None;
     let write = |out: &mut dyn Write| {
         let results: EachResult<'_> = &mut |take| {
-            reader.each_result(&run.run_id, request.format.lists(), take).map_err(io::Error::other)
+            reader.each_result(&run.run_id, request.format.lists(), take).map_err(|error| {
+                unreadable = Some(error);
+                io::Error::other("the audit log cannot be read")
+            })
         };
         write_report(out, request.format, &run, results)
     };
-    match &request.out {
-        None => to_stdout(write)?,
-        Some(path) => {
-            let failed = |source| CommandError::Output { path: path.clone(), source };
-            let mut out = BufWriter::new(File::create(path).map_err(failed)?);
-            write(&mut out).and_then(|()| out.flush()).map_err(failed)?;
-        }
+    let written = match &request.out {
+        None => to_stdout(write),
+        Some(path) => to_file(path, reader.path(), write),
+    };
+    match unreadable {
+        // Then that is what went wrong, and not the writing.
+        Some(error) => Err(error.into()),
+        None => written.map(|()| ExitStatus::Done),
     }
-    Ok(ExitStatus::Done)
+}
+
+/// Writes to the file at `path`, which must not be a part of `log`: it would be gone.
+fn to_file(
+    path: &Path,
+    log: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    let place = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let part = |suffix| {
+        let mut part = log.as_os_str().to_owned();
+        part.push(suffix);
+        PathBuf::from(part)
+    };
+    let there = place(path);
+    if there.is_some() && ["", "-wal", "-shm", ".lock"].into_iter().any(|it| place(&part(it)) == there) {
+        let path = path.display();
+        return Err(CommandError::Usage(format!(
+            "{path}: this is the audit log; name another file with --out"
+        )));
+    }
+    let failed = |source| CommandError::Output { path: path.to_owned(), source };
+    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    write(&mut out).and_then(|()| out.flush()).map_err(failed)
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no error.

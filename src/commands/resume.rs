@@ -50,7 +50,7 @@ pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result
             open.base_url
         )));
     }
-    let reach = Reach { api: context.api(base_url), token, rate: context.settings.pace.rate };
+    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
     carry_on(&context, open, reach)
 }
 

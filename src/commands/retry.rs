@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::context::{Context, Shared, World};
-use super::execution::{Job, Reach};
+use super::execution::Job;
 use super::{CommandError, intake, run};
 use crate::audit::AuditReader;
 use crate::config::find_token;
@@ -58,7 +58,7 @@ pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<E
         )));
     }
     drop(reader);
-    let reach = Reach { api: context.api(base_url), token, rate: context.settings.pace.rate };
+    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
     let base_url = reach.api.base_url.as_str().to_owned();
     run::begin(&context, reach, false, &base_url, |rules: Rules| {
         Ok(Job {

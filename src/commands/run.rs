@@ -32,7 +32,7 @@ pub fn run(request: &RunRequest, shared: &Shared, world: &World) -> Result<ExitS
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
     let Intake { targets, label, sha256, rows } = intake::read(&request.input, &folder)?;
 
-    let reach = Reach { api: context.api(base_url), token, rate: context.settings.pace.rate };
+    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
     let origin = json!({ "command": "run", "rows": rows });
     let job = |selection| Job { selection, label: label.clone(), input_sha256: sha256.clone(), origin };
     if !request.again

@@ -221,7 +221,11 @@ impl Written {
     fn checked(self, places: &Places<'_>) -> Result<Settings, ConfigError> {
         let share = self.safety.max_share;
         if !(share > 0.0 && share <= 100.0) {
-            return Err(places.invalid("safety.max_share", share, "a percentage above 0, to 100"));
+            return Err(places.invalid(
+                "safety.max_share",
+                share,
+                "a percentage above 0 and up to 100 is needed",
+            ));
         }
         let breaker_window = places.whole("safety.breaker_window", self.safety.breaker_window, 1, 100_000)?;
         Ok(Settings {
@@ -279,7 +283,7 @@ impl Written {
                         return Err(places.invalid("log.format", other, "it is `auto`, `text` or `json`"));
                     }
                 },
-                level: self.log.level,
+                level: places.level(self.log.level)?,
                 dir: places.path(&self.log.dir),
             },
         })
@@ -335,6 +339,20 @@ impl Places<'_> {
     #[expect(clippy::unused_self, reason = "reads like its siblings")]
     fn path(&self, value: &str) -> Option<PathBuf> {
         (!value.is_empty()).then(|| PathBuf::from(value))
+    }
+
+    /// A filter of the log. A word alone that is no level would be taken for a module, and silence
+    /// everything else.
+    fn level(&self, value: String) -> Result<String, ConfigError> {
+        let level = |word: &str| {
+            ["off", "error", "warn", "info", "debug", "trace"].iter().any(|it| it.eq_ignore_ascii_case(word))
+        };
+        let words = value.split(',').map(str::trim);
+        if words.clone().any(|word| !word.is_empty() && !word.contains(['=', '[']) && !level(word)) {
+            let why = "write a level such as `info`, or a filter such as `info,decom=debug`";
+            return Err(self.invalid("log.level", value.escape_debug(), why));
+        }
+        Ok(value)
     }
 
     /// A text of one line, as it goes into the log and on paper.

@@ -7,6 +7,33 @@ use serde_json::{Map, Value, json};
 use super::ending::{EachResult, Ending};
 use crate::vocabulary::{Outcome, RunSummary, TargetResult};
 
+/// The columns of the view `runs`, in its order.
+pub(super) const RUN_COLUMNS: [&str; 23] = [
+    "run_id",
+    "started_at",
+    "finished_at",
+    "status",
+    "input",
+    "input_sha256",
+    "planned",
+    "deleted",
+    "deleted_unconfirmed",
+    "not_found",
+    "in_use",
+    "rejected",
+    "failed",
+    "unknown",
+    "skipped",
+    "pending",
+    "operator",
+    "reason",
+    "ticket",
+    "base_url",
+    "tool_version",
+    "host",
+    "exit_code",
+];
+
 /// A run, with the columns of the view `runs`.
 pub(super) fn run_object(run: &RunSummary) -> Value {
     let mut object = Map::new();

@@ -113,18 +113,15 @@ pub(super) fn runs_markdown(out: &mut dyn Write, runs: &[RunSummary]) -> io::Res
 /// Writes all runs as CSV, with the columns of the view `runs`.
 pub(super) fn runs_csv(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    for (index, run) in runs.iter().enumerate() {
+    csv.write_record(super::json::RUN_COLUMNS).map_err(io_error)?;
+    for run in runs {
         let object = super::json::run_object(run);
-        let Some(columns) = object.as_object() else { continue };
-        if index == 0 {
-            csv.write_record(columns.keys()).map_err(io_error)?;
-        }
-        csv.write_record(columns.values().map(|value| match value {
+        let values = super::json::RUN_COLUMNS.map(|column| match &object[column] {
             serde_json::Value::Null => String::new(),
             serde_json::Value::String(text) => cell(text).into_owned(),
             other => other.to_string(),
-        }))
-        .map_err(io_error)?;
+        });
+        csv.write_record(values).map_err(io_error)?;
     }
     csv.flush()
 }
@@ -140,7 +137,7 @@ fn io_error(error: csv::Error) -> io::Error {
 fn runs_table(runs: &[RunSummary], show: impl Fn(&str) -> String) -> Table {
     let mut table = Table::new();
     table.set_header([
-        "run", "started", "status", "planned", "gone", "other", "pending", "exit", "host", "input",
+        "run", "started", "status", "planned", "gone", "other", "pending", "exit", "API", "input",
     ]);
     for run in runs {
         let counts = &run.counts;

@@ -7,8 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod bad_input;
+mod configuration;
+mod emulated;
 mod fail_closed;
+mod guards;
+mod layers;
 mod refused_logs;
+mod rehearsal;
+mod reports;
 mod resuming;
 mod settling;
 mod support;
