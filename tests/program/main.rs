@@ -11,6 +11,7 @@ mod bad_input;
 mod doubt;
 mod emulated;
 mod layers;
+mod pace;
 mod records;
 mod reports;
 mod secrets;
