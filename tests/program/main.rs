@@ -15,6 +15,7 @@ mod pace;
 mod records;
 mod reports;
 mod secrets;
+mod signals;
 mod support;
 mod verdict_table;
 mod verdicts;

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::process::PATIENCE;
 use super::reply::{Reply, Sent};
 use super::tls;
 
@@ -54,6 +55,7 @@ struct State {
     script: Box<Script>,
     tls: Option<Arc<rustls::ServerConfig>>,
     seen: Mutex<Vec<Seen>>,
+    news: Condvar,
     attempts: Mutex<HashMap<String, usize>>,
     listing: Mutex<Reply>,
     datamarts: Mutex<Reply>,
@@ -89,6 +91,7 @@ impl Server {
             script,
             tls,
             seen: Mutex::default(),
+            news: Condvar::new(),
             attempts: Mutex::default(),
             listing: Mutex::new(Reply::status(404)),
             datamarts: Mutex::new(Reply::status(404)),
@@ -145,6 +148,14 @@ impl Server {
     /// Every request so far, in order of arrival.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.state.seen).clone()
+    }
+
+    /// Waits until what has arrived so far is as `wanted`.
+    #[track_caller]
+    pub fn wait_until(&self, wanted: impl Fn(&[Seen]) -> bool) {
+        let seen = lock(&self.state.seen);
+        let waited = self.state.news.wait_timeout_while(seen, PATIENCE, |seen| !wanted(seen)).unwrap();
+        assert!(!waited.1.timed_out(), "only this arrived in {PATIENCE:?}: {:#?}", waited.0);
     }
 
     /// Every deletion so far, in order of arrival.
@@ -229,6 +240,7 @@ impl State {
             seen.attempt = *attempt;
         }
         lock(&self.seen).push(seen.clone());
+        self.news.notify_all();
         seen
     }
 }
