@@ -17,5 +17,6 @@ mod reports;
 mod secrets;
 mod signals;
 mod support;
+mod tls;
 mod verdict_table;
 mod verdicts;

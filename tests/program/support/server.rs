@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::process::PATIENCE;
 use super::reply::{Reply, Sent};
@@ -29,8 +29,6 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// When its head had arrived.
     pub at: Instant,
-    /// The same, by the clock on the wall.
-    pub wall: SystemTime,
     /// How many deletions of this name have arrived, this one included.
     pub attempt: usize,
 }
@@ -76,12 +74,13 @@ impl Server {
         Self::serve(Box::new(script), None)
     }
 
-    /// The same over TLS.
+    /// The same over TLS, with a certificate for `host`.
     pub fn start_tls(
         authority: &tls::Authority,
+        host: &str,
         script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(Box::new(script), Some(authority.server_config()))
+        Self::serve(Box::new(script), Some(authority.server_config(host)))
     }
 
     fn serve(script: Box<Script>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
@@ -134,10 +133,6 @@ impl Server {
             .collect();
         *lock(&self.state.datamarts) = Reply::json(200, &serde_json::json!({ "data": data, "error": null }));
         self
-    }
-
-    pub fn port(&self) -> u16 {
-        self.address.port()
     }
 
     pub fn url(&self) -> String {
@@ -220,7 +215,7 @@ impl State {
     }
 
     fn record(&self, head: &str) -> Seen {
-        let (at, wall) = (Instant::now(), SystemTime::now());
+        let at = Instant::now();
         let mut lines = head.split("\r\n");
         let mut words = lines.next().unwrap_or_default().split(' ');
         let method = words.next().unwrap_or_default().to_owned();
@@ -232,7 +227,7 @@ impl State {
             .collect();
         let name = query.strip_prefix("datasourceName=").map(decoded).unwrap_or_default();
         let (path, query) = (path.to_owned(), query.to_owned());
-        let mut seen = Seen { method, path, query, name, headers, at, wall, attempt: 0 };
+        let mut seen = Seen { method, path, query, name, headers, at, attempt: 0 };
         if seen.is_deletion() {
             let mut attempts = lock(&self.attempts);
             let attempt = attempts.entry(seen.name.clone()).or_default();
