@@ -144,8 +144,11 @@ impl Middleware for AttemptLayer {
         let free = costs_nothing(status, &headers);
         let counted = delivery.counted.fetch_add(u32::from(!free), Ordering::Relaxed) + u32::from(!free);
         let try_again = reading.transient && !free && counted < self.max_attempts;
-        let dependants =
+        let mut dependants =
             if outcome == Some(Outcome::InUse) { self.dependants.of(&target.name).await } else { Vec::new() };
+        for name in &mut dependants {
+            *name = self.token.redact(std::mem::take(name));
+        }
         log(&span, &target.name, &answer, try_again || free, latency);
         if !free && !try_again {
             let result = match (outcome, answer.verdict) {
@@ -193,14 +196,13 @@ impl AttemptLayer {
                 return (failure(Verdict::NoAnswer, "response_timeout", said), 0, HeaderMap::new());
             }
         };
-        let body = match tokio::time::timeout_at(deadline, read_bounded(&mut response)).await {
-            Ok(body) => body,
-            Err(_) => Body { bytes: Vec::new(), end: BodyEnd::CutShort },
-        };
+        let body = read_bounded(&mut response, deadline).await;
         let status = response.status().as_u16();
         let mut reading = classify(status, &body);
         if let (300..=399, Some(location)) = (status, response.headers().get(http::header::LOCATION)) {
-            let location = String::from_utf8_lossy(location.as_bytes()).chars().take(200).collect::<String>();
+            // Cut only behind the redaction, which does not know a token by its half.
+            let location = self.token.redact(String::from_utf8_lossy(location.as_bytes()).into_owned());
+            let location: String = location.chars().take(200).collect();
             reading.answer.message = Some(format!("redirect to {location}, not followed"));
         }
         (reading, status, std::mem::take(response.headers_mut()))
@@ -239,19 +241,20 @@ fn log(span: &Span, name: &DatasourceName, answer: &Answer, try_again: bool, lat
     }
 }
 
-async fn read_bounded(response: &mut Response) -> Body {
+/// Reads a body, and keeps what came of it where it ends too early or not in time.
+async fn read_bounded(response: &mut Response, deadline: tokio::time::Instant) -> Body {
     let mut bytes = Vec::new();
     let end = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
+        match tokio::time::timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => {
                 let room = LONGEST_BODY - bytes.len();
                 bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if chunk.len() > room {
                     break BodyEnd::Longer;
                 }
             }
-            Ok(None) => break BodyEnd::Whole,
-            Err(_) => break BodyEnd::CutShort,
+            Ok(Ok(None)) => break BodyEnd::Whole,
+            Ok(Err(_)) | Err(_) => break BodyEnd::CutShort,
         }
     };
     Body { bytes, end }

@@ -99,9 +99,11 @@ impl Said {
             Ok(Value::Object(object)) => Self { cut_short, ..Self::of_object(&object) },
             Ok(Value::String(text)) => Self { message: shown(&text), cut_short, ..Self::default() },
             Ok(_) => Self { cut_short, ..Self::default() },
-            // A proxy may close the connection in good order in the middle of a document.
+            // A proxy may close the connection in good order in the middle of a document. What goes on
+            // past what is read was not cut short: asking again would only bring the same.
             Err(error) => Self {
-                cut_short: cut_short || (error.is_eof() && begins_a_document(&body.bytes)),
+                cut_short: cut_short
+                    || (body.end == BodyEnd::Whole && error.is_eof() && begins_a_document(&body.bytes)),
                 message: shown(&String::from_utf8_lossy(&body.bytes)),
                 ..Self::default()
             },

@@ -100,7 +100,11 @@ impl Lister {
             return Err(failed(format!("the API answered {status}")));
         }
         let bytes = response.bytes().await.map_err(|error| failed(described(&error)))?;
-        serde_json::from_slice(&bytes).map_err(|error| failed(format!("the answer is no listing: {error}")))
+        // The place only: what stands there may be anything, the token included.
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            failed(format!("the answer is no listing, from line {line}, column {column} on"))
+        })
     }
 }
 

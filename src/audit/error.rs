@@ -92,6 +92,17 @@ pub enum AuditError {
         /// `removed` or `replaced`.
         what: &'static str,
     },
+    /// The log is gone, and what SQLite keeps beside it is not.
+    #[error(
+        "{}: there is no audit log here, but {} still holds records of one; put the log back to where it was, or move that file away to begin a new log",
+        path.display(), wal.display()
+    )]
+    Orphan {
+        /// Where the log should be.
+        path: PathBuf,
+        /// The write-ahead log.
+        wal: PathBuf,
+    },
     /// The clock went backwards.
     #[error(
         "the clock jumped back by {by_seconds} s, to before the last record; set the clock right, then `decom resume`"
@@ -151,6 +162,9 @@ fn advice(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::DiskFull) => "; free some space, then `decom resume`",
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             "; check that the file and its folder can be written"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            "; check the disk, and any limit on the size of files, then `decom resume`"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "; another program holds a lock on it: close that, then `decom resume`"

@@ -25,23 +25,22 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long to wait for another program's lock before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens the log for writing, making it where there is none.
-pub(super) fn open_for_writing(path: &Path) -> Result<Connection, AuditError> {
+/// Opens the log for writing, making it where there is none. `real` is where `path` leads.
+pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, AuditError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(AuditError::SqliteTooOld { found: rusqlite::version(), needed: "3.51.3" });
     }
     refuse_foreign_bytes(path)?;
-    refuse_network(path)?;
+    refuse_network(path, real)?;
+    refuse_orphans(path, real)?;
     let failed = |action| move |source| AuditError::Sqlite { path: path.to_owned(), action, source };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    // SQLite refuses links with NOFOLLOW anywhere in the path, so those are resolved here, once.
-    let real = real_path(path)?;
-    let mut connection = Connection::open_with_flags(&real, flags).map_err(failed("open"))?;
+    let mut connection = Connection::open_with_flags(real, flags).map_err(failed("open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
-    refuse_foreign_schema(&connection, path)?;
+    schema_of(&connection, path)?;
     set(&connection, path, "journal_mode", "wal", "wal")?;
     set(&connection, path, "synchronous", "FULL", "2")?;
     set(&connection, path, "recursive_triggers", "ON", "1")?;
@@ -49,7 +48,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, AuditError> {
     Ok(connection)
 }
 
-/// Opens an existing log for reading only.
+/// Opens an existing log for reading only. One that was killed before it began is not there yet.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
     if !path.exists() {
         return Err(AuditError::Missing { path: path.to_owned() });
@@ -59,11 +58,15 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
-    refuse_foreign_schema(&connection, path)?;
-    Ok(connection)
+    match schema_of(&connection, path)? {
+        Schema::Ours => Ok(connection),
+        Schema::NotYet => Err(AuditError::Missing { path: path.to_owned() }),
+    }
 }
 
-fn real_path(path: &Path) -> Result<PathBuf, AuditError> {
+/// Where `path` leads. Links are resolved once: the lock and the write-ahead log lie beside the file
+/// itself, by whatever name it is reached.
+pub(super) fn real_path(path: &Path) -> Result<PathBuf, AuditError> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -74,6 +77,17 @@ fn real_path(path: &Path) -> Result<PathBuf, AuditError> {
     }
     let parent = parent.canonicalize().map_err(|source| io(parent, source))?;
     Ok(parent.join(path.file_name().unwrap_or_default()))
+}
+
+/// A write-ahead log without its database is what is left where somebody removed or moved the log
+/// under a running decom. SQLite would delete it together with the records that it holds.
+fn refuse_orphans(path: &Path, real: &Path) -> Result<(), AuditError> {
+    let size = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+    let wal = beside(real, "-wal");
+    if size(real) == 0 && size(&wal) > 0 {
+        return Err(AuditError::Orphan { path: path.to_owned(), wal });
+    }
+    Ok(())
 }
 
 /// Looks at the first bytes before SQLite does: it takes an empty file for an empty database, and
@@ -104,31 +118,31 @@ fn refuse_foreign_bytes(path: &Path) -> Result<(), AuditError> {
     Ok(())
 }
 
-fn refuse_foreign_schema(connection: &Connection, path: &Path) -> Result<(), AuditError> {
+/// What a database holds that is not somebody else's.
+enum Schema {
+    /// The schema of a log.
+    Ours,
+    /// Nothing at all: its maker was interrupted before the schema was committed.
+    NotYet,
+}
+
+fn schema_of(connection: &Connection, path: &Path) -> Result<Schema, AuditError> {
     let read = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
     let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
     let application_id = read("PRAGMA application_id").map_err(failed)?;
     let version = read("PRAGMA user_version").map_err(failed)?;
     let tables = read("SELECT count(*) FROM sqlite_schema").map_err(failed)?;
+    if (application_id, version, tables) == (0, 0, 0) {
+        return Ok(Schema::NotYet);
+    }
     if application_id != APPLICATION_ID {
-        if application_id == 0
-            && version == 0
-            && tables == 0
-            && !connection.is_readonly("main").unwrap_or(true)
-        {
-            return Ok(());
-        }
-        let found = if tables == 0 {
-            "it is an empty database".to_owned()
-        } else {
-            format!("it is another program's database, with application id {application_id}")
-        };
+        let found = format!("it is another program's database, with application id {application_id}");
         return Err(AuditError::Foreign { path: path.to_owned(), found });
     }
     if version > SCHEMA_VERSION {
         return Err(AuditError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION });
     }
-    Ok(())
+    Ok(Schema::Ours)
 }
 
 /// Sets a pragma and reads it back: SQLite keeps silent where it cannot comply.
@@ -170,13 +184,20 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 
 /// Refuses file systems on which neither SQLite's locks nor its commits can be relied on.
 #[cfg(target_os = "linux")]
-fn refuse_network(path: &Path) -> Result<(), AuditError> {
-    let real = real_path(path)?;
+fn refuse_network(path: &Path, real: &Path) -> Result<(), AuditError> {
     let folder = real.parent().unwrap_or(Path::new("/"));
     let io = |source| AuditError::Io { path: folder.to_owned(), action: "open", source };
     let found = rustix::fs::statfs(folder).map_err(|error| io(error.into()))?;
-    // The numbers are those of statfs(2) and the kernel's linux/magic.h.
-    let filesystem = match found.f_type & 0xffff_ffff {
+    match network_filesystem(i128::from(found.f_type) & 0xffff_ffff) {
+        None => Ok(()),
+        Some(filesystem) => Err(AuditError::NetworkFilesystem { path: path.to_owned(), filesystem }),
+    }
+}
+
+/// The name of a network file system, by its number in statfs(2) and the kernel's linux/magic.h.
+#[cfg(any(target_os = "linux", test))]
+const fn network_filesystem(number: i128) -> Option<&'static str> {
+    Some(match number {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
         0x0102_1997 => "9P",
@@ -186,13 +207,12 @@ fn refuse_network(path: &Path) -> Result<(), AuditError> {
         0x0116_1970 => "GFS2",
         0x7461_636f => "OCFS2",
         0x7375_7245 => "Coda",
-        _ => return Ok(()),
-    };
-    Err(AuditError::NetworkFilesystem { path: path.to_owned(), filesystem })
+        _ => return None,
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn refuse_network(_path: &Path) -> Result<(), AuditError> {
+fn refuse_network(_path: &Path, _real: &Path) -> Result<(), AuditError> {
     Ok(())
 }
 
@@ -235,6 +255,8 @@ impl WriterLock {
     }
 }
 
+const REPLACED: &str = "replaced";
+
 /// The files as they were when they were opened: SQLite goes on writing to an unlinked one without
 /// an error.
 #[derive(Debug)]
@@ -244,9 +266,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Remembers the log and its write-ahead log, which must exist.
-    pub(super) fn of(log: &Path) -> Result<Self, AuditError> {
-        let files = [log.to_owned(), beside(log, "-wal")]
+    /// Remembers the log, by its name and where that leads, and the two files that SQLite keeps
+    /// beside it. All must exist.
+    pub(super) fn of(log: &Path, real: &Path) -> Result<Self, AuditError> {
+        let files = [log.to_owned(), real.to_owned(), beside(real, "-wal"), beside(real, "-shm")]
             .into_iter()
             .map(|path| match fs::metadata(&path) {
                 Ok(found) => Ok((path, found.dev(), found.ino())),
@@ -256,12 +279,17 @@ impl Identity {
         Ok(Self { path: log.to_owned(), files })
     }
 
+    /// Whether another file has taken the place of one of them.
+    pub(super) fn is_replaced(&self) -> bool {
+        matches!(self.check(), Err(AuditError::Replaced { what: REPLACED, .. }))
+    }
+
     /// Checks that the names still lead to the same files.
     pub(super) fn check(&self) -> Result<(), AuditError> {
         for (path, device, inode) in &self.files {
             let what = match fs::metadata(path) {
                 Ok(found) if (found.dev(), found.ino()) == (*device, *inode) => continue,
-                Ok(_) => "replaced",
+                Ok(_) => REPLACED,
                 Err(_) => "removed",
             };
             return Err(AuditError::Replaced { path: self.path.clone(), what });
@@ -275,4 +303,33 @@ fn beside(log: &Path, suffix: &str) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers_and_local_ones_pass() {
+        // linux/magic.h: NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
+        // V9FS_MAGIC, CEPH_SUPER_MAGIC, AFS_FS_MAGIC, and Lustre's own.
+        let network =
+            [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x00c3_6400, 0x6b41_4653, 0x0bd0_0bd0];
+        for number in network {
+            assert!(network_filesystem(number).is_some(), "{number:#x}");
+        }
+        // ext4, XFS, btrfs, tmpfs, overlayfs, ZFS.
+        for number in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
+            assert_eq!(network_filesystem(number), None, "{number:#x}");
+        }
+    }
+
+    #[test]
+    fn the_file_system_of_a_real_folder_is_looked_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        refuse_network(&path, &path).unwrap();
+        let nowhere = folder.path().join("nowhere/audit.db");
+        assert!(matches!(refuse_network(&nowhere, &nowhere), Err(AuditError::Io { .. })));
+    }
 }

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
-pub use reader::{AuditReader, OpenRun};
+pub use reader::{AuditReader, DuePart, OpenRun};
 pub use writer::NewTargets;
 
 use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
@@ -64,12 +64,13 @@ impl AuditLog {
     /// # Errors
     /// Where the file is not ours or cannot be written durably, or another decom holds it.
     pub fn open(path: &Path, options: &LogOptions) -> Result<Self, AuditError> {
-        let lock = WriterLock::take(path, &options.holder)?;
-        let connection = file::open_for_writing(path)?;
+        let real = file::real_path(path)?;
+        let lock = WriterLock::take(&real, &options.holder)?;
+        let connection = file::open_for_writing(path, &real)?;
         let head = Writer::find_head(&connection, path)?;
         let is_new = head.seq == 0;
         let writer = Writer {
-            identity: Identity::of(path)?,
+            identity: Identity::of(path, &real)?,
             connection,
             path: path.to_owned(),
             head,

@@ -30,15 +30,46 @@ pub struct OpenRun {
     pub approved_by: Option<String>,
 }
 
-/// Attempts of target `t` after which nobody knows whether it was deleted: sent without an answer
-/// in the log, or answered unclearly.
-const DOUBTED: &str = "EXISTS (
+/// Whether an attempt of target `t` itself got no clear answer: sent without an answer in the log,
+/// or answered unclearly.
+const DOUBTED_HERE: &str = "EXISTS (
     SELECT 1 FROM record s
     LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
     WHERE s.target = t.seq AND s.kind = 'send'
       AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer')))";
 
+/// Whether nobody knows if the datasource of target `t` was deleted: some attempt for its name on
+/// this host (?4), of whichever run, got no clear answer, and nothing that came later told whether
+/// it exists. A refusal for another reason (403) tells nothing of the kind.
+const DOUBTED: &str = "EXISTS (
+    SELECT 1 FROM record e
+    JOIN record r ON r.seq = e.run
+    JOIN record s ON s.target = e.seq AND s.kind = 'send'
+    LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
+    WHERE e.kind = 'target' AND e.name = t.name
+      AND (e.run = t.run OR r.detail ->> '$.base_url' = ?4)
+      AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer'))
+      AND NOT EXISTS (
+        SELECT 1 FROM record l
+        JOIN record q ON q.seq = l.run
+        JOIN record o ON o.target = l.seq
+        WHERE l.kind = 'target' AND l.name = t.name AND o.seq > s.seq
+          AND (o.outcome IN ('deleted', 'deleted_unconfirmed', 'not_found', 'in_use')
+               OR o.evidence = 'still_listed')
+          AND q.detail ->> '$.base_url' = ?4))";
+
 const SETTLED: &str = "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
+
+/// Which of the targets that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuePart {
+    /// All of them.
+    All,
+    /// Those of which the run made an attempt that got no clear answer.
+    InDoubt,
+    /// The others.
+    Others,
+}
 
 impl AuditReader {
     /// Opens the log at `path` for reading.
@@ -49,25 +80,47 @@ impl AuditReader {
         Ok(Self { connection: file::open_for_reading(path)?, path: path.to_owned() })
     }
 
+    /// Opens the log at `path` for reading, where there is one.
+    ///
+    /// # Errors
+    /// Where the file is not ours.
+    pub fn open_if_there(path: &Path) -> Result<Option<Self>, AuditError> {
+        match Self::open(path) {
+            Ok(reader) => Ok(Some(reader)),
+            Err(AuditError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The log's file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The targets of `run` that are due, from behind number `after`, at most `limit` of them.
-    pub fn due(&self, run: Seq, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
+    /// The targets of `run` that are due, those of `part`, from behind number `after`, at most
+    /// `limit` of them.
+    pub fn due(&self, run: Seq, part: DuePart, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
+        let part = match part {
+            DuePart::All => String::new(),
+            DuePart::InDoubt => format!("AND {DOUBTED_HERE}"),
+            DuePart::Others => format!("AND NOT {DOUBTED_HERE}"),
+        };
         let query = format!(
             "SELECT t.seq, t.number, t.name,
                     coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0),
                     {DOUBTED}
                FROM record t
-              WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 AND NOT {SETTLED}
+              WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 AND NOT {SETTLED} {part}
               ORDER BY t.number LIMIT ?3"
         );
+        let base_url: String = self
+            .connection
+            .query_row("SELECT detail ->> '$.base_url' FROM record WHERE seq = ?1", [run.0], |row| row.get(0))
+            .map_err(|e| self.failed(e))?;
         let mut statement = self.connection.prepare_cached(&query).map_err(|e| self.failed(e))?;
         let rows = statement
-            .query_map(params![run.0, after, limit], |row| {
+            .query_map(params![run.0, after, limit, base_url], |row| {
                 let name: String = row.get(2)?;
                 let name = DatasourceName::new(&name).map_err(|error| {
                     rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
@@ -82,6 +135,17 @@ impl AuditReader {
             })
             .map_err(|e| self.failed(e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+
+    /// Whether `run` was interrupted before, so that attempts of it may be in doubt.
+    pub fn was_resumed(&self, run: Seq) -> Result<bool, AuditError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND kind IN ('resume', 'end'))",
+                [run.0],
+                |row| row.get(0),
+            )
+            .map_err(|e| self.failed(e))
     }
 
     /// How many targets of `run` ended how.
@@ -198,23 +262,35 @@ impl AuditReader {
             .map_err(|e| self.failed(e))
     }
 
-    /// The run in which this log last saw the datasource go on this host, and when (RFC 3339).
-    pub fn known_gone(&self, name: &str, base_url: &str) -> Result<Option<(String, String)>, AuditError> {
-        // Asked for every name: of the records themselves, by their indexes.
+    /// The run in which this log last saw the datasource go on this host, behind the record `after`,
+    /// and when. `None` where something that came later speaks against it: it was in the listing, or
+    /// a run that was asked to send it again met it, or could not tell.
+    pub fn known_gone(
+        &self,
+        name: &str,
+        base_url: &str,
+        after: Seq,
+    ) -> Result<Option<(String, Timestamp)>, AuditError> {
         self.connection
             .prepare_cached(
                 "SELECT r.name, o.at_us
                    FROM record t
-                   JOIN record o ON o.target = t.seq AND o.outcome IN ('deleted', 'deleted_unconfirmed')
                    JOIN record r ON r.seq = t.run
-                  WHERE t.kind = 'target' AND t.name = ?1 AND r.detail ->> '$.base_url' = ?2
+                   JOIN record o ON o.target = t.seq AND o.outcome IN ('deleted', 'deleted_unconfirmed')
+                  WHERE t.kind = 'target' AND t.name = ?1 AND r.detail ->> '$.base_url' = ?2 AND o.seq > ?3
+                    AND NOT EXISTS (
+                        SELECT 1 FROM record l
+                        JOIN record q ON q.seq = l.run
+                        JOIN record x ON x.target = l.seq
+                        WHERE l.kind = 'target' AND l.name = ?1 AND x.seq > o.seq
+                          AND (x.outcome IN ('in_use', 'rejected', 'failed', 'unknown')
+                               OR x.evidence = 'still_listed')
+                          AND q.detail ->> '$.base_url' = ?2)
                   ORDER BY o.seq DESC LIMIT 1",
             )
             .and_then(|mut statement| {
-                let row = |row: &rusqlite::Row<'_>| {
-                    Ok((row.get(0)?, Timestamp::from_micros(row.get(1)?).to_string()))
-                };
-                statement.query_row(params![name, base_url], row).optional()
+                let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Timestamp::from_micros(row.get(1)?)));
+                statement.query_row(params![name, base_url, after.0], row).optional()
             })
             .map_err(|e| self.failed(e))
     }

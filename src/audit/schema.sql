@@ -25,6 +25,7 @@ CREATE TABLE record (
     hash          BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
+CREATE INDEX record_run ON record (name) WHERE kind = 'run';
 CREATE INDEX record_target_of_run ON record (run, number) WHERE kind = 'target';
 CREATE INDEX record_datasource ON record (name) WHERE kind = 'target';
 CREATE INDEX record_about_target ON record (target, number) WHERE target IS NOT NULL;

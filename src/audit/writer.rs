@@ -132,13 +132,19 @@ impl Writer {
         if self.failure.is_none() {
             match self.commit(batch.iter().map(|(entry, _)| entry)) {
                 Ok(last) => {
+                    // SQLite does not notice that its file was taken away: what it has just called
+                    // durable is so only where the name still leads there.
+                    if let Err(error) = self.identity.check() {
+                        self.fail(error);
+                    }
                     let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
-                    for (offset, (_, done)) in (0_i64..).zip(batch.drain(..)) {
-                        done(Ok(Seq(first + offset)));
+                    for (offset, (entry, done)) in (0_i64..).zip(batch.drain(..)) {
+                        let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
+                        done(if may_leave { Ok(Seq(first + offset)) } else { Err(self.refusal()) });
                     }
                     return;
                 }
-                Err(error) => self.failure = Some(Arc::new(error)),
+                Err(error) => self.fail(error),
             }
         }
         let (starts, facts): (Vec<_>, Vec<_>) =
@@ -149,7 +155,15 @@ impl Writer {
         self.rescue(facts);
     }
 
-    /// Tries to record what did happen, although the log has failed.
+    /// From here on nothing may be sent. Told at once: recording what did happen may take some time.
+    fn fail(&mut self, error: AuditError) {
+        tracing::error!(%error, "the audit log cannot be written; nothing more is sent");
+        self.failure = Some(Arc::new(error));
+    }
+
+    /// Tries to record what did happen, although the log has failed. A log that was moved or
+    /// unlinked still takes it: whoever puts it back finds it there. Beside a file that took its
+    /// place nothing more is written, as SQLite might take that for a part of the new one.
     fn rescue(&mut self, mut facts: Vec<(Entry, Done)>) {
         for attempt in 0..RESCUE_TRIES {
             if facts.is_empty() {
@@ -158,7 +172,11 @@ impl Writer {
             if attempt > 0 {
                 std::thread::sleep(RESCUE_PAUSE);
             }
-            if let Ok(last) = self.commit(facts.iter().map(|(entry, _)| entry)) {
+            if self.identity.is_replaced() {
+                break;
+            }
+            // A clock that jumped makes no fact less true: it gets the time of the record before it.
+            if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry), Duration::MAX) {
                 for (_, done) in facts.drain(..) {
                     done(Ok(Seq(last)));
                 }
@@ -176,7 +194,16 @@ impl Writer {
 
     /// Writes all of `entries` in one transaction, and returns once they are durable.
     fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
-        let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
+        self.identity.check()?;
+        self.append(entries, self.clock_tolerance)
+    }
+
+    fn append<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a Entry>,
+        tolerance: Duration,
+    ) -> Result<i64, AuditError> {
+        let head = self.head.clone();
         let result = self.transact(|head, append| {
             for entry in entries {
                 let at_us = not_before(entry.at(), head.at_us, tolerance)?;
@@ -196,7 +223,7 @@ impl Writer {
         }
         let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
         let mut run = 0;
-        let result = self.transact(|head, append| {
+        let written = self.transact(|head, append| {
             let at_us = not_before(opening.at, head.at_us, tolerance)?;
             run = opening.with_record(|record| append(head, record, at_us))?;
             for (number, target) in (1_i64..).zip(targets) {
@@ -216,7 +243,7 @@ impl Writer {
             }
             Ok(())
         });
-        match result {
+        match written.and_then(|()| self.identity.check()) {
             Ok(()) => Ok(Seq(run)),
             Err(error) => {
                 self.head = head;
@@ -245,10 +272,7 @@ impl Writer {
                 head.append(&mut statement, &mut buffer, record, at_us).map_err(failed)
             })?;
         }
-        transaction.commit().map_err(failed)?;
-        // SQLite does not notice that its file was taken away: what it has just called durable is
-        // so only where the name still leads there.
-        self.identity.check()
+        transaction.commit().map_err(failed)
     }
 
     /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a

@@ -75,22 +75,25 @@ impl Context<'_> {
         Err(CommandError::Refused("not confirmed".to_owned()))
     }
 
-    /// What the log at `path` knows to be gone on this host; `None` where it knows of nothing.
-    pub(super) fn known_gone(path: &Path, base_url: &str) -> Result<Option<KnownGone>, CommandError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let reader = AuditReader::open(path)?;
+    /// What the log at `path` knows to have gone on this host behind the record `after`; `None` where
+    /// it knows of nothing.
+    pub(super) fn known_gone(
+        path: &Path,
+        base_url: &str,
+        after: Seq,
+    ) -> Result<Option<KnownGone>, CommandError> {
+        let Some(reader) = AuditReader::open_if_there(path)? else { return Ok(None) };
         if !reader.knows_any_gone(base_url)? {
             return Ok(None);
         }
         let base_url = base_url.to_owned();
         Ok(Some(Box::new(move |name| {
-            reader.known_gone(name.as_str(), &base_url).unwrap_or_else(|error| {
+            let found = reader.known_gone(name.as_str(), &base_url, after).unwrap_or_else(|error| {
                 // Sent rather than skipped: the API has the last word on what is there.
                 tracing::warn!(%error, "the audit log could not be asked what is gone");
                 None
-            })
+            });
+            found.map(|(run, at)| (run, at.to_string()))
         })))
     }
 

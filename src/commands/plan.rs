@@ -10,7 +10,7 @@ use super::{CommandError, execution::Reach};
 use crate::config::find_token;
 use crate::plan::{Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection};
 use crate::report::{grouped, visible};
-use crate::vocabulary::{ExitStatus, Timestamp};
+use crate::vocabulary::{ExitStatus, Seq, Timestamp};
 
 /// What `decom plan` is asked for.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ fn make(
     let protection = context.protection()?;
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log))?;
-    let known_gone = Context::known_gone(log, &place)?;
+    let known_gone = Context::known_gone(log, &place, Seq(0))?;
     let mut selection = Selection::new(targets, Rules { protection, known_gone })?;
     let survey = match &reach {
         Some(reach) => Context::block_on(context.survey(&mut selection, reach, context.guards()))??,

@@ -8,7 +8,7 @@ use super::context::{Context, Shared, VERSION, World, host};
 use super::execution::{Closing, Reach, where_the_log_is};
 use super::survey::Survey;
 use super::{CommandError, intake, run};
-use crate::audit::{AuditLog, AuditReader, OpenRun};
+use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::config::find_token;
 use crate::plan::{ApprovalError, Guards, Rules, Selection, Targets, TargetsBuilder, is_same};
 use crate::report::grouped;
@@ -76,8 +76,9 @@ pub(super) fn carry_on(
         grouped(counts.planned()),
         grouped(counts.of(Outcome::Pending))
     );
-    let rules =
-        Rules { protection: context.protection()?, known_gone: Context::known_gone(&path, &open.base_url)? };
+    // Only what went since the run began: what went before, it was asked to send nevertheless.
+    let known_gone = Context::known_gone(&path, &open.base_url, open.seq)?;
+    let rules = Rules { protection: context.protection()?, known_gone };
     let mut selection = Selection::new(due_targets(&reader, open.seq)?, rules)?;
     let due = selection.counts().due;
     // The share was decided when the run began: what it has deleted since would distort it.
@@ -135,7 +136,7 @@ fn due_targets(reader: &AuditReader, run: Seq) -> Result<Targets, CommandError> 
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
     let mut after = 0;
     loop {
-        let page = reader.due(run, after, PAGE)?;
+        let page = reader.due(run, DuePart::All, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(builder.finish()?) };
         after = last.number;
         for target in page {
@@ -154,15 +155,17 @@ async fn skip_what_must_not_be_sent(
 ) -> Result<(), CommandError> {
     let mut after = 0;
     loop {
-        let page = reader.due(run, after, PAGE)?;
+        let page = reader.due(run, DuePart::All, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.number;
         for target in &page {
             let Some((reason, message)) = rules.skip(&target.name) else { continue };
+            // "Skipped" says that it was never sent.
+            let was_sent = reason == SkipReason::Protected && target.doubted;
             let settlement = Settlement {
                 target: target.seq,
                 at: context.world.clock.timestamp(),
-                outcome: Outcome::Skipped,
+                outcome: if was_sent { Outcome::Unknown } else { Outcome::Skipped },
                 evidence: match reason {
                     SkipReason::Protected => Evidence::Rule,
                     SkipReason::AlreadyDeleted => Evidence::AuditLog,

@@ -13,7 +13,7 @@ use super::{CommandError, resume};
 use crate::audit::{AuditReader, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Approval, ApprovalCheck, PlanRefusal, Rules, SavedPlan, Selection};
-use crate::vocabulary::{DatasourceName, ExitStatus};
+use crate::vocabulary::{DatasourceName, ExitStatus, Seq};
 
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
@@ -186,11 +186,10 @@ fn interrupted(
     targets: &str,
     base_url: &str,
 ) -> Result<Option<OpenRun>, CommandError> {
-    let path = &context.settings.audit.db;
-    if !path.exists() {
-        return Ok(None);
+    match AuditReader::open_if_there(&context.settings.audit.db)? {
+        Some(reader) => Ok(reader.open_run_of(targets, base_url)?),
+        None => Ok(None),
     }
-    Ok(AuditReader::open(path)?.open_run_of(targets, base_url)?)
 }
 
 /// Shows, guards, confirms, begins and executes the job that `make` makes of the rules.
@@ -203,7 +202,8 @@ pub(super) fn begin(
     let path = &context.settings.audit.db;
     // Held from here on, so that nobody else deletes between what is shown and what is done.
     let log = context.open_log(path)?;
-    let known_gone = if again { None } else { Context::known_gone(path, reach.api.base_url.as_str())? };
+    let known_gone =
+        if again { None } else { Context::known_gone(path, reach.api.base_url.as_str(), Seq(0))? };
     let mut job = make(Rules { protection: context.protection()?, known_gone })?;
     let due = job.selection.counts().due;
     let host = reach.api.base_url.host();

@@ -52,6 +52,7 @@ impl Context<'_> {
         let pacer = Pacer::new(reach.rate, PaceOptions::default());
         let clock = self.world.clock.clone();
         let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
+        let mut failure = None;
         let preview = match lister.datasources().await {
             Ok(datasources) => {
                 let dependants = lister.datamarts().await.map_err(|error| {
@@ -62,11 +63,18 @@ impl Context<'_> {
             }
             Err(error) => {
                 tracing::warn!(%error, "what exists is not known before the run");
+                failure = Some(error.to_string());
                 None
             }
         };
         let extent = Extent { due: selection.counts().due, listing: preview.as_ref().map(Preview::extent) };
-        Ok(Survey { preview, refusals: guards.refusals(extent), guards, asked: true })
+        let mut refusals = guards.refusals(extent);
+        for refusal in &mut refusals {
+            if let Refusal::NoListing { why, .. } = refusal {
+                why.clone_from(&failure);
+            }
+        }
+        Ok(Survey { preview, refusals, guards, asked: true })
     }
 
     /// What a run over `selection` would do, for people and machines.

@@ -1,5 +1,7 @@
 //! The names of the settings: in the file, in the environment, on the command line.
 
+use figment::value::Dict;
+
 /// The flags that set something, and the setting that each sets.
 pub const FLAGS: &[(&str, &str)] = &[
     ("audit-db", "audit.db"),
@@ -30,6 +32,13 @@ pub const FLAGS: &[(&str, &str)] = &[
 /// Variables that begin with `DECOM_` and are no settings.
 const OTHER_VARIABLES: &[&str] = &["DECOM_CONFIG", "DECOM_NO_LISTING_CHECK"];
 
+/// All settings, as `section.key`.
+pub(super) fn paths(defaults: &Dict) -> impl Iterator<Item = String> + '_ {
+    defaults.iter().flat_map(|(section, settings)| {
+        settings.as_dict().into_iter().flatten().map(move |(key, _)| format!("{section}.{key}"))
+    })
+}
+
 /// The variables that may set `key`: with its section, and like its flag.
 pub(super) fn variables(key: &str) -> Vec<String> {
     let upper = |name: &str| format!("DECOM_{}", name.replace(['.', '-'], "_").to_ascii_uppercase());
@@ -40,12 +49,13 @@ pub(super) fn variables(key: &str) -> Vec<String> {
 }
 
 /// Whether `variable` is nobody's slip: it has another use here, or Kubernetes made it for a
-/// service that is called `decom`.
+/// service that is called `decom`, or `decom-` and something.
 pub(super) fn is_foreign(variable: &str) -> bool {
     OTHER_VARIABLES.contains(&variable)
-        || variable.starts_with("DECOM_SERVICE_")
-        || variable == "DECOM_PORT"
-        || variable.starts_with("DECOM_PORT_")
+        || variable.ends_with("_SERVICE_HOST")
+        || variable.contains("_SERVICE_PORT")
+        || variable.ends_with("_PORT")
+        || variable.contains("_PORT_")
 }
 
 /// The candidate that is most like `word`, where one is like it at all.

@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Provider};
-use toml_edit::{ImDocument, Item};
 
-use super::keys::{FLAGS, is_foreign, nearest, variables};
+use super::file::places;
+use super::keys::{FLAGS, is_foreign, nearest, paths, variables};
 use super::{ConfigError, DEFAULTS};
 
 /// The environment, as it was when the program started, or as a test makes it.
@@ -48,14 +49,21 @@ pub(super) fn lay(
     environment: &Environment,
     flags: &FlagValues,
 ) -> Result<Figment, ConfigError> {
-    let mut layers = Figment::from(Named::new("config/default.toml", toml(DEFAULTS)?));
+    let mut layers =
+        Figment::from(Named::new("config/default.toml", Serialized::from(dict(DEFAULTS)?, Profile::Default)));
     let defaults = layers.data().map_err(|error| wrong_kind(&error))?;
     let defaults = defaults.into_values().next().unwrap_or_default();
     if let Some(path) = file {
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        check_keys(path, &text, &defaults)?;
-        layers = layers.merge(Named::new(path.display().to_string(), toml(&text)?));
+        let placed = places(path, &text, &defaults)?;
+        let values = dict(&text)?;
+        for (setting, place) in placed {
+            let (section, key) = setting.split_once('.').unwrap_or_default();
+            if let Some(value) = values.get(section).and_then(|s| s.as_dict()?.get(key)) {
+                layers = layers.merge(Named::new(place, Serialized::default(&setting, value)));
+            }
+        }
     }
     check_variables(environment, &defaults)?;
     for (section, settings) in &defaults {
@@ -105,11 +113,7 @@ fn over(
             all.extend(words.iter().cloned());
             Value::from(all)
         }
-        Value::Bool(..) => match last {
-            "true" | "1" | "yes" => Value::from(true),
-            "false" | "0" | "no" => Value::from(false),
-            _ => return Err(wrong("`true` or `false`")),
-        },
+        Value::Bool(..) => Value::from(truth(last).ok_or_else(|| wrong("`true` or `false`"))?),
         Value::Num(_, number) if number.to_f64().is_some() && number.to_u128().is_none() => {
             Value::from(last.parse::<f64>().map_err(|_| wrong("a number"))?)
         }
@@ -119,22 +123,41 @@ fn over(
     Ok(layers.merge(Named::new(place, Serialized::default(path, value))))
 }
 
+/// What a text says of a switch.
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" | "yes" => Some(true),
+        "false" | "0" | "no" => Some(false),
+        _ => None,
+    }
+}
+
 /// The variable that sets `path`, and its value. An empty one counts as not set.
 fn variable<'a>(environment: &'a Environment, path: &str) -> Result<Option<(String, &'a str)>, ConfigError> {
     let mut found: Option<(String, &str)> = None;
-    let mut names = variables(path);
-    if path == "safety.listing_check"
-        && environment.get("DECOM_NO_LISTING_CHECK")?.is_some_and(|v| v == "true" || v == "1")
-    {
-        return Ok(Some((std::mem::take(&mut names[0]), "false")));
+    let mut note = |name: String, text| match &found {
+        Some((first, other)) if *other != text && truth(other).is_none_or(|it| truth(text) != Some(it)) => {
+            Err(ConfigError::SetTwice { first: first.clone(), second: name })
+        }
+        _ => {
+            found = Some((name, text));
+            Ok(())
+        }
+    };
+    for name in variables(path) {
+        if let Some(text) = environment.get(&name)?.filter(|text| !text.is_empty()) {
+            note(name, text)?;
+        }
     }
-    for name in names {
-        let Some(text) = environment.get(&name)?.filter(|text| !text.is_empty()) else { continue };
-        match &found {
-            Some((first, other)) if *other != text => {
-                return Err(ConfigError::SetTwice { first: first.clone(), second: name });
-            }
-            _ => found = Some((name, text)),
+    // Named like its flag, which says the opposite of the setting.
+    if path == "safety.listing_check" {
+        let name = "DECOM_NO_LISTING_CHECK".to_owned();
+        if let Some(text) = environment.get(&name)?.filter(|text| !text.is_empty()) {
+            let Some(no) = truth(text) else {
+                let why = format!("`{text}` is not `true` or `false`");
+                return Err(ConfigError::WrongKind { place: name, key: path.to_owned(), why });
+            };
+            note(name, if no { "false" } else { "true" })?;
         }
     }
     Ok(found)
@@ -146,75 +169,25 @@ fn check_variables(environment: &Environment, defaults: &Dict) -> Result<(), Con
     let known: Vec<String> = paths(defaults).flat_map(|path| variables(&path)).collect();
     for name in environment.names().filter(|name| name.starts_with("DECOM_")) {
         if !is_foreign(name) && !known.iter().any(|known| known == name) {
-            return Err(ConfigError::UnknownKey {
-                place: "the environment".to_owned(),
-                key: name.to_owned(),
-                nearest: nearest(name, known.iter().map(String::as_str)),
-            });
+            let nearest = match name {
+                // A token that lands in the setting with the nearest name would be recorded.
+                "DECOM_TOKEN" => Some("DATABRAIN_TOKEN".to_owned()),
+                "DECOM_TOKEN_FILE" => Some("DATABRAIN_TOKEN_FILE".to_owned()),
+                _ => nearest(name, known.iter().map(String::as_str)),
+            };
+            let place = "the environment".to_owned();
+            return Err(ConfigError::UnknownKey { place, key: name.to_owned(), nearest });
         }
     }
     Ok(())
 }
 
-fn paths(defaults: &Dict) -> impl Iterator<Item = String> + '_ {
-    defaults.iter().flat_map(|(section, settings)| {
-        settings.as_dict().into_iter().flatten().map(move |(key, _)| format!("{section}.{key}"))
-    })
-}
-
-/// Checks that every key of the file is a setting, and that the file is TOML at all.
-fn check_keys(path: &Path, text: &str, defaults: &Dict) -> Result<(), ConfigError> {
-    let document = ImDocument::parse(text).map_err(|error| {
-        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-        ConfigError::Syntax { path: path.to_owned(), line, column, why: error.message().trim().to_owned() }
-    })?;
-    let unknown = |at: usize, key: String, nearest| {
-        let (line, column) = position(text, at);
-        let place = format!("{}, line {line}, column {column}", path.display());
-        Err(ConfigError::UnknownKey { place, key, nearest })
-    };
-    let start = |key: &toml_edit::Key| key.span().map_or(0, |span| span.start);
-    for (section, item) in document.iter() {
-        let at = document.key(section).map_or(0, start);
-        let Some(settings) = defaults.get(section).and_then(Value::as_dict) else {
-            // A setting without its section is the likeliest slip.
-            let whole =
-                paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, key)| key == section));
-            let near = whole.or_else(|| nearest(section, defaults.keys().map(String::as_str)));
-            return unknown(at, section.to_owned(), near);
-        };
-        let Some(table) = Item::as_table_like(item) else {
-            let near = settings.keys().next().map(|key| format!("{section}.{key}"));
-            return unknown(at, section.to_owned(), near);
-        };
-        for (key, _) in table.iter() {
-            if !settings.contains_key(key) {
-                let at = table.key(key).map_or(at, start);
-                let near =
-                    nearest(key, settings.keys().map(String::as_str)).map(|key| format!("{section}.{key}"));
-                let elsewhere =
-                    || paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, k)| k == key));
-                return unknown(at, format!("{section}.{key}"), near.or_else(elsewhere));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    (line, column)
-}
-
-fn toml(text: &str) -> Result<impl Provider + use<>, ConfigError> {
-    let dict: Dict = Toml::from_str(text).map_err(|error| ConfigError::WrongKind {
+fn dict(text: &str) -> Result<Dict, ConfigError> {
+    Toml::from_str(text).map_err(|error| ConfigError::WrongKind {
         place: "configuration".to_owned(),
         key: String::new(),
         why: error.to_string(),
-    })?;
-    Ok(Serialized::from(dict, Profile::Default))
+    })
 }
 
 /// What figment found wrong with a value, as an error of ours.
@@ -224,7 +197,22 @@ pub(super) fn wrong_kind(error: &figment::Error) -> ConfigError {
     ConfigError::WrongKind {
         place: error.metadata.as_ref().map_or_else(|| "configuration".to_owned(), |m| m.name.to_string()),
         key: error.path.join("."),
-        why: error.kind.to_string(),
+        why: match &error.kind {
+            Kind::InvalidType(found, expected) => format!("{} is needed, not {found}", in_words(expected)),
+            other => other.to_string(),
+        },
+    }
+}
+
+/// A type as serde names it, in the user's words.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "i64" => "a whole number",
+        "f64" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a string" => "a text in quotes",
+        "a sequence" => "a list such as [\"one\", \"two\"]",
+        other => other,
     }
 }
 

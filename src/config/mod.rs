@@ -1,6 +1,7 @@
 //! The configuration: flag > environment > file > defaults, resolved once into valid settings.
 
 mod error;
+mod file;
 mod keys;
 mod layers;
 mod settings;

@@ -303,7 +303,7 @@ impl Written {
                         return Err(places.invalid("log.format", other, "it is `auto`, `text` or `json`"));
                     }
                 },
-                level: self.log.level,
+                level: places.level(self.log.level)?,
                 dir: places.path(&self.log.dir),
             },
         })
@@ -377,6 +377,20 @@ impl Places<'_> {
     #[expect(clippy::unused_self, reason = "reads like its siblings")]
     fn path(&self, value: &str) -> Option<PathBuf> {
         (!value.is_empty()).then(|| PathBuf::from(value))
+    }
+
+    /// A filter of the log. A word alone that is no level would be taken for a module, and silence
+    /// everything else.
+    fn level(&self, value: String) -> Result<String, ConfigError> {
+        let level = |word: &str| {
+            ["off", "error", "warn", "info", "debug", "trace"].iter().any(|it| it.eq_ignore_ascii_case(word))
+        };
+        let words = value.split(',').map(str::trim);
+        if words.clone().any(|word| !word.is_empty() && !word.contains(['=', '[']) && !level(word)) {
+            let why = "write a level such as `info`, or a filter such as `info,decom=debug`";
+            return Err(self.invalid("log.level", value.escape_debug(), why));
+        }
+        Ok(value)
     }
 
     /// A text of one line, as it goes into the log and on paper.

@@ -53,6 +53,8 @@ pub enum Refusal {
     NoListing {
         /// The share that is allowed, in percent.
         max: f64,
+        /// Why the listing could not be read, where that is known.
+        why: Option<String>,
     },
 }
 
@@ -72,7 +74,7 @@ impl Guards {
         }
         if self.need_listing() && extent.due > 0 {
             match extent.listing {
-                None => refusals.push(Refusal::NoListing { max: self.max_share }),
+                None => refusals.push(Refusal::NoListing { max: self.max_share, why: None }),
                 Some(ListingExtent { exist, due }) if share(due, exist) > self.max_share => {
                     refusals.push(Refusal::TooLargeAShare { due, exist, max: self.max_share });
                 }
@@ -111,9 +113,10 @@ impl fmt::Display for Refusal {
                 "{due} of the {exist} datasources that exist would be deleted ({:.1} %), and one run may delete {max} %; raise it with --max-share",
                 share(*due, *exist)
             ),
-            Self::NoListing { max } => write!(
+            Self::NoListing { max, why } => write!(
                 f,
-                "one run may delete {max} % of all that exist, and the listing that tells how many that is could not be read; --max-share 100 switches this guard off"
+                "one run may delete {max} % of all that exist, and how many exist is not known: {}; mend that, or switch this guard off with --max-share 100",
+                why.as_deref().unwrap_or("the listing was not read")
             ),
         }
     }

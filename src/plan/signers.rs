@@ -24,12 +24,11 @@ impl AllowedSigner {
     /// Reads a line. What is wrong with it, in words, where it is none.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
         let (principals, rest) = word(line).ok_or("there are no principals")?;
-        let (options, key) = match public_key(rest) {
-            Ok(key) => ("", key),
-            Err(_) => {
-                let (options, key) = word(rest).ok_or("there is no key")?;
-                (options, public_key(key)?)
-            }
+        let (options, key) = if let Ok(key) = public_key(rest) {
+            ("", key)
+        } else {
+            let (options, key) = word(rest).ok_or("there is no key")?;
+            (options, public_key(key)?)
         };
         let principals = principals.trim_matches('"').split(',').map(str::to_owned).collect();
         let mut signer = Self {

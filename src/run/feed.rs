@@ -1,11 +1,11 @@
 //! Hands out the targets that are due, page by page from the audit log, so that memory does not
-//! grow with their number.
+//! grow with their number. Those whose attempts were in doubt when a process died come first.
 
 use std::collections::VecDeque;
 
 use tokio::sync::Mutex;
 
-use crate::audit::{AuditError, AuditReader};
+use crate::audit::{AuditError, AuditReader, DuePart};
 use crate::vocabulary::{Seq, Target};
 
 /// How many targets are read at once.
@@ -20,6 +20,8 @@ pub(super) struct Feed {
 struct State {
     reader: AuditReader,
     page: VecDeque<Target>,
+    /// Which targets the pages are read from.
+    part: DuePart,
     /// The number of the last target that was read.
     after: u64,
     at_end: bool,
@@ -29,19 +31,19 @@ struct State {
 }
 
 impl Feed {
-    /// Begins with the first target of `run` that is due.
-    pub(super) fn new(run: Seq, reader: AuditReader) -> Self {
-        Self {
-            run,
-            state: Mutex::new(State {
-                reader,
-                page: VecDeque::new(),
-                after: 0,
-                at_end: false,
-                handed_out: 0,
-                limit: u64::MAX,
-            }),
-        }
+    /// Begins with the first target of `run` that is in doubt, or due.
+    pub(super) fn new(run: Seq, reader: AuditReader) -> Result<Self, AuditError> {
+        let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
+        let state = State {
+            reader,
+            page: VecDeque::new(),
+            part,
+            after: 0,
+            at_end: false,
+            handed_out: 0,
+            limit: u64::MAX,
+        };
+        Ok(Self { run, state: Mutex::new(state) })
     }
 
     /// The next target; `None` when all were handed out.
@@ -50,10 +52,13 @@ impl Feed {
         if state.handed_out >= state.limit {
             return Ok(None);
         }
-        if state.page.is_empty() && !state.at_end {
-            let page = state.reader.due(self.run, state.after, PAGE)?;
-            state.at_end = page.is_empty();
-            state.after = page.last().map_or(state.after, |target| target.number);
+        while state.page.is_empty() && !state.at_end {
+            let page = state.reader.due(self.run, state.part, state.after, PAGE)?;
+            match (page.last(), state.part) {
+                (Some(last), _) => state.after = last.number,
+                (None, DuePart::InDoubt) => (state.part, state.after) = (DuePart::Others, 0),
+                (None, _) => state.at_end = true,
+            }
             state.page = page.into();
         }
         let next = state.page.pop_front();

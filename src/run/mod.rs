@@ -159,7 +159,7 @@ pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunR
             run_id,
         },
     )?;
-    let feed = Arc::new(Feed::new(run, reader));
+    let feed = Arc::new(Feed::new(run, reader)?);
     let engine = Engine {
         limits,
         counts,

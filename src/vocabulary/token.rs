@@ -9,6 +9,9 @@ use sha2::Sha256;
 /// What stands in place of the token where somebody echoes it.
 const REDACTED: &str = "[token]";
 
+/// The shortest beginning of the token that is one, at the end of a text that may have been cut.
+const SHORTEST_PART: usize = 4;
+
 /// A service token. Wiped from memory when dropped, and never shown.
 #[derive(Clone)]
 pub struct Token(SecretString);
@@ -57,10 +60,19 @@ impl Token {
         })
     }
 
-    /// `text` without the token: a server may echo it.
+    /// `text` without the token: a server may echo it. Where the text ends, with or without `…`, in
+    /// the middle of the token, the part of it goes as well.
     #[must_use]
     pub fn redact(&self, text: String) -> String {
-        if text.contains(self.expose()) { text.replace(self.expose(), REDACTED) } else { text }
+        let token = self.expose();
+        let mut text = if text.contains(token) { text.replace(token, REDACTED) } else { text };
+        let (kept, dots) = text.strip_suffix('…').map_or((text.as_str(), ""), |kept| (kept, "…"));
+        // Visible ASCII characters only, so it can be cut anywhere.
+        let part = (SHORTEST_PART..token.len()).rev().find(|length| kept.ends_with(&token[..*length]));
+        if let Some(length) = part {
+            text = format!("{}{REDACTED}{dots}", &kept[..kept.len() - length]);
+        }
+        text
     }
 }
 
@@ -84,4 +96,28 @@ pub enum TokenError {
         /// What it is, in words.
         what: &'static str,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redacts_the_whole_token_and_a_part_of_it_where_the_text_was_cut() {
+        let token = Token::new("dbn_live_abc").unwrap();
+        for (text, redacted) in [
+            ("nothing", "nothing"),
+            ("", ""),
+            ("a dbn_live_abc b dbn_live_abcd", "a [token] b [token]d"),
+            ("dbn_live_abc", "[token]"),
+            ("it was dbn_live_ab", "it was [token]"),
+            ("it was dbn_live_ab…", "it was [token]…"),
+            ("it was dbn_", "it was [token]"),
+            ("it was dbn", "it was dbn"),
+            ("dbn_live_ab, not at the end", "dbn_live_ab, not at the end"),
+            ("é…", "é…"),
+        ] {
+            assert_eq!(token.redact(text.to_owned()), redacted, "{text}");
+        }
+    }
 }

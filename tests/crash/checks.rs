@@ -42,6 +42,9 @@ pub fn at_any_instant(
     if now.sent_after_outcome > 0 {
         wrong.push(format!("{} attempts were begun for settled targets", now.sent_after_outcome));
     }
+    if now.unsettling > 0 {
+        wrong.push(format!("{} clear answers are recorded without an outcome", now.unsettling));
+    }
     if now.odd_targets > 0 {
         wrong.push(format!("{} targets have more than one outcome", now.odd_targets));
     }

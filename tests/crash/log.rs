@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub in_doubt: u64,
     /// Attempts that were begun although their target was settled.
     pub sent_after_outcome: u64,
+    /// Clear answers that settled nothing.
+    pub unsettling: u64,
     /// Targets with more or less than one place in the view `results`.
     pub odd_targets: u64,
 }
@@ -86,6 +88,7 @@ fn read(log: &Connection) -> rusqlite::Result<Result<Snapshot, String>> {
         results: Vec::new(),
         in_doubt: 0,
         sent_after_outcome: 0,
+        unsettling: 0,
         odd_targets: 0,
     };
     if empty {
@@ -136,6 +139,10 @@ fn read(log: &Connection) -> rusqlite::Result<Result<Snapshot, String>> {
     snapshot.sent_after_outcome = number(
         "SELECT count(*) FROM record s JOIN record o ON o.target = s.target AND o.outcome IS NOT NULL
           WHERE s.kind = 'send' AND s.seq > o.seq",
+    )?;
+    snapshot.unsettling = number(
+        "SELECT count(*) FROM record WHERE kind = 'answer' AND outcome IS NULL
+            AND verdict IN ('deleted', 'not_found', 'in_use', 'rejected')",
     )?;
     snapshot.odd_targets = number(
         "SELECT count(*) FROM (SELECT t.seq FROM record t

@@ -45,8 +45,8 @@ enum Ended {
     Exited(i32),
 }
 
-fn setting(random: &mut StdRng) -> Setting {
-    let (targets, salt) = (random.random_range(60..400), random.random::<u32>());
+fn setting(random: &mut StdRng, round: u64) -> Setting {
+    let (targets, salt) = (random.random_range(40..300), random.random::<u32>());
     let faults = [
         // Everything at once.
         "http500=4%,http500-after=4%,http502-html=2%,http503=2%,drop-before=4%,drop-after=4%,\
@@ -61,9 +61,10 @@ fn setting(random: &mut StdRng) -> Setting {
     Setting {
         names: (0..targets).map(|number| format!("tenant-{salt:08x}/db {number}")).collect(),
         concurrency: [1, 2, 4, 8, 16, 48][random.random_range(0..6)],
-        max_attempts: random.random_range(2..6),
+        max_attempts: random.random_range(2..5),
         listing_check: random.random_bool(0.8),
-        faults: faults[random.random_range(0..faults.len())].to_owned(),
+        // In turn, so that a short round meets them all.
+        faults: faults[usize::try_from(round).unwrap() % faults.len()].to_owned(),
         latency: Duration::from_micros(random.random_range(0..4000)),
         seed: random.random(),
     }
@@ -71,13 +72,13 @@ fn setting(random: &mut StdRng) -> Setting {
 
 /// Plays one round and adds what it showed to `report`.
 pub fn play(random: &mut StdRng, report: &mut Report) {
-    let setting = setting(random);
+    let setting = setting(random, report.rounds);
     let mut folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (log, account_path) = (path("audit.db"), path("requests.jsonl"));
     // A copy: nothing that is built meanwhile can change what is tested.
     let program = path("decom");
-    std::fs::copy(env!("CARGO_BIN_EXE_decom"), &program).unwrap();
+    std::fs::copy(super::program(), &program).unwrap();
     std::fs::write(path("names.csv"), format!("name\n{}\n", setting.names.join("\n"))).unwrap();
     std::fs::write(path("config.toml"), config(&setting)).unwrap();
     let emulator = Emulator::start(EmulatorOptions {
@@ -95,10 +96,11 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
     let finished = loop {
         let begun = before.as_ref().is_some_and(|log| log.runs > 0);
         let command = if begun && random.random_bool(0.5) { "resume" } else { "run" };
-        let instant = if random.random_bool(0.5) {
-            Instantly::After(Duration::from_micros(random.random_range(0..250_000)))
-        } else {
-            Instantly::AfterRequests(random.random_range(0..=setting.names.len() as u64 / 4))
+        let instant = match random.random_range(0..5) {
+            // While it opens the log, continues or begins a run.
+            0 => Instantly::After(Duration::from_micros(random.random_range(0..30_000))),
+            1 | 2 => Instantly::After(Duration::from_micros(random.random_range(0..250_000))),
+            _ => Instantly::AfterRequests(random.random_range(0..=setting.names.len() as u64 / 4)),
         };
         let child = start(&program, folder.path(), command, &emulator, &setting);
         let ended = kill(child, &instant, &emulator);
@@ -109,6 +111,7 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
         let requests = account::requests(&account_path);
         if !log.exists() {
             wrong.extend(requests.first().map(|request| format!("{} was sent without a log", request.id)));
+            assert!(processes < MOST_PROCESSES, "no process gets as far as a log");
             continue;
         }
         let now = match snapshot(&log) {
@@ -224,7 +227,11 @@ fn kill(mut child: Child, instant: &Instantly, emulator: &Emulator) -> Ended {
             child.wait().unwrap();
             return Ended::Exited(-2);
         }
-        std::thread::sleep(Duration::from_micros(200));
+        match instant {
+            Instantly::After(_) => std::thread::sleep(Duration::from_micros(200)),
+            // Without a pause, to strike while that request is still being answered.
+            Instantly::AfterRequests(_) => std::thread::yield_now(),
+        }
     }
 }
 

@@ -9,8 +9,25 @@
 
 mod approvals;
 mod bad_input;
+mod configuration;
+mod doubt;
 mod emulated;
+mod fail_closed;
+mod guards;
 mod layers;
+mod pace;
 mod plan_runs;
+mod readme;
+mod records;
+mod refused_logs;
+mod rehearsal;
 mod reports;
+mod resuming;
+mod secrets;
+mod settling;
+mod signals;
 mod support;
+mod tls;
+mod verdict_table;
+mod verdicts;
+mod wal_order;

@@ -24,11 +24,10 @@ const AWKWARD: &[&str] = &[
 /// A log with one run: what is awkward is not there, one name is protected, one has no history.
 fn estate() -> Estate {
     let estate = Estate::of(&["acme", "globex", "prod-1", "other", "more"]);
-    let mut rows = String::from("name,reason,ticket\nacme,contract ended,OFF-1\nglobex,,\nprod-1,,\n");
-    for name in AWKWARD {
-        rows.push_str(&format!("\"{}\",,\n", name.replace('"', "\"\"")));
-    }
-    estate.sandbox.file("names.csv", rows);
+    let awkward: Vec<_> =
+        AWKWARD.iter().map(|name| format!("\"{}\",,\n", name.replace('"', "\"\""))).collect();
+    let plain = "name,reason,ticket\nacme,contract ended,OFF-1\nglobex,,\nprod-1,,\n";
+    estate.sandbox.file("names.csv", format!("{plain}{}", awkward.concat()));
     let flags = ["run", "names.csv", "--yes", "--protect", "prod-*", "--concurrency", "1"];
     let audit = ["--reason", "=1+1", "--ticket", "OFF|7", "--operator", "ann"];
     let said = said(&mut estate.decom(&[&flags[..], &audit].concat()));
@@ -91,7 +90,7 @@ fn a_report_as_text() {
           skipped              1   not sent
                               ──
           planned             10
-        "#)
+        "#);
     });
 }
 
@@ -140,7 +139,7 @@ fn a_report_as_markdown() {
     | 8 | a\|b \*c\* \[d\](http://e) \<i\> | not\_found | Datasource not found |
     | 9 | invoice\\u{202e}fdp.exe | not\_found | Datasource not found |
     | 10 | comma, "quote" | not\_found | Datasource not found |
-    "#)
+    "#);
     });
 }
 

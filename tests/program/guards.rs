@@ -1,0 +1,303 @@
+//! What keeps a run from deleting more than was meant: guards, protection, confirmation, the dry
+//! run, and the log's own memory of what is gone.
+
+use insta::assert_snapshot;
+
+use crate::emulated::{Estate, Said, message, said};
+use crate::support::{TOKEN, column};
+
+/// An API with `names` and as many others, and a list of the names.
+fn estate(names: &[&str]) -> Estate {
+    let others: Vec<_> = (0..names.len()).map(|number| format!("other-{number}")).collect();
+    let all: Vec<_> = names.iter().copied().chain(others.iter().map(String::as_str)).collect();
+    let estate = Estate::of(&all);
+    list(&estate, names);
+    estate
+}
+
+/// Writes the list of names that the next run is given.
+fn list(estate: &Estate, names: &[&str]) {
+    estate.sandbox.file("names.csv", format!("name\n{}\n", names.join("\n")));
+}
+
+/// `decom run` of the list with `--yes` and these flags.
+fn run(estate: &Estate, flags: &[&str]) -> Said {
+    said(&mut estate.decom(&[&["run", "names.csv", "--yes"], flags].concat()))
+}
+
+/// The same, refused by a guard: exit code 3, no DELETE, no run.
+fn refused(estate: &Estate, flags: &[&str]) -> String {
+    let said = run(estate, flags);
+    assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{said:?}");
+    assert_eq!(estate.deletes(), [], "something was sent");
+    assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0], "a run was begun");
+    message(&said).to_owned()
+}
+
+/// The names that were deleted, sorted.
+fn deleted(estate: &Estate) -> Vec<String> {
+    let mut names: Vec<_> =
+        estate.deletes().into_iter().filter(|(_, gone)| *gone).map(|(name, _)| name).collect();
+    names.sort();
+    names
+}
+
+/// What the log says of the targets of all its runs.
+fn results(estate: &Estate) -> Vec<String> {
+    let all =
+        "SELECT datasource || ' ' || outcome || ' ' || coalesce(detail, '') FROM results ORDER BY rowid";
+    column(&estate.sandbox.log(), &all.replace("rowid", "finished_at, target"))
+        .iter()
+        .map(|row| row.trim_end().to_owned())
+        .collect()
+}
+
+#[test]
+fn more_than_one_run_may_delete() {
+    let estate = estate(&["a", "b", "c"]);
+    assert_snapshot!(refused(&estate, &["--max-deletes", "2"]), @"3 datasources are to be deleted, and one run may delete 2; raise it with --max-deletes 3; nothing was sent");
+    let by_default = Estate::of(&["other"]);
+    let names: Vec<_> = (0..501).map(|number| number.to_string()).collect();
+    list(&by_default, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_snapshot!(refused(&by_default, &[]), @"501 datasources are to be deleted, and one run may delete 500; raise it with --max-deletes 501; nothing was sent");
+
+    assert_eq!(run(&estate, &["--max-deletes", "3"]).code, 0);
+    assert_eq!(deleted(&estate), ["a", "b", "c"]);
+}
+
+#[test]
+fn only_what_is_sent_counts() {
+    let estate = estate(&["a", "b", "c"]);
+    assert_eq!(run(&estate, &["--max-deletes", "2", "--protect", "c"]).code, 1);
+    assert_eq!(deleted(&estate), ["a", "b"]);
+}
+
+#[test]
+fn a_larger_share_than_one_run_may_delete() {
+    // Two of four are 50 %, which is the most by default.
+    let half = estate(&["a", "b"]);
+    assert_eq!(run(&half, &[]).code, 0);
+
+    let more = Estate::of(&["a", "b", "other"]);
+    list(&more, &["a", "b"]);
+    assert_snapshot!(refused(&more, &[]), @"2 of the 3 datasources that exist would be deleted (66.7 %), and one run may delete 50 %; raise it with --max-share; nothing was sent");
+    assert_eq!(run(&more, &["--max-share", "66.7"]).code, 0);
+    assert_eq!(deleted(&more), ["a", "b"]);
+
+    let all = Estate::of(&["a", "b"]);
+    list(&all, &["a", "b"]);
+    assert_snapshot!(refused(&all, &["--max-deletes", "1"]), @"2 datasources are to be deleted, and one run may delete 1; raise it with --max-deletes 2; 2 of the 2 datasources that exist would be deleted (100.0 %), and one run may delete 50 %; raise it with --max-share; nothing was sent");
+    assert_eq!(run(&all, &["--max-share", "100"]).code, 0);
+}
+
+#[test]
+fn only_what_exists_has_a_share() {
+    // One of three that exist: that the list is long makes it no larger.
+    let estate = Estate::of(&["a", "other", "more"]);
+    list(&estate, &["a", "x", "y", "z"]);
+    assert_eq!(run(&estate, &["--max-share", "34", "--ignore-not-found"]).code, 0);
+    assert_eq!(deleted(&estate), ["a"]);
+}
+
+#[test]
+fn without_a_listing_there_is_no_share_and_no_run() {
+    let estate = estate(&["a"]);
+    let mut command = estate.decom(&["run", "names.csv", "--yes"]);
+    let said = said(command.env("DATABRAIN_TOKEN", "dbn_live_wrong"));
+    assert_eq!(said.code, 3, "{said:?}");
+    assert_eq!(estate.deletes(), []);
+    assert_snapshot!(message(&said), @"one run may delete 50 % of all that exist, and how many exist is not known: cannot read the list of datasources: the API answered 401 Unauthorized; mend that, or switch this guard off with --max-share 100; nothing was sent");
+}
+
+#[test]
+fn what_is_protected_is_skipped_and_listed() {
+    let estate = estate(&["acme", "prod-1", "Prod-2", "prod", "[x]"]);
+    let said = run(&estate, &["--protect", "prod-*", "--protect", "[[]x]"]);
+    assert_eq!(said.code, 1, "protected names are exceptions: {said:?}");
+    assert_eq!(deleted(&estate), ["Prod-2", "acme", "prod"], "case counts, and the whole name does");
+    let mut skipped = results(&estate);
+    skipped.retain(|result| result.contains("skipped"));
+    assert_eq!(skipped, ["prod-1 skipped protected", "[x] skipped protected"]);
+    let listed = said.stdout.lines().find(|line| line.contains("prod-1")).unwrap();
+    assert_eq!(listed.trim(), "skipped    prod-1  protected; matches the protected pattern `prod-*`");
+}
+
+#[test]
+fn a_run_of_nothing_but_protected_names_sends_nothing() {
+    let estate = estate(&["acme", "globex"]);
+    assert_eq!(run(&estate, &["--protect", "*", "--no-listing-check"]).code, 1);
+    assert_eq!(estate.emulator.tally().requests, 0);
+}
+
+#[test]
+fn nobody_to_ask_means_no() {
+    let estate = estate(&["acme"]);
+    let said = said(estate.decom(&["run", "names.csv"]).write_stdin("delete 1 on 127.0.0.1\nyes\ny\n"));
+    assert_eq!(said.code, 3, "{said:?}");
+    assert_snapshot!(message(&said), @"nobody can be asked without a terminal; confirm with --yes; nothing was sent");
+    assert_eq!(estate.deletes(), []);
+    assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0]);
+}
+
+#[test]
+fn a_dry_run_looks_like_one_and_deletes_nothing() {
+    let estate = estate(&["acme", "globex", "prod-1"]);
+    // Without --yes: there is nothing to confirm.
+    for flags in [&["--dry-run"][..], &["--dry-run", "--yes"]] {
+        let arguments = [&["run", "names.csv", "--protect", "prod-*"], flags].concat();
+        let said = said(&mut estate.decom(&arguments));
+        assert_eq!((said.code, said.stdout.as_str()), (0, "(dry run) nothing was sent; a run would start\n"));
+        let shown: Vec<_> = said.stderr.lines().filter(|line| !line.starts_with('{')).collect();
+        assert!(shown.iter().all(|line| line.starts_with("(dry run) ")), "{shown:?}");
+        assert!(
+            shown.contains(&"(dry run)   2 to delete")
+                && shown.contains(&"(dry run)   1 protected, and skipped")
+        );
+    }
+    let refused = said(&mut estate.decom(&["run", "names.csv", "--dry-run", "--max-deletes", "2"]));
+    assert_eq!((refused.code, refused.stdout.as_str()), (3, ""), "{refused:?}");
+    assert_eq!(estate.deletes(), []);
+    assert_eq!(crate::emulated::files_in(&estate.sandbox.path("")), ["names.csv"], "and leaves no log");
+}
+
+#[test]
+fn what_is_known_to_be_gone_is_not_sent_again() {
+    let estate = estate(&["acme", "globex", "hooli"]);
+    list(&estate, &["acme", "globex"]);
+    assert_eq!(run(&estate, &[]).code, 0);
+    assert_eq!(estate.deletes().len(), 2);
+    let first = column(&estate.sandbox.log(), "SELECT run_id FROM runs");
+
+    list(&estate, &["hooli", "acme"]);
+    let second = run(&estate, &[]);
+    assert_eq!(second.code, 0, "already deleted is as good as deleted: {second:?}");
+    assert_eq!(estate.deletes().len(), 3, "only hooli was sent");
+    assert_eq!(results(&estate)[2..], ["acme skipped already_deleted", "hooli deleted"]);
+    assert!(second.stderr.contains("1 already deleted according to the audit log"), "{second:?}");
+    let line = second.stdout.lines().find(|line| line.contains("acme")).unwrap();
+    assert!(line.contains(&format!("already_deleted; deleted by run {}", first[0])), "{line}");
+
+    // A name can have been made anew since: on demand it is sent.
+    list(&estate, &["acme"]);
+    let again = run(&estate, &["--again"]);
+    assert_eq!(again.code, 1, "{again:?}");
+    assert_eq!(estate.deletes()[3], ("acme".to_owned(), false));
+    assert_eq!(results(&estate).last().unwrap(), "acme not_found");
+}
+
+#[test]
+fn gone_on_one_host_is_not_gone_on_another() {
+    let (here, there) = (estate(&["acme"]), estate(&["acme"]));
+    assert_eq!(run(&here, &[]).code, 0);
+    // The second address takes the place of the first.
+    let arguments = ["run", "names.csv", "--yes", "--rate", "unlimited", "--base-url"];
+    let mut command = here.sandbox.decom(&arguments);
+    assert_eq!(said(command.arg(there.emulator.base_url())).code, 0);
+    assert_eq!((deleted(&here), deleted(&there)), (vec!["acme".to_owned()], vec!["acme".to_owned()]));
+}
+
+/// A run that the API did not let in: begun, stopped, to be continued.
+fn interrupted(estate: &Estate) -> String {
+    let arguments = ["run", "names.csv", "--yes", "--max-share", "100", "--concurrency", "1"];
+    let mut command = estate.decom(&arguments);
+    let said = said(command.env("DATABRAIN_TOKEN", "dbn_live_wrong"));
+    assert_eq!(said.code, 4, "{said:?}");
+    let runs = column(&estate.sandbox.log(), "SELECT run_id || ' ' || status || ' ' || exit_code FROM runs");
+    let (run, rest) = runs[0].split_once(' ').unwrap();
+    assert_eq!(rest, "stopped 4");
+    let next = format!("decom resume {run} --base-url {}", estate.emulator.base_url());
+    assert!(said.stdout.contains(&next), "{} tells how to go on: {next}", said.stdout);
+    assert_eq!(estate.deletes().len(), 1, "no other name fares better");
+    assert_eq!(deleted(estate), [""; 0]);
+    run.to_owned()
+}
+
+/// The id and the status of each run in the log.
+fn runs(estate: &Estate) -> Vec<String> {
+    column(
+        &estate.sandbox.log(),
+        "SELECT run_id || ' ' || status || ' ' || exit_code FROM runs ORDER BY started_at",
+    )
+}
+
+#[test]
+fn an_interrupted_run_of_the_same_names_is_continued() {
+    let estate = estate(&["acme", "globex"]);
+    let run_id = interrupted(&estate);
+    // The names count, and not how the file is called or laid out.
+    estate.sandbox.file("same.csv", "ticket;datasource\nOFF-1;acme\n;globex\n;acme\n");
+    let arguments = ["run", "same.csv", "--yes", "--delimiter", ";"];
+    let said = said(&mut estate.decom(&arguments));
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(runs(&estate), [format!("{run_id} finished 0")], "one run, and not a second one");
+    assert_eq!(deleted(&estate), ["acme", "globex"]);
+    let attempts = column(
+        &estate.sandbox.log(),
+        "SELECT attempt || ' ' || verdict FROM attempts WHERE datasource = 'acme'",
+    );
+    assert_eq!(attempts, ["1 unauthorized", "2 deleted"]);
+}
+
+#[test]
+fn resume_continues_it_too_and_only_where_there_is_something_to_continue() {
+    let estate = estate(&["acme", "globex"]);
+    let run_id = interrupted(&estate);
+    assert_eq!(said(&mut estate.decom(&["resume", &run_id, "--yes"])).code, 0);
+    assert_eq!(runs(&estate), [format!("{run_id} finished 0")]);
+
+    let nothing = said(&mut estate.decom(&["resume", "--yes"]));
+    assert_eq!(nothing.code, 2);
+    assert_snapshot!(message(&nothing), @"no run in this audit log is unfinished; `decom runs` lists them");
+    let finished = said(&mut estate.decom(&["resume", &run_id, "--yes"]));
+    assert_eq!(finished.code, 2);
+    assert!(message(&finished).contains(&format!("run {run_id} is finished")), "{finished:?}");
+}
+
+#[test]
+fn other_names_are_another_run() {
+    let estate = estate(&["acme", "globex"]);
+    let stopped = interrupted(&estate);
+    list(&estate, &["globex", "acme"]);
+    assert_eq!(run(&estate, &[]).code, 0);
+    assert_eq!(runs(&estate).len(), 2, "another order is another list");
+    assert_eq!(runs(&estate)[0], format!("{stopped} stopped 4"));
+}
+
+#[test]
+fn again_begins_anew() {
+    let estate = estate(&["acme"]);
+    let stopped = interrupted(&estate);
+    assert_eq!(run(&estate, &["--again"]).code, 0);
+    assert_eq!(runs(&estate).len(), 2);
+    assert_eq!(runs(&estate)[0], format!("{stopped} stopped 4"));
+}
+
+#[test]
+fn what_is_continued_is_guarded_and_confirmed_as_well() {
+    let estate = estate(&["acme", "prod-1", "globex"]);
+    interrupted(&estate);
+    let before = estate.deletes().len();
+    let guarded = run(&estate, &["--max-deletes", "2"]);
+    assert_eq!(guarded.code, 3, "{guarded:?}");
+    let unconfirmed = said(&mut estate.decom(&["run", "names.csv"]));
+    assert_eq!(unconfirmed.code, 3, "{unconfirmed:?}");
+    let dry = said(&mut estate.decom(&["run", "names.csv", "--dry-run"]));
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert_eq!(estate.deletes().len(), before);
+
+    // What has been protected in the meantime stays.
+    let protected = run(&estate, &["--protect", "prod-*"]);
+    assert_eq!(protected.code, 1, "{protected:?}");
+    assert_eq!(deleted(&estate), ["acme", "globex"]);
+    assert_eq!(runs(&estate).len(), 1);
+}
+
+#[test]
+fn the_token_is_in_none_of_this() {
+    let estate = estate(&["acme"]);
+    interrupted(&estate);
+    let said = run(&estate, &[]);
+    assert!(!said.stderr.contains(TOKEN) && !said.stdout.contains(TOKEN));
+    let log = std::fs::read(estate.sandbox.log()).unwrap();
+    assert!(!log.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
+}

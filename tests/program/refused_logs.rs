@@ -1,0 +1,278 @@
+//! A log that cannot be written, is not ours, or is held by somebody, is refused before anything is
+//! sent, and what lies there is left as it is.
+
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use decom::commands::{self, InputRequest, RunInput, RunRequest, Shared, World};
+use decom::config::Environment;
+use decom::source::{CsvOptions, Input};
+use decom::vocabulary::{Clock, ExitStatus};
+use rusqlite::Connection;
+
+use super::support::process::{Finished, Running};
+use super::support::scripted::{Reply, Scripted};
+use super::support::{Sandbox, TOKEN, column};
+
+/// Somebody without rights, where the tests are run by root, whom no permission stops.
+const NOBODY: u32 = 65534;
+
+fn prepared() -> (Sandbox, Scripted) {
+    let (sandbox, server) = (Sandbox::new(), Scripted::start(|_, _| Reply::deleted()));
+    sandbox.names("names.csv", &["a", "b", "c"]);
+    (sandbox, server)
+}
+
+fn refused(finished: &Finished, server: &Scripted, words: &[&str]) {
+    assert_eq!(finished.code, Some(5), "{}\n{}", finished.stderr, finished.stdout);
+    for words in words {
+        assert!(finished.stderr.contains(words), "`{words}` is not in: {}", finished.stderr);
+    }
+    assert!(server.asked_for().is_empty());
+}
+
+#[test]
+fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
+    let make = |path: &Path, what: &str| match what {
+        "text" => std::fs::write(path, "datasource_name\nproduction\n").unwrap(),
+        "database" => Connection::open(path)
+            .unwrap()
+            .execute_batch(
+                "PRAGMA application_id = 7; CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1);",
+            )
+            .unwrap(),
+        "newer" => Connection::open(path).unwrap().pragma_update(None, "user_version", 1000).unwrap(),
+        _ => std::fs::create_dir(path).unwrap(),
+    };
+    let cases = [
+        ("text", "it is no SQLite database", "name another file with --audit-db"),
+        (
+            "database",
+            "another program's database, with application id 7",
+            "name another file with --audit-db",
+        ),
+        ("folder", "it is a folder", "name another file with --audit-db"),
+        ("newer", "has schema version 1000", "use a newer decom"),
+    ];
+    for (what, found, advice) in cases {
+        let (sandbox, server) = prepared();
+        if what == "newer" {
+            assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
+        }
+        let (sandbox, server) = if what == "newer" { (sandbox, prepared().1) } else { (sandbox, server) };
+        make(&sandbox.log(), what);
+        let before = std::fs::read(sandbox.log()).ok();
+        for command in [&["run", "names.csv"][..], &["resume"]] {
+            refused(&sandbox.quick(server.base_url(), command), &server, &[found, advice]);
+        }
+        assert!(std::fs::read(sandbox.log()).ok() == before, "{what}: it was written to");
+    }
+}
+
+#[test]
+fn a_log_whose_maker_was_killed_before_it_began_is_begun() {
+    for what in ["nothing", "a database without content"] {
+        let (sandbox, server) = prepared();
+        std::fs::write(sandbox.log(), "").unwrap();
+        if what != "nothing" {
+            // As SQLite leaves it between its first page and our schema.
+            let begun = Connection::open(sandbox.log()).unwrap();
+            begun.pragma_update(None, "journal_mode", "wal").unwrap();
+        }
+        let finished = sandbox.quick(server.base_url(), &["resume"]);
+        assert_eq!(finished.code, Some(2), "{what}: there is nothing to go on with: {}", finished.stderr);
+        let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
+        assert_eq!(finished.code, Some(0), "{what}: {}", finished.stderr);
+        assert_eq!(server.asked_for(), ["a", "b", "c"]);
+    }
+}
+
+/// Runs `decom run names.csv` as somebody whom permissions stop.
+fn as_nobody(sandbox: &Sandbox, base_url: &str) -> Finished {
+    let program = sandbox.path("decom");
+    let mut command = Command::new(&program);
+    if rustix::process::getuid().is_root() {
+        // What is built may lie where nobody else can reach it.
+        std::fs::copy(env!("CARGO_BIN_EXE_decom"), &program).unwrap();
+        command.uid(NOBODY).gid(NOBODY);
+        chown(sandbox.path(""), Some(NOBODY), Some(NOBODY)).unwrap();
+    } else {
+        command = Command::new(env!("CARGO_BIN_EXE_decom"));
+    }
+    sandbox.file("quick.toml", super::support::process::QUICK);
+    command.args(["run", "names.csv", "--config", "quick.toml", "--yes", "--base-url", base_url]);
+    command.args(["--audit-db", "folder/audit.db"]);
+    Running::of(sandbox, command).finish()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused() {
+    let (sandbox, server) = prepared();
+    std::fs::create_dir(sandbox.path("folder")).unwrap();
+    set_mode(&sandbox.path("folder"), 0o555);
+    let finished = as_nobody(&sandbox, server.base_url());
+    refused(&finished, &server, &["Permission denied", "check the path, its owner and the free space"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_refused() {
+    let (sandbox, server) = prepared();
+    std::fs::create_dir(sandbox.path("folder")).unwrap();
+    let elsewhere = Scripted::start(|_, _| Reply::deleted());
+    let earlier = ["run", "names.csv", "--audit-db", "folder/audit.db"];
+    assert_eq!(sandbox.quick(elsewhere.base_url(), &earlier).code, Some(0));
+    set_mode(&sandbox.path("folder/audit.db"), 0o444);
+    // The folder itself can be written, so that only the file stands in the way.
+    set_mode(&sandbox.path("folder"), 0o777);
+    set_mode(&sandbox.path("folder/audit.db.lock"), 0o666);
+    let finished = as_nobody(&sandbox, server.base_url());
+    refused(&finished, &server, &["check that the file and its folder can be written"]);
+}
+
+#[test]
+fn a_second_decom_is_refused_at_once_and_told_who_holds_the_log() {
+    let (sandbox, server) = prepared();
+    sandbox.names("others.csv", &["x", "y"]);
+    symlink(sandbox.log(), sandbox.path("link.db")).unwrap();
+    server.now(|name, _| if name == "a" { Reply::Hangs } else { Reply::deleted() });
+    let mut first = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
+    first.until("its first request", |_| !server.asked_for().is_empty());
+
+    let holder = std::fs::read_to_string(sandbox.path("decom-audit.db.lock")).unwrap();
+    assert!(holder.contains(&format!("process {}", first.id())), "{holder}");
+    let attempts: [&[&str]; 4] = [
+        &["run", "others.csv"],
+        &["run", "names.csv"],
+        &["resume"],
+        // By another name it is the same log.
+        &["run", "others.csv", "--audit-db", "link.db"],
+    ];
+    for arguments in attempts {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_decom"));
+        command.args(arguments).args(["--config", "quick.toml", "--yes", "--base-url", server.base_url()]);
+        let finished = Running::told_in(&Sandbox::new(), &sandbox, command).finish();
+        assert_eq!(finished.code, Some(3), "{arguments:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains(&holder), "{arguments:?}: {}", finished.stderr);
+    }
+    assert_eq!(server.asked_for(), ["a"]);
+    drop(first);
+}
+
+#[test]
+fn a_lock_left_by_a_dead_process_is_no_obstacle() {
+    let (sandbox, server) = prepared();
+    // Killed, so that the lock file stays, and then one that names a process that may well live.
+    server.now(|name, _| if name == "a" { Reply::Hangs } else { Reply::deleted() });
+    let mut first = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
+    first.until("its first request", |_| !server.asked_for().is_empty());
+    first.kill();
+    let lock = sandbox.path("decom-audit.db.lock");
+    assert!(lock.exists());
+    std::fs::write(&lock, format!("process {} on here, since then", std::process::id())).unwrap();
+
+    server.now(|_, _| Reply::deleted());
+    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
+#[test]
+fn a_log_by_way_of_a_link_is_the_log_itself() {
+    let (sandbox, server) = prepared();
+    std::fs::create_dir(sandbox.path("disk")).unwrap();
+    assert_eq!(
+        sandbox.quick(server.base_url(), &["run", "names.csv", "--audit-db", "disk/audit.db"]).code,
+        Some(0)
+    );
+    symlink(sandbox.path("disk/audit.db"), sandbox.path("link.db")).unwrap();
+    sandbox.names("more.csv", &["d"]);
+    let finished = sandbox.quick(server.base_url(), &["run", "more.csv", "--audit-db", "link.db"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(
+        column(&sandbox.path("disk/audit.db"), "SELECT planned FROM runs ORDER BY started_at"),
+        ["3", "1"]
+    );
+}
+
+/// A clock that jumps back by ten minutes once the server was asked for `b`.
+struct Jumping(Arc<AtomicI64>);
+
+impl Clock for Jumping {
+    fn now(&self) -> SystemTime {
+        let seconds = self.0.load(Ordering::SeqCst);
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        if seconds < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+    }
+}
+
+/// Runs `names.csv` in this process, so that its clock is ours.
+fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) -> ExitStatus {
+    let input = Input::File(sandbox.path("names.csv"));
+    let request = RunRequest {
+        what: RunInput::Names(InputRequest { input, csv: CsvOptions::default() }),
+        again: false,
+    };
+    let shared = Shared {
+        config: Some(sandbox.file("quick.toml", super::support::process::QUICK)),
+        flags: vec![
+            ("base-url", vec![base_url.to_owned()]),
+            ("audit-db", vec![sandbox.log().to_str().unwrap().to_owned()]),
+        ],
+        yes: true,
+        ..Shared::default()
+    };
+    let variables = [("DATABRAIN_TOKEN".into(), TOKEN.into()), ("USER".into(), "tester".into())];
+    let world = World {
+        environment: Environment::of(variables),
+        clock: Arc::new(Jumping(offset.clone())),
+        can_ask: false,
+        stderr_is_terminal: false,
+    };
+    commands::run(&request, &shared, &world).unwrap()
+}
+
+#[test]
+fn a_clock_that_jumps_backwards_stops_the_run() {
+    let (sandbox, server) = prepared();
+    let offset = Arc::new(AtomicI64::new(0));
+    let jumps = offset.clone();
+    server.now(move |name, _| {
+        if name == "b" {
+            jumps.store(-600, Ordering::SeqCst);
+        }
+        Reply::deleted()
+    });
+    assert_eq!(run_with_clock(&sandbox, server.base_url(), &offset), ExitStatus::Audit);
+    assert_eq!(server.asked_for(), ["a", "b"], "nothing is sent after the jump");
+    let outcomes = column(&sandbox.log(), "SELECT outcome FROM results ORDER BY target");
+    assert_eq!(outcomes, ["deleted", "deleted", "pending"], "what was in flight is recorded");
+    let ordered = "SELECT count(*) FROM record a JOIN record b ON b.seq = a.seq + 1 WHERE b.at_us < a.at_us";
+    assert_eq!(column(&sandbox.log(), ordered), ["0"]);
+
+    // Small steps back are levelled: a clock that is being set right slowly is no jump.
+    offset.store(0, Ordering::SeqCst);
+    let slews = offset.clone();
+    server.now(move |_, _| {
+        slews.fetch_sub(1, Ordering::SeqCst);
+        Reply::deleted()
+    });
+    assert_eq!(run_with_clock(&sandbox, server.base_url(), &offset), ExitStatus::Done);
+}
+
+#[test]
+fn a_log_from_the_future_is_refused_by_the_clock() {
+    let (sandbox, server) = prepared();
+    let ahead = Arc::new(AtomicI64::new(3600));
+    let elsewhere = Scripted::start(|_, _| Reply::deleted());
+    assert_eq!(run_with_clock(&sandbox, elsewhere.base_url(), &ahead), ExitStatus::Done);
+    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
+    refused(&finished, &server, &["the clock jumped back", "set the clock right"]);
+}

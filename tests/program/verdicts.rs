@@ -1,0 +1,260 @@
+//! What each answer of the API, and each way of not answering, makes of a target; and the exit code
+//! that follows.
+
+use crate::support::Sandbox;
+use crate::support::live::{start, wait};
+use crate::support::reply::{Fault, Reply};
+use crate::support::server::{Seen, Server};
+use crate::support::session::{Ended, csv, decom, run, run_with};
+
+/// A table of names and what the server does with each.
+fn scripted(table: Vec<(&'static str, Reply)>) -> impl Fn(&Seen) -> Reply + Send + Sync {
+    move |seen| table.iter().find(|(name, _)| *name == seen.name).unwrap().1.clone()
+}
+
+#[test]
+fn the_documented_answers() {
+    let server = Server::start(scripted(vec![
+        ("ok", Reply::deleted()),
+        ("missing", Reply::not_found()),
+        ("needed", Reply::in_use()),
+        ("odd", Reply::error(400, "INVALID_REQUEST_BODY")),
+        ("broken", Reply::error(500, "INTERNAL_SERVER_ERROR")),
+    ]));
+    server.list_datamarts(&[("sales", "needed"), ("costs", "needed"), ("other", "ok")]);
+    let sandbox = Sandbox::new();
+    let ended = run(&sandbox, &server, &["ok", "missing", "needed", "odd", "broken"]).expect(1);
+
+    let told = |name: &str| {
+        let row = ended.result(name);
+        format!("{} {} {} {} {}", row.outcome, row.attempts, row.http_status, row.error_code, row.evidence)
+    };
+    assert_eq!(told("ok"), "deleted 1 200  acknowledged");
+    assert_eq!(told("missing"), "not_found 1 400 DATASOURCE_NAME_ERROR refused");
+    assert_eq!(told("needed"), "in_use 1 400 DATASOURCE_IN_USE refused");
+    assert_eq!(told("odd"), "rejected 1 400 INVALID_REQUEST_BODY refused");
+    assert_eq!(told("broken"), "failed 3 500 INTERNAL_SERVER_ERROR no_clear_answer");
+    assert_eq!(ended.result("ok").datasource_id, "6f1c2d3e-0000-4000-8000-000000000001");
+    assert_eq!(ended.result("ok").message, "Datasource deleted successfully");
+    assert_eq!(ended.result("odd").message, "said INVALID_REQUEST_BODY");
+    assert_eq!(ended.result("needed").detail, r#"["sales","costs"]"#);
+    for told in ["sales, costs", "said INVALID_REQUEST_BODY", "decom retry"] {
+        assert!(ended.stdout.contains(told), "{told} is not told: {}", ended.stdout);
+    }
+    assert_eq!(server.deletions_of("broken"), 3);
+    assert_eq!(server.deletions().len(), 7);
+}
+
+#[test]
+fn a_400_means_what_its_body_says_in_whichever_shape() {
+    let reply = |body: &str| Reply::status(400).body(body);
+    let cut = |body: &str| Fault::CutBody { status: 400, sent: body.into() };
+    let whole = r#"{"error":{"code":"DATASOURCE_NAME_ERROR"}}"#;
+    let half = r#"{"error":{"code":"DATASOURCE_NAME_"#;
+    let table: Vec<(&str, Reply, &str, &str)> = vec![
+        ("a string", reply(r#"{"error":"DATASOURCE_NAME_ERROR"}"#), "not_found", "DATASOURCE_NAME_ERROR"),
+        ("used, a string", reply(r#"{"error":"DATASOURCE_IN_USE"}"#), "in_use", "DATASOURCE_IN_USE"),
+        ("a sentence", reply(r#"{"error":"no such name"}"#), "rejected", ""),
+        ("outside", reply(r#"{"code":"DATASOURCE_IN_USE"}"#), "in_use", "DATASOURCE_IN_USE"),
+        ("unknown", reply(r#"{"error":{"code":"SOMETHING_NEW"}}"#), "rejected", "SOMETHING_NEW"),
+        ("other case", reply(r#"{"error":{"code":"datasource_in_use"}}"#), "rejected", "datasource_in_use"),
+        ("a number", reply(r#"{"error":{"code":17}}"#), "rejected", ""),
+        ("null", reply(r#"{"error":null}"#), "rejected", ""),
+        ("a list", reply(r#"["DATASOURCE_NAME_ERROR"]"#), "rejected", ""),
+        ("html", reply("<html>DATASOURCE_NAME_ERROR</html>"), "rejected", ""),
+        ("empty", reply(""), "rejected", ""),
+        ("spaces", reply("  \n"), "rejected", ""),
+        ("binary", Reply::status(400).body(*b"\xff\xfe\x00{\xc3\x28"), "rejected", ""),
+        ("not UTF-8 inside", Reply::status(400).body(*b"{\"error\":\"\xff\"}"), "rejected", ""),
+        ("whole, then cut", cut(whole).into(), "not_found", "DATASOURCE_NAME_ERROR"),
+        ("cut", cut(half).into(), "unknown", ""),
+        ("cut at once", cut("").into(), "unknown", ""),
+        ("chunks cut", Fault::CutChunks { status: 400, sent: half.into() }.into(), "unknown", ""),
+        ("cut in good order", reply(half), "unknown", ""),
+        ("stalled", Fault::StallInBody { status: 400, sent: half.into() }.into(), "unknown", ""),
+    ];
+    let names: Vec<_> = table.iter().map(|(name, ..)| *name).collect();
+    let replies = table.iter().map(|(name, reply, ..)| (*name, reply.clone())).collect();
+    let server = Server::start(scripted(replies));
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &names);
+    let output = decom(&sandbox, &server, &["run", &input])
+        .env("DECOM_API_ATTEMPT_TIMEOUT", "300ms")
+        .output()
+        .unwrap();
+    let ended = Ended::of(&sandbox, output).expect(1);
+    for (name, _, outcome, code) in &table {
+        let row = ended.result(name);
+        assert_eq!((row.outcome.as_str(), row.error_code.as_str()), (*outcome, *code), "{name}: {row:?}");
+        assert_eq!(row.http_status, "400", "{name}");
+        // A body that was cut short may have meant anything: it is asked for again.
+        let attempts = if *outcome == "unknown" { 3 } else { 1 };
+        assert_eq!((row.attempts, server.deletions_of(name)), (attempts, attempts), "{name}");
+    }
+    assert_eq!(ended.result("a sentence").message, "no such name");
+    assert_eq!(ended.result("html").message, "<html>DATASOURCE_NAME_ERROR</html>");
+}
+
+#[test]
+fn a_200_is_deleted_whatever_its_body_and_what_was_read_is_kept() {
+    let reply = |body: &str| Reply::status(200).body(body);
+    let half = br#"{"id":"77","mess"#.to_vec();
+    let table: Vec<(&str, Reply, &str)> = vec![
+        ("documented", Reply::deleted(), "Datasource deleted successfully"),
+        ("empty", reply(""), ""),
+        ("html", reply("<p>done</p>"), "<p>done</p>"),
+        ("an error inside", reply(r#"{"error":{"code":"X","message":"half done"}}"#), "half done"),
+        ("binary", Reply::status(200).body(*b"\xff\xff"), "\u{fffd}\u{fffd}"),
+        ("cut", Fault::CutBody { status: 200, sent: half.clone() }.into(), r#"{"id":"77","mess"#),
+        ("chunks cut", Fault::CutChunks { status: 200, sent: half.clone() }.into(), r#"{"id":"77","mess"#),
+        ("stalled", Fault::StallInBody { status: 200, sent: half }.into(), r#"{"id":"77","mess"#),
+        ("interim first", Fault::Interim { status: 103, then: Box::new(reply("late")) }.into(), "late"),
+    ];
+    let names: Vec<_> = table.iter().map(|(name, ..)| *name).collect();
+    let replies = table.iter().map(|(name, reply, _)| (*name, reply.clone())).collect();
+    let server = Server::start(scripted(replies));
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &names);
+    let output = decom(&sandbox, &server, &["run", &input])
+        .env("DECOM_API_ATTEMPT_TIMEOUT", "300ms")
+        .output()
+        .unwrap();
+    let ended = Ended::of(&sandbox, output).expect(0);
+    for (name, _, message) in &table {
+        let row = ended.result(name);
+        assert_eq!(row.outcome, "deleted", "{name}: {row:?}");
+        assert_eq!(row.message, *message, "{name}: {row:?}");
+    }
+    assert_eq!(server.deletions().len(), names.len());
+}
+
+#[test]
+fn only_the_beginning_of_a_huge_body_is_read_and_held() {
+    const HUGE: u64 = 100 * 1024 * 1024;
+    let (arrived, mut last_arrived) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let huge = |status, start: &str| Fault::HugeBody { status, start: start.into(), bytes: HUGE }.into();
+    let server = Server::start(move |seen| match seen.name.as_str() {
+        "good" => huge(200, ""),
+        "bad" => huge(400, "<html>"),
+        "document" => huge(400, r#"{"error":""#),
+        "broken" => huge(500, ""),
+        _ => {
+            arrived.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+            Reply::deleted()
+        }
+    });
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &["good", "bad", "document", "broken", "last"]);
+    let running = start(&sandbox, &server, &["run", &input, "--concurrency", "1"], &[]);
+    wait(&mut last_arrived);
+    let status = String::from_utf8(running.proc("status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    release.send(()).unwrap();
+    let ended = running.ended(&sandbox).expect(1);
+    assert!(peak < HUGE / 1024, "at most {peak} KiB were held");
+    assert!(server.body_bytes() < HUGE, "{} bytes were taken", server.body_bytes());
+    let told = |name: &str| format!("{} {}", ended.outcome(name), ended.result(name).attempts);
+    assert_eq!(told("good"), "deleted 1");
+    // That it is not read to its end is our doing: the answer itself is a whole one.
+    assert_eq!(told("bad"), "rejected 1");
+    assert_eq!(told("document"), "rejected 1");
+    assert_eq!(told("broken"), "failed 3");
+    assert!(ended.results.values().all(|row| row.message.chars().count() <= 501), "{ended:#?}");
+}
+
+#[test]
+fn every_status_has_its_outcome_and_its_number_of_attempts() {
+    let name = |status: u16| format!("status-{status}");
+    let server = Server::start(|seen| match seen.name["status-".len()..].parse().unwrap() {
+        // Switching protocols is a last answer, the others only announce one.
+        status @ (100 | 102..=199) => Fault::OnlyInterim { status }.into(),
+        429 if seen.attempt > 1 => Reply::deleted(),
+        status => Reply::status(status),
+    });
+    let sandbox = Sandbox::new();
+    // 401 stops a run, and has a test of its own.
+    let names: Vec<_> = (100..=599).filter(|status| *status != 401).map(name).collect();
+    let ended = run(&sandbox, &server, &names).expect(1);
+    for status in (100_u16..=599).filter(|status| *status != 401) {
+        let row = ended.result(&name(status));
+        let (outcome, attempts) = match status {
+            200 => ("deleted", 1),
+            // Turned away once, and then let in.
+            429 => ("deleted", 2),
+            101 | 201..=299 => ("unknown", 1),
+            // Nothing but interim answers: as good as none.
+            100..=199 => ("unknown", 3),
+            408 | 500 | 502 | 503 | 504 => ("failed", 3),
+            501..=599 => ("failed", 1),
+            300..=499 => ("rejected", 1),
+            _ => unreachable!(),
+        };
+        assert_eq!((row.outcome.as_str(), row.attempts), (outcome, attempts), "{status}: {row:?}");
+        assert_eq!(server.deletions_of(&name(status)), attempts, "{status}");
+        let told = if matches!(status, 100 | 102..=199) { String::new() } else { status.to_string() };
+        if status != 429 {
+            assert_eq!(row.http_status, told);
+        }
+    }
+}
+
+#[test]
+fn a_refused_token_stops_the_run_and_a_resume_goes_on() {
+    let refused = Reply::error(401, "AUTHENTICATION_ERROR");
+    let broken = std::sync::atomic::AtomicBool::new(true);
+    let server = Server::start(move |seen| match seen.name.as_str() {
+        "b" if broken.swap(false, std::sync::atomic::Ordering::SeqCst) => refused.clone(),
+        _ => Reply::deleted(),
+    });
+    let sandbox = Sandbox::new();
+    let stopped = run_with(&sandbox, &server, &["a", "b", "c", "d"], &["--concurrency", "1"]).expect(4);
+    let outcomes: Vec<_> = stopped.results.values().map(|row| row.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["deleted", "pending", "pending", "pending"]);
+    assert_eq!(server.deletions().len(), 2, "nothing is sent behind a 401");
+    assert!(stopped.stdout.contains("said AUTHENTICATION_ERROR"), "{}", stopped.stdout);
+    assert!(stopped.stdout.contains("decom resume"), "{}", stopped.stdout);
+
+    let output = decom(&sandbox, &server, &["resume"]).output().unwrap();
+    let resumed = Ended::of(&sandbox, output).expect(0);
+    assert!(resumed.results.values().all(|row| row.outcome == "deleted"), "{resumed:#?}");
+    assert_eq!(server.deletions_of("a"), 1);
+    assert_eq!(resumed.result("b").attempts, 2);
+}
+
+#[test]
+fn redirects_are_never_followed() {
+    let elsewhere = Server::start(|_| Reply::deleted());
+    let target = format!("{}/api/v2/datasource?datasourceName=x", elsewhere.url());
+    let location = target.clone();
+    let server = Server::start(move |seen| {
+        Reply::status(seen.name.parse().unwrap()).with("Location", &location).with("Refresh", "0")
+    });
+    let sandbox = Sandbox::new();
+    let names = ["300", "301", "302", "303", "304", "305", "307", "308"];
+    let ended = run(&sandbox, &server, &names).expect(1);
+    for name in names {
+        assert_eq!(ended.outcome(name), "rejected", "{name}");
+        assert_eq!(server.deletions_of(name), 1, "{name}");
+        assert!(ended.result(name).message.contains(&target), "{:?}", ended.result(name));
+    }
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn nobody_at_the_port_is_unknown() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_| Reply::deleted());
+    let input = csv(&sandbox, &["a"]);
+    let mut command = decom(&sandbox, &server, &["run", &input]);
+    // A port that was free a moment ago and that nobody listens at.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    command.env("DECOM_BASE_URL", format!("http://127.0.0.1:{port}"));
+    let ended = Ended::of(&sandbox, command.output().unwrap()).expect(1);
+    let row = ended.result("a");
+    assert_eq!((row.outcome.as_str(), row.attempts), ("unknown", 3));
+    assert_eq!((row.error_code.as_str(), row.http_status.as_str()), ("connect_failed", ""));
+}
