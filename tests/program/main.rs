@@ -12,5 +12,6 @@ mod bad_input;
 mod emulated;
 mod layers;
 mod plan_runs;
+mod plans;
 mod reports;
 mod support;
