@@ -122,7 +122,14 @@ pub(super) fn carry_on(
 /// That the run may go on where approvals are required, and that its approver is not the one who
 /// goes on with it.
 fn check_approval(context: &Context<'_>, open: &OpenRun) -> Result<(), CommandError> {
-    let Some(approver) = &open.approved_by else { return run::need_no_approval(context) };
+    let Some(approver) = &open.approved_by else {
+        return run::need_no_approval(context).map_err(|_| {
+            CommandError::Refused(format!(
+                "run {} was begun without an approval, which safety.require_approval asks for; plan what is left of it anew, and have that approved",
+                open.run_id
+            ))
+        });
+    };
     let operator = context.operator()?;
     if is_same(approver, &operator) {
         let same = ApprovalError::SamePerson { principal: approver.clone(), role: "operator" };

@@ -18,10 +18,12 @@ pub struct Rules {
     pub known_gone: Option<KnownGone>,
 }
 
-/// A list of targets, each due or skipped.
+/// A list of targets, each due or skipped: decided once, so that what is shown is what is done.
 pub struct Selection {
     targets: Targets,
     rules: Rules,
+    /// For each target, in order, why it is skipped where it is: one byte.
+    decided: Vec<Option<SkipReason>>,
     counts: SelectionCounts,
     ends: Ends,
 }
@@ -78,15 +80,20 @@ impl Selection {
     /// Where the list cannot be read back.
     pub fn new(mut targets: Targets, rules: Rules) -> Result<Self, PlanError> {
         let (mut counts, mut ends) = (SelectionCounts::default(), Ends::default());
-        targets.each(|target| match rules.skip(&target.name) {
-            None => {
-                counts.due += 1;
-                ends.add(target.name);
+        let mut decided = Vec::new();
+        targets.each(|target| {
+            let skip = rules.skip(&target.name).map(|(reason, _)| reason);
+            decided.push(skip);
+            match skip {
+                None => {
+                    counts.due += 1;
+                    ends.add(target.name);
+                }
+                Some(SkipReason::Protected) => counts.protected += 1,
+                Some(SkipReason::AlreadyDeleted) => counts.already_deleted += 1,
             }
-            Some((SkipReason::Protected, _)) => counts.protected += 1,
-            Some((SkipReason::AlreadyDeleted, _)) => counts.already_deleted += 1,
         })?;
-        Ok(Self { targets, rules, counts, ends })
+        Ok(Self { targets, rules, decided, counts, ends })
     }
 
     /// The list.
@@ -118,9 +125,9 @@ impl Selection {
     /// # Errors
     /// Where the list cannot be read back.
     pub fn each_due(&mut self, mut take: impl FnMut(NewTarget)) -> Result<(), PlanError> {
-        let rules = &self.rules;
+        let mut decided = self.decided.iter();
         self.targets.each(|target| {
-            if rules.skip(&target.name).is_none() {
+            if decided.next() == Some(&None) {
                 take(target);
             }
         })
@@ -134,19 +141,23 @@ impl Selection {
         &mut self,
         mut take: impl FnMut(NewTarget, SkipReason, String),
     ) -> Result<(), PlanError> {
-        let rules = &self.rules;
+        let (rules, mut decided) = (&self.rules, self.decided.iter());
         self.targets.each(|target| {
-            if let Some((reason, words)) = rules.skip(&target.name) {
-                take(target, reason, words);
+            if let Some(Some(reason)) = decided.next() {
+                let words = rules.skip(&target.name).map(|(_, words)| words).unwrap_or_default();
+                take(target, *reason, words);
             }
         })
     }
 
     /// The targets in order, each with why it is skipped where it is.
     pub fn into_targets(self) -> impl Iterator<Item = std::io::Result<NewTarget>> + Send + use<> {
-        let rules = self.rules;
-        self.targets
-            .into_targets()
-            .map(move |target| target.map(|target| NewTarget { skip: rules.skip(&target.name), ..target }))
+        let Self { targets, rules, decided, .. } = self;
+        targets.into_targets().zip(decided).map(move |(target, decided)| {
+            let target = target?;
+            let words = |name| rules.skip(name).map(|(_, words)| words).unwrap_or_default();
+            let skip = decided.map(|reason| (reason, words(&target.name)));
+            Ok(NewTarget { skip, ..target })
+        })
     }
 }

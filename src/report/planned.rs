@@ -78,6 +78,11 @@ pub struct Listed {
     pub in_use: Option<Vec<(String, Vec<String>)>>,
 }
 
+/// A number, and what there is so many of.
+fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(n), if n == 1 { one } else { many })
+}
+
 impl Planned {
     /// Shows it to machines as `json`, or else to people.
     ///
@@ -92,10 +97,10 @@ impl Planned {
     /// # Errors
     /// Where `out` cannot be written.
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut lines = vec![format!("{} datasources on {}", grouped(self.count), self.host)];
+        let mut lines =
+            vec![format!("{} on {}", counted(self.count, "datasource", "datasources"), self.host)];
         if self.repeated > 0 {
-            let rows = if self.repeated == 1 { "row names" } else { "rows name" };
-            lines.push(format!("  {} {rows} one of them again", grouped(self.repeated)));
+            lines.push(format!("  {} one of them again", counted(self.repeated, "row names", "rows name")));
         }
         lines.push(format!("  {} to delete", grouped(self.due)));
         let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);
@@ -133,9 +138,9 @@ impl Planned {
 
     fn add_listed(&self, listed: &Listed, lines: &mut Vec<String>) {
         lines.push(format!(
-            "  {} of them exist, of {} datasources in all",
-            grouped(listed.exist),
-            grouped(listed.all)
+            "  {}, of {} in all",
+            counted(listed.exist, "of them exists", "of them exist"),
+            counted(listed.all, "datasource", "datasources")
         ));
         let missing: Vec<_> = listed
             .missing
@@ -148,9 +153,11 @@ impl Planned {
             .collect();
         // What nearly exists is the likeliest slip, and is never left out.
         let (near, far): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(_, hint)| !hint.is_empty());
-        self.add(lines, "do not exist", &Names::of(far));
+        let missing = |n: usize| if n == 1 { "does not exist" } else { "do not exist" };
+        self.add(lines, missing(far.len()), &Names::of(far));
         if !near.is_empty() {
-            lines.push(format!("  {} do not exist, but something like it does:", grouped(near.len() as u64)));
+            let (n, missing) = (grouped(near.len() as u64), missing(near.len()));
+            lines.push(format!("  {n} {missing}, but something like it does:"));
             lines.extend(
                 near.iter().map(|(name, hint)| format!("      `{}` does not exist, {hint}", visible(name))),
             );

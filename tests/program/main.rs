@@ -17,6 +17,7 @@ mod guards;
 mod layers;
 mod pace;
 mod plan_runs;
+mod plans;
 mod readme;
 mod records;
 mod refused_logs;
