@@ -111,10 +111,11 @@ fn holds(case: &Case) {
     let distinct: BTreeSet<_> = case.rows.iter().copied().collect();
     assert_eq!(of(&Outcome::ALL), distinct, "every name of the list, and no other");
 
-    let deletes = estate.deletes();
-    let sent: BTreeSet<_> = deletes.iter().map(|(name, _)| name.as_str()).collect();
+    let requests = estate.deletes();
+    let sent: BTreeSet<_> = requests.iter().map(|(name, _)| name.as_str()).collect();
     assert!(sent.is_disjoint(&of(&[Outcome::Skipped])), "what is skipped is never sent");
-    let gone: BTreeSet<_> = deletes.iter().filter(|(_, gone)| *gone).map(|(name, _)| name.as_str()).collect();
+    let gone: BTreeSet<_> =
+        requests.iter().filter(|(_, gone)| *gone).map(|(name, _)| name.as_str()).collect();
     let deleted = of(&[Outcome::Deleted, Outcome::DeletedUnconfirmed]);
     assert!(of(&[Outcome::Deleted]).is_subset(&gone), "what the API confirmed was deleted: {outcomes:?}");
     // Without a clear answer, that a name is not there may also mean that it never was.
