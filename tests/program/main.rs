@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod adding_up;
 mod approvals;
 mod bad_input;
 mod configuration;

@@ -148,9 +148,10 @@ impl Server {
     /// Waits until what has arrived so far is as `wanted`.
     #[track_caller]
     pub fn wait_until(&self, wanted: impl Fn(&[Seen]) -> bool) {
-        let seen = lock(&self.state.seen);
-        let waited = self.state.news.wait_timeout_while(seen, PATIENCE, |seen| !wanted(seen)).unwrap();
-        assert!(!waited.1.timed_out(), "only this arrived in {PATIENCE:?}: {:#?}", waited.0);
+        let guard = lock(&self.state.seen);
+        let (seen, result) =
+            self.state.news.wait_timeout_while(guard, PATIENCE, |seen| !wanted(seen)).unwrap();
+        assert!(!result.timed_out(), "only this arrived in {PATIENCE:?}: {seen:#?}");
     }
 
     /// Every deletion so far, in order of arrival.
@@ -190,8 +191,8 @@ impl State {
     fn connection(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         // A test that hangs is worse than one that fails.
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        stream.set_write_timeout(Some(Duration::from_mins(1)))?;
         let mut wire: Box<dyn Wire> = match &self.tls {
             None => Box::new(stream),
             Some(config) => {
