@@ -17,7 +17,7 @@ use super::dependants::Dependants;
 use super::pacing::{Waited, costs_nothing};
 use super::{ApiError, Body, BodyEnd, Ledger, Reading, classify};
 use crate::vocabulary::{
-    Answer, AttemptEnd, AttemptStart, Clock, DatasourceName, Outcome, Target, Token, Verdict,
+    Answer, AttemptEnd, AttemptStart, Clock, Outcome, Target, Token, Verdict,
 };
 
 /// How much of a body is read at the most, in bytes.
@@ -149,7 +149,7 @@ impl Middleware for AttemptLayer {
         for name in &mut dependants {
             *name = self.token.redact(std::mem::take(name));
         }
-        log(&span, &target.name, &answer, try_again || free, latency);
+        log(&span, &answer, try_again || free, latency);
         if !free && !try_again {
             let result = match (outcome, answer.verdict) {
                 (Some(outcome), _) => Delivered::Settled(outcome),
@@ -217,31 +217,17 @@ impl AttemptLayer {
     }
 }
 
-/// Tells the log how an attempt ended, with OpenTelemetry's names for what is HTTP. What may pass is
-/// told at once, as somebody may be waiting; all else is in the audit log.
-fn log(span: &Span, name: &DatasourceName, answer: &Answer, try_again: bool, latency: Duration) {
-    let (status, error) = (answer.http_status, answer.error_code.as_deref());
-    span.record("http.response.status_code", status);
-    span.record("error.type", error);
-    let (verdict, message) = (answer.verdict.as_str(), answer.message.as_deref());
+/// Tells the log how an attempt ended, with OpenTelemetry's names for what is HTTP. At level debug:
+/// all of it is in the audit log.
+fn log(span: &Span, answer: &Answer, try_again: bool, latency: Duration) {
+    span.record("http.response.status_code", answer.http_status);
+    span.record("error.type", answer.error_code.as_deref());
     let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
-    if try_again {
-        tracing::info!(
-            parent: span,
-            datasource = name.as_str(),
-            verdict,
-            http.response.status_code = status,
-            error.r#type = error,
-            error.message = message,
-            latency_ms,
-            "attempt failed; trying again"
-        );
-    } else {
-        tracing::debug!(parent: span, verdict, error.message = message, latency_ms, "attempt ended");
-    }
+    let what = if try_again { "attempt failed; trying again" } else { "attempt ended" };
+    let verdict = answer.verdict.as_str();
+    tracing::debug!(parent: span, verdict, error.message = answer.message, latency_ms, "{what}");
 }
 
-/// Reads a body, and keeps what came of it where it ends too early or not in time.
 async fn read_bounded(response: &mut Response, deadline: tokio::time::Instant) -> Body {
     let mut bytes = Vec::new();
     let end = loop {

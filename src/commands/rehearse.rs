@@ -1,6 +1,6 @@
 //! `decom rehearse`: the whole of a run against an embedded emulator of the API.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,6 +90,10 @@ pub fn rehearse(
     if shared.dry_run {
         let mut out = io::stdout().lock();
         planned.write(&mut out, shared.json)?;
+        if !shared.json {
+            let verdict = if refused.is_empty() { "start" } else { "be refused" };
+            writeln!(out, "(dry run) nothing was sent; the real run would {verdict}")?;
+        }
         return Ok(if refused.is_empty() { ExitStatus::Done } else { ExitStatus::Refused });
     }
     context.show(&planned)?;

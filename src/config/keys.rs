@@ -25,8 +25,6 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("reason", "run.reason"),
     ("ticket", "run.ticket"),
     ("log-format", "log.format"),
-    ("log-level", "log.level"),
-    ("log-dir", "log.dir"),
 ];
 
 /// Variables that begin with `DECOM_` and are no settings.

@@ -333,7 +333,8 @@ impl Places<'_> {
     ) -> Result<T, ConfigError> {
         let fits = (least..=most).contains(&value).then(|| T::try_from(value).ok()).flatten();
         fits.ok_or_else(|| {
-            self.invalid(key, value, format!("a whole number from {least} to {most} is needed"))
+            let range = if most == i64::MAX { "on".to_owned() } else { format!("to {most}") };
+            self.invalid(key, value, format!("a whole number from {least} {range} is needed"))
         })
     }
 

@@ -34,7 +34,7 @@ impl Progress {
     #[must_use]
     pub fn bar(bars: &MultiProgress) -> Self {
         let bar = bars.add(ProgressBar::new(0));
-        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len}  {msg}");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}");
         if let Ok(style) = style {
             bar.set_style(style);
         }

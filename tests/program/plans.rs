@@ -292,7 +292,7 @@ fn an_api_that_tells_nothing() {
     let refused = foreign(&[]);
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(
-        message(&refused).contains("the listing that tells how many that is could not be read"),
+        message(&refused).contains("how many exist is not known: cannot read the list of datasources"),
         "{refused:?}"
     );
     let listing = "(dry run)   how many of them exist is not known: the listing could not be read";

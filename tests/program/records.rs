@@ -103,7 +103,12 @@ fn requests_say_who_asks_and_for_what() {
     let asked: Vec<_> = seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
     assert_eq!(
         asked,
-        ["GET /api/v2/datasource", "DELETE /api/v2/datasource", "GET /api/v2/data-app/datamarts"]
+        [
+            "GET /api/v2/datasource",
+            "GET /api/v2/data-app/datamarts",
+            "DELETE /api/v2/datasource",
+            "GET /api/v2/data-app/datamarts",
+        ]
     );
     for seen in seen {
         assert_eq!(seen.header("user-agent"), concat!("decom/", env!("CARGO_PKG_VERSION")));
@@ -236,7 +241,7 @@ fn the_public_views_have_the_columns_of_the_contract() {
             "runs",
             "run_id, started_at, finished_at, status, input, input_sha256, planned, deleted, \
              deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped, pending, operator, \
-             reason, ticket, base_url, tool_version, host, exit_code",
+             reason, ticket, base_url, tool_version, host, exit_code, plan_digest, approved_by, retry_of",
         ),
         (
             "results",

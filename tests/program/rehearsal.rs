@@ -250,7 +250,8 @@ fn a_dry_rehearsal_leaves_nothing_behind() {
     let sandbox = sixty();
     let dry = rehearsed(&sandbox, &["names.csv", "--dry-run"]);
     assert_eq!(dry.code, 0, "{dry:?}");
-    assert!(dry.stderr.contains("(dry run)   60 to delete"), "{dry:?}");
+    assert!(dry.stdout.contains("(dry run)   60 to delete"), "{dry:?}");
+    assert!(dry.stdout.ends_with("(dry run) nothing was sent; the real run would start\n"), "{dry:?}");
     let refused = rehearsed(&sandbox, &["names.csv", "--dry-run", "--max-deletes", "59"]);
     assert_eq!(refused.code, 3, "{refused:?}");
     assert_eq!(files_in(&sandbox.path("")), ["names.csv"]);

@@ -184,7 +184,7 @@ fn a_backoff_is_interrupted_at_once_and_the_attempt_before_it_still_counts() {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a"]);
     let hours = [("DECOM_RETRY_FIRST_BACKOFF", "20h"), ("DECOM_RETRY_LONGEST_BACKOFF", "20h")];
-    let settings = [ENDLESS, &hours].concat();
+    let settings = [ENDLESS, &hours, &[("DECOM_LOG_LEVEL", "decom=debug")]].concat();
     let mut running = start(&sandbox, &server, &["run", &input], &settings);
     running.wait_to_hear("trying again");
     running.signal(Signal::TERM);
