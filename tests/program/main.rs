@@ -9,7 +9,9 @@
 
 mod approvals;
 mod bad_input;
+mod confirmation;
 mod emulated;
+mod guard_table;
 mod layers;
 mod plan_runs;
 mod plans;
