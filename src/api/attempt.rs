@@ -16,9 +16,7 @@ use super::client::described;
 use super::dependants::Dependants;
 use super::pacing::{Waited, costs_nothing};
 use super::{ApiError, Body, BodyEnd, Ledger, Reading, classify};
-use crate::vocabulary::{
-    Answer, AttemptEnd, AttemptStart, Clock, Outcome, Target, Token, Verdict,
-};
+use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Outcome, Target, Token, Verdict};
 
 /// How much of a body is read at the most, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;

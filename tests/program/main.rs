@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::too_many_lines,
     unreachable_pub,
     reason = "a test fails by panicking"
 )]
@@ -11,9 +12,11 @@ mod adding_up;
 mod approvals;
 mod bad_input;
 mod configuration;
+mod confirmation;
 mod doubt;
 mod emulated;
 mod fail_closed;
+mod guard_table;
 mod guards;
 mod layers;
 mod pace;
