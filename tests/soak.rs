@@ -1,6 +1,7 @@
 //! A million names at full speed with faults: memory stays flat, the counts are right, the log is
 //! sound. Takes minutes, so it is asked for:
-//! `cargo test --release --test soak -- --ignored`; `DECOM_SOAK_NAMES` takes another number of names.
+//! `cargo test --release --test soak -- --ignored`; `DECOM_SOAK_NAMES` takes another number of names,
+//! `DECOM_PROGRAM` another executable than the one that was built with the test.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -67,7 +68,8 @@ fn a_million_names_in_flat_memory() {
 
     let begun = Instant::now();
     let output = |name| Stdio::from(File::create(path(name)).unwrap());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_decom"))
+    let program = std::env::var_os("DECOM_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_decom").into());
+    let mut child = Command::new(program)
         .current_dir(folder.path())
         .env_clear()
         .env("DATABRAIN_TOKEN", TOKEN)

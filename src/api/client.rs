@@ -114,7 +114,11 @@ fn is_loopback(url: &Url) -> bool {
 pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiError> {
     // Another part of the process may have chosen one already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = |error: reqwest::Error| ApiError::Client { why: described(&error) };
+    // The certificates are only looked at when the client is made; the public ones are sound.
+    let client = |error: reqwest::Error| match &options.ca_file {
+        Some(path) => ApiError::CaFile { path: path.clone(), why: described(&error) },
+        None => ApiError::Client { why: described(&error) },
+    };
 
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
         .map_err(|_| ApiError::Client { why: "the token cannot stand in a header".to_owned() })?;

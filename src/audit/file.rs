@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::AuditError;
 
@@ -54,11 +54,24 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
         return Err(AuditError::Missing { path: path.to_owned() });
     }
     refuse_foreign_bytes(path)?;
-    let failed = |action| move |source| AuditError::Sqlite { path: path.to_owned(), action, source };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
-    match schema_of(&connection, path)? {
+    let open = |access| {
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "open", source };
+        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        let schema = schema_of(&connection, path)?;
+        Ok((connection, schema))
+    };
+    let (connection, schema) = match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        // A decom that was killed while it began or folded the log left a rollback journal, which
+        // must be played back before anything can be read.
+        Err(AuditError::Sqlite { source, .. }) if source.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+            drop(open(OpenFlags::SQLITE_OPEN_READ_WRITE)?);
+            open(OpenFlags::SQLITE_OPEN_READ_ONLY)?
+        }
+        other => other?,
+    };
+    match schema {
         Schema::Ours => Ok(connection),
         Schema::NotYet => Err(AuditError::Missing { path: path.to_owned() }),
     }

@@ -1,6 +1,6 @@
 //! What reports need to know of the log: its public views, read as they are.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{AuditError, AuditReader};
 use crate::vocabulary::{Counts, Outcome, RunSummary, TargetResult};
@@ -49,7 +49,10 @@ impl AuditReader {
     fn newest(&self) -> Result<Option<RunSummary>, AuditError> {
         let id: Option<String> = self
             .connection
-            .query_row("SELECT max(seq), name FROM record WHERE kind = 'run'", [], |row| row.get(1))
+            .query_row("SELECT name FROM record WHERE kind = 'run' ORDER BY +seq DESC LIMIT 1", [], |row| {
+                row.get(0)
+            })
+            .optional()
             .map_err(|e| self.failed(e))?;
         id.map(|id| self.run(Some(&id))).transpose()
     }
@@ -63,7 +66,7 @@ impl AuditReader {
         self.connection
             .query_row(
                 "SELECT count(*) FROM record s JOIN record t ON t.seq = s.target JOIN record r ON r.seq = t.run
-                  WHERE s.kind = 'send' AND r.kind = 'run' AND r.name = ?1",
+                  WHERE s.kind = 'send' AND t.kind = 'target' AND r.kind = 'run' AND r.name = ?1",
                 [run_id],
                 |row| row.get(0),
             )

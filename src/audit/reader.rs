@@ -214,9 +214,10 @@ impl AuditReader {
     }
 
     fn open_run(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Option<OpenRun>, AuditError> {
+        // The plus keeps SQLite from walking through all records in the order of `seq`.
         let query = format!(
             "SELECT r.seq, r.name, v.started_at, v.base_url FROM record r JOIN runs v ON v.run_id = r.name
-              WHERE r.kind = 'run' AND v.status <> 'finished' AND {which} ORDER BY r.seq DESC LIMIT 1"
+              WHERE r.kind = 'run' AND v.status <> 'finished' AND {which} ORDER BY +r.seq DESC LIMIT 1"
         );
         self.connection
             .query_row(&query, values, |row| {

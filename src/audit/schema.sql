@@ -25,7 +25,7 @@ CREATE TABLE record (
     hash          BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
-CREATE INDEX record_run ON record (name) WHERE kind = 'run';
+CREATE UNIQUE INDEX record_run ON record (name) WHERE kind = 'run';
 CREATE INDEX record_target_of_run ON record (run, number) WHERE kind = 'target';
 CREATE INDEX record_datasource ON record (name) WHERE kind = 'target';
 CREATE INDEX record_about_target ON record (target, number) WHERE target IS NOT NULL;
@@ -105,7 +105,7 @@ SELECT
        FROM record a WHERE a.target = t.seq AND a.number = 1 AND a.kind = 'send') AS first_attempt_at,
     strftime('%Y-%m-%dT%H:%M:%S', o.at_us / 1000000, 'unixepoch') || printf('.%06dZ', o.at_us % 1000000) AS finished_at
 FROM record t
-JOIN record r ON r.seq = t.run
+JOIN record r ON r.seq = t.run AND r.kind = 'run'
 LEFT JOIN record o ON o.target = t.seq AND o.outcome IS NOT NULL
 WHERE t.kind = 'target';
 
@@ -125,7 +125,7 @@ SELECT
     s.waited_us / 1000.0 AS waited_ms,
     r.name || '-' || t.number || '-' || s.number AS request_id
 FROM record s
-JOIN record t ON t.seq = s.target
-JOIN record r ON r.seq = t.run
+JOIN record t ON t.seq = s.target AND t.kind = 'target'
+JOIN record r ON r.seq = t.run AND r.kind = 'run'
 LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
 WHERE s.kind = 'send';

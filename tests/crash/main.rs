@@ -4,6 +4,7 @@
 //! A short round runs with every `cargo test`. The long one:
 //! `DECOM_CRASH_KILLS=1000 cargo test --release --test crash`. Everything random comes from one
 //! seed, which is printed; `DECOM_CRASH_SEED=<seed>` gives the same lists, faults and instants again.
+//! `DECOM_PROGRAM` names another executable than the one that was built with the test.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -40,6 +41,11 @@ pub struct Report {
     pub most_in_doubt: u64,
     pub outcomes: std::collections::BTreeMap<String, u64>,
     pub violations: Vec<String>,
+}
+
+/// What is tested.
+fn program() -> std::path::PathBuf {
+    std::env::var_os("DECOM_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_decom").into(), Into::into)
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
     let (log, account_path) = (path("audit.db"), path("requests.jsonl"));
     // A copy: nothing that is built meanwhile can change what is tested.
     let program = path("decom");
-    std::fs::copy(env!("CARGO_BIN_EXE_decom"), &program).unwrap();
+    std::fs::copy(super::program(), &program).unwrap();
     std::fs::write(path("names.csv"), format!("name\n{}\n", setting.names.join("\n"))).unwrap();
     std::fs::write(path("config.toml"), config(&setting)).unwrap();
     let emulator = Emulator::start(EmulatorOptions {

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod adding_up;
 mod bad_input;
 mod configuration;
 mod doubt;
@@ -14,6 +15,8 @@ mod emulated;
 mod fail_closed;
 mod guards;
 mod layers;
+mod pace;
+mod readme;
 mod records;
 mod refused_logs;
 mod rehearsal;
@@ -21,7 +24,9 @@ mod reports;
 mod resuming;
 mod secrets;
 mod settling;
+mod signals;
 mod support;
+mod tls;
 mod verdict_table;
 mod verdicts;
 mod wal_order;

@@ -92,6 +92,33 @@ fn a_log_whose_maker_was_killed_before_it_began_is_begun() {
     }
 }
 
+#[test]
+fn a_log_whose_writer_was_killed_in_the_middle_of_a_transaction_is_mended() {
+    let (sandbox, server) = prepared();
+    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
+    // Pages of a transaction that never ends, on disk beside the journal that takes them back.
+    let connection = Connection::open(sandbox.log()).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA cache_size = 2; BEGIN; CREATE TABLE half (a);
+             INSERT INTO half WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
+             SELECT randomblob(500) FROM n;",
+        )
+        .unwrap();
+    let killed = Sandbox::new();
+    killed.names("more.csv", &["d"]);
+    for suffix in ["", "-journal"] {
+        let name = format!("decom-audit.db{suffix}");
+        std::fs::copy(sandbox.path(&name), killed.path(&name)).unwrap();
+    }
+    drop(connection);
+
+    let finished = killed.quick(server.base_url(), &["run", "more.csv"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    assert_eq!(column(&killed.log(), "SELECT planned FROM runs ORDER BY started_at"), ["3", "1"]);
+    assert_eq!(column(&killed.log(), "SELECT name FROM sqlite_schema WHERE name = 'half'"), [""; 0]);
+}
+
 /// Runs `decom run names.csv` as somebody whom permissions stop.
 fn as_nobody(sandbox: &Sandbox, base_url: &str) -> Finished {
     let program = sandbox.path("decom");

@@ -48,11 +48,10 @@ fn every_status_with_every_body() {
                 100..=299 => (Verdict::NoAnswer, false),
                 300..=399 => (Verdict::Rejected, false),
                 401 => (Verdict::Unauthorized, false),
-                408 => (Verdict::ServerError, true),
                 429 => (Verdict::Throttled, true),
                 400 => said.map_or((Verdict::NoAnswer, true), |verdict| (verdict, false)),
-                402..=499 => (said.unwrap_or(Verdict::Rejected), false),
-                500 | 502 | 503 | 504 => (Verdict::ServerError, true),
+                402..=407 | 409..=428 | 430..=499 => (said.unwrap_or(Verdict::Rejected), false),
+                408 | 500 | 502 | 503 | 504 => (Verdict::ServerError, true),
                 _ => (Verdict::ServerError, false),
             };
             assert_eq!(

@@ -1,6 +1,7 @@
 //! `decom` as a process that is looked at, and sent signals, while it runs.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -17,6 +18,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Running {
     pid: Pid,
     output: Receiver<Output>,
+    stderr: Receiver<String>,
+    /// The lines of stderr that were looked at already.
+    heard: Vec<String>,
+    /// It was waited for, and its id may be somebody else's by now.
+    pid_is_free: bool,
 }
 
 /// Starts `decom ARGUMENTS` as [`super::session::decom`] does.
@@ -39,14 +45,28 @@ impl Running {
     /// Starts `command` with nothing to read.
     pub fn of(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
+        let mut child = command.spawn().unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        // Nobody listens any more to the threads where the test has failed already.
+        let (line, stderr) = channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|found| line.send(found)));
         let (sender, output) = channel();
-        std::thread::spawn(move || {
-            // Nobody listens any more where the test has failed already.
-            let _ = sender.send(child.wait_with_output().unwrap());
-        });
-        Self { pid, output }
+        std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+        Self { pid, output, stderr, heard: Vec::new(), pid_is_free: false }
+    }
+
+    /// Waits until a line of stderr has `words` in it.
+    #[track_caller]
+    pub fn wait_to_hear(&mut self, words: &str) {
+        loop {
+            let line = wait(&mut self.stderr);
+            let found = line.contains(words);
+            self.heard.push(line);
+            if found {
+                return;
+            }
+        }
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -60,9 +80,11 @@ impl Running {
 
     /// Waits until it is over.
     pub fn ended(mut self, sandbox: &Sandbox) -> Ended {
-        let output = wait(&mut self.output);
-        // Reaped: its id may be somebody else's by now.
-        std::mem::forget(self);
+        let mut output = wait(&mut self.output);
+        // Whoever wrote to it is gone, so this ends.
+        self.heard.extend(self.stderr.iter());
+        output.stderr = self.heard.join("\n").into_bytes();
+        self.pid_is_free = true;
         Ended::of(sandbox, output)
     }
 }
@@ -70,7 +92,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // A test failed while it ran. Where it is over already, its thread has sent that.
-        if self.output.try_recv().is_err() {
+        if !self.pid_is_free && self.output.try_recv().is_err() {
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }

@@ -60,7 +60,8 @@ impl Sandbox {
 pub fn skipped(test: &str, why: &str) {
     use std::io::Write;
     // Straight to the file: the test harness keeps what a test that passes prints to itself.
-    writeln!(std::io::stderr(), "\nSKIPPED {test}: {why}").unwrap();
+    let mut out = std::io::stderr();
+    writeln!(out, "\nSKIPPED {test}: {why}").unwrap();
 }
 
 /// One column of the rows that a query of the audit log finds, as text.

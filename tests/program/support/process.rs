@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Sandbox, TOKEN};
 
 /// Longer than this nothing that a test waits for may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A settings file for tests: no limits but those that a test is about, and timeouts that pass soon.
 pub const QUICK: &str = r#"

@@ -1,6 +1,7 @@
 //! What the server does with a request: proper answers, and every way of not giving one.
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
@@ -101,9 +102,9 @@ impl Reply {
     }
 
     /// With one more header.
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: impl Display) -> Self {
         if let Self::Answer { headers, .. } = &mut self {
-            headers.push((name.to_owned(), value.to_string()));
+            headers.push((name.to_owned(), format!("{value}")));
         }
         self
     }
@@ -112,17 +113,16 @@ impl Reply {
     pub(super) fn send(&self, wire: &mut dyn Wire, sent: &Sent) -> io::Result<bool> {
         match self {
             Self::Answer { status, headers, body } => {
-                let mut head = format!("HTTP/1.1 {status} Scripted\r\n");
+                let mut bytes = Vec::new();
+                write!(bytes, "HTTP/1.1 {status} Scripted\r\n")?;
                 for (name, value) in headers {
-                    head.push_str(&format!("{name}: {value}\r\n"));
+                    write!(bytes, "{name}: {value}\r\n")?;
                 }
-                // 204 and 304 have no body, and a length would be a promise of one.
-                if !matches!(status, 100..=199 | 204 | 304) {
-                    head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-                }
-                let mut bytes = head.into_bytes();
-                bytes.extend_from_slice(b"\r\n");
-                if !matches!(status, 100..=199 | 204 | 304) {
+                // These have no body, and a length would be a promise of one.
+                if matches!(status, 100..=199 | 204 | 304) {
+                    bytes.extend_from_slice(b"\r\n");
+                } else {
+                    write!(bytes, "Content-Length: {}\r\n\r\n", body.len())?;
                     bytes.extend_from_slice(body);
                 }
                 wire.write_all(&bytes)?;

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use super::live::PATIENCE;
 use super::reply::{Reply, Sent};
 use super::tls;
 
@@ -28,8 +29,6 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// When its head had arrived.
     pub at: Instant,
-    /// The same, by the clock on the wall.
-    pub wall: SystemTime,
     /// How many deletions of this name have arrived, this one included.
     pub attempt: usize,
 }
@@ -54,6 +53,7 @@ struct State {
     script: Box<Script>,
     tls: Option<Arc<rustls::ServerConfig>>,
     seen: Mutex<Vec<Seen>>,
+    news: Condvar,
     attempts: Mutex<HashMap<String, usize>>,
     listing: Mutex<Reply>,
     datamarts: Mutex<Reply>,
@@ -74,12 +74,13 @@ impl Server {
         Self::serve(Box::new(script), None)
     }
 
-    /// The same over TLS.
+    /// The same over TLS, with a certificate for `host`.
     pub fn start_tls(
         authority: &tls::Authority,
+        host: &str,
         script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(Box::new(script), Some(authority.server_config()))
+        Self::serve(Box::new(script), Some(authority.server_config(host)))
     }
 
     fn serve(script: Box<Script>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
@@ -89,6 +90,7 @@ impl Server {
             script,
             tls,
             seen: Mutex::default(),
+            news: Condvar::new(),
             attempts: Mutex::default(),
             listing: Mutex::new(Reply::status(404)),
             datamarts: Mutex::new(Reply::status(404)),
@@ -133,10 +135,6 @@ impl Server {
         self
     }
 
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     pub fn url(&self) -> String {
         let scheme = if self.state.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
@@ -145,6 +143,15 @@ impl Server {
     /// Every request so far, in order of arrival.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.state.seen).clone()
+    }
+
+    /// Waits until what has arrived so far is as `wanted`.
+    #[track_caller]
+    pub fn wait_until(&self, wanted: impl Fn(&[Seen]) -> bool) {
+        let guard = lock(&self.state.seen);
+        let (seen, result) =
+            self.state.news.wait_timeout_while(guard, PATIENCE, |seen| !wanted(seen)).unwrap();
+        assert!(!result.timed_out(), "only this arrived in {PATIENCE:?}: {seen:#?}");
     }
 
     /// Every deletion so far, in order of arrival.
@@ -184,8 +191,8 @@ impl State {
     fn connection(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         // A test that hangs is worse than one that fails.
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        stream.set_write_timeout(Some(Duration::from_mins(1)))?;
         let mut wire: Box<dyn Wire> = match &self.tls {
             None => Box::new(stream),
             Some(config) => {
@@ -209,7 +216,7 @@ impl State {
     }
 
     fn record(&self, head: &str) -> Seen {
-        let (at, wall) = (Instant::now(), SystemTime::now());
+        let at = Instant::now();
         let mut lines = head.split("\r\n");
         let mut words = lines.next().unwrap_or_default().split(' ');
         let method = words.next().unwrap_or_default().to_owned();
@@ -221,7 +228,7 @@ impl State {
             .collect();
         let name = query.strip_prefix("datasourceName=").map(decoded).unwrap_or_default();
         let (path, query) = (path.to_owned(), query.to_owned());
-        let mut seen = Seen { method, path, query, name, headers, at, wall, attempt: 0 };
+        let mut seen = Seen { method, path, query, name, headers, at, attempt: 0 };
         if seen.is_deletion() {
             let mut attempts = lock(&self.attempts);
             let attempt = attempts.entry(seen.name.clone()).or_default();
@@ -229,6 +236,7 @@ impl State {
             seen.attempt = *attempt;
         }
         lock(&self.seen).push(seen.clone());
+        self.news.notify_all();
         seen
     }
 }

@@ -11,7 +11,7 @@ use super::Sandbox;
 use super::server::Server;
 
 /// No test of one run takes longer; one that hangs fails here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The settings of a run that waits for nothing and looks at no listing. As variables, so that a
 /// flag still overrides each.
@@ -29,11 +29,9 @@ pub const HASTY: &[(&str, &str)] = &[
 
 /// Writes `names` as a CSV file.
 pub fn csv(sandbox: &Sandbox, names: &[impl AsRef<str>]) -> String {
-    let mut text = "datasource_name\n".to_owned();
-    for name in names {
-        text.push_str(&format!("\"{}\"\n", name.as_ref().replace('"', "\"\"")));
-    }
-    sandbox.file("names.csv", text);
+    let row = |name: &str| format!("\"{}\"\n", name.replace('"', "\"\""));
+    let rows: String = names.iter().map(|name| row(name.as_ref())).collect();
+    sandbox.file("names.csv", format!("datasource_name\n{rows}"));
     "names.csv".to_owned()
 }
 
@@ -108,13 +106,14 @@ pub struct TargetRow {
     pub detail: String,
 }
 
-/// The view `results`, by name; nothing where there is no log. Names are of one run only.
+/// The newest run in the view `results`, by name; nothing where there is no log.
 pub fn results(log: &Path) -> BTreeMap<String, TargetRow> {
     if !log.exists() {
         return BTreeMap::new();
     }
     let query = "SELECT datasource, outcome, attempts, http_status, error_code, message, datasource_id,
-                        evidence, detail FROM results ORDER BY run_id, target";
+                        evidence, detail FROM results
+                 WHERE run_id = (SELECT run_id FROM runs ORDER BY started_at DESC LIMIT 1)";
     rows(log, query)
         .into_iter()
         .map(|row| {

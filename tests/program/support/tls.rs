@@ -21,10 +21,10 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server on the loopback address, with a certificate of this authority.
-    pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
+    /// A server with a certificate of this authority for `host`.
+    pub fn server_config(&self, host: &str) -> Arc<rustls::ServerConfig> {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+        let params = CertificateParams::new([host.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)

@@ -1,0 +1,138 @@
+//! Whom the token travels to: TLS with a private authority, plain HTTP, and proxies.
+
+use crate::support::reply::Reply;
+use crate::support::server::Server;
+use crate::support::session::{Ended, csv, decom};
+use crate::support::tls::Authority;
+use crate::support::{Sandbox, TOKEN};
+
+/// Deletes `a`, with further arguments and settings.
+fn delete_a(sandbox: &Sandbox, server: &Server, arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
+    let input = csv(sandbox, &["a"]);
+    let mut command = decom(sandbox, server, &["run", &input]);
+    Ended::of(sandbox, command.args(arguments).envs(settings.iter().copied()).output().unwrap())
+}
+
+#[test]
+fn a_private_authority_is_trusted_where_its_file_is_given() {
+    let authority = Authority::new();
+    let server = Server::start_tls(&authority, "127.0.0.1", |_| Reply::deleted());
+    server.list(&[]);
+    let sandbox = Sandbox::new();
+    sandbox.file("ca.pem", authority.pem());
+    let settings = [("DECOM_SAFETY_LISTING_CHECK", "true")];
+    let ended = delete_a(&sandbox, &server, &["--ca-file", "ca.pem"], &settings).expect(0);
+    assert_eq!(ended.outcome("a"), "deleted");
+    assert_eq!(ended.result("a").evidence, "absent_from_listing", "the listing is read over TLS as well");
+    assert!(server.url().starts_with("https://"));
+}
+
+#[test]
+fn one_of_several_authorities_in_the_file_is_enough() {
+    let authority = Authority::new();
+    let server = Server::start_tls(&authority, "127.0.0.1", |_| Reply::deleted());
+    let sandbox = Sandbox::new();
+    sandbox.file("ca.pem", format!("# ours\n{}\n{}", Authority::new().pem(), authority.pem()));
+    delete_a(&sandbox, &server, &["--ca-file", "ca.pem"], &[]).expect(0);
+}
+
+#[test]
+fn who_cannot_prove_to_be_the_api_gets_no_request() {
+    let authority = Authority::new();
+    let ours = Server::start_tls(&authority, "127.0.0.1", |_| Reply::deleted());
+    let misnamed = Server::start_tls(&authority, "api.example.test", |_| Reply::deleted());
+    let (known, other) = (authority.pem(), Authority::new().pem());
+    for (server, trusted) in [(&ours, None), (&ours, Some(other)), (&misnamed, Some(known))] {
+        let sandbox = Sandbox::new();
+        let file = trusted.map(|pem| sandbox.file("ca.pem", pem));
+        let arguments = if file.is_some() { &["--ca-file", "ca.pem"][..] } else { &[] };
+        let ended = delete_a(&sandbox, server, arguments, &[]).expect(1);
+        let row = ended.result("a");
+        assert_eq!((row.outcome.as_str(), row.attempts), ("unknown", 3), "{row:?}");
+        assert_eq!(row.error_code, "connect_failed");
+        assert!(row.message.contains("certificate"), "{row:?}");
+        assert!(server.connections() > 0);
+        assert!(server.seen().is_empty(), "nothing was sent");
+    }
+}
+
+#[test]
+fn a_ca_file_that_cannot_be_used_is_refused() {
+    let server = Server::start_tls(&Authority::new(), "127.0.0.1", |_| Reply::deleted());
+    let garbage = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for content in [None, Some(""), Some("no certificate"), Some(garbage)] {
+        let sandbox = Sandbox::new();
+        if let Some(content) = content {
+            sandbox.file("ca.pem", content);
+        }
+        let ended = delete_a(&sandbox, &server, &["--ca-file", "ca.pem"], &[]).expect(2);
+        assert!(ended.stderr.contains("ca.pem"), "{}", ended.stderr);
+        assert!(!sandbox.log().exists(), "no run was begun");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn plain_http_to_another_machine_is_refused() {
+    let server = Server::start(|_| Reply::deleted());
+    for url in [
+        "http://api.example.test",
+        "http://192.0.2.1",
+        "http://10.0.0.1:8080",
+        "http://127.0.0.1.example.test",
+        "http://[2001:db8::1]",
+        "http://localhost.example.test",
+        "ftp://127.0.0.1",
+    ] {
+        let sandbox = Sandbox::new();
+        // A proxy would see it, were it sent.
+        let proxy = ("HTTP_PROXY", &*server.url());
+        let ended = delete_a(&sandbox, &server, &["--base-url", url], &[proxy]).expect(2);
+        assert!(ended.stderr.contains(url), "{}", ended.stderr);
+        assert!(!sandbox.log().exists(), "no run was begun");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn the_proxy_of_the_environment_is_used_for_another_machine() {
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        let proxy = Server::start(|_| Reply::deleted());
+        let sandbox = Sandbox::new();
+        let arguments = ["--allow-http", "--base-url", "http://api.example.test"];
+        let ended = delete_a(&sandbox, &proxy, &arguments, &[(variable, &proxy.url())]).expect(0);
+        assert_eq!(ended.outcome("a"), "deleted");
+        let seen = proxy.seen();
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].path, "http://api.example.test/api/v2/datasource");
+        assert_eq!(seen[0].header("host"), "api.example.test");
+        assert_eq!(seen[0].header("authorization"), format!("Bearer {TOKEN}"));
+    }
+}
+
+#[test]
+fn a_proxy_for_https_sees_the_host_and_not_the_token() {
+    let proxy = Server::start(|_| Reply::deleted());
+    let sandbox = Sandbox::new();
+    let arguments = ["--base-url", "https://api.example.test", "--max-attempts", "1"];
+    let ended = delete_a(&sandbox, &proxy, &arguments, &[("HTTPS_PROXY", &proxy.url())]).expect(1);
+    // This one lets nobody through, so nothing can have been deleted.
+    assert_eq!(ended.outcome("a"), "unknown");
+    assert_eq!(ended.result("a").error_code, "connect_failed");
+    let seen = proxy.seen();
+    assert_eq!((seen.len(), seen[0].method.as_str()), (1, "CONNECT"));
+    assert_eq!(seen[0].path, "api.example.test:443");
+    assert!(!format!("{seen:?}").contains(TOKEN));
+}
+
+#[test]
+fn the_own_machine_is_reached_without_a_proxy() {
+    let proxy = Server::start(|_| Reply::status(502));
+    let server = Server::start(|_| Reply::deleted());
+    let sandbox = Sandbox::new();
+    let url = proxy.url();
+    let settings = [("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &url), ("ALL_PROXY", &url)];
+    delete_a(&sandbox, &server, &[], &settings).expect(0);
+    assert_eq!(server.deletions().len(), 1);
+    assert_eq!(proxy.connections(), 0);
+}
