@@ -195,7 +195,7 @@ for round in $(seq "$rounds"); do
     say "round $round of $rounds"
     for client in decom oha curl xargs; do
         wanted "$client" || continue
-        [[ $client == xargs ]] && measure xargs "$xargs_names" || measure "$client" "$names"
+        if [[ $client == xargs ]]; then measure xargs "$xargs_names"; else measure "$client" "$names"; fi
     done
 done
 

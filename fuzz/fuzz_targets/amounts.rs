@@ -1,0 +1,69 @@
+//! Any text as a rate, a list of faults, a length of time or a delimiter: reading it never panics, what is
+//! accepted is within its bounds, and what it is displayed as reads back the same.
+//!
+//! Input: a letter that tells what is read (`r`, `f`, `d`, `s`), then the text.
+#![no_main]
+
+use std::time::Duration;
+
+use decom::config::{Environment, Settings};
+use decom::emulator::Faults;
+use decom::pace::Rate;
+use decom::source::parse_delimiter;
+use libfuzzer_sys::fuzz_target;
+
+const DAY: Duration = Duration::from_hours(24);
+
+fuzz_target!(|input: &[u8]| {
+    let Some((what, text)) = input.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    match what {
+        b'r' => rate(text),
+        b'f' => faults(text),
+        b'd' => duration(text),
+        b's' => separator(text),
+        _ => {}
+    }
+});
+
+fn rate(text: &str) {
+    let Ok(rate) = text.parse::<Rate>() else { return };
+    assert_eq!(rate.to_string().parse(), Ok(rate), "{rate}");
+    let Rate::Ceiling { requests, window } = rate else {
+        assert_eq!((rate.burst(), rate.time_for(1)), (None, None));
+        return;
+    };
+    assert!((Duration::from_millis(1)..=DAY).contains(&window));
+    let burst = rate.burst().expect("a ceiling has a burst");
+    assert!(burst.get() == 1 || burst.get() <= requests.get() / 50);
+    // As many as one window holds never take longer than a window, but for rounding up to nanoseconds.
+    let whole = rate.time_for(requests.get().into()).expect("a ceiling takes its time");
+    assert!(whole <= window + Duration::from_nanos(requests.get().into()));
+    assert!(rate.time_for(u64::MAX) >= rate.time_for(u64::MAX / 2));
+    for factor in [0, 1, 60, u32::MAX] {
+        let faster = rate.scaled(factor);
+        assert!(faster.time_for(1_000_000) <= rate.time_for(1_000_000));
+        assert!(matches!(faster, Rate::Ceiling { window, .. } if !window.is_zero()));
+    }
+}
+
+fn faults(text: &str) {
+    match text.parse::<Faults>() {
+        Ok(faults) => assert_eq!(faults.to_string().parse(), Ok(faults), "{faults}"),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn duration(text: &str) {
+    let flags = vec![("grace", vec![text.to_owned()])];
+    match Settings::resolve(None, &Environment::default(), &flags) {
+        Ok(settings) => assert!(settings.run.grace <= DAY),
+        Err(error) => assert!(error.to_string().contains("run.grace"), "{error}"),
+    }
+}
+
+fn separator(text: &str) {
+    if let Ok(separator) = parse_delimiter(text) {
+        assert!(separator.is_ascii() && !matches!(separator, b'"' | b'\r' | b'\n'));
+    }
+}

@@ -1,0 +1,48 @@
+//! Any header values into the reading of the server's word about its rate limit: it never panics, and no
+//! number that comes out of it can stop a run for ever or divide by nothing.
+//!
+//! Input: lines of `name: value`. The pseudo-header `now` is the time of arrival, in Unix time.
+#![no_main]
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use decom::pace::ServerWord;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use libfuzzer_sys::fuzz_target;
+
+const DAY: Duration = Duration::from_hours(24);
+
+fuzz_target!(|input: &[u8]| {
+    let mut headers = HeaderMap::new();
+    let mut now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    for line in input.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name == b"now" {
+            let seconds = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u32>().ok());
+            now = UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or_default().into());
+        } else if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+
+    let word = ServerWord::from_headers(&headers, now);
+    if let Some(quota) = word.quota {
+        assert!(quota.limit.is_none_or(|limit| limit > 0 && quota.remaining <= limit));
+        assert!(quota.reset <= DAY);
+        assert!(quota.window.is_none_or(|window| (Duration::from_secs(1)..=DAY).contains(&window)));
+    }
+    assert!(word.retry_after.is_none_or(|pause| pause <= DAY));
+    // Seconds cannot be misread, whatever else stands beside them.
+    let seconds = headers.get_all("retry-after").iter().filter_map(|value| {
+        let text = value.to_str().ok()?.trim();
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten()
+    });
+    for seconds in seconds {
+        let asked = Duration::from_secs(seconds.into()).min(DAY);
+        assert!(word.retry_after.is_some_and(|pause| pause >= asked));
+    }
+    // What says nothing about the pace changes nothing.
+    headers.insert("content-type", HeaderValue::from_static("text/html"));
+    assert_eq!(ServerWord::from_headers(&headers, now), word);
+});
