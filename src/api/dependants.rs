@@ -1,11 +1,15 @@
 //! What depends on a datasource that is in use: looked up once in a run, when it is first needed.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
 use super::Lister;
 use crate::vocabulary::DatasourceName;
+
+/// How long the look-up may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Knows the dependants of each datasource, once it was asked.
 #[derive(Debug)]
@@ -25,10 +29,14 @@ impl Dependants {
     /// to hold up what is certain.
     pub(super) async fn of(&self, name: &DatasourceName) -> Vec<String> {
         let read = self.by_datasource.get_or_init(|| async {
-            self.lister.datamarts().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "what depends on the datasources in use is not recorded");
-                HashMap::new()
-            })
+            // A clear answer waits for this to be recorded.
+            let why = match tokio::time::timeout(PATIENCE, self.lister.datamarts()).await {
+                Ok(Ok(by_datasource)) => return by_datasource,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("no listing within {}", humantime::format_duration(PATIENCE)),
+            };
+            tracing::warn!(error = why, "what depends on the datasources in use is not recorded");
+            HashMap::new()
         });
         read.await.get(name.as_str()).cloned().unwrap_or_default()
     }

@@ -216,7 +216,11 @@ async fn worker(
             Ok(Some(Delivered::Exhausted { answer, doubted })) => {
                 tell(Happening::Exhausted(Exhausted { target, answer, doubted }));
             }
-            Ok(Some(Delivered::Unauthorized(answer))) => return tell(Happening::Unauthorized(answer)),
+            Ok(Some(Delivered::Unauthorized(answer))) => {
+                // At once: no other name would fare better.
+                stop.cancel();
+                return tell(Happening::Unauthorized(answer));
+            }
             Ok(None) => return,
             Err(error) => return tell(Happening::CannotGoOn(error)),
         }

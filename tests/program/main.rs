@@ -3,6 +3,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::items_after_statements,
+    clippy::semicolon_if_nothing_returned,
     clippy::too_many_lines,
     unreachable_pub,
     reason = "a test fails by panicking"
