@@ -396,7 +396,7 @@ fn a_plan_of_a_hundred_thousand_names_takes_seconds() {
     let (plan, _) = SavedPlan::read(&sandbox.path("plan.json")).unwrap();
     assert_eq!((plan.targets.len(), plan.skipped.len()), (99_500, 500));
     // Far more than it takes, and far less than one look through the log for every name.
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
 }
 
 #[test]
