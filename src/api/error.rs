@@ -36,6 +36,11 @@ pub enum ApiError {
     /// The pace cannot be kept: the run is stopping, or the server asks for too long a pause.
     #[error(transparent)]
     Pace(#[from] PaceError),
+    /// The token is not accepted, as reading a listing showed.
+    #[error(
+        "the API does not accept the token (HTTP 401); nothing was sent, and no run was begun. Check DATABRAIN_TOKEN and the base URL, and give the same command again"
+    )]
+    Unauthorized,
     /// A listing could not be read.
     #[error("cannot read the list of {what}: {why}")]
     Listing {

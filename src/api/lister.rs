@@ -96,6 +96,9 @@ impl Lister {
         let request = self.stack.get(url).timeout(LISTING_TIMEOUT).send();
         let response = request.await.map_err(|error| failed(described(&error)))?;
         let status = response.status();
+        if status == http::StatusCode::UNAUTHORIZED {
+            return Err(ApiError::Unauthorized);
+        }
         if status != http::StatusCode::OK {
             return Err(failed(format!("the API answered {status}")));
         }

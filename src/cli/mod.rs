@@ -10,7 +10,7 @@ use std::sync::Arc;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::commands::World;
+use crate::commands::{Interrupts, World};
 use crate::config::Environment;
 use crate::vocabulary::{ExitStatus, SystemClock};
 use args::Cli;
@@ -29,11 +29,19 @@ pub fn main() -> ExitCode {
         }
     };
     let stderr_is_terminal = io::stderr().is_terminal();
+    let interrupts = match Interrupts::listen() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "decom: cannot listen for signals: {error}");
+            return ExitCode::from(ExitStatus::Usage.code());
+        }
+    };
     let world = World {
         environment: Environment::of(std::env::vars_os()),
         clock: Arc::new(SystemClock),
         can_ask: io::stdin().is_terminal() && stderr_is_terminal,
         stderr_is_terminal,
+        interrupts,
     };
     let mark = if cli.is_dry_run() { "(dry run) " } else { "" };
     let status = cli.execute(&world).unwrap_or_else(|error| {

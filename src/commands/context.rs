@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
-use super::CommandError;
+use super::{CommandError, Interrupts};
 use crate::api::{ApiOptions, BaseUrl, RetryOptions};
 use crate::audit::{AuditLog, LogOptions};
 use crate::config::{Environment, FlagValues, LogFormat, Settings};
@@ -44,6 +44,8 @@ pub struct World {
     pub can_ask: bool,
     /// Whether stderr is a terminal.
     pub stderr_is_terminal: bool,
+    /// SIGINT and SIGTERM.
+    pub interrupts: Interrupts,
 }
 
 /// The settings, the log, and what is wired from them.

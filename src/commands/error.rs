@@ -82,6 +82,7 @@ impl CommandError {
             Self::Refused(_) | Self::PlanRefused(_) | Self::Plan(PlanError::Altered { .. }) => {
                 ExitStatus::Refused
             }
+            Self::Api(ApiError::Unauthorized) => ExitStatus::Stopped,
             Self::Approval(error) if !error.is_usage() => ExitStatus::Refused,
             _ => ExitStatus::Usage,
         }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::CommandError;
 use super::context::{Context, VERSION, host};
-use super::{CommandError, interrupts};
 use crate::api::{ApiOptions, BaseUrl};
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::pace::{PaceOptions, Pacer, Rate};
@@ -30,7 +30,9 @@ pub(super) struct Job {
 pub(super) struct Reach {
     pub(super) api: ApiOptions,
     pub(super) token: Token,
-    pub(super) rate: Rate,
+    /// One for everything that is asked of the API, the look before a run included.
+    pub(super) pacer: Pacer,
+    happenings: Happenings,
 }
 
 /// What a command adds to the end of its run.
@@ -55,7 +57,13 @@ impl Context<'_> {
     pub(super) fn reach(&self, base_url: BaseUrl, token: Token, rate: Rate) -> Result<Reach, CommandError> {
         let api = self.api(base_url);
         api.check(&token)?;
-        Ok(Reach { api, token, rate })
+        let happenings = Happenings::default();
+        let options = PaceOptions {
+            max_pause: self.settings.pace.max_pause,
+            on_event: Some(happenings.pace_hook()),
+            ..PaceOptions::default()
+        };
+        Ok(Reach { api, token, pacer: Pacer::new(rate, options), happenings })
     }
 
     /// Asks whether `count` datasources on `host` may be deleted.
@@ -120,7 +128,7 @@ impl Context<'_> {
             tool_version: VERSION.to_owned(),
             host: host(),
             settings: json!({
-                "rate": reach.rate.to_string(),
+                "rate": reach.pacer.rate().to_string(),
                 "concurrency": pace.concurrency,
                 "max_attempts": retry.max_attempts,
                 "max_deletes": safety.max_deletes,
@@ -143,16 +151,7 @@ impl Context<'_> {
         closing: Closing<'_>,
     ) -> Result<ExitStatus, CommandError> {
         let (seq, run_id) = run;
-        let mut interrupts = interrupts::listen()?;
-        let happenings = Happenings::default();
-        let pacer = Pacer::new(
-            reach.rate,
-            PaceOptions {
-                max_pause: self.settings.pace.max_pause,
-                on_event: Some(happenings.pace_hook()),
-                ..PaceOptions::default()
-            },
-        );
+        let mut interrupts = self.world.interrupts.hand_over();
         let mut progress = if self.shared.quiet {
             Progress::none()
         } else if self.world.stderr_is_terminal {
@@ -169,13 +168,13 @@ impl Context<'_> {
             api: reach.api,
             retry: self.retry(),
             token: reach.token,
-            pacer,
+            pacer: reach.pacer,
             clock: self.world.clock.clone(),
             limits: self.limits(),
             interrupts: &mut interrupts,
             watcher: &mut progress,
         };
-        let report = execute(parts, happenings).await;
+        let report = execute(parts, reach.happenings).await;
         progress.finish();
         let path = log.path().to_owned();
         log.close();

@@ -16,6 +16,7 @@ mod survey;
 pub use context::{Shared, World};
 pub use error::CommandError;
 pub use intake::InputRequest;
+pub use interrupts::Interrupts;
 pub use plan::{PlanRequest, plan};
 pub use rehearse::{RehearseRequest, rehearse};
 pub use report::{ReportRequest, RunsRequest, report, runs};

@@ -84,7 +84,8 @@ pub fn rehearse(
     let mut selection = Selection::new(targets, Rules { protection, known_gone: None })?;
     // How large a share of all that exist this is, an emulator cannot tell.
     let survey = Survey::offline(context.guards(), &selection);
-    let planned = context.planned(&mut selection, &survey, "the embedded emulator", reach.rate, false)?;
+    let planned =
+        context.planned(&mut selection, &survey, "the embedded emulator", reach.pacer.rate(), false)?;
     let refused: Vec<_> =
         survey.refusals.iter().map(|refusal| format!("The real run would be refused: {refusal}")).collect();
     if shared.dry_run {

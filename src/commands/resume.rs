@@ -89,7 +89,7 @@ pub(super) fn carry_on(
         Survey::offline(guards, &selection)
     };
     let host_name = reach.api.base_url.host();
-    let planned = context.planned(&mut selection, &survey, &host_name, reach.rate, false)?;
+    let planned = context.planned(&mut selection, &survey, &host_name, reach.pacer.rate(), false)?;
     let Some(log) = log else {
         let mut out = io::stdout().lock();
         planned.write(&mut out, context.shared.json)?;

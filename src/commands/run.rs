@@ -213,7 +213,7 @@ pub(super) fn begin(
     } else {
         Survey::offline(context.guards(), &job.selection)
     };
-    let planned = context.planned(&mut job.selection, &survey, &host, reach.rate, false)?;
+    let planned = context.planned(&mut job.selection, &survey, &host, reach.pacer.rate(), false)?;
     let Some(log) = log else {
         let mut out = io::stdout().lock();
         planned.write(&mut out, context.shared.json)?;

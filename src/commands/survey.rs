@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::CommandError;
 use super::context::Context;
 use super::execution::{Reach, rounded};
-use crate::api::Lister;
-use crate::pace::{PaceOptions, Pacer, Rate};
+use crate::api::{ApiError, Lister};
+use crate::pace::Rate;
 use crate::plan::{Extent, Guards, Listings, Preview, Refusal, Selection};
 use crate::report::{Listed, Planned};
 use crate::vocabulary::{DatasourceName, SkipReason};
@@ -49,8 +49,7 @@ impl Context<'_> {
         reach: &Reach,
         guards: Guards,
     ) -> Result<Survey, CommandError> {
-        let pacer = Pacer::new(reach.rate, PaceOptions::default());
-        let clock = self.world.clock.clone();
+        let (pacer, clock) = (reach.pacer.clone(), self.world.clock.clone());
         let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
         let mut failure = None;
         let preview = match lister.datasources().await {
@@ -61,6 +60,8 @@ impl Context<'_> {
                 let listings = Listings { datasources, dependants: dependants.ok() };
                 Some(Preview::new(selection, &listings)?)
             }
+            // No guard has to be asked: nothing would get through.
+            Err(error @ ApiError::Unauthorized) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "what exists is not known before the run");
                 failure = Some(error.to_string());

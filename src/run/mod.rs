@@ -141,6 +141,8 @@ impl Happenings {
 pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunReport, RunError> {
     let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
     let Happenings { sender, mut receiver } = happenings;
+    // A pause that was told of before the run began, while somebody was asked, may be long over.
+    while receiver.try_recv().is_ok() {}
     let stop = CancellationToken::new();
     let counts = reader.counts(run)?;
     let protected = reader.protected(run)?;

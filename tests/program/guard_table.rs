@@ -86,22 +86,27 @@ fn what_is_just_allowed() {
     }
 }
 
-/// Without a listing there is no run; at 100 % none is needed, and none is asked for before it.
+/// With a token that is not accepted there is no listing and no run; at 100 % no listing is needed,
+/// and none is asked for before the run.
 #[test]
-fn no_listing_no_run() {
+fn a_foreign_token() {
     let estate = estate(&["a"]);
     let foreign = |flags: &[&str]| {
         let mut command = estate.decom(&[&["run", "names.csv", "--yes"], flags].concat());
         said(command.env("DATABRAIN_TOKEN", "dbn_live_another"))
     };
     let refused = foreign(&[]);
-    assert_eq!(refused.code, 3, "{refused:?}");
-    assert!(message(&refused).contains("--max-share 100 switches this guard off"), "{refused:?}");
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(
+        message(&refused).contains("does not accept the token (HTTP 401); nothing was sent"),
+        "{refused:?}"
+    );
     assert_eq!((sent(&estate), estate.emulator.tally().requests), (vec![], 1), "the listing alone");
+    assert_eq!(foreign(&["--dry-run"]).code, 4, "a run would not start");
     // The first request is the deletion itself.
     let sent_at_once = foreign(&["--max-share", "100"]);
     assert_eq!(sent_at_once.code, 4, "{sent_at_once:?}");
-    assert_eq!((sent(&estate), estate.emulator.tally().requests), (vec!["a".to_owned()], 2));
+    assert_eq!((sent(&estate), estate.emulator.tally().requests), (vec!["a".to_owned()], 3));
 }
 
 /// Protection always wins: over the input, `--again`, and every place that could take it away.

@@ -4,7 +4,9 @@
 use insta::assert_snapshot;
 
 use crate::emulated::{Estate, Said, message, said};
-use crate::support::{TOKEN, column};
+use crate::support::reply::Reply;
+use crate::support::server::Server;
+use crate::support::{Sandbox, TOKEN, column};
 
 /// An API with `names` and as many others, and a list of the names.
 fn estate(names: &[&str]) -> Estate {
@@ -101,12 +103,13 @@ fn only_what_exists_has_a_share() {
 
 #[test]
 fn without_a_listing_there_is_no_share_and_no_run() {
-    let estate = estate(&["a"]);
-    let mut command = estate.decom(&["run", "names.csv", "--yes"]);
-    let said = said(command.env("DATABRAIN_TOKEN", "dbn_live_wrong"));
+    let server = Server::start(|_| Reply::deleted());
+    let sandbox = Sandbox::new();
+    sandbox.file("names.csv", "name\na\n");
+    let said = said(&mut sandbox.decom(&["run", "names.csv", "--yes", "--base-url", &server.url()]));
     assert_eq!(said.code, 3, "{said:?}");
-    assert_eq!(estate.deletes(), []);
-    assert_snapshot!(message(&said), @"one run may delete 50 % of all that exist, and how many exist is not known: cannot read the list of datasources: the API answered 401 Unauthorized; mend that, or switch this guard off with --max-share 100; nothing was sent");
+    assert_eq!(server.deletions().len(), 0);
+    assert_snapshot!(message(&said), @"one run may delete 50 % of all that exist, and how many exist is not known: cannot read the list of datasources: the API answered 404 Not Found; mend that, or switch this guard off with --max-share 100; nothing was sent");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use decom::commands::{self, InputRequest, RunInput, RunRequest, Shared, World};
+use decom::commands::{self, InputRequest, Interrupts, RunInput, RunRequest, Shared, World};
 use decom::config::Environment;
 use decom::source::{CsvOptions, Input};
 use decom::vocabulary::{Clock, ExitStatus};
@@ -262,6 +262,7 @@ fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) ->
         clock: Arc::new(Jumping(offset.clone())),
         can_ask: false,
         stderr_is_terminal: false,
+        interrupts: Interrupts::listen().unwrap(),
     };
     commands::run(&request, &shared, &world).unwrap()
 }

@@ -207,3 +207,24 @@ fn reading_the_listing_at_the_end_is_interrupted_at_once() {
     let ended = running.ended(&sandbox).expect(143);
     assert!(ended.results.values().all(|row| row.outcome == "deleted"), "{ended:#?}");
 }
+
+/// In a container decom is process 1, which a signal that nobody listens for does not end.
+#[test]
+fn before_the_run_begins_a_signal_ends_it_at_once() {
+    for (signal, code, told) in
+        [(Signal::INT, 130, "interrupted by SIGINT"), (Signal::TERM, 143, "interrupted by SIGTERM")]
+    {
+        let server = Server::start(|_| Reply::deleted());
+        server.answer_listing(Fault::NeverAnswer.into());
+        let sandbox = Sandbox::new();
+        let input = csv(&sandbox, &names(3));
+        let settings = [ENDLESS, &[("DECOM_MAX_SHARE", "50")]].concat();
+        let running = start(&sandbox, &server, &["run", &input], &settings);
+        server.wait_until(arrived(1));
+        running.signal(signal);
+        let ended = running.ended(&sandbox).expect(code);
+        assert!(ended.stderr.contains(&format!("{told}; nothing was sent")), "{}", ended.stderr);
+        assert_eq!(server.deletions().len(), 0);
+        assert_eq!(column(&sandbox.log(), "SELECT count(*) FROM runs"), ["0"]);
+    }
+}
