@@ -59,6 +59,15 @@ pub fn verified(
     run(command.stdin(std::fs::File::open(file).unwrap())).status.success()
 }
 
+/// Whether there is no `ssh-keygen` here, so that `test` is skipped.
+pub fn are_missing(test: &str) -> bool {
+    let missing = ssh_keygen().output().is_err();
+    if missing {
+        super::skipped(test, "there is no ssh-keygen (the package openssh-client)");
+    }
+    missing
+}
+
 fn ssh_keygen() -> Command {
     let mut command = Command::new("ssh-keygen");
     command.stdin(Stdio::null());
