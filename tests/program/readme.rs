@@ -40,7 +40,7 @@ fn first_cells(text: &str, heading: &str) -> Vec<String> {
 
 /// The help of every command, and of decom itself.
 fn help() -> Vec<(&'static str, String)> {
-    let commands = ["", "run", "resume", "retry", "rehearse", "runs", "report"];
+    let commands = ["", "plan", "run", "resume", "retry", "rehearse", "runs", "report"];
     let of = |command: &&'static str| {
         let mut arguments = vec!["--help"];
         if !command.is_empty() {
