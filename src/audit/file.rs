@@ -30,7 +30,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(AuditError::SqliteTooOld { found: rusqlite::version(), needed: "3.51.3" });
     }
-    refuse_foreign_bytes(path)?;
+    refuse_other_things(path)?;
     refuse_network(path, real)?;
     refuse_orphans(path, real)?;
     let failed = |action| move |source| AuditError::Sqlite { path: path.to_owned(), action, source };
@@ -53,7 +53,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
     if !path.exists() {
         return Err(AuditError::Missing { path: path.to_owned() });
     }
-    refuse_foreign_bytes(path)?;
+    refuse_other_things(path)?;
     let open = |access| {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "open", source };
@@ -103,9 +103,14 @@ fn refuse_orphans(path: &Path, real: &Path) -> Result<(), AuditError> {
     Ok(())
 }
 
-/// Looks at the first bytes before SQLite does: it takes an empty file for an empty database, and
-/// may write beside a file that is not its own.
-fn refuse_foreign_bytes(path: &Path) -> Result<(), AuditError> {
+/// The smallest SQLite database, in bytes: one page. SQLite takes a shorter file for an empty one, and
+/// would write over it.
+const SMALLEST_DATABASE: u64 = 512;
+
+/// What is no database by its kind or size. What it holds is for SQLite to look at: nothing of ours
+/// may open the file, as closing it again would drop the locks that SQLite holds on it in this
+/// process (<https://sqlite.org/howtocorrupt.html>, "POSIX advisory locks canceled").
+fn refuse_other_things(path: &Path) -> Result<(), AuditError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -118,18 +123,13 @@ fn refuse_foreign_bytes(path: &Path) -> Result<(), AuditError> {
     if !metadata.is_file() {
         return Err(foreign("it is no regular file"));
     }
-    if metadata.len() == 0 {
-        return Ok(());
-    }
-    let mut first = Vec::with_capacity(16);
-    File::open(path)
-        .and_then(|file| file.take(16).read_to_end(&mut first))
-        .map_err(|source| AuditError::Io { path: path.to_owned(), action: "read", source })?;
-    if first != b"SQLite format 3\0" {
-        return Err(foreign("it is no SQLite database"));
+    if (1..SMALLEST_DATABASE).contains(&metadata.len()) {
+        return Err(foreign(NO_DATABASE));
     }
     Ok(())
 }
+
+const NO_DATABASE: &str = "it is no SQLite database";
 
 /// What a database holds that is not somebody else's.
 enum Schema {
@@ -141,7 +141,12 @@ enum Schema {
 
 fn schema_of(connection: &Connection, path: &Path) -> Result<Schema, AuditError> {
     let read = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
-    let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
+    let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            AuditError::Foreign { path: path.to_owned(), found: NO_DATABASE.to_owned() }
+        }
+        _ => AuditError::Sqlite { path: path.to_owned(), action: "read", source },
+    };
     let application_id = read("PRAGMA application_id").map_err(failed)?;
     let version = read("PRAGMA user_version").map_err(failed)?;
     let tables = read("SELECT count(*) FROM sqlite_schema").map_err(failed)?;

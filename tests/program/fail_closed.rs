@@ -227,3 +227,26 @@ fn mounting() -> Option<&'static [&'static str]> {
         tried.is_ok_and(|output| output.status.success())
     })
 }
+
+/// A tool that could write takes itself for the last one to close the log, folds the write-ahead log in
+/// and removes it, unless it meets decom's own locks.
+#[test]
+fn other_programs_may_read_the_log_during_a_run() {
+    let ask = |log: &Path| {
+        let mut shell = Command::new("sqlite3");
+        shell.arg(log).arg("SELECT count(*) > 0 FROM attempts").output()
+    };
+    if let Err(error) = ask(Path::new("")) {
+        super::support::skipped("other_programs_may_read_the_log_during_a_run", &format!("sqlite3: {error}"));
+        return;
+    }
+    let sandbox = with_names(6);
+    let log = sandbox.log();
+    let server = Scripted::start(move |_, _| {
+        assert_eq!(ask(&log).unwrap().stdout, b"1\n");
+        Reply::deleted()
+    });
+    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    all_recorded(&server, &sandbox.log());
+}
