@@ -95,7 +95,9 @@ struct Said {
 impl Said {
     fn parse(body: &Body) -> Self {
         let cut_short = body.end == BodyEnd::CutShort;
-        match serde_json::from_slice::<Value>(&body.bytes) {
+        // One byte that is no UTF-8, or a byte order mark in front, makes a code no less clear.
+        let text = String::from_utf8_lossy(&body.bytes);
+        match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
             Ok(Value::Object(object)) => Self { cut_short, ..Self::of_object(&object) },
             Ok(Value::String(text)) => Self { message: shown(&text), cut_short, ..Self::default() },
             Ok(_) => Self { cut_short, ..Self::default() },
@@ -104,7 +106,7 @@ impl Said {
             Err(error) => Self {
                 cut_short: cut_short
                     || (body.end == BodyEnd::Whole && error.is_eof() && begins_a_document(&body.bytes)),
-                message: shown(&String::from_utf8_lossy(&body.bytes)),
+                message: shown(&text),
                 ..Self::default()
             },
         }

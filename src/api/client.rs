@@ -137,7 +137,9 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
         // A proxy elsewhere cannot reach this machine's own address, but would see the token.
         builder = builder.no_proxy();
     }
-    if options.base_url.0.scheme() == "https" || !is_loopback(&options.base_url.0) {
+    // A file that is named is looked at even where no TLS will be spoken.
+    let needs_none = options.base_url.0.scheme() == "http" && is_loopback(&options.base_url.0);
+    if !needs_none || options.ca_file.is_some() {
         builder = builder.tls_certs_only(trusted(options)?);
     } else {
         builder = builder.tls_certs_only([]);

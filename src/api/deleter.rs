@@ -168,13 +168,16 @@ impl RetryableStrategy for AsShown {
 
 /// The error of ours inside what the layers made of it.
 fn cause(error: &reqwest_middleware::Error) -> ApiError {
-    let fallback = described(error);
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(ours) = error.downcast_ref::<ApiError>() {
             return ours.clone();
         }
-        next = error.source();
+        next = match error.downcast_ref::<reqwest_middleware::Error>() {
+            // Transparent: its source is what lies behind the error that it holds.
+            Some(reqwest_middleware::Error::Middleware(held)) => Some(held.as_ref()),
+            _ => error.source(),
+        };
     }
-    ApiError::Client { why: fallback }
+    ApiError::Client { why: described(error) }
 }

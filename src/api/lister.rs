@@ -1,6 +1,6 @@
 //! Reads the listings: which datasources exist, and what depends on them. Cannot delete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,15 @@ const RETRIES: u32 = 2;
 
 /// How long reading a listing may take in all: it may hold very many names.
 const LISTING_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How many entries a page has (the API's documentation, "List datasources").
+const PAGE: usize = 10;
+
+/// A listing whose length is no multiple of this was no page of a longer one.
+const ROUND: usize = 5;
+
+/// More pages than this are no listing.
+const MOST_PAGES: usize = 1_000_000;
 
 /// Reads the listings.
 #[derive(Debug, Clone)]
@@ -62,13 +71,13 @@ impl Lister {
         Self { stack, base_url: options.base_url.clone() }
     }
 
-    /// The names of all datasources.
+    /// The names of all datasources, each once.
     ///
     /// # Errors
     /// Where the listing cannot be read whole.
     pub async fn datasources(&self) -> Result<Vec<String>, ApiError> {
-        let listing: Listing<Named> = self.read("datasources", "/api/v2/datasource").await?;
-        Ok(listing.data.into_iter().map(|entry| entry.name).collect())
+        let all: Vec<Named> = self.read("datasources", "/api/v2/datasource").await?;
+        Ok(all.into_iter().map(|entry| entry.name).collect())
     }
 
     /// The names of the datamarts, by the name of the datasource that they read.
@@ -76,9 +85,9 @@ impl Lister {
     /// # Errors
     /// Where the listing cannot be read whole.
     pub async fn datamarts(&self) -> Result<HashMap<String, Vec<String>>, ApiError> {
-        let listing: Listing<Datamart> = self.read("datamarts", "/api/v2/data-app/datamarts").await?;
+        let all: Vec<Datamart> = self.read("datamarts", "/api/v2/data-app/datamarts").await?;
         let mut by_datasource: HashMap<_, Vec<_>> = HashMap::new();
-        for datamart in listing.data {
+        for datamart in all {
             if let Some(integration) = datamart.company_integration {
                 by_datasource.entry(integration.name).or_default().push(datamart.name);
             }
@@ -86,35 +95,115 @@ impl Lister {
         Ok(by_datasource)
     }
 
-    async fn read<T: DeserializeOwned>(
+    /// Reads a listing whole: at once, or page by page where the API gives it so.
+    async fn read<T: Entry>(&self, what: &'static str, path: &str) -> Result<Vec<T>, ApiError> {
+        let mut listing = Listed { entries: Vec::new(), known: HashSet::new() };
+        match self.get(what, path).await? {
+            Got::Entries(entries) => {
+                listing.add(entries);
+                if !listing.may_be_a_page() || !self.has_more(what, path, &mut listing).await? {
+                    return Ok(listing.entries);
+                }
+            }
+            // It takes no listing without pages.
+            Got::Refused(http::StatusCode::BAD_REQUEST) => {}
+            Got::Refused(status) => return Err(refused(what, status)),
+        }
+        for number in 1..=MOST_PAGES {
+            match self.get(what, &page(path, number)).await? {
+                Got::Entries(entries) if entries.is_empty() => return Ok(listing.entries),
+                Got::Entries(entries) => listing.add(entries),
+                Got::Refused(status) => return Err(refused(what, status)),
+            }
+        }
+        Err(ApiError::Listing { what, why: format!("it has no end within {MOST_PAGES} pages") })
+    }
+
+    /// Whether the page behind what is known holds something that is not known: that was a page as well.
+    /// An API that has no pages has given all of it.
+    async fn has_more<T: Entry>(
         &self,
         what: &'static str,
         path: &str,
-    ) -> Result<Listing<T>, ApiError> {
+        listing: &mut Listed<T>,
+    ) -> Result<bool, ApiError> {
+        let next = listing.entries.len() / PAGE + 1;
+        match self.get::<T>(what, &page(path, next)).await? {
+            Got::Entries(entries) => Ok(entries.iter().any(|entry| !listing.known.contains(&entry.key()))),
+            Got::Refused(_) => Ok(false),
+        }
+    }
+
+    async fn get<T: Entry>(&self, what: &'static str, path: &str) -> Result<Got<T>, ApiError> {
         let failed = |why: String| ApiError::Listing { what, why };
         let url = self.base_url.endpoint(path)?;
         let request = self.stack.get(url).timeout(LISTING_TIMEOUT).send();
         let response = request.await.map_err(|error| failed(described(&error)))?;
-        let status = response.status();
-        if status == http::StatusCode::UNAUTHORIZED {
-            return Err(ApiError::Unauthorized);
-        }
-        if status != http::StatusCode::OK {
-            return Err(failed(format!("the API answered {status}")));
+        match response.status() {
+            http::StatusCode::OK => {}
+            http::StatusCode::UNAUTHORIZED => return Err(ApiError::Unauthorized),
+            status if status.is_client_error() => return Ok(Got::Refused(status)),
+            status => return Err(refused(what, status)),
         }
         let bytes = response.bytes().await.map_err(|error| failed(described(&error)))?;
         // The place only: what stands there may be anything, the token included.
-        serde_json::from_slice(&bytes).map_err(|error| {
+        let listing: Listing<T> = serde_json::from_slice(&bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             failed(format!("the answer is no listing, from line {line}, column {column} on"))
-        })
+        })?;
+        if listing.error.is_some() {
+            return Err(failed("the answer holds an error beside its data".to_owned()));
+        }
+        Ok(Got::Entries(listing.data))
     }
+}
+
+fn refused(what: &'static str, status: http::StatusCode) -> ApiError {
+    ApiError::Listing { what, why: format!("the API answered {status}") }
+}
+
+fn page(path: &str, number: usize) -> String {
+    format!("{path}?isPagination=true&pageNumber={number}")
+}
+
+/// What the API gave.
+enum Got<T> {
+    Entries(Vec<T>),
+    Refused(http::StatusCode),
+}
+
+/// What is known of a listing, each entry once.
+struct Listed<T> {
+    entries: Vec<T>,
+    known: HashSet<String>,
+}
+
+impl<T: Entry> Listed<T> {
+    fn add(&mut self, entries: Vec<T>) {
+        for entry in entries {
+            if self.known.insert(entry.key()) {
+                self.entries.push(entry);
+            }
+        }
+    }
+
+    /// Pages have round sizes.
+    fn may_be_a_page(&self) -> bool {
+        !self.entries.is_empty() && self.entries.len().is_multiple_of(ROUND)
+    }
+}
+
+/// An entry of a listing.
+trait Entry: DeserializeOwned {
+    /// What tells it from the others.
+    fn key(&self) -> String;
 }
 
 /// A listing, as the API documents it.
 #[derive(Deserialize)]
 struct Listing<T> {
     data: Vec<T>,
+    error: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -122,9 +211,23 @@ struct Named {
     name: String,
 }
 
+impl Entry for Named {
+    fn key(&self) -> String {
+        self.name.clone()
+    }
+}
+
 #[derive(Deserialize)]
 struct Datamart {
     name: String,
     #[serde(rename = "companyIntegration")]
     company_integration: Option<Named>,
+}
+
+impl Entry for Datamart {
+    fn key(&self) -> String {
+        let reads = self.company_integration.as_ref().map_or("", |integration| &integration.name);
+        // No name holds a NUL.
+        format!("{}\0{reads}", self.name)
+    }
 }

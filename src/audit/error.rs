@@ -12,6 +12,14 @@ pub enum AuditError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The file has several names.
+    #[error("{}: the audit log has {links} names (hard links), and what SQLite keeps beside it would lie beside only one of them; leave it one name", path.display())]
+    Linked {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
     /// The file or its folder cannot be used.
     #[error("{}: cannot {action} the audit log: {source}; check the path, its owner and the free space", path.display())]
     Io {

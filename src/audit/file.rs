@@ -31,6 +31,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
         return Err(AuditError::SqliteTooOld { found: rusqlite::version(), needed: "3.51.3" });
     }
     refuse_other_things(path)?;
+    refuse_second_names(path)?;
     refuse_network(path, real)?;
     refuse_orphans(path, real)?;
     let failed = |action| move |source| AuditError::Sqlite { path: path.to_owned(), action, source };
@@ -101,6 +102,13 @@ fn refuse_orphans(path: &Path, real: &Path) -> Result<(), AuditError> {
         return Err(AuditError::Orphan { path: path.to_owned(), wal });
     }
     Ok(())
+}
+
+/// SQLite keeps its write-ahead log beside the name by which a file was opened: by another name, what
+/// a killed decom left there would be missing, and nobody would know.
+fn refuse_second_names(path: &Path) -> Result<(), AuditError> {
+    let links = fs::metadata(path).map_or(1, |metadata| metadata.nlink());
+    if links > 1 { Err(AuditError::Linked { path: path.to_owned(), links }) } else { Ok(()) }
 }
 
 /// The smallest SQLite database, in bytes: one page. SQLite takes a shorter file for an empty one, and
@@ -206,7 +214,7 @@ fn refuse_network(path: &Path, real: &Path) -> Result<(), AuditError> {
     let folder = real.parent().unwrap_or(Path::new("/"));
     let io = |source| AuditError::Io { path: folder.to_owned(), action: "open", source };
     let found = rustix::fs::statfs(folder).map_err(|error| io(error.into()))?;
-    match network_filesystem(i128::from(found.f_type) & 0xffff_ffff) {
+    match networkfilesystem(i128::from(found.f_type) & 0xffff_ffff) {
         None => Ok(()),
         Some(filesystem) => Err(AuditError::NetworkFilesystem { path: path.to_owned(), filesystem }),
     }
@@ -214,7 +222,7 @@ fn refuse_network(path: &Path, real: &Path) -> Result<(), AuditError> {
 
 /// The name of a network file system, by its number in statfs(2) and the kernel's linux/magic.h.
 #[cfg(any(target_os = "linux", test))]
-const fn network_filesystem(number: i128) -> Option<&'static str> {
+const fn networkfilesystem(number: i128) -> Option<&'static str> {
     Some(match number {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
@@ -237,7 +245,10 @@ fn refuse_network(_path: &Path, _real: &Path) -> Result<(), AuditError> {
 /// The right to be the one writer of a log, held until it is dropped or the process dies.
 #[derive(Debug)]
 pub(super) struct WriterLock {
-    _file: File,
+    /// The file beside the log that tells who holds it, and the log itself: that file may be removed, and
+    /// a mounted file has another folder. Must outlive SQLite's connection, whose locks go when the log
+    /// is closed.
+    files: Vec<File>,
 }
 
 impl WriterLock {
@@ -269,7 +280,26 @@ impl WriterLock {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(holder.as_bytes()))
             .map_err(io("lock"))?;
-        Ok(Self { _file: file })
+        Ok(Self { files: vec![file] })
+    }
+
+    /// Takes hold of the log's file itself, once there is one. Only Linux keeps this lock apart from
+    /// SQLite's own.
+    pub(super) fn hold_file(&mut self, log: &Path) -> Result<(), AuditError> {
+        if !cfg!(target_os = "linux") || self.files.len() > 1 || !log.is_file() {
+            return Ok(());
+        }
+        let io = |source| AuditError::Io { path: log.to_owned(), action: "lock", source };
+        let file = File::open(log).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => self.files.push(file),
+            Err(TryLockError::WouldBlock) => {
+                let holder = "under another name of the same file".to_owned();
+                return Err(AuditError::Held { path: log.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        Ok(())
     }
 }
 
@@ -334,11 +364,11 @@ mod tests {
         let network =
             [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x00c3_6400, 0x6b41_4653, 0x0bd0_0bd0];
         for number in network {
-            assert!(network_filesystem(number).is_some(), "{number:#x}");
+            assert!(networkfilesystem(number).is_some(), "{number:#x}");
         }
         // ext4, XFS, btrfs, tmpfs, overlayfs, ZFS.
         for number in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
-            assert_eq!(network_filesystem(number), None, "{number:#x}");
+            assert_eq!(networkfilesystem(number), None, "{number:#x}");
         }
     }
 

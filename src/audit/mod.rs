@@ -65,8 +65,11 @@ impl AuditLog {
     /// Where the file is not ours or cannot be written durably, or another decom holds it.
     pub fn open(path: &Path, options: &LogOptions) -> Result<Self, AuditError> {
         let real = file::real_path(path)?;
-        let lock = WriterLock::take(&real, &options.holder)?;
+        let mut lock = WriterLock::take(&real, &options.holder)?;
+        // Before SQLite opens it: whoever finds it held closes it again, and SQLite's locks with it.
+        lock.hold_file(&real)?;
         let connection = file::open_for_writing(path, &real)?;
+        lock.hold_file(&real)?;
         let head = Writer::find_head(&connection, path)?;
         let is_new = head.seq == 0;
         let writer = Writer {
@@ -76,6 +79,7 @@ impl AuditLog {
             head,
             clock_tolerance: options.clock_tolerance,
             failure: None,
+            rescue_until: None,
         };
         let mut writer = writer;
         if is_new {

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -36,8 +36,9 @@ pub(super) enum Command {
 /// More than this never shares one commit, so that nobody waits for long.
 const LARGEST_BATCH: usize = 1024;
 
-/// How often, and how far apart, a fact that could not be recorded is tried again.
-const RESCUE_TRIES: u32 = 3;
+/// For how long after a failure a fact that could not be recorded is tried again, and how far apart.
+/// Shorter than the grace that a signal gives, so that the end is not held up.
+const RESCUE_TIME: Duration = Duration::from_secs(5);
 const RESCUE_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Writer {
@@ -47,6 +48,8 @@ pub(super) struct Writer {
     pub(super) head: Head,
     pub(super) clock_tolerance: Duration,
     pub(super) failure: Option<Arc<AuditError>>,
+    /// Until when what did happen is tried to be recorded nevertheless.
+    pub(super) rescue_until: Option<Instant>,
 }
 
 impl Writer {
@@ -159,31 +162,30 @@ impl Writer {
     fn fail(&mut self, error: AuditError) {
         tracing::error!(%error, "the audit log cannot be written; nothing more is sent");
         self.failure = Some(Arc::new(error));
+        self.rescue_until = Some(Instant::now() + RESCUE_TIME);
+        // Whoever holds a lock has been waited for already. Where this fails, the old wait stays.
+        let _ = self.connection.busy_timeout(RESCUE_PAUSE);
     }
 
     /// Tries to record what did happen, although the log has failed. A log that was moved or
     /// unlinked still takes it: whoever puts it back finds it there. Beside a file that took its
     /// place nothing more is written, as SQLite might take that for a part of the new one.
     fn rescue(&mut self, mut facts: Vec<(Entry, Done)>) {
-        for attempt in 0..RESCUE_TRIES {
-            if facts.is_empty() {
-                return;
-            }
-            if attempt > 0 {
-                std::thread::sleep(RESCUE_PAUSE);
-            }
-            if self.identity.is_replaced() {
-                break;
-            }
+        while !facts.is_empty() && !self.identity.is_replaced() {
             // A clock that jumped makes no fact less true: it gets the time of the record before it.
             if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry), Duration::MAX) {
                 for (_, done) in facts.drain(..) {
                     done(Ok(Seq(last)));
                 }
             }
+            if self.rescue_until.is_none_or(|until| Instant::now() >= until) {
+                break;
+            }
+            if !facts.is_empty() {
+                std::thread::sleep(RESCUE_PAUSE);
+            }
         }
-        for (entry, done) in facts {
-            tracing::error!(record = ?entry, "this could not be recorded in the audit log");
+        for (_, done) in facts {
             done(Err(self.refusal()));
         }
     }

@@ -168,7 +168,8 @@ impl<'a> Context<'a> {
         format!("{}-{}", self.world.clock.timestamp().compact(), random_hex(4))
     }
 
-    /// The command `decom WORDS`, with the flags that lead it to the same log and API.
+    /// The command `decom WORDS`, with the flags that lead it to the same log and API, under the same
+    /// limits.
     pub(super) fn command(&self, words: &[&str]) -> String {
         let mut all: Vec<String> = vec!["decom".to_owned()];
         all.extend(words.iter().map(|word| (*word).to_owned()));
@@ -180,11 +181,15 @@ impl<'a> Context<'a> {
         }
         for (flag, values) in &self.shared.flags {
             match *flag {
-                "audit-db" | "base-url" | "ca-file" => {
+                "audit-db" | "base-url" | "ca-file" | "rate" | "concurrency" | "max-attempts" | "grace"
+                | "max-deletes" | "max-share" | "operator" => {
                     all.push(format!("--{flag}"));
                     all.extend(values.last().cloned());
                 }
-                "allow-http" => all.push("--allow-http".to_owned()),
+                "protect" => all.extend(values.iter().map(|value| format!("--protect={value}"))),
+                "allow-http" | "ignore-not-found" => all.push(format!("--{flag}")),
+                "listing-check" => all.push("--no-listing-check".to_owned()),
+                // Reason and ticket are in the log; a canary has been sent.
                 _ => {}
             }
         }

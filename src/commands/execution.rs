@@ -39,7 +39,8 @@ pub(super) struct Reach {
 pub(super) struct Closing<'a> {
     /// Whether the commands that go on with the run are shown.
     pub(super) next: bool,
-    /// Lines made from the run's id and the number of its attempts.
+    /// Lines made from the run's id and how many requests it takes: its attempts, and one at least for each
+    /// target that is pending.
     pub(super) notes: &'a dyn Fn(&str, u64) -> Vec<String>,
 }
 
@@ -183,7 +184,7 @@ impl Context<'_> {
         if let Err(error) = self.print_end(&path, &run_id, &report, &closing)
             && !error.is_broken_pipe()
         {
-            tracing::error!(%error, "the end of the run could not be printed; `decom report` shows it");
+            tracing::error!(%error, "the end of the run could not be printed");
         }
         Ok(report.exit)
     }
@@ -201,7 +202,7 @@ impl Context<'_> {
         let attempts = reader.attempts(run_id)?;
         let mut next = Vec::new();
         if closing.next {
-            if counts.of(Outcome::Pending) > 0 {
+            if summary.status != "finished" {
                 next.push(("Continue".to_owned(), self.command(&["resume", run_id])));
             }
             if counts.of(Outcome::Failed) + counts.of(Outcome::Unknown) > 0 {
@@ -221,7 +222,7 @@ impl Context<'_> {
             next,
             stopped: report.stopped.as_ref().map(ToString::to_string),
             still_listed: report.still_listed.clone(),
-            notes: (closing.notes)(run_id, attempts),
+            notes: (closing.notes)(run_id, attempts + counts.of(Outcome::Pending)),
         };
         let exceptions: EachResult<'_> =
             &mut |take| reader.each_result(run_id, Some(report::EXCEPTIONS), take).map_err(io::Error::other);

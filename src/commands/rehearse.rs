@@ -84,8 +84,9 @@ pub fn rehearse(
     let mut selection = Selection::new(targets, Rules { protection, known_gone: None })?;
     // How large a share of all that exist this is, an emulator cannot tell.
     let survey = Survey::offline(context.guards(), &selection);
-    let planned =
-        context.planned(&mut selection, &survey, "the embedded emulator", reach.pacer.rate(), false)?;
+    // What a dry run foretells is the real run, and not the faster rehearsal.
+    let shown_rate = if shared.dry_run { real_rate } else { reach.pacer.rate() };
+    let planned = context.planned(&mut selection, &survey, "the embedded emulator", shown_rate, false)?;
     let refused: Vec<_> =
         survey.refusals.iter().map(|refusal| format!("The real run would be refused: {refusal}")).collect();
     if shared.dry_run {
@@ -111,10 +112,10 @@ pub fn rehearse(
         "emulator": VERSION,
     });
     let job = Job { selection, label: format!("{label} (rehearsal)"), input_sha256: sha256, origin };
-    let notes = |run_id: &str, attempts: u64| {
+    let notes = |run_id: &str, requests: u64| {
         let mut notes = vec![
             "This was a rehearsal: nothing real was deleted.".to_owned(),
-            real_time(real_rate, attempts),
+            real_time(real_rate, requests),
         ];
         notes.extend(refused.iter().cloned());
         notes.push(String::new());

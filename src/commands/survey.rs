@@ -71,7 +71,7 @@ impl Context<'_> {
         let extent = Extent { due: selection.counts().due, listing: preview.as_ref().map(Preview::extent) };
         let mut refusals = guards.refusals(extent);
         for refusal in &mut refusals {
-            if let Refusal::NoListing { why, .. } = refusal {
+            if let Refusal::NoListing { why: why @ None, .. } = refusal {
                 why.clone_from(&failure);
             }
         }

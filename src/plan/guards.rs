@@ -58,6 +58,8 @@ pub enum Refusal {
     },
 }
 
+const NOTHING_LISTED: &str = "the API lists none at all (is this the right host, and the right token?)";
+
 impl Guards {
     /// Whether the listing has to be read before the guards can decide.
     #[must_use]
@@ -75,6 +77,9 @@ impl Guards {
         if self.need_listing() && extent.due > 0 {
             match extent.listing {
                 None => refusals.push(Refusal::NoListing { max: self.max_share, why: None }),
+                // Names that are to be deleted, where nothing is: more likely a wrong token or host.
+                Some(ListingExtent { exist: 0, .. }) => refusals
+                    .push(Refusal::NoListing { max: self.max_share, why: Some(NOTHING_LISTED.to_owned()) }),
                 Some(ListingExtent { exist, due }) if share(due, exist) > self.max_share => {
                     refusals.push(Refusal::TooLargeAShare { due, exist, max: self.max_share });
                 }
@@ -87,7 +92,7 @@ impl Guards {
 
 #[expect(clippy::cast_precision_loss, reason = "a percentage of counts far below 2^52")]
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+    part as f64 * 100.0 / whole as f64
 }
 
 impl Refusal {

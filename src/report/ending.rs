@@ -125,7 +125,7 @@ pub fn why(result: &TargetResult) -> String {
     let mut parts = Vec::new();
     match (&result.message, &result.error_code) {
         (Some(message), _) => parts.push(visible(message).into_owned()),
-        (None, Some(code)) => parts.push(code.clone()),
+        (None, Some(code)) => parts.push(visible(code).into_owned()),
         (None, None) => {}
     }
     if let Some(status) = result.http_status.filter(|_| result.error_code.is_none()) {
@@ -156,7 +156,7 @@ const fn meaning(outcome: Outcome) -> &'static str {
         Outcome::NotFound => "there was no such datasource",
         Outcome::InUse => "something depends on it; remove that first",
         Outcome::Rejected => "the API refused",
-        Outcome::Failed => "the server failed at every attempt",
+        Outcome::Failed => "the server failed; as far as is known they still exist",
         Outcome::Unknown => "no clear answer at any attempt",
         Outcome::Skipped => "not sent",
         Outcome::Pending => "not finished",

@@ -171,7 +171,7 @@ impl Planned {
                         (name.clone(), format!("used by {}", visible(&used_by.join(", "))))
                     })
                     .collect();
-                self.add(lines, "in use, and will not be deleted", &Names::of(in_use));
+                self.add(lines, "in use, which the API refuses", &Names::of(in_use));
             }
         }
     }

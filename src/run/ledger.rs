@@ -32,8 +32,17 @@ impl Ledger for RunLedger {
 
     fn attempt_ended(&self, name: &DatasourceName, end: AttemptEnd) {
         let (happenings, name) = (self.happenings.clone(), name.clone());
-        let (verdict, outcome) = (end.answer.verdict, end.outcome);
+        let (verdict, outcome, number) = (end.answer.verdict, end.outcome, end.number);
         self.recorder.attempt_ended(self.run, end, move |written| {
+            if written.is_err() {
+                // The one place that is left to tell it.
+                tracing::error!(
+                    datasource = name.as_str(),
+                    attempt = number,
+                    verdict = verdict.as_str(),
+                    "this answer could not be recorded; the attempt stays in doubt"
+                );
+            }
             // The run listens until its last record is written.
             let _ = happenings.send(match (written, outcome) {
                 (Ok(_), Some(outcome)) => Happening::Settled { name, outcome },

@@ -181,13 +181,16 @@ pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunR
         // Behind everything that was handed to the writer before.
         recorder.flush().await?;
         let conclusion = Conclusion { run, recorder: &recorder, reader: &reader, clock: &*clock };
-        let lister = if limits.listing_check && stopped.is_none() {
+        let answers = stopped.as_ref().is_none_or(StopReason::api_answers);
+        let lister = if limits.listing_check && answers {
             Some(Lister::new(&api, &token, pacer, clock.clone(), CancellationToken::new()))
         } else {
             None
         };
         let lister = lister.and_then(Result::ok);
-        let reading = conclusion.settle(worked.exhausted, lister.as_ref());
+        // Where nobody could look, they stay due: the next start tries them again.
+        let exhausted = if answers { worked.exhausted } else { Vec::new() };
+        let reading = conclusion.settle(exhausted, lister.as_ref());
         still_listed = tokio::select! {
             read = reading => read?,
             Some(interrupt) = parts.interrupts.recv() => {

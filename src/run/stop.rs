@@ -62,6 +62,12 @@ impl StopReason {
         }
     }
 
+    /// Whether the API can still be asked for its listing, and the user waits for nothing else.
+    #[must_use]
+    pub const fn api_answers(&self) -> bool {
+        matches!(self, Self::TooManyFailures { .. } | Self::Canary { .. })
+    }
+
     /// The run's status in the audit log.
     #[must_use]
     pub const fn status(&self) -> &'static str {

@@ -83,7 +83,7 @@ fn the_right_phrase_after_all_is_shown() {
         "\r\n      t-05\r\n      wayne\r\n      t-06\r\n  7 of them exist",
         "  7 of them exist, of 17 datasources in all\r\n",
         "  1 does not exist\r\n      nowhere\r\n",
-        "  4 in use, and will not be deleted\r\n      t-03  used by ",
+        "  4 in use, which the API refuses\r\n      t-03  used by ",
         "  1 protected, and skipped\r\n      t-08  matches the protected pattern `t-08`\r\n",
     ] {
         assert!(shown.contains(wanted), "`{wanted}` is not in:\n{shown}");

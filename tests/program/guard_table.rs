@@ -160,12 +160,12 @@ fn a_canary_that_does_not_end_well_stops_the_run_before_the_rest() {
         ("missing=100%", "not_found"),
         ("in-use=100%", "in_use"),
         ("http500=100%", "failed"),
-        ("drop-before=100%", "unknown"),
+        ("drop-before=100%", "failed"),
     ] {
         let names = THERE.iter().map(|name| (*name).to_owned()).collect();
         let estate = Estate::with(names, fault.parse::<Faults>().unwrap());
         estate.sandbox.file("names.csv", "name\na\nb\nc\nd\n");
-        let stopped = run(&estate, &["--canary", "2", "--max-attempts", "1", "--concurrency", "8"]);
+        let stopped = run(&estate, &["--canary", "2", "--max-attempts", "1", "--max-share", "100"]);
         assert_eq!(stopped.code, 4, "{fault}: {stopped:?}");
         assert!(stopped.stdout.contains("one of the first few, ended"), "{fault}: {stopped:?}");
         assert!(stopped.stdout.contains("decom resume "), "{fault}: {stopped:?}");

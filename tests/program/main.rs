@@ -21,6 +21,7 @@ mod fail_closed;
 mod guard_table;
 mod guards;
 mod layers;
+mod listings;
 mod pace;
 mod plan_runs;
 mod plans;

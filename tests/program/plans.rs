@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::emulated::{Estate, Said, files_in, message, said};
 use crate::support::Sandbox;
+use crate::support::reply::Reply;
+use crate::support::server::Server;
 
 /// The datasources that exist; those of `in-use=30%` are so by the emulator's first seed.
 const THERE: &[&str] = &[
@@ -70,7 +72,10 @@ fn plan(estate: &Estate, arguments: &[&str], new: &[&str]) -> Said {
     assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "{arguments:?}: files");
     assert!(after == before, "{arguments:?}: a file was changed");
     assert_eq!(estate.deletes(), deletes, "{arguments:?}: something was sent");
-    assert!(estate.emulator.tally().requests <= requests + 2, "two listings are all that is asked for");
+    assert!(
+        estate.emulator.tally().requests <= requests + 4,
+        "two listings, and what lies behind their ends"
+    );
     for line in said.stdout.lines().filter(|line| !line.starts_with('{')) {
         assert!(line.starts_with("(dry run) "), "{line}");
     }
@@ -105,7 +110,7 @@ fn everything_that_a_plan_shows() {
         (dry run)       nowhere
         (dry run)   1 does not exist, but something like it does:
         (dry run)       `Acme-prod` does not exist, `acme-prod` does
-        (dry run)   1 in use, and will not be deleted
+        (dry run)   1 in use, which the API refuses
         (dry run)       wayne  used by billing-insights-1, marketing-overview-2, billing-monthly-3
         (dry run)   1 protected, and skipped
         (dry run)       stark  matches the protected pattern `st*`
@@ -280,16 +285,13 @@ fn offline_needs_neither_token_nor_api() {
 /// Without a listing there is no run, unless the guard that needs it is off.
 #[test]
 fn an_api_that_tells_nothing() {
-    let estate = Estate::of(&["acme"]);
-    estate.sandbox.file("names.csv", "name\nacme\n");
-    let foreign = |flags: &[&str]| {
-        said(
-            estate
-                .decom(&[&["plan", "names.csv"], flags].concat())
-                .env("DATABRAIN_TOKEN", "dbn_live_another"),
-        )
+    let server = Server::start(|_| Reply::deleted());
+    let sandbox = Sandbox::new();
+    sandbox.file("names.csv", "name\nacme\n");
+    let asked = |flags: &[&str]| {
+        said(&mut sandbox.decom(&[&["plan", "names.csv", "--base-url", &server.url()], flags].concat()))
     };
-    let refused = foreign(&[]);
+    let refused = asked(&[]);
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(
         message(&refused).contains("how many exist is not known: cannot read the list of datasources"),
@@ -297,9 +299,15 @@ fn an_api_that_tells_nothing() {
     );
     let listing = "(dry run)   how many of them exist is not known: the listing could not be read";
     assert!(refused.stdout.lines().any(|line| line == listing), "{refused:?}");
-    let shown = foreign(&["--max-share", "100"]);
+    let shown = asked(&["--max-share", "100"]);
     assert_eq!(shown.code, 0, "{shown:?}");
-    assert_eq!(estate.deletes(), []);
+    // With a token that is not accepted no run would start, whatever the guards say.
+    server.answer_listing(Reply::status(401));
+    for flags in [&[][..], &["--max-share", "100"]] {
+        let refused = asked(flags);
+        assert_eq!(refused.code, 4, "{refused:?}");
+    }
+    assert_eq!(server.deletions().len(), 0);
 }
 
 /// Whatever is there already stays: a plan under review, a link, the audit log.

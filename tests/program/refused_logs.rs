@@ -190,8 +190,29 @@ fn a_second_decom_is_refused_at_once_and_told_who_holds_the_log() {
         assert_eq!(finished.code, Some(3), "{arguments:?}: {}", finished.stderr);
         assert!(finished.stderr.contains(&holder), "{arguments:?}: {}", finished.stderr);
     }
+    // Nor does it help to remove what tells so.
+    std::fs::remove_file(sandbox.path("decom-audit.db.lock")).unwrap();
+    let finished = sandbox.quick(server.base_url(), &["run", "others.csv"]);
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert!(finished.stderr.contains("under another name of the same file"), "{}", finished.stderr);
     assert_eq!(server.asked_for(), ["a"]);
     drop(first);
+}
+
+#[test]
+fn a_log_with_two_names_is_read_and_not_written() {
+    let (sandbox, server) = prepared();
+    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
+    std::fs::hard_link(sandbox.log(), sandbox.path("backup.db")).unwrap();
+    let sent = server.asked_for().len();
+    sandbox.names("others.csv", &["x", "y"]);
+    let finished = sandbox.quick(server.base_url(), &["run", "others.csv", "--audit-db", "backup.db"]);
+    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    assert!(finished.stderr.contains("has 2 names (hard links)"), "{}", finished.stderr);
+    assert_eq!(server.asked_for().len(), sent);
+    assert_eq!(column(&sandbox.path("backup.db"), "SELECT deleted FROM runs"), ["3"]);
+    let read = sandbox.decom(&["runs", "--audit-db", "backup.db"]).output().unwrap();
+    assert_eq!(read.status.code(), Some(0), "{read:?}");
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn the_breaker_stops_a_run_in_which_too_much_fails_and_the_run_can_be_resumed() 
             Scripted::start(move |name, _| if name < "db-10" { Reply::deleted() } else { refusal.clone() });
         let sandbox = Sandbox::new();
         sandbox.names("names.csv", &names);
-        let run = ["run", "names.csv", "--max-attempts", "1"];
+        let run = ["run", "names.csv", "--max-attempts", "1", "--no-listing-check"];
         let finished = sandbox.quick(server.base_url(), &run);
         assert_eq!(finished.code, Some(4), "{answer:?}: {}", finished.stderr);
         assert!(finished.stdout.contains("20 of the last 30 targets failed"), "{}", finished.stdout);
@@ -158,10 +158,26 @@ fn the_breaker_stops_a_run_in_which_too_much_fails_and_the_run_can_be_resumed() 
         assert_eq!(column(&sandbox.log(), &counts), [format!("stopped 10 {} {}", sent - 10, 60 - sent)]);
 
         server.now(|_, _| Reply::deleted());
-        let finished = sandbox.quick(server.base_url(), &["resume"]);
+        let finished = sandbox.quick(server.base_url(), &["resume", "--no-listing-check"]);
         assert_eq!(finished.code, Some(1), "what failed did not go: {}", finished.stderr);
         assert_eq!(column(&sandbox.log(), &counts), [format!("finished {} {} 0", 70 - sent, sent - 10)]);
     }
+}
+
+#[test]
+fn what_was_in_doubt_when_the_breaker_stopped_the_run_is_looked_up_in_the_listing() {
+    let names = sixty();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    // Every answer is lost; half of the deletions were carried out.
+    let server = Scripted::start(|_, _| Reply::Cuts);
+    server.lists(&names[10..]);
+    let sandbox = Sandbox::new();
+    sandbox.names("names.csv", &names);
+    let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--max-attempts", "1"]);
+    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
+    let sent = server.asked_for().len();
+    let counts = "SELECT status || ' ' || deleted_unconfirmed || ' ' || failed || ' ' || pending FROM runs";
+    assert_eq!(column(&sandbox.log(), counts), [format!("stopped 10 {} {}", sent - 10, 60 - sent)]);
 }
 
 #[test]

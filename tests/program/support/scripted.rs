@@ -56,8 +56,8 @@ type Script = Box<dyn FnMut(&str, usize) -> Reply + Send>;
 
 struct State {
     script: Script,
-    /// What the listing shows; an error is the status that it fails with.
-    listing: Result<Vec<String>, u16>,
+    /// What is answered to a reading of this path and query.
+    listing: Box<dyn FnMut(&str) -> Reply + Send>,
     deletions: Vec<Deletion>,
     asked: HashMap<String, usize>,
     listings_read: usize,
@@ -76,7 +76,7 @@ impl Scripted {
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State {
             script: Box::new(script),
-            listing: Ok(Vec::new()),
+            listing: Box::new(|target| listed(target, &[])),
             deletions: Vec::new(),
             asked: HashMap::new(),
             listings_read: 0,
@@ -104,11 +104,17 @@ impl Scripted {
     }
 
     pub fn lists(&self, names: &[&str]) {
-        self.state.lock().unwrap().listing = Ok(names.iter().map(|&name| name.to_owned()).collect());
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        self.answers_listings(move |target| listed(target, &names));
     }
 
     pub fn fails_to_list(&self, status: u16) {
-        self.state.lock().unwrap().listing = Err(status);
+        self.answers_listings(move |_| Reply::error(status, "LISTING_ERROR"));
+    }
+
+    /// Answers everything but deletions like this, by path and query.
+    pub fn answers_listings(&self, answer: impl FnMut(&str) -> Reply + Send + 'static) {
+        self.state.lock().unwrap().listing = Box::new(answer);
     }
 
     pub fn deletions(&self) -> Vec<Deletion> {
@@ -123,6 +129,13 @@ impl Scripted {
     pub fn listings_read(&self) -> usize {
         self.state.lock().unwrap().listings_read
     }
+}
+
+/// All of these in one listing of datasources, and nothing on any page or in any other.
+fn listed(target: &str, names: &[String]) -> Reply {
+    let names = if target.ends_with("/datasource") { names } else { &[] };
+    let data: Vec<_> = names.iter().map(|name| serde_json::json!({ "name": name })).collect();
+    Reply::Says(200, serde_json::json!({ "data": data }).to_string())
 }
 
 fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
@@ -166,14 +179,7 @@ fn reply(state: &Mutex<State>, deletes: bool, target: &str, request_id: String) 
     let mut state = state.lock().unwrap();
     if !deletes {
         state.listings_read += usize::from(target.ends_with("/datasource"));
-        return match &state.listing {
-            Ok(_) if !target.ends_with("/datasource") => Reply::Says(200, r#"{"data":[]}"#.to_owned()),
-            Ok(names) => {
-                let data: Vec<_> = names.iter().map(|name| serde_json::json!({ "name": name })).collect();
-                Reply::Says(200, serde_json::json!({ "data": data }).to_string())
-            }
-            Err(status) => Reply::error(*status, "LISTING_ERROR"),
-        };
+        return (state.listing)(target);
     }
     let query = target.split_once('?').map_or("", |(_, query)| query);
     let name = url::form_urlencoded::parse(query.as_bytes())

@@ -1,0 +1,92 @@
+//! Listings are read whole or not at all: by pages where the API gives them so, and never with an
+//! error beside them.
+
+use serde_json::json;
+
+use crate::support::column;
+use crate::support::scripted::{Reply, Scripted};
+use crate::support::{Sandbox, process::Finished};
+
+/// `names` as a page, where one is asked for, and all of them or `unpaged` of them elsewhere.
+fn paged(server: &Scripted, names: Vec<String>, unpaged: Option<usize>, refuses_unpaged: bool) {
+    server.answers_listings(move |target| {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let names: &[String] = if path.ends_with("/datasource") { &names } else { &[] };
+        let page =
+            query.strip_prefix("isPagination=true&pageNumber=").map(|page| page.parse::<usize>().unwrap());
+        let shown = match page {
+            Some(page) => names.iter().skip((page - 1) * 10).take(10).collect::<Vec<_>>(),
+            None if refuses_unpaged => return Reply::error(400, "INVALID_REQUEST_BODY"),
+            None => names.iter().take(unpaged.unwrap_or(usize::MAX)).collect(),
+        };
+        let data: Vec<_> = shown.iter().map(|name| json!({ "name": name })).collect();
+        Reply::Says(200, json!({ "data": data, "error": null }).to_string())
+    });
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("db-{number:03}")).collect()
+}
+
+/// A run of the last ten of `exist` names under the default guards.
+fn run(server: &Scripted, exist: usize) -> (Sandbox, Finished) {
+    let sandbox = Sandbox::new();
+    let names = names(exist);
+    let last: Vec<_> = names.iter().rev().take(10).map(String::as_str).collect();
+    sandbox.names("names.csv", &last);
+    let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--max-share", "50"]);
+    (sandbox, finished)
+}
+
+#[test]
+fn pages_are_read_to_their_end() {
+    for (unpaged, refuses_unpaged) in [(None, false), (Some(10), false), (Some(0), true)] {
+        // Ten of nineteen are more than half, and of a hundred they are not.
+        for (exist, code) in [(19, 3), (100, 1)] {
+            let server = Scripted::start(|_, _| Reply::deleted());
+            paged(&server, names(exist), unpaged, refuses_unpaged);
+            let (sandbox, finished) = run(&server, exist);
+            // All of them are still listed afterwards, which is loud.
+            assert_eq!(finished.code, Some(code), "{unpaged:?} {exist}: {}", finished.stderr);
+            let (sent, listed) = (server.asked_for().len(), finished.stderr.clone());
+            assert_eq!(sent, if code == 3 { 0 } else { 10 }, "{unpaged:?} {exist}: {listed}");
+            assert!(listed.contains(&format!("10 of them exist, of {exist} datasources in all")), "{listed}");
+            let still =
+                column(&sandbox.log(), "SELECT count(*) FROM results WHERE evidence = 'still_listed'");
+            assert_eq!(still, [sent.to_string()], "{unpaged:?} {exist}");
+        }
+    }
+}
+
+#[test]
+fn an_error_beside_the_data_or_an_empty_listing_is_no_listing() {
+    for (body, why) in [
+        (
+            r#"{"data":[],"error":{"code":"INTERNAL_SERVER_ERROR"}}"#,
+            "the answer holds an error beside its data",
+        ),
+        (r#"{"data":[{"name":"other"}],"error":{"code":"X"}}"#, "the answer holds an error beside its data"),
+        (r#"{"data":[]}"#, "the API lists none at all"),
+    ] {
+        let server = Scripted::start(|_, _| Reply::deleted());
+        server.answers_listings(move |_| Reply::Says(200, body.to_owned()));
+        let (_, finished) = run(&server, 20);
+        assert_eq!(finished.code, Some(3), "{body}: {}", finished.stderr);
+        assert!(finished.stderr.contains(why), "{body}: {}", finished.stderr);
+        assert_eq!(server.asked_for(), [""; 0]);
+    }
+}
+
+#[test]
+fn an_error_beside_the_data_settles_nothing_after_a_run() {
+    let server = Scripted::start(|_, _| Reply::Cuts);
+    server.answers_listings(|_| Reply::Says(200, r#"{"data":[],"error":{"code":"X"}}"#.to_owned()));
+    let sandbox = Sandbox::new();
+    sandbox.names("names.csv", &["a"]);
+    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert_eq!(
+        column(&sandbox.log(), "SELECT outcome || ' ' || evidence FROM results"),
+        ["unknown no_clear_answer"]
+    );
+}
