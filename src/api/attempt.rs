@@ -256,7 +256,11 @@ fn unanswered(error: &Error) -> Reading {
     } else {
         (Verdict::NoAnswer, "connection_lost")
     };
-    failure(verdict, code, described(error))
+    let mut message = described(error);
+    if message.contains("UnknownIssuer") {
+        message.push_str(" (name the certificates of a private authority with --ca-file)");
+    }
+    failure(verdict, code, message)
 }
 
 fn failure(verdict: Verdict, code: &str, message: String) -> Reading {

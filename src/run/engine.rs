@@ -146,7 +146,7 @@ impl Engine<'_> {
             Happening::Pace(event) => {
                 if let PaceEvent::Paused { for_, why } = event {
                     let why = match why {
-                        PauseCause::Throttled => "too many requests (429)",
+                        PauseCause::Throttled => "the server turns requests away for now",
                         PauseCause::RetryAfter => "Retry-After",
                         PauseCause::QuotaUsedUp => "the quota is used up until its window ends",
                     };

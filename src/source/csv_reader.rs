@@ -136,6 +136,9 @@ impl CsvReader {
             if self.record.len() == 1 && columns::is_like_a_header(first) {
                 return Err(SourceError::HeaderInBareList { at, found: first.to_owned() });
             }
+            if self.record.len() == 1 && options.delimiter.is_none() && first.contains(';') {
+                return Err(SourceError::SemicolonInBareList { at, found: first.to_owned() });
+            }
             self.pending = true;
             return Ok(());
         }

@@ -209,6 +209,18 @@ pub enum SourceError {
         /// What it says.
         found: String,
     },
+    /// With `--no-header` and no `--delimiter`, a first name that looks like columns.
+    #[error(
+        "{at}: {} holds a semicolon, which may separate columns; if it does, give the file a header, leave out \
+         --no-header and pass --delimiter ';'; if it is a part of the name, pass --delimiter ','",
+        wording::shown(found)
+    )]
+    SemicolonInBareList {
+        /// Where: the first line.
+        at: Place,
+        /// What it says.
+        found: String,
+    },
     /// With `--no-header`, a line of several columns.
     #[error(
         "{at}: {found} columns, and a bare list (--no-header) has one name a line; put a name that holds a {} \

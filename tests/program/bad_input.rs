@@ -81,6 +81,7 @@ fn a_header_that_names_more_than_one() {
 
 #[test]
 fn a_header_where_there_is_said_to_be_none() {
+    assert_snapshot!(refused_bytes("acme;old\nglobex;new\n", &["--no-header"]), @r#"names.csv, line 1: "acme;old" holds a semicolon, which may separate columns; if it does, give the file a header, leave out --no-header and pass --delimiter ';'; if it is a part of the name, pass --delimiter ','"#);
     assert_snapshot!(refused_bytes("name\nacme\n", &["--no-header"]), @r#"names.csv, line 1: "name" looks like a header, and --no-header says that there is none; leave out --no-header (and if it is a datasource, put a header above it)"#);
     assert_snapshot!(refused_bytes("acme\n", &["--no-header", "--column", "name"]), @"--column name needs a header, and --no-header says that there is none; leave out one of the two");
 }
