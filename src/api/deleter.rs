@@ -9,9 +9,10 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_retry::policies::ExponentialBackoff;
 use reqwest_retry::{Jitter, RetryTransientMiddleware, Retryable, RetryableStrategy};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::attempt::{AttemptLayer, Delivered, Delivery, Shown};
-use super::client::{ApiOptions, BaseUrl, build, described};
+use super::client::{ApiOptions, build, described};
 use super::dependants::Dependants;
 use super::pacing::PaceLayer;
 use super::{ApiError, Ledger, Lister};
@@ -36,7 +37,7 @@ pub struct RetryOptions {
 /// Deletes datasources. The only type that can; a dry run never builds one.
 pub struct Deleter {
     stack: ClientWithMiddleware,
-    base_url: BaseUrl,
+    endpoint: Url,
     stop: CancellationToken,
 }
 
@@ -87,7 +88,7 @@ impl Deleter {
             .with(PaceLayer { pacer: parts.pacer, stop: parts.stop.clone(), clock: parts.clock })
             .with(attempt)
             .build();
-        Ok(Self { stack, base_url: options.base_url.clone(), stop: parts.stop })
+        Ok(Self { stack, endpoint: options.base_url.endpoint("/api/v2/datasource")?, stop: parts.stop })
     }
 
     /// Deletes `target`, with retries. `None` where the run stops before it is settled: no attempt
@@ -102,8 +103,11 @@ impl Deleter {
         fields(datasource = target.name.as_str(), target = target.number)
     )]
     pub async fn delete(&self, target: Target) -> Result<Option<Delivered>, ApiError> {
-        let encoded = utf8_percent_encode(target.name.as_str(), ENCODED);
-        let url = self.base_url.endpoint(&format!("/api/v2/datasource?datasourceName={encoded}"))?;
+        let mut url = self.endpoint.clone();
+        url.set_query(Some(&format!(
+            "datasourceName={}",
+            utf8_percent_encode(target.name.as_str(), ENCODED)
+        )));
         let delivery = Arc::new(Delivery::of(target));
         let mut request = reqwest::Request::new(Method::DELETE, url);
         request

@@ -65,6 +65,9 @@ const SETTLED: &str = "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND
 pub enum DuePart {
     /// All of them.
     All,
+    /// All of them, in a run for which nothing was sent yet and of whose names the log knows nothing else,
+    /// so that none can be in doubt.
+    Fresh,
     /// Those of which the run made an attempt that got no clear answer.
     InDoubt,
     /// The others.
@@ -101,15 +104,15 @@ impl AuditReader {
     /// The targets of `run` that are due, those of `part`, from behind number `after`, at most
     /// `limit` of them.
     pub fn due(&self, run: Seq, part: DuePart, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
-        let part = match part {
-            DuePart::All => String::new(),
-            DuePart::InDoubt => format!("AND {DOUBTED_HERE}"),
-            DuePart::Others => format!("AND NOT {DOUBTED_HERE}"),
+        let attempts = "coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0)";
+        let (attempts, doubted, part) = match part {
+            DuePart::All => (attempts, DOUBTED, String::new()),
+            DuePart::Fresh => ("0", "?4 IS NULL", String::new()),
+            DuePart::InDoubt => (attempts, DOUBTED, format!("AND {DOUBTED_HERE}")),
+            DuePart::Others => (attempts, DOUBTED, format!("AND NOT {DOUBTED_HERE}")),
         };
         let query = format!(
-            "SELECT t.seq, t.number, t.name,
-                    coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0),
-                    {DOUBTED}
+            "SELECT t.seq, t.number, t.name, {attempts}, {doubted}
                FROM record t
               WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 AND NOT {SETTLED} {part}
               ORDER BY t.number LIMIT ?3"
@@ -135,6 +138,13 @@ impl AuditReader {
             })
             .map_err(|e| self.failed(e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+
+    /// Whether `run` is the first one in this log, so that no earlier attempt can be in doubt.
+    pub fn is_first(&self, run: Seq) -> Result<bool, AuditError> {
+        self.connection
+            .query_row("SELECT min(seq) = ?1 FROM record WHERE kind = 'run'", [run.0], |row| row.get(0))
+            .map_err(|e| self.failed(e))
     }
 
     /// Whether `run` was interrupted before, so that attempts of it may be in doubt.

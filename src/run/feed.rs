@@ -33,7 +33,11 @@ struct State {
 impl Feed {
     /// Begins with the first target of `run` that is in doubt, or due.
     pub(super) fn new(run: Seq, reader: AuditReader) -> Result<Self, AuditError> {
-        let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
+        let part = match (reader.was_resumed(run)?, reader.is_first(run)?) {
+            (true, _) => DuePart::InDoubt,
+            (false, true) => DuePart::Fresh,
+            (false, false) => DuePart::Others,
+        };
         let state = State {
             reader,
             page: VecDeque::new(),
