@@ -45,6 +45,8 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     set(&connection, path, "journal_mode", "wal", "wal")?;
     set(&connection, path, "synchronous", "FULL", "2")?;
     set(&connection, path, "recursive_triggers", "ON", "1")?;
+    // Pages of an index are written to the log many times while they fill up, and to the database once.
+    set(&connection, path, "wal_autocheckpoint", "4000", "4000")?;
     migrate(&mut connection).map_err(failed("prepare"))?;
     Ok(connection)
 }

@@ -11,6 +11,7 @@ mod file;
 mod history;
 mod reader;
 mod record;
+mod relay;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use writer::NewTargets;
 use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
 use entry::Entry;
 use file::{Identity, WriterLock};
+use relay::Relay;
 use writer::{Command, Done, Writer};
 
 /// What became of a record: its place once it is durable, or why it cannot become so.
@@ -54,6 +56,7 @@ pub struct AuditLog {
     path: PathBuf,
     id: String,
     recorder: Recorder,
+    relay: Relay,
     thread: JoinHandle<()>,
     _lock: WriterLock,
 }
@@ -80,18 +83,20 @@ impl AuditLog {
             clock_tolerance: options.clock_tolerance,
             failure: None,
             rescue_until: None,
+            relay: Relay::default(),
         };
         let mut writer = writer;
         if is_new {
             writer.begin_log(options)?;
         }
         let id = writer.log_id()?;
+        let relay = writer.relay.clone();
         let (sender, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.serve(&inbox))
             .map_err(|source| AuditError::Io { path: path.to_owned(), action: "start writing to", source })?;
-        Ok(Self { path: path.to_owned(), id, recorder: Recorder { sender }, thread, _lock: lock })
+        Ok(Self { path: path.to_owned(), id, recorder: Recorder { sender }, relay, thread, _lock: lock })
     }
 
     /// Where the log is.
@@ -110,6 +115,12 @@ impl AuditLog {
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
+    }
+
+    /// What tells those who wait for their records that these are durable, to be run as a task where they
+    /// run. Without it they are told from the writer's thread, which is slower where there are many.
+    pub fn relay(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.relay.run()
     }
 
     /// Waits until all that was handed over is written, and closes the log. Every [`Recorder`] must

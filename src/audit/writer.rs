@@ -14,6 +14,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::entry::{Entry, RunOpening};
 use super::file::Identity;
 use super::record::{Hash, Head, INSERT, Kind, Record, rehash};
+use super::relay::Relay;
 use super::{AuditError, WriteResult};
 use crate::vocabulary::{NewTarget, Seq, Timestamp};
 
@@ -50,6 +51,8 @@ pub(super) struct Writer {
     pub(super) failure: Option<Arc<AuditError>>,
     /// Until when what did happen is tried to be recorded nevertheless.
     pub(super) rescue_until: Option<Instant>,
+    /// The way back to those who wait.
+    pub(super) relay: Relay,
 }
 
 impl Writer {
@@ -107,11 +110,13 @@ impl Writer {
                     Some(Command::Append(entry, done)) => batch.push((entry, done)),
                     Some(Command::Begin(opening, targets, done)) => {
                         self.write(&mut batch);
-                        done(self.begin(&opening, targets));
+                        let begun = self.begin(&opening, targets);
+                        self.relay.tell(vec![(done, begun)]);
                     }
                     Some(Command::Flush(done)) => {
                         self.write(&mut batch);
-                        done(self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err));
+                        let flushed = self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err);
+                        self.relay.tell(vec![(done, flushed)]);
                     }
                     None => {}
                 }
@@ -141,10 +146,11 @@ impl Writer {
                         self.fail(error);
                     }
                     let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
-                    for (offset, (entry, done)) in (0_i64..).zip(batch.drain(..)) {
+                    let told = (first..).zip(batch.drain(..)).map(|(seq, (entry, done))| {
                         let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
-                        done(if may_leave { Ok(Seq(first + offset)) } else { Err(self.refusal()) });
-                    }
+                        (done, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
+                    });
+                    self.relay.tell(told.collect());
                     return;
                 }
                 Err(error) => self.fail(error),
@@ -152,9 +158,7 @@ impl Writer {
         }
         let (starts, facts): (Vec<_>, Vec<_>) =
             batch.drain(..).partition(|(entry, _)| matches!(entry, Entry::AttemptStart(..)));
-        for (_, done) in starts {
-            done(Err(self.refusal()));
-        }
+        self.refuse(starts);
         self.rescue(facts);
     }
 
@@ -174,9 +178,7 @@ impl Writer {
         while !facts.is_empty() && !self.identity.is_replaced() {
             // A clock that jumped makes no fact less true: it gets the time of the record before it.
             if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry), Duration::MAX) {
-                for (_, done) in facts.drain(..) {
-                    done(Ok(Seq(last)));
-                }
+                self.relay.tell(facts.drain(..).map(|(_, done)| (done, Ok(Seq(last)))).collect());
             }
             if self.rescue_until.is_none_or(|until| Instant::now() >= until) {
                 break;
@@ -185,9 +187,11 @@ impl Writer {
                 std::thread::sleep(RESCUE_PAUSE);
             }
         }
-        for (_, done) in facts {
-            done(Err(self.refusal()));
-        }
+        self.refuse(facts);
+    }
+
+    fn refuse(&self, entries: Vec<(Entry, Done)>) {
+        self.relay.tell(entries.into_iter().map(|(_, done)| (done, Err(self.refusal()))).collect());
     }
 
     fn refusal(&self) -> Arc<AuditError> {
@@ -196,7 +200,6 @@ impl Writer {
 
     /// Writes all of `entries` in one transaction, and returns once they are durable.
     fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
-        self.identity.check()?;
         self.append(entries, self.clock_tolerance)
     }
 

@@ -153,6 +153,7 @@ impl Context<'_> {
     ) -> Result<ExitStatus, CommandError> {
         let (seq, run_id) = run;
         let mut interrupts = self.world.interrupts.hand_over();
+        tokio::spawn(log.relay());
         let mut progress = if self.shared.quiet {
             Progress::none()
         } else if self.world.stderr_is_terminal {
