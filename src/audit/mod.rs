@@ -12,6 +12,7 @@ mod history;
 mod reader;
 mod record;
 mod relay;
+mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};

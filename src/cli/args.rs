@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+use super::audit::AuditCommand;
 use super::flags::{InputArgs, LogArgs, RunArgs};
 use crate::commands::{
     self, CommandError, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput,
@@ -130,6 +131,9 @@ enum Command {
         #[command(flatten)]
         log: LogArgs,
     },
+    /// Check, sign and hand over the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 #[derive(Debug, Args)]
@@ -162,7 +166,7 @@ impl Cli {
                 run.dry_run
             }
             Command::Rehearse(args) => args.run.dry_run,
-            Command::Runs { .. } | Command::Report { .. } => false,
+            Command::Runs { .. } | Command::Report { .. } | Command::Audit(_) => false,
         }
     }
 
@@ -209,6 +213,7 @@ impl Cli {
                 &log.shared(),
                 world,
             ),
+            Command::Audit(command) => command.execute(world),
         }
     }
 }

@@ -1,0 +1,5 @@
+//! `decom audit …`: one file for each subcommand.
+
+mod verify;
+
+pub use verify::{VerifyRequest, verify};
