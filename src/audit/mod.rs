@@ -5,6 +5,7 @@
 //! is being written. The records and their canonical form are in `record.rs`, the table and the
 //! public views in `schema.sql`.
 
+mod checkpoint;
 mod entry;
 mod error;
 mod file;
@@ -12,7 +13,7 @@ mod history;
 mod reader;
 mod record;
 mod relay;
-mod verify;
+pub mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
 pub use reader::{AuditReader, DuePart, OpenRun};

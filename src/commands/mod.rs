@@ -14,7 +14,7 @@ mod retry;
 mod run;
 mod survey;
 
-pub use audit::{VerifyRequest, verify};
+pub use audit::{CheckpointRequest, VerifyRequest, checkpoint, verify};
 pub use context::{Shared, World};
 pub use error::CommandError;
 pub use intake::InputRequest;
