@@ -30,6 +30,7 @@ pub use reader::{AuditReader, DuePart, OpenRun};
 pub use writer::NewTargets;
 
 use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
+use checkpoint::Keeper;
 use entry::Entry;
 use file::{Identity, WriterLock};
 use relay::Relay;
@@ -51,6 +52,8 @@ pub struct LogOptions {
     pub at: Timestamp,
     /// How far the clock may step back before that counts as a jump.
     pub clock_tolerance: Duration,
+    /// Where checkpoints go, where any are written.
+    pub checkpoints: Option<CheckpointOptions>,
 }
 
 /// The audit log, open for writing.
@@ -87,6 +90,7 @@ impl AuditLog {
             failure: None,
             rescue_until: None,
             relay: Relay::default(),
+            keeper: None,
         };
         let mut writer = writer;
         if is_new {
@@ -94,6 +98,7 @@ impl AuditLog {
         }
         let id = writer.log_id()?;
         let relay = writer.relay.clone();
+        writer.keeper = Some(Keeper::begin(&id, options.checkpoints.clone(), &writer.head, options.at)?);
         let (sender, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
