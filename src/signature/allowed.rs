@@ -186,7 +186,7 @@ mod tests {
             ("DECOM-PLAN", false),
             ("", false),
         ] {
-            assert_eq!(matches_list(namespace, patterns), matched, "{patterns}");
+            assert_eq!(matches_list("decom-plan", patterns), matched, "{patterns}");
         }
     }
 }

@@ -93,7 +93,7 @@ pub enum SignatureError {
         path: PathBuf,
     },
     /// The private key is of a kind that is not signed with here.
-    #[error("{}: a key of the kind {algorithm} does not sign here; use one of the kind ed25519 or ecdsa, or sign by hand with `ssh-keygen -Y sign`", path.display())]
+    #[error("{}: a key of the kind {algorithm} does not sign here; use one of the kind ed25519, or sign by hand with `ssh-keygen -Y sign`", path.display())]
     KindOfKey {
         /// The file.
         path: PathBuf,

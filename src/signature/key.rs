@@ -41,8 +41,9 @@ impl SigningKey {
         if key.is_encrypted() {
             return Err(SignatureError::Encrypted { path: path.to_owned() });
         }
+        // The library takes some keys of the other kinds for damaged, and cannot sign with RSA.
         match key.algorithm() {
-            Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(Self { path: path.to_owned(), key }),
+            Algorithm::Ed25519 => Ok(Self { path: path.to_owned(), key }),
             other => {
                 Err(SignatureError::KindOfKey { path: path.to_owned(), algorithm: other.as_str().to_owned() })
             }

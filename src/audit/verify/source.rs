@@ -110,8 +110,8 @@ impl Source {
 
 fn header(real: &Path, path: &Path) -> Result<[u8; 100], AuditError> {
     let mut header = [0; 100];
-    let read = File::open(real).and_then(|mut file| file.read_exact(&mut header));
-    read.map_err(|source| AuditError::Io { path: path.to_owned(), action: "read", source })?;
+    let done = File::open(real).and_then(|mut file| file.read_exact(&mut header));
+    done.map_err(|source| AuditError::Io { path: path.to_owned(), action: "read", source })?;
     Ok(header)
 }
 
