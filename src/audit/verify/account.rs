@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::chain::Fact;
+use super::chain::{Fact, Part};
 use super::shape::Kind;
 use super::{Finding, Findings};
 use crate::vocabulary::{Counts, Outcome};
@@ -36,6 +36,8 @@ pub(super) struct Account {
     /// The newest run that wrote checkpoints, and the newest end of one.
     pub(super) anchored_run: Option<i64>,
     pub(super) anchored_end: Option<i64>,
+    /// The place and the time of the last record.
+    last_seq: i64,
     last_at: Option<i64>,
     /// The runs that are not finished, by the place of their record.
     open: Vec<Run>,
@@ -62,7 +64,23 @@ struct Ending {
 }
 
 impl Account {
-    pub(super) fn take(&mut self, fact: &Fact, findings: &mut Findings) {
+    /// The next records, in their order.
+    pub(super) fn add_up(&mut self, part: Part, findings: &mut Findings) {
+        self.totals.records += part.records;
+        if let Some((first, last)) = part.ends {
+            let expected = self.last_seq.saturating_add(1);
+            if first != expected {
+                findings.add(Finding::Gap { seq: first, expected });
+            }
+            self.last_seq = last;
+        }
+        findings.append(part.findings);
+        for fact in &part.facts {
+            self.take(fact, findings);
+        }
+    }
+
+    fn take(&mut self, fact: &Fact, findings: &mut Findings) {
         let seq = fact.seq;
         if self.last_at.is_some_and(|last| fact.at_us < last) {
             findings.add(Finding::Time { seq });

@@ -44,6 +44,8 @@ pub(super) struct Part {
     pub(super) findings: Findings,
     /// How many there are, those included that say nothing.
     pub(super) records: u64,
+    /// The places of the first and the last.
+    pub(super) ends: Option<(i64, i64)>,
 }
 
 /// Takes what was read; `false` where no more is wanted.
@@ -62,17 +64,12 @@ pub(super) fn read(connection: &Connection, from: i64, to: i64, take: Take<'_>) 
     let query = format!("SELECT {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", COLUMNS.join(", "));
     let mut statement = connection.prepare_cached(&query)?;
     let mut rows = statement.query([from, to])?;
-    let mut reading =
-        Reading { expected: from.max(1), canonical: Vec::with_capacity(1024), part: Part::default() };
+    let mut reading = Reading { canonical: Vec::with_capacity(1024), part: Part::default() };
     while let Some(row) = rows.next()? {
         previous = reading.record(&previous, row)?;
         if reading.part.facts.len() >= PART && !take(std::mem::take(&mut reading.part)) {
             return Ok(false);
         }
-    }
-    if to < i64::MAX && reading.expected <= to {
-        let seq = to.saturating_add(1);
-        reading.part.findings.add(Finding::Gap { seq, expected: reading.expected });
     }
     Ok(take(reading.part))
 }
@@ -85,7 +82,6 @@ fn hash_of(value: ValueRef<'_>) -> Option<Hash> {
 }
 
 struct Reading {
-    expected: i64,
     canonical: Vec<u8>,
     part: Part,
 }
@@ -138,10 +134,13 @@ impl Reading {
             wrong = wrong.or(Some(("hash", in_words(value))));
         }
         let seq = integers[0];
-        if seq != self.expected {
-            self.part.findings.add(Finding::Gap { seq, expected: self.expected });
+        // What comes before the first of a part, those know who have the part before.
+        if let Some((_, last)) = self.part.ends
+            && seq != last.saturating_add(1)
+        {
+            self.part.findings.add(Finding::Gap { seq, expected: last.saturating_add(1) });
         }
-        self.expected = seq.saturating_add(1);
+        self.part.ends = Some((self.part.ends.map_or(seq, |(first, _)| first), seq));
         if let Some((column, found)) = wrong {
             self.part.findings.add(Finding::Type { seq, column, found });
         }

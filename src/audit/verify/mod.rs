@@ -61,10 +61,22 @@ pub struct Verification {
 /// # Errors
 /// Where there is nothing that could be verified.
 pub fn verify(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verification, AuditError> {
+    verify_in_pieces(path, anchors, PIECE)
+}
+
+/// As [`verify`], with pieces of this many records: however many, the same is found.
+///
+/// # Errors
+/// Where there is nothing that could be verified.
+pub fn verify_in_pieces(
+    path: &Path,
+    anchors: &AnchorCheck<'_>,
+    piece: i64,
+) -> Result<Verification, AuditError> {
     let source = Source::find(path)?;
     let mut findings = Findings::default();
     let mut verification = match look(&source, path, &mut findings)? {
-        Looked::At(first) => first.verify(&source, anchors, findings),
+        Looked::At(first) => first.verify(&source, anchors, piece, findings),
         // Damaged beyond reading: that is what was found.
         Looked::Damaged => Verification {
             log_id: None,
@@ -159,16 +171,21 @@ fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Resu
 }
 
 impl First {
-    fn verify(self, source: &Source, anchors: &AnchorCheck<'_>, mut findings: Findings) -> Verification {
+    fn verify(
+        self,
+        source: &Source,
+        anchors: &AnchorCheck<'_>,
+        piece: i64,
+        mut findings: Findings,
+    ) -> Verification {
         let mut account = Account::default();
-        let pieces = self.pieces();
+        let pieces = self.pieces(piece.max(1));
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         if pieces.len() == 1 {
             schema::check_integrity(&self.connection, &mut findings);
             let (from, to) = pieces[0];
             let read = chain::read(&self.connection, from, to, &mut |part| {
-                add_up(&part, &mut account, &mut findings);
-                findings.append(part.findings);
+                account.add_up(part, &mut findings);
                 true
             });
             if let Err(error) = read {
@@ -191,15 +208,15 @@ impl First {
 
     /// The records in pieces. Where their numbers cannot be right, as the file is too small for so
     /// many, they are one piece.
-    fn pieces(&self) -> Vec<(i64, i64)> {
+    fn pieces(&self, piece: i64) -> Vec<(i64, i64)> {
         let size = |pragma: &str| self.connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
         let bytes =
             size("PRAGMA page_count").unwrap_or(0).saturating_mul(size("PRAGMA page_size").unwrap_or(0));
-        if self.smallest < 1 || self.last > bytes / SMALLEST_RECORD || self.last <= PIECE {
+        if self.smallest < 1 || self.last > bytes / SMALLEST_RECORD || self.last <= piece {
             return vec![(self.smallest.min(1), self.last)];
         }
-        let starts = (1..=self.last).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
-        starts.map(|from| (from, (from + PIECE - 1).min(self.last))).collect()
+        let starts = (1..=self.last).step_by(usize::try_from(piece).unwrap_or(usize::MAX));
+        starts.map(|from| (from, (from + piece - 1).min(self.last))).collect()
     }
 }
 
@@ -238,10 +255,7 @@ fn in_parallel(
             // A thread that ended early has said why.
             while let Ok(Some(handed)) = readers[index % threads].recv() {
                 match handed {
-                    Ok(part) => {
-                        add_up(&part, account, findings);
-                        findings.append(part.findings);
-                    }
+                    Ok(part) => account.add_up(part, findings),
                     Err(error) => findings.add(Finding::Corrupt { why: error.to_string() }),
                 }
             }
@@ -266,11 +280,4 @@ fn read_pieces<'a>(
         }
     }
     Ok(())
-}
-
-fn add_up(part: &Part, account: &mut Account, findings: &mut Findings) {
-    account.totals.records += part.records;
-    for fact in &part.facts {
-        account.take(fact, findings);
-    }
 }

@@ -117,6 +117,27 @@ fn a_log_is_verified_as_it_lies_there_and_nothing_is_written() {
 }
 
 #[test]
+fn a_log_is_verified_while_decom_writes_to_it() {
+    let sandbox = std::sync::Arc::new(Sandbox::new());
+    sandbox.names("names.csv", &["a", "b", "c", "d"]);
+    let (seen, here) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), sandbox.clone());
+    let found = seen.clone();
+    let server = Scripted::start(move |_, _| {
+        found.lock().unwrap().push(verify(&here, "decom-audit.db"));
+        Reply::deleted()
+    });
+    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
+    assert_eq!(finished.code, Some(0), "the run was disturbed: {}", finished.stderr);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 4);
+    for (code, said) in seen.iter() {
+        assert_eq!(*code, 1, "{said:#}");
+        assert_eq!(kinds(said), ["unfinished", "attempt_open", "not_anchored"], "{said:#}");
+    }
+    assert_eq!(kinds(&verify(&sandbox, "decom-audit.db").1), ["not_anchored"]);
+}
+
+#[test]
 fn a_log_whose_write_ahead_log_is_missing_is_said_to_lack_its_end() {
     let case = Case::new();
     let (n, copy) = (last(&case.log()), case.copy());
