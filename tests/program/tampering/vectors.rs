@@ -7,6 +7,7 @@ use decom::audit::Statement;
 use decom::audit::verify::{AnchorCheck, Weight, verify};
 use rusqlite::Connection;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::rechain;
 use crate::support::{Sandbox, column, skipped};
@@ -66,8 +67,7 @@ fn the_records_of_the_documentation_have_the_hashes_that_it_says() {
         (0..form.len()).step_by(2).map(|at| u8::from_str_radix(&form[at..at + 2], 16).unwrap()).collect();
     let text = document("audit-log.md");
     assert!(text.contains(&format!("is these {} bytes", bytes.len())));
-    use sha2::Digest;
-    let hash = sha2::Sha256::digest([&[0; 32][..], &bytes].concat());
+    let hash = Sha256::digest([&[0; 32][..], &bytes].concat());
     assert_eq!(decom::audit::hex(&hash), hashes[0]);
 
     // The example of a checkpoint is one, of these records.
@@ -80,6 +80,23 @@ fn the_records_of_the_documentation_have_the_hashes_that_it_says() {
         rechain(connection, 1);
     });
     assert_eq!(column(&log, "SELECT lower(hex(hash)) FROM record ORDER BY seq"), hashes);
+}
+
+#[test]
+fn the_script_of_the_documentation_knows_the_schema() {
+    let sandbox = Sandbox::new();
+    let (log, _) = documented(&sandbox);
+    let schema = column(
+        &log,
+        "SELECT type || char(0) || name || char(0) || tbl_name || char(0) || coalesce(sql, '')
+           FROM sqlite_schema ORDER BY type, name",
+    );
+    let digest = decom::audit::hex(&Sha256::digest(schema.join("\0")));
+    assert!(
+        document("verify_audit_log.py").contains(&digest),
+        "the schema was changed: write SCHEMA = \"{digest}\" into docs/verify_audit_log.py; \
+         a log of before is not as decom makes it any more"
+    );
 }
 
 #[test]
