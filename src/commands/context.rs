@@ -156,7 +156,13 @@ impl<'a> Context<'a> {
     fn checkpoints(&self) -> Result<Option<CheckpointOptions>, CommandError> {
         let audit = &self.settings.audit;
         match (&audit.checkpoint_dir, &audit.signing_key) {
-            (None, _) => Ok(None),
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                tracing::warn!(
+                    "there is a signing key and no audit.checkpoint_dir: no checkpoints are written"
+                );
+                Ok(None)
+            }
             (Some(dir), None) => Err(CommandError::Usage(format!(
                 "checkpoints are to be written to {}, and nothing signs them: set audit.signing_key too (--signing-key FILE)",
                 dir.display()

@@ -250,6 +250,13 @@ fn checkpoints_that_cannot_be_written_stop_a_run_before_it_begins_and_not_later(
     assert!(message(&refused).contains("cannot write this checkpoint"), "{refused:?}");
     assert_eq!((last(&case.log()), case.estate.deletes().len()), (n, requests));
     assert_eq!(run("checkpoints", "").code, 2, "a folder, and nothing that signs");
+    assert_eq!((last(&case.log()), case.estate.deletes().len()), (n, requests));
+
+    // Without a folder none are written, and that is said.
+    let rehearsal = ["rehearse", "more.csv", "--signing-key", "key", "--fault", "none", "--latency", "0ms"];
+    let ended = said(&mut sandbox.decom(&rehearsal));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stderr.contains("no checkpoints are written"), "{ended:?}");
 
     // In the way of the checkpoint at the start lies something else: the run goes on, and says so.
     let id = column(&case.log(), "SELECT name FROM record WHERE seq = 1").remove(0);
