@@ -9,6 +9,7 @@ pub mod pace;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod signature;
 pub mod source;
 pub mod terminal;
 pub mod vocabulary;

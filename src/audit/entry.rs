@@ -120,6 +120,11 @@ impl Entry {
         }
     }
 
+    /// Whether a run goes on or ends with it.
+    pub(super) const fn is_milestone(&self) -> bool {
+        matches!(self, Self::Resume { .. } | Self::End(..))
+    }
+
     /// Hands the record that this becomes to `use_it`.
     pub(super) fn with_record<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
         match self {

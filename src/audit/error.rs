@@ -111,6 +111,47 @@ pub enum AuditError {
         /// The write-ahead log.
         wal: PathBuf,
     },
+    /// The file is empty: no log yet.
+    #[error("{}: there is nothing in this file; name an audit log with --audit-db", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no record in the log, not even the first.
+    #[error("{}: there is no record in this file, not even the first that every audit log has", path.display())]
+    NoRecords {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A write was interrupted, and what undoes it lies beside the log.
+    #[error("{}: a write was interrupted, and has to be undone before the log can be verified: `decom runs` does that", path.display())]
+    Unplayed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody began to write while the log was read as a file that nobody writes to.
+    #[error("{}: the file was written to while it was verified; verify it again", path.display())]
+    Disturbed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint cannot be written.
+    #[error("{}: cannot write this checkpoint: {source}; check audit.checkpoint_dir, its owner and the free space", path.display())]
+    CheckpointUnwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is another checkpoint of as many records.
+    #[error("{}: there is something else here: if it is a checkpoint of as many records, the log went its own way since (`decom audit verify` tells)", path.display())]
+    CheckpointTaken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint cannot be signed.
+    #[error("cannot sign a checkpoint of the audit log: {0}")]
+    Signing(#[from] crate::signature::SignatureError),
     /// The clock went backwards.
     #[error(
         "the clock jumped back by {by_seconds} s, to before the last record; set the clock right, then `decom resume`"

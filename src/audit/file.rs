@@ -16,7 +16,8 @@ pub(super) const APPLICATION_ID: i64 = 0x6465_636d;
 /// The newest schema version, in the database header's user version.
 pub(super) const SCHEMA_VERSION: i64 = 1;
 
-const SCHEMA: &str = include_str!("schema.sql");
+/// The tables, indexes, triggers and views.
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
 /// The oldest SQLite that does not lose committed content when connections write and checkpoint at
 /// once (<https://sqlite.org/wal.html#the_wal_reset_bug>).
@@ -97,7 +98,7 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf, AuditError> {
 
 /// A write-ahead log without its database is what is left where somebody removed or moved the log
 /// under a running decom. SQLite would delete it together with the records that it holds.
-fn refuse_orphans(path: &Path, real: &Path) -> Result<(), AuditError> {
+pub(super) fn refuse_orphans(path: &Path, real: &Path) -> Result<(), AuditError> {
     let size = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
     let wal = beside(real, "-wal");
     if size(real) == 0 && size(&wal) > 0 {
@@ -120,7 +121,7 @@ const SMALLEST_DATABASE: u64 = 512;
 /// What is no database by its kind or size. What it holds is for SQLite to look at: nothing of ours
 /// may open the file, as closing it again would drop the locks that SQLite holds on it in this
 /// process (<https://sqlite.org/howtocorrupt.html>, "POSIX advisory locks canceled").
-fn refuse_other_things(path: &Path) -> Result<(), AuditError> {
+pub(super) fn refuse_other_things(path: &Path) -> Result<(), AuditError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -139,7 +140,7 @@ fn refuse_other_things(path: &Path) -> Result<(), AuditError> {
     Ok(())
 }
 
-const NO_DATABASE: &str = "it is no SQLite database";
+pub(super) const NO_DATABASE: &str = "it is no SQLite database";
 
 /// What a database holds that is not somebody else's.
 enum Schema {
@@ -349,7 +350,7 @@ impl Identity {
 }
 
 /// The path of a file that lies beside the log and is named after it.
-fn beside(log: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(log: &Path, suffix: &str) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
     name.push(suffix);
     name.into()

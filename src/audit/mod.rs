@@ -5,6 +5,7 @@
 //! is being written. The records and their canonical form are in `record.rs`, the table and the
 //! public views in `schema.sql`.
 
+mod checkpoint;
 mod entry;
 mod error;
 mod file;
@@ -12,6 +13,7 @@ mod history;
 mod reader;
 mod record;
 mod relay;
+pub mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -21,12 +23,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
 pub use reader::{AuditReader, DuePart, OpenRun};
 pub use writer::NewTargets;
 
 use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
+use checkpoint::Keeper;
 use entry::Entry;
 use file::{Identity, WriterLock};
 use relay::Relay;
@@ -48,6 +52,8 @@ pub struct LogOptions {
     pub at: Timestamp,
     /// How far the clock may step back before that counts as a jump.
     pub clock_tolerance: Duration,
+    /// Where checkpoints go, where any are written.
+    pub checkpoints: Option<CheckpointOptions>,
 }
 
 /// The audit log, open for writing.
@@ -84,6 +90,7 @@ impl AuditLog {
             failure: None,
             rescue_until: None,
             relay: Relay::default(),
+            keeper: None,
         };
         let mut writer = writer;
         if is_new {
@@ -91,6 +98,7 @@ impl AuditLog {
         }
         let id = writer.log_id()?;
         let relay = writer.relay.clone();
+        writer.keeper = Some(Keeper::begin(&id, options.checkpoints.clone(), &writer.head, options.at)?);
         let (sender, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())

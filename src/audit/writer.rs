@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::checkpoint::Keeper;
 use super::entry::{Entry, RunOpening};
 use super::file::Identity;
 use super::record::{Hash, Head, INSERT, Kind, Record, rehash};
@@ -53,6 +54,8 @@ pub(super) struct Writer {
     pub(super) rescue_until: Option<Instant>,
     /// The way back to those who wait.
     pub(super) relay: Relay,
+    /// Makes the head known outside of the log; there once the log's id is known.
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl Writer {
@@ -145,12 +148,14 @@ impl Writer {
                     if let Err(error) = self.identity.check() {
                         self.fail(error);
                     }
+                    let milestone = batch.iter().any(|(entry, _)| entry.is_milestone());
                     let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
                     let told = (first..).zip(batch.drain(..)).map(|(seq, (entry, done))| {
                         let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
                         (done, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
                     });
                     self.relay.tell(told.collect());
+                    self.keep(milestone);
                     return;
                 }
                 Err(error) => self.fail(error),
@@ -160,6 +165,15 @@ impl Writer {
             batch.drain(..).partition(|(entry, _)| matches!(entry, Entry::AttemptStart(..)));
         self.refuse(starts);
         self.rescue(facts);
+    }
+
+    /// Makes the head known outside of the log, now that it is durable.
+    fn keep(&mut self, milestone: bool) {
+        if let Some(keeper) = &mut self.keeper
+            && self.failure.is_none()
+        {
+            keeper.committed(&self.head, milestone);
+        }
     }
 
     /// From here on nothing may be sent. Told at once: recording what did happen may take some time.
@@ -249,7 +263,10 @@ impl Writer {
             Ok(())
         });
         match written.and_then(|()| self.identity.check()) {
-            Ok(()) => Ok(Seq(run)),
+            Ok(()) => {
+                self.keep(true);
+                Ok(Seq(run))
+            }
             Err(error) => {
                 self.head = head;
                 let error = Arc::new(error);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+use super::audit::AuditCommand;
 use super::flags::{InputArgs, LogArgs, RunArgs};
 use crate::commands::{
     self, CommandError, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput,
@@ -30,6 +31,7 @@ Exit codes:
   3    a guard refused, or nobody confirmed; nothing was sent
   4    stopped early (authentication, too many failures); `decom resume` continues
   5    the audit log cannot be written or is not sound
+  6    `decom audit verify` found nothing to verify
   130  interrupted by SIGINT, 143 by SIGTERM; `decom resume` continues
 
 Start with `decom rehearse INPUT`: it needs no token and deletes nothing.";
@@ -130,6 +132,9 @@ enum Command {
         #[command(flatten)]
         log: LogArgs,
     },
+    /// Check, sign and hand over the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 #[derive(Debug, Args)]
@@ -162,7 +167,7 @@ impl Cli {
                 run.dry_run
             }
             Command::Rehearse(args) => args.run.dry_run,
-            Command::Runs { .. } | Command::Report { .. } => false,
+            Command::Runs { .. } | Command::Report { .. } | Command::Audit(_) => false,
         }
     }
 
@@ -209,6 +214,7 @@ impl Cli {
                 &log.shared(),
                 world,
             ),
+            Command::Audit(command) => command.execute(world),
         }
     }
 }

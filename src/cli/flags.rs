@@ -88,6 +88,15 @@ pub(super) struct RunArgs {
     /// Who runs it, for the audit log [default: the login name]
     #[arg(long, value_name = "NAME", help_heading = "Audit")]
     operator: Option<String>,
+    /// A private key, without a passphrase, that signs checkpoints of the audit log
+    #[arg(long, value_name = "FILE", help_heading = "Audit")]
+    signing_key: Option<String>,
+    /// A folder for checkpoints, written at the start and at the end and every so many records
+    #[arg(long, value_name = "DIR", help_heading = "Audit")]
+    checkpoint_dir: Option<String>,
+    /// After how many records there is another checkpoint [default: 100000]
+    #[arg(long, value_name = "N", help_heading = "Audit")]
+    checkpoint_every: Option<String>,
     /// The form of the result on stdout
     #[arg(long, value_name = "FORM", value_parser = ["table", "json"], default_value = "table", help_heading = "Output")]
     output: String,
@@ -143,6 +152,9 @@ impl RunArgs {
             ("reason", &self.reason),
             ("ticket", &self.ticket),
             ("operator", &self.operator),
+            ("signing-key", &self.signing_key),
+            ("checkpoint-dir", &self.checkpoint_dir),
+            ("checkpoint-every", &self.checkpoint_every),
         ];
         for (flag, value) in given {
             if let Some(value) = value {

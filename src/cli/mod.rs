@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and the request that it becomes.
 
 mod args;
+mod audit;
 mod flags;
 
 use std::io::{self, IsTerminal, Write};

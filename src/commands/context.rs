@@ -7,10 +7,11 @@ use rand::Rng;
 
 use super::{CommandError, Interrupts};
 use crate::api::{ApiOptions, BaseUrl, RetryOptions};
-use crate::audit::{AuditLog, LogOptions};
+use crate::audit::{AuditError, AuditLog, CheckpointOptions, LogOptions};
 use crate::config::{Environment, FlagValues, LogFormat, Settings};
 use crate::plan::{Guards, Protection};
 use crate::run::Limits;
+use crate::signature::SigningKey;
 use crate::terminal::{self, Logging};
 use crate::vocabulary::Clock;
 
@@ -146,8 +147,35 @@ impl<'a> Context<'a> {
             tool_version: VERSION.to_owned(),
             at,
             clock_tolerance: self.settings.audit.clock_tolerance,
+            checkpoints: self.checkpoints()?,
         };
         Ok(Some(AuditLog::open(path, &options)?))
+    }
+
+    /// Where checkpoints go, where any are written.
+    fn checkpoints(&self) -> Result<Option<CheckpointOptions>, CommandError> {
+        let audit = &self.settings.audit;
+        match (&audit.checkpoint_dir, &audit.signing_key) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                tracing::warn!(
+                    "there is a signing key and no audit.checkpoint_dir: no checkpoints are written"
+                );
+                Ok(None)
+            }
+            (Some(dir), None) => Err(CommandError::Usage(format!(
+                "checkpoints are to be written to {}, and nothing signs them: set audit.signing_key too (--signing-key FILE)",
+                dir.display()
+            ))),
+            (Some(dir), Some(key)) => {
+                let key = SigningKey::read(key).map_err(AuditError::from)?;
+                Ok(Some(CheckpointOptions {
+                    dir: dir.clone(),
+                    key: Arc::new(key),
+                    every: audit.checkpoint_every,
+                }))
+            }
+        }
     }
 
     /// Who runs this.
@@ -182,7 +210,8 @@ impl<'a> Context<'a> {
         for (flag, values) in &self.shared.flags {
             match *flag {
                 "audit-db" | "base-url" | "ca-file" | "rate" | "concurrency" | "max-attempts" | "grace"
-                | "max-deletes" | "max-share" | "operator" => {
+                | "max-deletes" | "max-share" | "operator" | "signing-key" | "checkpoint-dir"
+                | "checkpoint-every" => {
                     all.push(format!("--{flag}"));
                     all.extend(values.last().cloned());
                 }

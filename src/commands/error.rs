@@ -38,6 +38,15 @@ pub enum CommandError {
     /// The audit log cannot be used.
     #[error(transparent)]
     Audit(Arc<AuditError>),
+    /// There is no audit log that could be verified.
+    #[error("{0}; nothing was verified")]
+    NothingToVerify(AuditError),
+    /// The audit log is not what decom wrote.
+    #[error("{}: this audit log is not what decom wrote; `decom audit verify` tells what is wrong; nothing was signed", path.display())]
+    NotSound {
+        /// The log.
+        path: PathBuf,
+    },
     /// The log cannot be kept.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -78,7 +87,8 @@ impl CommandError {
         match self {
             Self::Audit(error) => of_audit(error),
             Self::Run(RunError::Audit(error)) => of_audit(error),
-            Self::Run(RunError::Abandoned) => ExitStatus::Audit,
+            Self::Run(RunError::Abandoned) | Self::NotSound { .. } => ExitStatus::Audit,
+            Self::NothingToVerify(_) => ExitStatus::NothingToVerify,
             Self::Refused(_) | Self::PlanRefused(_) | Self::Plan(PlanError::Altered { .. }) => {
                 ExitStatus::Refused
             }

@@ -135,6 +135,7 @@ impl Context<'_> {
                 "max_deletes": safety.max_deletes,
                 "max_share": safety.max_share,
                 "protect": safety.protect,
+                "checkpoints": self.settings.audit.checkpoint_dir.is_some(),
                 "origin": job.origin,
             }),
         };

@@ -1,5 +1,6 @@
 //! The commands: each wires the rooms together for one thing that users ask for.
 
+mod audit;
 mod context;
 mod error;
 mod execution;
@@ -13,6 +14,7 @@ mod retry;
 mod run;
 mod survey;
 
+pub use audit::{CheckpointRequest, VerifyRequest, checkpoint, verify};
 pub use context::{Shared, World};
 pub use error::CommandError;
 pub use intake::InputRequest;

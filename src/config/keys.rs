@@ -5,6 +5,9 @@ use figment::value::Dict;
 /// The flags that set something, and the setting that each sets.
 pub const FLAGS: &[(&str, &str)] = &[
     ("audit-db", "audit.db"),
+    ("signing-key", "audit.signing_key"),
+    ("checkpoint-dir", "audit.checkpoint_dir"),
+    ("checkpoint-every", "audit.checkpoint_every"),
     ("base-url", "api.base_url"),
     ("ca-file", "api.ca_file"),
     ("allow-http", "api.allow_http"),

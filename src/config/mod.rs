@@ -4,6 +4,7 @@ mod error;
 mod file;
 mod keys;
 mod layers;
+mod places;
 mod settings;
 mod token;
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use figment::Figment;
 use serde::Deserialize;
 
 use super::layers::{FlagValues, lay, wrong_kind};
+use super::places::Places;
 use super::{ConfigError, Environment};
 use crate::pace::Rate;
 
@@ -37,6 +37,12 @@ pub struct AuditSettings {
     pub db: PathBuf,
     /// How far the clock may step back.
     pub clock_tolerance: Duration,
+    /// What signs checkpoints.
+    pub signing_key: Option<PathBuf>,
+    /// Where checkpoints are written.
+    pub checkpoint_dir: Option<PathBuf>,
+    /// After how many records there is another one.
+    pub checkpoint_every: u64,
 }
 
 /// How the API is reached.
@@ -175,6 +181,9 @@ struct Written {
 struct WrittenAudit {
     db: String,
     clock_tolerance: String,
+    signing_key: String,
+    checkpoint_dir: String,
+    checkpoint_every: i64,
 }
 
 #[derive(Deserialize)]
@@ -249,6 +258,14 @@ impl Written {
                     .path(&self.audit.db)
                     .ok_or_else(|| places.invalid("audit.db", "", "it names no file"))?,
                 clock_tolerance: places.duration("audit.clock_tolerance", &self.audit.clock_tolerance)?,
+                signing_key: places.path(&self.audit.signing_key),
+                checkpoint_dir: places.path(&self.audit.checkpoint_dir),
+                checkpoint_every: places.whole(
+                    "audit.checkpoint_every",
+                    self.audit.checkpoint_every,
+                    1,
+                    i64::MAX,
+                )?,
             },
             api: ApiSettings {
                 ca_file: places.path(&self.api.ca_file),
@@ -307,105 +324,5 @@ impl Written {
                 dir: places.path(&self.log.dir),
             },
         })
-    }
-}
-
-/// Knows where each setting was set, and says what is wrong with it there.
-struct Places<'a>(&'a Figment);
-
-impl Places<'_> {
-    fn invalid(
-        &self,
-        key: &'static str,
-        value: impl std::fmt::Display,
-        why: impl std::fmt::Display,
-    ) -> ConfigError {
-        let place = self.0.find_metadata(key).map_or_else(String::new, |metadata| metadata.name.to_string());
-        ConfigError::Invalid { place, key, value: value.to_string(), why: why.to_string() }
-    }
-
-    fn whole<T: TryFrom<i64>>(
-        &self,
-        key: &'static str,
-        value: i64,
-        least: i64,
-        most: i64,
-    ) -> Result<T, ConfigError> {
-        let fits = (least..=most).contains(&value).then(|| T::try_from(value).ok()).flatten();
-        fits.ok_or_else(|| {
-            let range = if most == i64::MAX { "on".to_owned() } else { format!("to {most}") };
-            self.invalid(key, value, format!("a whole number from {least} {range} is needed"))
-        })
-    }
-
-    fn duration(&self, key: &'static str, value: &str) -> Result<Duration, ConfigError> {
-        self.up_to(key, value, Duration::from_hours(24), "a day")
-    }
-
-    /// A duration that may be long, and is not nothing.
-    fn long(&self, key: &'static str, value: &str) -> Result<Duration, ConfigError> {
-        match self.up_to(key, value, Duration::from_hours(24 * 366), "a year")? {
-            Duration::ZERO => Err(self.invalid(key, value, "it must be longer than nothing, like 24h or 7d")),
-            duration => Ok(duration),
-        }
-    }
-
-    fn up_to(
-        &self,
-        key: &'static str,
-        value: &str,
-        most: Duration,
-        in_words: &str,
-    ) -> Result<Duration, ConfigError> {
-        let wrong =
-            |why: String| self.invalid(key, value, format!("{why}; write it like 500ms, 30s, 2m or 1h"));
-        let duration = humantime::parse_duration(value).map_err(|error| wrong(error.to_string()))?;
-        if duration > most {
-            return Err(wrong(format!("it is longer than {in_words}")));
-        }
-        Ok(duration)
-    }
-
-    fn positive(&self, key: &'static str, value: &str) -> Result<Duration, ConfigError> {
-        match self.duration(key, value)? {
-            Duration::ZERO => {
-                Err(self.invalid(key, value, "it must be longer than nothing, like 500ms or 30s"))
-            }
-            duration => Ok(duration),
-        }
-    }
-
-    #[expect(clippy::unused_self, reason = "reads like its siblings")]
-    fn path(&self, value: &str) -> Option<PathBuf> {
-        (!value.is_empty()).then(|| PathBuf::from(value))
-    }
-
-    /// A filter of the log. A word alone that is no level would be taken for a module, and silence
-    /// everything else.
-    fn level(&self, value: String) -> Result<String, ConfigError> {
-        let level = |word: &str| {
-            ["off", "error", "warn", "info", "debug", "trace"].iter().any(|it| it.eq_ignore_ascii_case(word))
-        };
-        let words = value.split(',').map(str::trim);
-        if words.clone().any(|word| !word.is_empty() && !word.contains(['=', '[']) && !level(word)) {
-            let why = "write a level such as `info`, or a filter such as `info,decom=debug`";
-            return Err(self.invalid("log.level", value.escape_debug(), why));
-        }
-        Ok(value)
-    }
-
-    /// A text of one line, as it goes into the log and on paper.
-    fn line(&self, key: &'static str, value: String) -> Result<Option<String>, ConfigError> {
-        if value.chars().count() > 1000 {
-            return Err(self.invalid(
-                key,
-                format!("{}…", value.chars().take(40).collect::<String>()),
-                "it is longer than 1000 characters",
-            ));
-        }
-        if value.chars().any(char::is_control) {
-            return Err(self.invalid(key, value.escape_debug(), "it holds a control character"));
-        }
-        Ok(Some(value).filter(|value| !value.is_empty()))
     }
 }

@@ -5,13 +5,11 @@ mod error;
 mod guards;
 mod preview;
 mod protection;
-mod reading;
 mod saved;
 mod selection;
-mod signers;
 mod targets;
 
-pub use approval::{Approval, ApprovalCheck, ApprovalError, NAMESPACE, is_same};
+pub use approval::{Approval, ApprovalCheck, ApprovalError, PURPOSE, is_same};
 pub use error::PlanError;
 pub use guards::{Extent, Guards, ListingExtent, Refusal};
 pub use preview::{Listings, Preview};

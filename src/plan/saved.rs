@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{PlanError, Targets, TargetsBuilder, reading};
+use super::{PlanError, Targets, TargetsBuilder};
+use crate::signature;
 use crate::vocabulary::{DatasourceName, NewTarget, Timestamp};
 
 /// The format that is written and read.
@@ -154,7 +155,7 @@ impl SavedPlan {
     /// Where the file cannot be read, is no plan, or was altered.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), PlanError> {
         let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
-        let bytes = reading::whole(path, LONGEST_FILE).map_err(unreadable)?;
+        let bytes = signature::whole(path, LONGEST_FILE).map_err(unreadable)?;
         let plan: Self = serde_json::from_slice(&bytes)
             .map_err(|error| PlanError::NoPlan { path: path.to_owned(), why: error.to_string() })?;
         // Sorted and each name once is part of what the digest vouches for.

@@ -198,6 +198,8 @@ pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunR
                 Vec::new()
             }
         };
+        // Of a settlement that was interrupted, some may be on the way still: the end counts them, too.
+        recorder.flush().await?;
         let counts = reader.counts(run)?;
         let exit = exit_status(stopped.as_ref(), &counts, protected, still_listed.len(), &limits);
         let ending = RunEnding {

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use decom::audit::AuditError;
+use decom::audit::verify::{AnchorCheck, Weight, verify};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -63,6 +65,7 @@ SELECT v.datasource, v.outcome, v.evidence, v.attempts,
 
 /// Reads the log as it lies there.
 pub fn snapshot(path: &Path) -> Result<Snapshot, String> {
+    verified(path)?;
     let folder = TempDir::new().unwrap();
     let copy = folder.path().join("copy.db");
     for suffix in ["", "-wal"] {
@@ -73,6 +76,22 @@ pub fn snapshot(path: &Path) -> Result<Snapshot, String> {
     }
     let log = Connection::open(&copy).unwrap();
     read(&log).map_err(|error| format!("the log cannot be read: {error}"))?
+}
+
+/// What `audit verify` says of the log as the kill left it: whatever is half done, nothing is wrong.
+fn verified(path: &Path) -> Result<(), String> {
+    match verify(path, &AnchorCheck::default()) {
+        Ok(found) if found.findings.weight() < Weight::Unsound => Ok(()),
+        Ok(found) => Err(format!("audit verify: {:?}", found.findings.list())),
+        // The log was not begun yet, or the kill was in the moment when it was folded.
+        Err(
+            AuditError::Missing { .. }
+            | AuditError::Empty { .. }
+            | AuditError::NoRecords { .. }
+            | AuditError::Unplayed { .. },
+        ) => Ok(()),
+        Err(error) => Err(format!("audit verify: {error}")),
+    }
 }
 
 fn read(log: &Connection) -> rusqlite::Result<Result<Snapshot, String>> {

@@ -35,6 +35,7 @@ mod secrets;
 mod settling;
 mod signals;
 mod support;
+mod tampering;
 mod tls;
 mod verdict_table;
 mod verdicts;

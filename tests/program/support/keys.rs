@@ -31,6 +31,13 @@ impl Key {
         Self { private, public: public.trim_end().to_owned() }
     }
 
+    /// A private key that is encrypted with a passphrase.
+    pub fn encrypted(sandbox: &Sandbox, name: &str) -> PathBuf {
+        let private = sandbox.path(name);
+        done(ssh_keygen().args(["-q", "-N", "a passphrase", "-t", "ed25519"]).arg("-f").arg(&private));
+        private
+    }
+
     /// Signs `file`, as its approver would, and returns the signature's file.
     pub fn sign(&self, file: &Path, namespace: &str) -> PathBuf {
         let made = PathBuf::from(format!("{}.sig", file.display()));
@@ -42,7 +49,7 @@ impl Key {
     }
 }
 
-/// Whether `ssh-keygen` finds that `identity` signed `file`.
+/// Whether `ssh-keygen` finds that `identity` signed the plan `file`.
 pub fn verified(
     file: &Path,
     signature: &Path,
@@ -50,8 +57,23 @@ pub fn verified(
     revoked: Option<&Path>,
     identity: &str,
 ) -> bool {
+    verified_for(NAMESPACE, file, signature, allowed, revoked, identity)
+}
+
+/// Whether `ssh-keygen` finds that `identity` signed `file` for this namespace.
+pub fn verified_for(
+    namespace: &str,
+    file: &Path,
+    signature: &Path,
+    allowed: &Path,
+    revoked: Option<&Path>,
+    identity: &str,
+) -> bool {
+    if !signature.exists() {
+        return false;
+    }
     let mut command = ssh_keygen();
-    command.args(["-Y", "verify", "-n", NAMESPACE, "-I", identity]).arg("-f").arg(allowed);
+    command.args(["-Y", "verify", "-n", namespace, "-I", identity]).arg("-f").arg(allowed);
     command.arg("-s").arg(signature);
     if let Some(revoked) = revoked {
         command.arg("-r").arg(revoked);

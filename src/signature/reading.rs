@@ -8,7 +8,10 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 /// The bytes of the regular file at `path`, of which there are at most `longest`.
-pub(super) fn whole(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// Where it cannot be read, or is longer.
+pub fn whole(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     // A pipe that nobody writes to is neither waited for nor read.
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;

@@ -4,7 +4,6 @@
 use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
 
-use super::approval::NAMESPACE;
 use crate::vocabulary::Timestamp;
 
 /// One line of a file of allowed signers.
@@ -12,7 +11,7 @@ use crate::vocabulary::Timestamp;
 pub(super) struct AllowedSigner {
     /// Who has the key, as it is written: names, or patterns of names.
     pub(super) principals: Vec<String>,
-    /// Of a certificate authority: it signs other keys, and no plans.
+    /// Of a certificate authority: it signs other keys, and nothing else.
     authority: bool,
     namespaces: Option<String>,
     valid_after: Option<Timestamp>,
@@ -69,18 +68,19 @@ impl AllowedSigner {
         if twice { Err(format!("the option `{name}` is given twice")) } else { Ok(()) }
     }
 
-    /// Whether a plan that was signed with `key` is approved by this line at `now`.
-    pub(super) fn allows(&self, key: &KeyData, now: Timestamp) -> bool {
+    /// Whether this line lets `key` sign for `namespace` at that time.
+    pub(super) fn allows(&self, key: &KeyData, namespace: &str, at: Timestamp) -> bool {
         !self.authority
             && self.key.key_data() == key
-            && self.namespaces.as_deref().is_none_or(|patterns| matches_list(NAMESPACE, patterns))
-            && self.valid_after.is_none_or(|after| now >= after)
-            && self.valid_before.is_none_or(|before| now < before)
+            && self.namespaces.as_deref().is_none_or(|patterns| matches_list(namespace, patterns))
+            && self.valid_after.is_none_or(|after| at >= after)
+            && self.valid_before.is_none_or(|before| at < before)
     }
 }
 
 /// Whether a principal is a pattern of names, which does not tell who it is.
-pub(super) fn is_pattern(principal: &str) -> bool {
+#[must_use]
+pub fn is_pattern(principal: &str) -> bool {
     principal.starts_with('!') || principal.contains(['*', '?'])
 }
 
@@ -186,7 +186,7 @@ mod tests {
             ("DECOM-PLAN", false),
             ("", false),
         ] {
-            assert_eq!(matches_list(NAMESPACE, patterns), matched, "{patterns}");
+            assert_eq!(matches_list("decom-plan", patterns), matched, "{patterns}");
         }
     }
 }

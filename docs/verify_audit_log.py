@@ -1,0 +1,149 @@
+"""Checks an audit log of decom, without decom: with Python's standard library alone.
+
+    python3 verify_audit_log.py decom-audit.db [FOLDER_OF_CHECKPOINTS]
+
+It checks the schema, the number, the types, the time and the hash of every record, that every target
+has one outcome, and that the checkpoints fit; audit-log.md describes all of that. Who has signed a
+checkpoint, `ssh-keygen -Y verify -n decom-audit` tells. It writes nothing, and ends with 0 where all
+of this holds, with 1 where something does not, and with 2 where there is no log.
+"""
+
+import hashlib
+import json
+import pathlib
+import re
+import sqlite3
+import sys
+
+COLUMNS = """seq kind at_us run target number name verdict http_status error_code message latency_us
+waited_us datasource_id outcome evidence reason ticket detail hash""".split()
+INTEGERS = set("seq at_us run target number http_status latency_us waited_us".split())
+# SHA-256 over the schema's texts: change one trigger or view, and it is another.
+SCHEMA = "06b86a1f58a26bae1e4f237ba1aa72c44f824dae157471546005ac14a019695e"
+FORM = r"decom audit checkpoint v1\nlog (\w+)\nrecords ([1-9]\d*)\nhead ([0-9a-f]{64})\ntime \S+Z\n"
+
+
+class Text(bytes):
+    """A TEXT as it is stored; what is bytes and no Text is a BLOB."""
+
+
+def connect(path):
+    """Opens the log for reading only, in the way that makes no file beside it."""
+    header = pathlib.Path(path).open("rb").read(20)
+    if not header.startswith(b"SQLite format 3\0"):
+        raise FileNotFoundError(f"{path} is no SQLite database")
+    alone = header[18:20] == b"\2\2" and not pathlib.Path(f"{path}-wal").exists()
+    uri = pathlib.Path(path).resolve().as_uri() + ("?mode=ro&immutable=1" if alone else "?mode=ro")
+    log = sqlite3.connect(uri, uri=True)
+    log.text_factory = Text
+    log.execute("PRAGMA trusted_schema = OFF")
+    if log.execute("PRAGMA application_id").fetchone() != (0x6465636D,):
+        raise FileNotFoundError(f"{path} is no audit log of decom")
+    return log
+
+
+def canonical(row):
+    """The bytes of a record that are hashed, behind the hash of the record before it."""
+    form = b""
+    for value in row[:-1]:
+        if isinstance(value, int):
+            form += b"\1" + value.to_bytes(8, "big", signed=True)
+        elif isinstance(value, Text):
+            form += b"\2" + len(value).to_bytes(4, "big") + value
+        else:
+            form += b"\0"  # NULL; of anything else the type is found to be wrong
+    return form
+
+
+def fits(column, value):
+    """Whether the column can hold the value."""
+    if column == "hash":
+        return type(value) is bytes and len(value) == 32
+    if value is None or column in INTEGERS:
+        return value is None or isinstance(value, int)
+    return isinstance(value, Text) and value.decode("utf-8", "replace").encode() == value
+
+
+def problems(log, folder=None):
+    """Everything that is wrong with the log, in words."""
+    yield from (word for (word,) in log.execute("PRAGMA integrity_check") if word != b"ok")
+    query = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name"
+    if hashlib.sha256(b"\0".join(b"\0".join(row) for row in log.execute(query))).hexdigest() != SCHEMA:
+        yield "a table, an index, a trigger or a view is not as decom made it"
+
+    previous, expected, last_time, hashes = bytes(32), 1, 0, []
+    log_id, settled, targets, open_runs, anchored = None, set(), {}, set(), None
+    for row in log.execute(f"SELECT {', '.join(COLUMNS)} FROM record ORDER BY seq"):
+        record = dict(zip(COLUMNS, row))
+        seq, kind, run = record["seq"], record["kind"], record["run"]
+        if seq != expected:
+            yield f"record {expected} should be here, and record {seq} is"
+        for column, value in record.items():
+            if not fits(column, value):
+                yield f"record {seq}: `{column}` is of another type"
+        if hashlib.sha256(previous + canonical(row)).digest() != record["hash"]:
+            yield f"record {seq} does not match its hash"
+        if not isinstance(record["at_us"], int) or record["at_us"] < last_time:
+            yield f"record {seq} is earlier than the one before it"
+        if (kind == b"log") != (seq == 1):
+            yield f"record {seq}: a log begins once"
+        previous, expected, last_time = record["hash"], seq + 1, record["at_us"]
+        hashes.append(record["hash"])
+
+        if kind == b"log":
+            log_id = record["name"].decode()
+        elif kind == b"run":
+            open_runs.add(seq)
+            if json.loads(record["detail"]).get("settings", {}).get("checkpoints"):
+                anchored = seq
+        elif run not in open_runs:
+            yield f"record {seq}: there is no run {run} that is not finished"
+        elif kind == b"target":
+            targets[seq] = run
+        elif record["target"] is not None and targets.get(record["target"]) != run:
+            yield f"record {seq}: there is no target {record['target']} in its run"
+        if record["outcome"] is not None and record["target"] in settled:
+            yield f"record {seq}: a second outcome of target {record['target']}"
+        if record["outcome"] is not None:
+            settled.add(record["target"])
+        if kind == b"end" and json.loads(record["detail"])["status"] == "finished":
+            open_runs.discard(run)
+            if any(of == run and target not in settled for target, of in targets.items()):
+                yield f"record {seq}: the run is finished, and a target has no outcome"
+    yield from ["there is no record"] if log_id is None else []
+    yield from anchors(folder, log_id, hashes, anchored)
+
+
+def anchors(folder, log_id, hashes, anchored):
+    """What the checkpoints in `folder` say otherwise."""
+    newest = 0
+    for path in sorted(pathlib.Path(folder).glob("*.checkpoint")) if folder else []:
+        said = re.fullmatch(FORM, path.read_text(errors="replace"))
+        if said is None:
+            yield f"{path} is no checkpoint"
+        elif said[1] == log_id:
+            records = int(said[2])
+            if records > len(hashes):
+                yield f"{path} knows of {records} records, and the log has {len(hashes)}"
+            elif hashes[records - 1].hex() != said[3]:
+                yield f"{path} knows another record {records}"
+            else:
+                newest = max(newest, records)
+    if folder and anchored and newest < anchored - 1:
+        yield f"the checkpoints of the run of record {anchored} are not here"
+
+
+def main(path, folder=None):
+    try:
+        found = list(problems(connect(path), folder))
+    except OSError as error:
+        print(f"nothing was checked: {error}", file=sys.stderr)
+        return 2
+    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
+        found = [f"damaged beyond reading: {error!r}"]
+    print(*found[:20], f"{path}: {'NOT sound' if found else 'sound'}", sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else __doc__)

@@ -1,0 +1,212 @@
+//! Reads records in their order, checks each by itself and against the hash before it, and passes
+//! on what it says.
+//!
+//! The canonical form is built here a second time, from the page that describes it and not from the
+//! writer: what both agree on is what the page says.
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
+use sha2::{Digest, Sha256};
+
+use super::super::record::{BEFORE_THE_FIRST, Hash};
+use super::shape::{COLUMNS, Kind, is_integer, kind_of, outcome_of};
+use super::{Finding, Findings};
+use crate::vocabulary::Outcome;
+
+/// The places of columns.
+const KIND: usize = 1;
+const NAME: usize = 6;
+const OUTCOME: usize = 14;
+const DETAIL: usize = 18;
+const HASH: usize = 19;
+
+/// How many records are passed on at once.
+const PART: usize = 8192;
+
+/// What one record says, as far as others are to be held against it. What is not there is 0.
+#[derive(Debug)]
+pub(super) struct Fact {
+    pub(super) seq: i64,
+    pub(super) at_us: i64,
+    pub(super) kind: Kind,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) run: i64,
+    pub(super) target: i64,
+    pub(super) number: i64,
+    /// Of a log, a run or an end: its name and its detail.
+    pub(super) words: Option<Box<(String, String)>>,
+}
+
+/// Some records in a row.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    pub(super) facts: Vec<Fact>,
+    pub(super) findings: Findings,
+    /// How many there are, those included that say nothing.
+    pub(super) records: u64,
+    /// The places of the first and the last.
+    pub(super) ends: Option<(i64, i64)>,
+}
+
+/// Takes what was read; `false` where no more is wanted.
+pub(super) type Take<'a> = &'a mut dyn FnMut(Part) -> bool;
+
+/// Reads the records of which `from <= seq <= to`. Each range that is read gives at least one part,
+/// and `last` in the last.
+pub(super) fn read(connection: &Connection, from: i64, to: i64, take: Take<'_>) -> rusqlite::Result<bool> {
+    let before = "SELECT hash FROM record WHERE seq < ?1 ORDER BY seq DESC LIMIT 1";
+    let mut previous = connection
+        .prepare_cached(before)?
+        .query_row([from], |row| Ok(hash_of(row.get_ref(0)?)))
+        .optional()?
+        .flatten()
+        .unwrap_or(BEFORE_THE_FIRST);
+    let query = format!("SELECT {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", COLUMNS.join(", "));
+    let mut statement = connection.prepare_cached(&query)?;
+    let mut rows = statement.query([from, to])?;
+    let mut reading = Reading { canonical: Vec::with_capacity(1024), part: Part::default() };
+    while let Some(row) = rows.next()? {
+        previous = reading.record(&previous, row)?;
+        if reading.part.facts.len() >= PART && !take(std::mem::take(&mut reading.part)) {
+            return Ok(false);
+        }
+    }
+    Ok(take(reading.part))
+}
+
+fn hash_of(value: ValueRef<'_>) -> Option<Hash> {
+    match value {
+        ValueRef::Blob(bytes) => bytes.try_into().ok(),
+        _ => None,
+    }
+}
+
+struct Reading {
+    canonical: Vec<u8>,
+    part: Part,
+}
+
+impl Reading {
+    /// Checks one record, and returns the hash that it says it has.
+    fn record(&mut self, previous: &Hash, row: &Row<'_>) -> rusqlite::Result<Hash> {
+        self.part.records += 1;
+        let mut integers = [0_i64; COLUMNS.len()];
+        let (mut set, mut wrong) = (1_u32 << HASH, None);
+        let (mut kind_word, mut outcome_word): (&[u8], &[u8]) = (b"", b"");
+        self.canonical.clear();
+        self.canonical.extend_from_slice(previous);
+        for (column, name) in COLUMNS.iter().enumerate().take(HASH) {
+            let value = row.get_ref(column)?;
+            let fits = match value {
+                ValueRef::Null => {
+                    self.canonical.push(0);
+                    continue;
+                }
+                ValueRef::Integer(integer) => {
+                    integers[column] = integer;
+                    self.canonical.push(1);
+                    self.canonical.extend_from_slice(&integer.to_be_bytes());
+                    is_integer(column)
+                }
+                ValueRef::Text(bytes) => {
+                    self.canonical.push(2);
+                    // A text of 4 GiB is none that SQLite stores.
+                    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                    self.canonical.extend_from_slice(&length.to_be_bytes());
+                    self.canonical.extend_from_slice(bytes);
+                    match column {
+                        KIND => kind_word = bytes,
+                        OUTCOME => outcome_word = bytes,
+                        _ => {}
+                    }
+                    !is_integer(column) && std::str::from_utf8(bytes).is_ok()
+                }
+                ValueRef::Blob(_) | ValueRef::Real(_) => false,
+            };
+            set |= 1 << column;
+            if !fits {
+                wrong = wrong.or(Some((*name, in_words(value))));
+            }
+        }
+        let value = row.get_ref(HASH)?;
+        let stored = hash_of(value);
+        if stored.is_none() {
+            wrong = wrong.or(Some(("hash", in_words(value))));
+        }
+        let seq = integers[0];
+        // What comes before the first of a part, those know who have the part before.
+        if let Some((_, last)) = self.part.ends
+            && seq != last.saturating_add(1)
+        {
+            self.part.findings.add(Finding::Gap { seq, expected: last.saturating_add(1) });
+        }
+        self.part.ends = Some((self.part.ends.map_or(seq, |(first, _)| first), seq));
+        if let Some((column, found)) = wrong {
+            self.part.findings.add(Finding::Type { seq, column, found });
+        }
+        let computed: Hash = Sha256::digest(&self.canonical).into();
+        if stored != Some(computed) {
+            self.part.findings.add(Finding::Hash { seq });
+        }
+        self.note(row, seq, kind_word, outcome_word, set, &integers)?;
+        Ok(stored.unwrap_or(computed))
+    }
+
+    fn note(
+        &mut self,
+        row: &Row<'_>,
+        seq: i64,
+        kind_word: &[u8],
+        outcome_word: &[u8],
+        set: u32,
+        integers: &[i64; COLUMNS.len()],
+    ) -> rusqlite::Result<()> {
+        let findings = &mut self.part.findings;
+        let Some((kind, missing, surplus)) = kind_of(kind_word, set) else {
+            findings.add(Finding::Word { seq, column: "kind" });
+            return Ok(());
+        };
+        for (columns, missing) in [(missing, true), (surplus, false)] {
+            if let Some(column) = COLUMNS.get(columns.trailing_zeros() as usize) {
+                findings.add(Finding::Shape { seq, column, missing });
+            }
+        }
+        let outcome = outcome_of(outcome_word);
+        if outcome.is_none() && !outcome_word.is_empty() {
+            findings.add(Finding::Word { seq, column: "outcome" });
+        }
+        let words = match kind {
+            Kind::Log | Kind::Run | Kind::End => {
+                let text = |column| {
+                    Ok::<_, rusqlite::Error>(match row.get_ref(column)? {
+                        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                        _ => String::new(),
+                    })
+                };
+                Some(Box::new((text(NAME)?, text(DETAIL)?)))
+            }
+            _ => None,
+        };
+        self.part.facts.push(Fact {
+            seq,
+            at_us: integers[2],
+            kind,
+            outcome,
+            run: integers[3],
+            target: integers[4],
+            number: integers[5],
+            words,
+        });
+        Ok(())
+    }
+}
+
+const fn in_words(value: ValueRef<'_>) -> &'static str {
+    match value {
+        ValueRef::Null => "nothing",
+        ValueRef::Integer(_) => "an integer",
+        ValueRef::Real(_) => "a fraction",
+        ValueRef::Text(_) => "a text, or one that is no UTF-8",
+        ValueRef::Blob(_) => "bytes",
+    }
+}

@@ -1,0 +1,283 @@
+//! Whether a log is what decom wrote: every record, every hash, and what they say of each other.
+//!
+//! One pass over the records, with memory that does not grow with them. The chain is cut into pieces
+//! that several threads check, each from the hash that is stored before it; what the records say is
+//! then held against each other in their order.
+
+mod account;
+mod anchors;
+mod chain;
+mod finding;
+mod findings;
+mod schema;
+mod shape;
+mod source;
+mod words;
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rusqlite::Connection;
+
+pub use account::Totals;
+pub use anchors::{AnchorCheck, Anchors};
+pub use finding::{Finding, Weight};
+pub use findings::Findings;
+
+use super::AuditError;
+use account::Account;
+use chain::Part;
+use schema::Identity;
+use source::Source;
+
+/// How many records a thread checks at a time.
+const PIECE: i64 = 32_768;
+
+/// More threads than this wait for the disk, or for the one that adds up.
+const MOST_THREADS: usize = 8;
+
+/// A record takes at least this many bytes: its hash, and its columns' types.
+const SMALLEST_RECORD: i64 = 50;
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// The log's id.
+    pub log_id: Option<String>,
+    /// The last record's hash.
+    pub head: Option<[u8; 32]>,
+    /// The last record's time, in microseconds since 1970.
+    pub at_us: Option<i64>,
+    /// What the records amount to.
+    pub totals: Totals,
+    /// What is wrong, or open.
+    pub findings: Findings,
+    /// What vouches for it from outside.
+    pub anchors: Anchors,
+}
+
+/// Verifies the log at `path`, and holds it against the checkpoints of `anchors`. Writes nothing.
+///
+/// # Errors
+/// Where there is nothing that could be verified.
+pub fn verify(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verification, AuditError> {
+    verify_in_pieces(path, anchors, PIECE)
+}
+
+/// As [`verify`], with pieces of this many records: however many, the same is found.
+///
+/// # Errors
+/// Where there is nothing that could be verified.
+pub fn verify_in_pieces(
+    path: &Path,
+    anchors: &AnchorCheck<'_>,
+    piece: i64,
+) -> Result<Verification, AuditError> {
+    let source = Source::find(path)?;
+    let mut findings = Findings::default();
+    let mut verification = match look(&source, path, &mut findings)? {
+        Looked::At(first) => first.verify(&source, anchors, piece, findings),
+        // Damaged beyond reading: that is what was found.
+        Looked::Damaged => Verification {
+            log_id: None,
+            head: None,
+            at_us: None,
+            totals: Totals::default(),
+            findings,
+            anchors: Anchors::default(),
+        },
+    };
+    if source.lacks_wal {
+        verification.findings.add(Finding::WalMissing);
+    }
+    source.check_still(path)?;
+    Ok(verification)
+}
+
+/// What a first look shows.
+enum Looked {
+    At(First),
+    Damaged,
+}
+
+/// The log as it was at the first look: what is written later is not looked at.
+struct First {
+    connection: Connection,
+    smallest: i64,
+    last: i64,
+    head: Option<[u8; 32]>,
+    at_us: Option<i64>,
+}
+
+fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<Looked, AuditError> {
+    let looked = source.connect().and_then(|connection| {
+        let identity = schema::identity(&connection, findings)?;
+        Ok((connection, identity))
+    });
+    let (connection, identity) = match looked {
+        Ok(looked) => looked,
+        Err(error) => return damaged(error, path, findings),
+    };
+    let path = path.to_owned();
+    match identity {
+        Identity::Ours => {}
+        Identity::Nothing => return Err(AuditError::Empty { path }),
+        Identity::Foreign { application_id } => {
+            let found = format!("it is another program's database, with application id {application_id}");
+            return Err(AuditError::Foreign { path, found });
+        }
+        Identity::Newer { version: found } => {
+            return Err(AuditError::Newer { path, found, known: super::file::SCHEMA_VERSION });
+        }
+    }
+    let ends = schema::compare(&connection, findings).and_then(|()| {
+        let ends = "SELECT min(seq), max(seq) FROM record";
+        let (smallest, last): (Option<i64>, Option<i64>) =
+            connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (Some(smallest), Some(last)) = (smallest, last) else { return Ok(None) };
+        let head = "SELECT hash, at_us FROM record WHERE seq = ?1";
+        let (head, at_us) =
+            connection.query_row(head, [last], |row| Ok((row.get(0).ok(), row.get(1).ok())))?;
+        Ok(Some((smallest, last, head, at_us)))
+    });
+    match ends {
+        Ok(Some((smallest, last, head, at_us))) => {
+            Ok(Looked::At(First { connection, smallest, last, head, at_us }))
+        }
+        Ok(None) => Err(AuditError::NoRecords { path }),
+        Err(error) => damaged(error, &path, findings),
+    }
+}
+
+/// A file that SQLite cannot make sense of is a finding; one that it cannot get at is an error.
+fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Result<Looked, AuditError> {
+    use rusqlite::ErrorCode;
+    if let Some(
+        ErrorCode::CannotOpen
+        | ErrorCode::PermissionDenied
+        | ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::OutOfMemory,
+    ) = error.sqlite_error_code()
+    {
+        return Err(AuditError::Sqlite { path: path.to_owned(), action: "read", source: error });
+    }
+    if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
+        let found = super::file::NO_DATABASE.to_owned();
+        return Err(AuditError::Foreign { path: path.to_owned(), found });
+    }
+    findings.add(Finding::Corrupt { why: error.to_string() });
+    Ok(Looked::Damaged)
+}
+
+impl First {
+    fn verify(
+        self,
+        source: &Source,
+        anchors: &AnchorCheck<'_>,
+        piece: i64,
+        mut findings: Findings,
+    ) -> Verification {
+        let mut account = Account::default();
+        let pieces = self.pieces(piece.max(1));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        if pieces.len() == 1 {
+            schema::check_integrity(&self.connection, &mut findings);
+            let (from, to) = pieces[0];
+            let read = chain::read(&self.connection, from, to, &mut |part| {
+                account.add_up(part, &mut findings);
+                true
+            });
+            if let Err(error) = read {
+                findings.add(Finding::Corrupt { why: error.to_string() });
+            }
+        } else {
+            in_parallel(source, &pieces, threads, &mut account, &mut findings);
+        }
+        account.close(&mut findings);
+        let anchors = anchors.hold(&self.connection, self.last, &account, &mut findings);
+        Verification {
+            log_id: account.log_id,
+            head: self.head,
+            at_us: self.at_us,
+            totals: account.totals,
+            findings,
+            anchors,
+        }
+    }
+
+    /// The records in pieces. Where their numbers cannot be right, as the file is too small for so
+    /// many, they are one piece.
+    fn pieces(&self, piece: i64) -> Vec<(i64, i64)> {
+        let size = |pragma: &str| self.connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+        let bytes =
+            size("PRAGMA page_count").unwrap_or(0).saturating_mul(size("PRAGMA page_size").unwrap_or(0));
+        if self.smallest < 1 || self.last > bytes / SMALLEST_RECORD || self.last <= piece {
+            return vec![(self.smallest.min(1), self.last)];
+        }
+        let starts = (1..=self.last).step_by(usize::try_from(piece).unwrap_or(usize::MAX));
+        starts.map(|from| (from, (from + piece - 1).min(self.last))).collect()
+    }
+}
+
+/// What a thread hands over; `None` where a piece is at its end.
+type Handed = Option<rusqlite::Result<Part>>;
+
+fn in_parallel(
+    source: &Source,
+    pieces: &[(i64, i64)],
+    threads: usize,
+    account: &mut Account,
+    findings: &mut Findings,
+) {
+    std::thread::scope(|scope| {
+        let integrity = scope.spawn(|| {
+            let mut found = Findings::default();
+            match source.connect() {
+                Ok(connection) => schema::check_integrity(&connection, &mut found),
+                Err(error) => found.add(Finding::Corrupt { why: error.to_string() }),
+            }
+            found
+        });
+        let readers: Vec<Receiver<Handed>> = (0..threads)
+            .map(|first| {
+                let (sender, receiver) = sync_channel(4);
+                scope.spawn(move || {
+                    let mine = pieces.iter().skip(first).step_by(threads);
+                    if let Err(error) = read_pieces(source, mine, &sender) {
+                        let _ = sender.send(Some(Err(error)));
+                    }
+                });
+                receiver
+            })
+            .collect();
+        for index in 0..pieces.len() {
+            // A thread that ended early has said why.
+            while let Ok(Some(handed)) = readers[index % threads].recv() {
+                match handed {
+                    Ok(part) => account.add_up(part, findings),
+                    Err(error) => findings.add(Finding::Corrupt { why: error.to_string() }),
+                }
+            }
+        }
+        drop(readers);
+        if let Ok(found) = integrity.join() {
+            findings.append(found);
+        }
+    });
+}
+
+fn read_pieces<'a>(
+    source: &Source,
+    pieces: impl Iterator<Item = &'a (i64, i64)>,
+    sender: &SyncSender<Handed>,
+) -> rusqlite::Result<()> {
+    let connection = source.connect()?;
+    for (from, to) in pieces {
+        let wanted = chain::read(&connection, *from, *to, &mut |part| sender.send(Some(Ok(part))).is_ok())?;
+        if !wanted || sender.send(None).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The log's file as the verifier reads it: as it is, also while it is written to, and without
+//! leaving a trace.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use super::super::{AuditError, file};
+
+/// How long to wait for a lock. A writer of ours holds none for longer than a commit takes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What may stand in a path as it is.
+const IN_A_PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// How the file can be read.
+#[derive(Debug)]
+enum Way {
+    /// Through SQLite's locks.
+    Locked,
+    /// As a file that nobody writes to: opening it otherwise would make files beside it.
+    Still {
+        /// As it was when it was opened.
+        was: (u64, u64, i64, i64),
+    },
+    /// A copy in a folder of its own, with its write-ahead log: that cannot be read without
+    /// making a file beside it.
+    Copied(TempDir),
+}
+
+/// A log that is being verified.
+#[derive(Debug)]
+pub(super) struct Source {
+    path: PathBuf,
+    way: Way,
+    /// Whether a write-ahead log should lie beside the file and does not.
+    pub(super) lacks_wal: bool,
+}
+
+impl Source {
+    /// Looks at the file at `path` without touching it.
+    pub(super) fn find(path: &Path) -> Result<Self, AuditError> {
+        let missing = || AuditError::Missing { path: path.to_owned() };
+        file::refuse_other_things(path)?;
+        let Ok(found) = fs::metadata(path) else { return Err(missing()) };
+        let real = file::real_path(path)?;
+        file::refuse_orphans(path, &real)?;
+        if found.len() == 0 {
+            return Err(AuditError::Empty { path: path.to_owned() });
+        }
+        let size = |suffix| fs::metadata(file::beside(&real, suffix)).map(|found| found.len()).ok();
+        if size("-journal").is_some_and(|size| size > 0) {
+            return Err(AuditError::Unplayed { path: path.to_owned() });
+        }
+        let mut lacks_wal = false;
+        let way = match (size("-wal"), size("-shm")) {
+            (Some(_), None) => Way::Copied(copied(&real, path)?),
+            // Only where no writer of ours can be: see `refuse_other_things`.
+            (None, _) if header(&real, path)?[18..20] == [2, 2] => {
+                lacks_wal = true;
+                Way::Still { was: state(&real, path)? }
+            }
+            (Some(_), Some(_)) | (None, _) => Way::Locked,
+        };
+        Ok(Self { path: real, way, lacks_wal })
+    }
+
+    /// Opens the file for reading, and holds on to what is in it now.
+    pub(super) fn connect(&self) -> rusqlite::Result<Connection> {
+        let (path, query) = match &self.way {
+            Way::Locked => (self.path.clone(), "mode=ro"),
+            Way::Still { .. } => (self.path.clone(), "mode=ro&immutable=1"),
+            // Only here may SQLite make the file that it needs.
+            Way::Copied(folder) => (folder.path().join("log.db"), "mode=rw"),
+        };
+        let uri = format!("file:{}?{query}", percent_encode(path.as_os_str().as_bytes(), IN_A_PATH));
+        let access = match &self.way {
+            Way::Copied(_) => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            _ => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+        let flags = access | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(uri, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // What stands in the file is a stranger's word: none of it is carried out.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cell_size_check = ON; BEGIN")?;
+        Ok(connection)
+    }
+
+    /// Checks that nobody has written to a file that was taken for one that nobody writes to.
+    pub(super) fn check_still(&self, path: &Path) -> Result<(), AuditError> {
+        let Way::Still { was } = &self.way else { return Ok(()) };
+        let begun = file::beside(&self.path, "-wal").exists();
+        if begun || state(&self.path, path)? != *was {
+            return Err(AuditError::Disturbed { path: path.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+fn header(real: &Path, path: &Path) -> Result<[u8; 100], AuditError> {
+    let mut header = [0; 100];
+    let done = File::open(real).and_then(|mut file| file.read_exact(&mut header));
+    done.map_err(|source| AuditError::Io { path: path.to_owned(), action: "read", source })?;
+    Ok(header)
+}
+
+fn state(real: &Path, path: &Path) -> Result<(u64, u64, i64, i64), AuditError> {
+    let io = |source| AuditError::Io { path: path.to_owned(), action: "read", source };
+    let found = fs::metadata(real).map_err(io)?;
+    Ok((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+}
+
+fn copied(real: &Path, path: &Path) -> Result<TempDir, AuditError> {
+    let io = |source| AuditError::Io { path: path.to_owned(), action: "copy", source };
+    let folder = tempfile::Builder::new().prefix("decom-verify-").tempdir().map_err(io)?;
+    fs::copy(real, folder.path().join("log.db")).map_err(io)?;
+    fs::copy(file::beside(real, "-wal"), folder.path().join("log.db-wal")).map_err(io)?;
+    let mut writable = fs::metadata(folder.path().join("log.db")).map_err(io)?.permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut writable, 0o600);
+    for name in ["log.db", "log.db-wal"] {
+        fs::set_permissions(folder.path().join(name), writable.clone()).map_err(io)?;
+    }
+    Ok(folder)
+}

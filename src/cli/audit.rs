@@ -1,0 +1,86 @@
+//! `decom audit …`: the commands around the audit log itself.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::flags::LogArgs;
+use crate::commands::{self, CheckpointRequest, CommandError, VerifyRequest, World};
+use crate::vocabulary::ExitStatus;
+
+/// What is done with the log.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Check that the log is what decom wrote; changes nothing
+    #[command(after_help = VERIFY_EXIT_CODES)]
+    Verify(VerifyArgs),
+    /// Write a statement of how many records the log has and what its last hash is, and sign it
+    Checkpoint(CheckpointArgs),
+}
+
+const VERIFY_EXIT_CODES: &str = "\
+Exit codes:
+  0  sound, and the checkpoints vouch for it
+  1  sound, but nothing vouches for it, or a run is not finished
+  2  usage or configuration is wrong
+  5  not sound
+  6  there is nothing to verify";
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The folder of the log's checkpoints [default: the one of the configuration]
+    #[arg(long, value_name = "DIR")]
+    checkpoints: Option<PathBuf>,
+    /// Who may sign checkpoints: a file of allowed signers (see ssh-keygen)
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
+    /// Public keys that sign nothing any more, one a line
+    #[arg(long, value_name = "FILE", requires = "allowed_signers")]
+    revoked_signers: Option<PathBuf>,
+    /// The result as JSON, like --output json
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// The form of the result on stdout
+    #[arg(long, value_name = "FORM", value_parser = ["table", "json"], default_value = "table", help_heading = "Output")]
+    output: String,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckpointArgs {
+    /// Where it goes; its signature goes beside it [default: a name of its own in --checkpoint-dir]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The private key that signs it, without a passphrase [default: it is not signed]
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<String>,
+    /// A folder for checkpoints
+    #[arg(long, value_name = "DIR")]
+    checkpoint_dir: Option<String>,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+impl AuditCommand {
+    pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
+        match self {
+            Self::Verify(args) => {
+                let mut shared = args.log.shared();
+                shared.json = args.json || args.output == "json";
+                let request = VerifyRequest {
+                    checkpoints: args.checkpoints,
+                    allowed_signers: args.allowed_signers,
+                    revoked_signers: args.revoked_signers,
+                };
+                commands::verify(&request, &shared, world)
+            }
+            Self::Checkpoint(args) => {
+                let mut shared = args.log.shared();
+                shared.flags.extend(args.signing_key.map(|file| ("signing-key", vec![file])));
+                shared.flags.extend(args.checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
+                commands::checkpoint(&CheckpointRequest { out: args.out }, &shared, world)
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `decom audit checkpoint`: a statement of how many records the log has and what the last hash is.
+
+use std::path::PathBuf;
+
+use super::super::CommandError;
+use super::super::context::{Context, Shared, World, quoted};
+use super::verify::{print, unverifiable};
+use crate::audit::verify::{AnchorCheck, Weight, verify};
+use crate::audit::{AuditError, CHECKPOINT, Statement, hex};
+use crate::signature::SigningKey;
+use crate::vocabulary::ExitStatus;
+
+/// What `decom audit checkpoint` is asked for.
+#[derive(Debug, Clone)]
+pub struct CheckpointRequest {
+    /// Where it goes; else into the folder of the settings.
+    pub out: Option<PathBuf>,
+}
+
+/// Verifies the log, writes a checkpoint of it, and signs that where there is a key.
+///
+/// # Errors
+/// Where the log is not what decom wrote, or the checkpoint cannot be written.
+pub fn checkpoint(
+    request: &CheckpointRequest,
+    shared: &Shared,
+    world: &World,
+) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(shared, world)?;
+    let audit = &context.settings.audit;
+    if request.out.is_none() && audit.checkpoint_dir.is_none() {
+        let why = "say where the checkpoint goes: --out FILE, or audit.checkpoint_dir in the configuration";
+        return Err(CommandError::Usage(why.to_owned()));
+    }
+    // Before the log is gone through, which may take long: a key that cannot sign.
+    let usage = |error: AuditError| CommandError::Usage(error.to_string());
+    let key = audit.signing_key.as_deref().map(SigningKey::read).transpose();
+    let key = key.map_err(|error| usage(error.into()))?;
+    // A checkpoint of a log that somebody has altered would vouch for what they did.
+    let verification = verify(&audit.db, &AnchorCheck::default()).map_err(unverifiable)?;
+    let (Some(log_id), Some(head), true) =
+        (&verification.log_id, &verification.head, verification.findings.weight() < Weight::Unsound)
+    else {
+        return Err(CommandError::NotSound { path: audit.db.clone() });
+    };
+    let statement = Statement {
+        log_id: log_id.clone(),
+        records: verification.totals.records,
+        head: hex(head),
+        time: world.clock.timestamp(),
+    };
+    let in_folder = || audit.checkpoint_dir.clone().unwrap_or_default().join(statement.file_name());
+    let path = request.out.clone().unwrap_or_else(in_folder);
+    statement.write(&path, key.as_ref()).map_err(usage)?;
+    print(|out| {
+        write!(out, "{statement}")?;
+        if let Some(key) = key {
+            let file = path.display();
+            return writeln!(out, "\nwritten to {file}, and signed with {} in {file}.sig", key.fingerprint());
+        }
+        let words = ["ssh-keygen", "-Y", "sign", "-n", CHECKPOINT.namespace, "-f", "KEY"];
+        let mut words = words.map(str::to_owned).to_vec();
+        words.push(path.display().to_string());
+        writeln!(out, "\nwritten to {}, and not signed yet:\n  {}", path.display(), quoted(&words))
+    })?;
+    Ok(ExitStatus::Done)
+}

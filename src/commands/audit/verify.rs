@@ -1,0 +1,106 @@
+//! `decom audit verify`: whether the log is what decom wrote.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::super::CommandError;
+use super::super::context::{Context, Shared, World};
+use super::shown::Shown;
+use crate::audit::AuditError;
+use crate::audit::verify::{AnchorCheck, Weight, verify as check};
+use crate::vocabulary::ExitStatus;
+
+/// What `decom audit verify` is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyRequest {
+    /// The folder of the checkpoints; else the one of the settings.
+    pub checkpoints: Option<PathBuf>,
+    /// Who may sign checkpoints.
+    pub allowed_signers: Option<PathBuf>,
+    /// Public keys that sign nothing any more.
+    pub revoked_signers: Option<PathBuf>,
+}
+
+/// Verifies the log, and prints what was proven and what was not checked.
+///
+/// # Errors
+/// Where there is nothing that could be verified. What is wrong with a log is in the exit status.
+pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(shared, world)?;
+    let path = &context.settings.audit.db;
+    let checkpoints = checkpoints(request, context.settings.audit.checkpoint_dir.as_deref())?;
+    let anchors = AnchorCheck { checkpoints, revoked: request.revoked_signers.as_deref() };
+    let verification = match check(path, &anchors) {
+        Ok(verification) => verification,
+        Err(error) => {
+            let error = unverifiable(error);
+            if shared.json {
+                let why = serde_json::json!({
+                    "log": path.display().to_string(),
+                    "status": "nothing_verified",
+                    "exit_code": error.exit().code(),
+                    "why": error.to_string(),
+                });
+                print(|out| writeln!(out, "{why}"))?;
+            }
+            return Err(error);
+        }
+    };
+    let exit = match verification.findings.weight() {
+        Weight::Note => ExitStatus::Done,
+        Weight::Open => ExitStatus::Exceptions,
+        Weight::Unsound => ExitStatus::Audit,
+    };
+    let shown = Shown { path, verification: &verification, exit };
+    print(|out| if shared.json { shown.json(out) } else { shown.text(out) })?;
+    Ok(exit)
+}
+
+/// The folder of the checkpoints, and the file of those who may sign them.
+fn checkpoints<'a>(
+    request: &'a VerifyRequest,
+    configured: Option<&'a Path>,
+) -> Result<Option<(&'a Path, &'a Path)>, CommandError> {
+    let usage = |why: String| Err(CommandError::Usage(why));
+    let (folder, signers) = match (&request.checkpoints, &request.allowed_signers) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => {
+            return usage("name who may sign checkpoints, too: --allowed-signers FILE".to_owned());
+        }
+        (folder, Some(signers)) => match folder.as_deref().or(configured) {
+            Some(folder) => (folder, signers.as_path()),
+            None => return usage("name the folder of the checkpoints, too: --checkpoints DIR".to_owned()),
+        },
+    };
+    if !folder.is_dir() {
+        return usage(format!("{}: there is no such folder of checkpoints", folder.display()));
+    }
+    for file in [Some(signers), request.revoked_signers.as_deref()].into_iter().flatten() {
+        if !file.is_file() {
+            return usage(format!("{}: there is no such file of signers", file.display()));
+        }
+    }
+    Ok(Some((folder, signers)))
+}
+
+/// Tells "there is no log" from "it cannot be read".
+pub(super) fn unverifiable(error: AuditError) -> CommandError {
+    match error {
+        AuditError::Missing { .. }
+        | AuditError::Empty { .. }
+        | AuditError::NoRecords { .. }
+        | AuditError::Foreign { .. }
+        | AuditError::Newer { .. }
+        | AuditError::Orphan { .. } => CommandError::NothingToVerify(error),
+        other => other.into(),
+    }
+}
+
+/// Prints to standard output. A reader that has seen enough is no error.
+pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

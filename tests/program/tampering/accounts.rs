@@ -1,0 +1,127 @@
+//! A forger who computes every hash anew, and gets the story wrong.
+
+use super::{Case, Held, first, last, rechain, sql, tamper};
+
+/// The columns of a record that is put behind the last one.
+const BEHIND: &str = "INSERT INTO record (seq, kind, at_us, run, target, number, outcome, evidence, verdict, latency_us, waited_us, detail, hash)
+     SELECT (SELECT max(seq) + 1 FROM record), ";
+
+#[test]
+fn hashes_that_fit_do_not_make_a_story_true() {
+    let case = Case::new();
+    let (log, n) = (case.log(), last(&case.log()));
+    let send = first(&log, "kind = 'send'");
+    let answer = first(&log, "kind = 'answer'");
+    let settled = first(&log, "outcome IS NOT NULL AND kind = 'answer'");
+    let end = first(&log, "kind = 'end'");
+    assert_eq!(end, n);
+    let cut = format!("DELETE FROM record WHERE seq = {n};");
+    // The run is not finished yet, and one record more is about its first settled target.
+    let about = |kind: &str, rest: &str| {
+        format!("{cut} {BEHIND} '{kind}', at_us, run, target, {rest}, zeroblob(32) FROM record WHERE seq = {settled}")
+            .replace("at_us, run, target, N", "(SELECT max(at_us) FROM record), run, target, N")
+            .replace("at_us, run, target, 9", "(SELECT max(at_us) FROM record), run, target, 9")
+    };
+    let forgeries = [
+        (
+            "a second outcome",
+            about("settle", "NULL, 'deleted', 'rule', NULL, NULL, NULL, NULL"),
+            "settled_twice",
+            n,
+        ),
+        (
+            "a request for what has an outcome",
+            about("send", "99, NULL, NULL, NULL, NULL, 0, NULL"),
+            "sent",
+            n,
+        ),
+        (
+            "an answer without a request",
+            about("answer", "99, NULL, NULL, 'deleted', 1, NULL, NULL"),
+            "answer_without_send",
+            n,
+        ),
+        ("a column too many", about("send", "99, NULL, NULL, 'deleted', NULL, 0, NULL"), "sent", n),
+        (
+            "a time that goes back",
+            format!("UPDATE record SET at_us = at_us - 100000000 WHERE seq = {send}"),
+            "time",
+            send,
+        ),
+        ("a word that is none", format!("UPDATE record SET kind = 'note' WHERE seq = {send}"), "word", send),
+        (
+            "a column that is not needed",
+            format!("UPDATE record SET ticket = 'x' WHERE seq = {send}"),
+            "shape",
+            send,
+        ),
+        (
+            "a column that is missing",
+            format!("UPDATE record SET latency_us = NULL WHERE seq = {answer}"),
+            "shape",
+            answer,
+        ),
+        ("no such run", format!("UPDATE record SET run = 3 WHERE seq = {send}"), "reference", send),
+        ("no such target", format!("UPDATE record SET target = 2 WHERE seq = {send}"), "reference", send),
+        ("a number twice", "UPDATE record SET number = 1 WHERE seq = 4".to_owned(), "numbering", 4),
+        (
+            "no outcome",
+            format!("UPDATE record SET outcome = NULL, evidence = NULL WHERE seq = {settled}"),
+            "unsettled",
+            n,
+        ),
+        (
+            "another count",
+            format!(
+                "UPDATE record SET detail = replace(detail, '\"skipped\":1', '\"skipped\":2') WHERE seq = {n}"
+            ),
+            "counts",
+            n,
+        ),
+        ("no end", format!("UPDATE record SET detail = 'over' WHERE seq = {n}"), "end", n),
+        (
+            "a second beginning",
+            format!("UPDATE record SET kind = 'log', run = NULL, name = 'x' WHERE seq = {n}"),
+            "genesis",
+            n,
+        ),
+        (
+            "after the end",
+            format!(
+                "{BEHIND} 'check', at_us, run, NULL, NULL, NULL, 'still_listed', NULL, NULL, NULL, '{{}}', zeroblob(32) FROM record WHERE seq = {n}"
+            ),
+            "reference",
+            n + 1,
+        ),
+    ];
+    for (what, statements, kind, record) in forgeries {
+        let copy = case.copy();
+        tamper(&copy, |connection| {
+            sql(&statements)(connection);
+            rechain(connection, 1);
+        });
+        let (code, said) = case.verify(&copy, Held::Alone);
+        assert_eq!(code, 5, "{what}: {said:#}");
+        let findings = said["findings"].as_array().unwrap();
+        assert!(
+            findings.iter().all(|it| it["kind"] != "hash"),
+            "{what}: the forger did not get it right: {said:#}"
+        );
+        let this = findings.iter().find(|it| it["kind"] == kind);
+        assert_eq!(this.map(|it| it["record"].as_i64()), Some(Some(record)), "{what}: {said:#}");
+    }
+}
+
+#[test]
+fn a_log_that_was_written_anew_is_found_by_the_checkpoints_alone() {
+    let case = Case::new();
+    let copy = case.copy();
+    tamper(&copy, |connection| {
+        sql("UPDATE record SET name = 'customer-7' WHERE kind = 'target' AND number = 3")(connection);
+        rechain(connection, 1);
+    });
+    case.found(&copy, Held::Alone, 1, "not_anchored", None, "it is a good log as far as it can tell");
+    // The first checkpoint is of the first record alone, which is as it was.
+    let start = first(&copy, "kind = 'target' AND number = 7") + 1;
+    case.found(&copy, Held::Anchored, 5, "checkpoint_differs", Some(start), "written anew");
+}
