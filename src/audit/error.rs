@@ -84,6 +84,12 @@ pub enum AuditError {
         /// Who, as it said itself.
         holder: String,
     },
+    /// Tables, triggers or views are not those that decom makes.
+    #[error("{}: tables, triggers or views of the audit log were altered, so that nothing keeps its records from being changed; `decom audit verify` tells which. Keep the file as it is and start a new log with --audit-db", path.display())]
+    Altered {
+        /// The file.
+        path: PathBuf,
+    },
     /// The last record does not follow from the one before it.
     #[error("{}: record {seq} does not match its hash: the audit log was altered; keep the file as it is and start a new log with --audit-db", path.display())]
     BrokenChain {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::AuditError;
+use super::verify::has_our_schema;
 
 /// `decm`, in the database header's application id: tells our files from other SQLite files.
 pub(super) const APPLICATION_ID: i64 = 0x6465_636d;
@@ -49,6 +50,10 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     // Pages of an index are written to the log many times while they fill up, and to the database once.
     set(&connection, path, "wal_autocheckpoint", "4000", "4000")?;
     migrate(&mut connection).map_err(failed("prepare"))?;
+    // Without its triggers the log would take anything.
+    if !has_our_schema(&connection).map_err(failed("read"))? {
+        return Err(AuditError::Altered { path: path.to_owned() });
+    }
     Ok(connection)
 }
 

@@ -200,6 +200,25 @@ fn a_second_decom_is_refused_at_once_and_told_who_holds_the_log() {
 }
 
 #[test]
+fn a_log_without_its_triggers_is_refused() {
+    let (sandbox, server) = prepared();
+    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
+    let sent = server.asked_for().len();
+    let log = Connection::open(sandbox.log()).unwrap();
+    log.execute_batch("DROP TRIGGER record_is_never_deleted").unwrap();
+    drop(log);
+    sandbox.names("others.csv", &["x", "y"]);
+    let finished = sandbox.quick(server.base_url(), &["run", "others.csv"]);
+    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("triggers or views of the audit log were altered"),
+        "{}",
+        finished.stderr
+    );
+    assert_eq!(server.asked_for().len(), sent);
+}
+
+#[test]
 fn a_log_with_two_names_is_read_and_not_written() {
     let (sandbox, server) = prepared();
     assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));

@@ -28,6 +28,7 @@ use super::AuditError;
 use account::Account;
 use chain::Part;
 use schema::Identity;
+pub(super) use schema::is_ours as has_our_schema;
 use source::Source;
 
 /// How many records a thread checks at a time.

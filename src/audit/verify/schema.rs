@@ -71,6 +71,11 @@ fn wanted() -> rusqlite::Result<&'static Texts> {
     Ok(WANTED.get_or_init(|| made))
 }
 
+/// Whether the schema is that of a log that is made now.
+pub(in crate::audit) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(texts(connection)? == *wanted()?)
+}
+
 /// Compares the schema with that of a log that is made now.
 pub(super) fn compare(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
     let (mut found, wanted) = (texts(connection)?, wanted()?);

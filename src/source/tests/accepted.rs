@@ -44,7 +44,7 @@ fn a_bare_list() {
         names("acme\n\n\"Globex, Inc.\"\r\n\r\ninitech", &bare_list()),
         ["acme", "Globex, Inc.", "initech"]
     );
-    assert_eq!(names("a;b\nc | d\n", &bare_list()), ["a;b", "c | d"]);
+    assert_eq!(names("a\nb;c\nd | e\n", &bare_list()), ["a", "b;c", "d | e"]);
 }
 
 #[test]
