@@ -2,6 +2,7 @@
 
 mod approval;
 mod error;
+mod glob;
 mod guards;
 mod preview;
 mod protection;
