@@ -409,9 +409,24 @@ fn a_plan_of_a_hundred_thousand_names_takes_seconds() {
 
 #[test]
 fn there_is_something_to_plan() {
-    for arguments in [&["plan"][..], &["plan", "names.csv", "--show", "plan.json"]] {
+    for arguments in [
+        &["plan"][..],
+        &["plan", "names.csv", "--show", "plan.json"],
+        &["plan", "--show", "plan.json", "--column", "name"],
+        &["plan", "--show", "plan.json", "--no-header"],
+        &["plan", "--show", "plan.json", "--delimiter", ";"],
+        &["plan", "--show", "plan.json", "--offline"],
+        &["plan", "names.csv", "--offline", "--out", "plan.json"],
+        &["run", "--plan", "plan.json", "--column", "name"],
+        &["run", "--plan", "plan.json", "--no-header"],
+        &["run", "--plan", "plan.json", "--delimiter", ";"],
+        // Who names an approval does not mean a run without one.
+        &["run", "names.csv", "--yes", "--approval", "plan.json.sig"],
+        &["run", "names.csv", "--yes", "--allowed-signers", "allowed_signers"],
+        &["run", "names.csv", "--yes", "--revoked-signers", "revoked"],
+    ] {
         let refused = said(&mut Sandbox::new().decom(arguments));
-        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
-        assert!(refused.stderr.contains("Usage:"), "{refused:?}");
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.contains("Usage:"), "{arguments:?}: {refused:?}");
     }
 }
