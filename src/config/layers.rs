@@ -53,6 +53,7 @@ pub(super) fn lay(
         Figment::from(Named::new("config/default.toml", Serialized::from(dict(DEFAULTS)?, Profile::Default)));
     let defaults = layers.data().map_err(|error| wrong_kind(&error))?;
     let defaults = defaults.into_values().next().unwrap_or_default();
+    let mut fixed = Vec::new();
     if let Some(path) = file {
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
@@ -64,6 +65,9 @@ pub(super) fn lay(
                 if number.is_some_and(|number| !is_kept(&number)) {
                     let why = format!("this is not {TOO_FINE}");
                     return Err(ConfigError::WrongKind { place, key: setting, why });
+                }
+                if is_fixed(&setting, value) {
+                    fixed.push((setting.clone(), place.clone(), value.clone()));
                 }
                 layers = layers.merge(Named::new(place, Serialized::default(&setting, value)));
             }
@@ -78,7 +82,7 @@ pub(super) fn lay(
                     Value::Array(..) => items(text),
                     _ => vec![text.to_owned()],
                 };
-                layers = over(layers, name, &path, default, &words)?;
+                layers = over(layers, name, &path, default, &words, &fixed)?;
             }
         }
     }
@@ -88,10 +92,25 @@ pub(super) fn lay(
             defaults.get(section).and_then(Value::as_dict).and_then(|settings| settings.get(key))
         });
         if let Some(default) = default {
-            layers = over(layers, format!("--{flag}"), path, default, words)?;
+            layers = over(layers, format!("--{flag}"), path, default, words, &fixed)?;
         }
     }
     Ok(layers)
+}
+
+/// A setting that the file has decided for good, where it stands, and its value.
+type Fixed = (String, String, Value);
+
+/// Whether a file that says this of `setting` has decided it: that a second person is needed, and
+/// who that may be, would be worth nothing if whoever runs decom could change it.
+fn is_fixed(setting: &str, value: &Value) -> bool {
+    match setting {
+        "safety.require_approval" => value.to_bool() == Some(true),
+        "safety.allowed_signers" | "safety.revoked_signers" => {
+            value.as_str().is_some_and(|text| !text.is_empty())
+        }
+        _ => false,
+    }
 }
 
 /// Lays one setting over what is there. A list grows: what the file protects stays protected.
@@ -101,6 +120,7 @@ fn over(
     path: &str,
     default: &Value,
     words: &[String],
+    fixed: &[Fixed],
 ) -> Result<Figment, ConfigError> {
     let last = words.last().map(String::as_str).unwrap_or_default();
     let wrong = |why: &str| ConfigError::WrongKind {
@@ -125,6 +145,17 @@ fn over(
         Value::Num(..) => Value::from(last.parse::<i64>().map_err(|_| wrong("a whole number"))?),
         _ => Value::from(last.to_owned()),
     };
+    if let Some((_, by, decided)) = fixed.iter().find(|(setting, ..)| setting == path) {
+        // A value knows where it is from, which is not what is asked here.
+        let same = match (decided, &value) {
+            (Value::Bool(_, one), Value::Bool(_, other)) => one == other,
+            (Value::String(_, one), Value::String(_, other)) => one == other,
+            _ => false,
+        };
+        if !same {
+            return Err(ConfigError::Fixed { place, key: path.to_owned(), by: by.clone() });
+        }
+    }
     Ok(layers.merge(Named::new(place, Serialized::default(path, value))))
 }
 
