@@ -83,7 +83,7 @@ enum Command {
         #[command(flatten)]
         run: Box<RunArgs>,
     },
-    /// Go on with an interrupted run
+    /// Go on with an interrupted run, also where its plan has expired since
     Resume {
         /// The run, or the beginning of its id [default: the newest that is not finished]
         #[arg(value_name = "RUN")]
@@ -91,7 +91,7 @@ enum Command {
         #[command(flatten)]
         run: Box<RunArgs>,
     },
-    /// Make a new run of what failed in an earlier one
+    /// Make a new run of what failed in an earlier one; what that protected stays so
     Retry {
         /// The run, or the beginning of its id
         #[arg(value_name = "RUN")]
