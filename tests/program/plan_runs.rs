@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use decom::plan::SavedPlan;
 use decom::vocabulary::Token;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::emulated::{Estate, Said, message, said};
-use crate::support::{TOKEN, column};
+use crate::support::{TOKEN, column, sha256};
 
 /// What every plan here is to delete, out of order and with one name again.
 const NAMES: &str = "name,reason,ticket\nglobex,,\nacme,contract ended,OFF-1\nzeta,,\nglobex,,\n";
@@ -120,8 +119,7 @@ fn what_is_refused_before_anything_is_sent() {
         // What anybody can compute, is right.
         plan["digest"] = json!("");
         let bare: SavedPlan = serde_json::from_value(plan.clone()).unwrap();
-        let digest = Sha256::digest(serde_json::to_vec(&bare).unwrap());
-        plan["digest"] = json!(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        plan["digest"] = json!(sha256(serde_json::to_vec(&bare).unwrap()));
         estate.sandbox.file("unsealed.json", plan.to_string())
     };
     let unsorted = |estate: &Estate| {

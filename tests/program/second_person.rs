@@ -1,11 +1,9 @@
 //! That a second person is a second person, and that nobody else can do without.
 
-use sha2::{Digest, Sha256};
-
 use crate::emulated::{Estate, Said, message, said};
 use crate::plan_runs::planned;
-use crate::support::column;
 use crate::support::keys::{self, Key, NAMESPACE};
+use crate::support::{column, sha256};
 
 /// What asks for an approval by certain people.
 const STRICT: &str = "[safety]\nrequire_approval = true\nallowed_signers = \"allowed_signers\"\n";
@@ -137,8 +135,7 @@ fn who_is_logged_in_counts_whatever_they_call_themselves() {
     let origin = "SELECT detail ->> '$.operator' || ' ' || (detail ->> '$.settings.origin.login') || ' '
         || (detail ->> '$.settings.origin.plan_creator_login') || ' '
         || (detail ->> '$.settings.origin.allowed_signers_sha256') FROM record WHERE kind = 'run'";
-    let sha256: String = Sha256::digest(lines).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(column(&sandbox.log(), origin), [format!("robert bob tester {sha256}")]);
+    assert_eq!(column(&sandbox.log(), origin), [format!("robert bob tester {}", sha256(lines))]);
 }
 
 #[test]
