@@ -141,6 +141,21 @@ fn what_a_plan_skips_is_in_its_run_and_stays_protected() {
     assert!(estate.deletes().iter().all(|(name, _)| name != "zeta"), "{:?}", estate.deletes());
 }
 
+/// Exactly what was reviewed: not even `--again` sends what the plan does not list, in whichever log.
+#[test]
+fn what_a_plan_skips_as_gone_is_not_sent_again() {
+    for flags in [&["--again"][..], &["--audit-db", "another.db"]] {
+        let estate = estate();
+        estate.sandbox.file("one.csv", "name\nglobex\n");
+        assert_eq!(said(&mut estate.decom(&["run", "one.csv", "--yes"])).code, 0);
+        planned(&estate, &[]);
+        let ran = run(&estate, flags);
+        assert_eq!(ran.code, 1, "acme is not there: {ran:?}");
+        assert!(ran.stdout.contains("  skipped    globex  already_deleted; deleted by run "), "{ran:?}");
+        assert_eq!(estate.deletes().iter().filter(|(name, _)| name == "globex").count(), 1);
+    }
+}
+
 #[test]
 fn a_retry_keeps_the_protection_of_the_earlier_run() {
     let estate = estate();
