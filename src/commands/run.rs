@@ -10,7 +10,7 @@ use super::execution::{Closing, Job, PlanOfRun, Reach, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
 use super::{CommandError, resume};
-use crate::audit::{AuditReader, OpenRun, RunOrigin};
+use crate::audit::{AuditError, AuditReader, OpenRun, RunOrigin};
 use crate::config::find_token;
 use crate::plan::{
     Approval, ApprovalCheck, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, is_over,
@@ -163,9 +163,19 @@ fn origin_of_plan(plan: &SavedPlan, approval: Option<&Approval>) -> serde_json::
 
 /// The run of this plan that the log knows of, and whether it is finished.
 fn run_of(context: &Context<'_>, plan: &SavedPlan) -> Result<Option<(OpenRun, bool)>, CommandError> {
-    match AuditReader::open_if_there(&context.settings.audit.db)? {
+    match look(context)? {
         Some(reader) => Ok(reader.run_of_plan(&plan.digest)?),
         None => Ok(None),
+    }
+}
+
+/// Looks into the log, where there is one, whether or not it is held.
+fn look(context: &Context<'_>) -> Result<Option<AuditReader>, CommandError> {
+    match AuditReader::open_if_there(&context.settings.audit.db) {
+        // Another decom may just be making it. Whoever opens it to write to it waits for nobody and
+        // knows better, and a dry run has nobody to ask.
+        Err(AuditError::Foreign { .. }) if !context.shared.dry_run => Ok(None),
+        other => Ok(other?),
     }
 }
 
@@ -250,7 +260,7 @@ fn interrupted(
     targets: &str,
     base_url: &str,
 ) -> Result<Option<OpenRun>, CommandError> {
-    match AuditReader::open_if_there(&context.settings.audit.db)? {
+    match look(context)? {
         Some(reader) => Ok(reader.open_run_of(targets, base_url)?),
         None => Ok(None),
     }
