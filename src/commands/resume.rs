@@ -70,6 +70,17 @@ pub(super) fn carry_on(
     drop(reader);
     let log = context.open_log(&path)?;
     let reader = AuditReader::open(&path)?;
+    // Once more, now that the log is held: whoever held it may have come to its end.
+    if reader.open_run_named(Some(&open.run_id))?.is_none() {
+        let run = &open.run_id;
+        let refused =
+            format!("another decom has finished run {run} meanwhile; `decom report {run}` shows it");
+        drop(reader);
+        if let Some(log) = log {
+            log.close();
+        }
+        return Err(CommandError::Refused(refused));
+    }
     let counts = reader.counts(open.seq)?;
     tracing::info!(
         run_id = open.run_id,
