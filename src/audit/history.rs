@@ -66,7 +66,7 @@ impl AuditReader {
         let mut statement = self
             .connection
             .prepare(
-                "SELECT r.started_at, r.retry_of, t.*
+                "SELECT r.started_at, r.retry_of, r.plan_digest, r.approved_by, t.*
                    FROM results t JOIN runs r ON r.run_id = t.run_id
                   WHERE t.datasource = ?1 ORDER BY r.started_at, r.run_id, t.target",
             )
@@ -75,6 +75,8 @@ impl AuditReader {
             Ok(HistoryEntry {
                 started_at: row.get("started_at")?,
                 retry_of: row.get("retry_of")?,
+                plan_digest: row.get("plan_digest")?,
+                approved_by: row.get("approved_by")?,
                 result: result(row)?,
             })
         };

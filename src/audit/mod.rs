@@ -10,6 +10,7 @@ mod entry;
 mod error;
 mod file;
 mod history;
+mod origin;
 mod reader;
 mod record;
 mod relay;
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
+pub use origin::RunOrigin;
 pub use reader::{AuditReader, DuePart, OpenRun};
 pub use writer::NewTargets;
 

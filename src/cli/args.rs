@@ -47,13 +47,13 @@ enum Command {
         #[arg(long, value_name = "FILE", conflicts_with = "show")]
         out: Option<PathBuf>,
         /// Show a saved plan
-        #[arg(long, value_name = "FILE", conflicts_with = "input")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "column", "no_header", "delimiter"])]
         show: Option<PathBuf>,
-        /// Do not ask the API: needs no token
-        #[arg(long)]
+        /// Do not ask the API: needs no token, and saves nothing
+        #[arg(long, conflicts_with_all = ["show", "out"])]
         offline: bool,
         /// How long the saved plan may be run [default: 24h]
-        #[arg(long, value_name = "TIME")]
+        #[arg(long, value_name = "TIME", conflicts_with = "show")]
         valid_for: Option<String>,
         #[command(flatten)]
         run: Box<RunArgs>,
@@ -64,16 +64,18 @@ enum Command {
         #[command(flatten)]
         input: InputArgs,
         /// Run exactly what a saved plan lists
-        #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "column", "no_header", "delimiter"], help_heading = "Plan")]
         plan: Option<PathBuf>,
+        // What belongs to a plan conflicts with an input by itself: where both are named, a mere
+        // `requires` of the plan counts as met, as the plan itself conflicts with the input.
         /// The signature of the second person who approved the plan
-        #[arg(long, value_name = "FILE", requires = "plan", help_heading = "Plan")]
+        #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
         approval: Option<PathBuf>,
         /// Who may approve: a file of allowed signers
-        #[arg(long, value_name = "FILE", help_heading = "Plan")]
+        #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
         allowed_signers: Option<String>,
-        /// Public keys that approve nothing any more, one a line
-        #[arg(long, value_name = "FILE", help_heading = "Plan")]
+        /// Public keys that approve nothing any more, one a line; no revocation list (KRL)
+        #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
         revoked_signers: Option<String>,
         /// Send also what the audit log knows to be gone, and begin anew where a run was interrupted
         #[arg(long, help_heading = "Safety")]
@@ -81,7 +83,7 @@ enum Command {
         #[command(flatten)]
         run: Box<RunArgs>,
     },
-    /// Go on with an interrupted run
+    /// Go on with an interrupted run, also where its plan has expired since
     Resume {
         /// The run, or the beginning of its id [default: the newest that is not finished]
         #[arg(value_name = "RUN")]
@@ -89,7 +91,7 @@ enum Command {
         #[command(flatten)]
         run: Box<RunArgs>,
     },
-    /// Make a new run of what failed in an earlier one
+    /// Make a new run of what failed in an earlier one; what that protected stays so
     Retry {
         /// The run, or the beginning of its id
         #[arg(value_name = "RUN")]

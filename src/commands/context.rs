@@ -127,6 +127,13 @@ impl<'a> Context<'a> {
         Guards { max_deletes: safety.max_deletes, max_share: safety.max_share }
     }
 
+    /// The patterns of names that are never deleted: those of the settings, and these.
+    pub(super) fn protect(&self, besides: &[String]) -> Vec<String> {
+        let mut patterns = self.settings.safety.protect.clone();
+        patterns.extend(besides.iter().filter(|one| !self.settings.safety.protect.contains(one)).cloned());
+        patterns
+    }
+
     /// The names that are never deleted.
     pub(super) fn protection(&self) -> Result<Protection, CommandError> {
         Ok(Protection::new(&self.settings.safety.protect)?)
@@ -180,15 +187,25 @@ impl<'a> Context<'a> {
 
     /// Who runs this.
     pub(super) fn operator(&self) -> Result<String, CommandError> {
-        if let Some(operator) = &self.settings.run.operator {
-            return Ok(operator.clone());
+        match &self.settings.run.operator {
+            Some(operator) => Ok(operator.clone()),
+            None => self.login(),
         }
+    }
+
+    /// Who is logged in, whoever they say they are.
+    pub(super) fn login(&self) -> Result<String, CommandError> {
         for variable in ["USER", "LOGNAME"] {
             if let Some(name) = self.world.environment.get(variable)?.filter(|name| !name.is_empty()) {
                 return Ok(name.to_owned());
             }
         }
         Ok(format!("uid {}", rustix::process::getuid().as_raw()))
+    }
+
+    /// Whether somebody will be asked before `due` datasources are deleted.
+    pub(super) const fn will_ask(&self, due: u64) -> bool {
+        self.world.can_ask && !self.shared.yes && !self.shared.dry_run && due > 0
     }
 
     /// A fresh id for a run: the time, and enough at random that two machines never meet.

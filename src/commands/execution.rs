@@ -7,11 +7,12 @@ use serde_json::json;
 
 use super::CommandError;
 use super::context::{Context, VERSION, host};
+use super::survey::Survey;
 use crate::api::{ApiOptions, BaseUrl};
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::pace::{PaceOptions, Pacer, Rate};
-use crate::plan::{KnownGone, Selection};
-use crate::report::{self, EachResult, Ending};
+use crate::plan::{KnownGone, PlanRefusal, Selection, is_over};
+use crate::report::{self, EachResult, Ending, Planned};
 use crate::run::{Happenings, RunParts, RunReport, execute};
 use crate::terminal::{Progress, ask, phrase};
 use crate::vocabulary::{ExitStatus, Outcome, Seq, Token};
@@ -22,8 +23,23 @@ pub(super) struct Job {
     /// The input, as it is named in the log.
     pub(super) label: String,
     pub(super) input_sha256: Option<String>,
+    /// Why, and the ticket, where the settings do not say.
+    pub(super) purpose: (Option<String>, Option<String>),
+    /// The patterns of protected names that are in force.
+    pub(super) protect: Vec<String>,
+    /// The saved plan that it carries out.
+    pub(super) plan: Option<PlanOfRun>,
     /// What else the log says of it; a JSON object.
     pub(super) origin: serde_json::Value,
+}
+
+/// The saved plan that a run carries out.
+#[derive(Debug, Clone)]
+pub(super) struct PlanOfRun {
+    pub(super) digest: String,
+    pub(super) approved_by: Option<String>,
+    /// Until when it may be run.
+    pub(super) expires_at: String,
 }
 
 /// How the API is reached, and with what.
@@ -67,8 +83,30 @@ impl Context<'_> {
         Ok(Reach { api, token, pacer: Pacer::new(rate, options), happenings })
     }
 
+    /// Shows what is about to be done, and that nothing and nobody is against it: no guard, nobody who
+    /// is asked, and not the time, of which much may have passed meanwhile.
+    pub(super) fn ask(
+        &self,
+        planned: &Planned,
+        survey: &Survey,
+        due: u64,
+        host: &str,
+        plan: Option<&PlanOfRun>,
+    ) -> Result<(), CommandError> {
+        self.show(planned, due)?;
+        survey.check()?;
+        self.confirm(due, host)?;
+        match plan {
+            Some(plan) if is_over(&plan.expires_at, self.world.clock.timestamp()) => {
+                let at = plan.expires_at.clone();
+                Err(CommandError::PlanRefused(PlanRefusal::Expired { at }))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Asks whether `count` datasources on `host` may be deleted.
-    pub(super) fn confirm(&self, count: u64, host: &str) -> Result<(), CommandError> {
+    fn confirm(&self, count: u64, host: &str) -> Result<(), CommandError> {
         if self.shared.yes || count == 0 {
             return Ok(());
         }
@@ -115,6 +153,9 @@ impl Context<'_> {
     ) -> Result<(Seq, String), CommandError> {
         let (pace, safety, retry) = (&self.settings.pace, &self.settings.safety, &self.settings.retry);
         let run_id = self.new_run_id();
+        let mut origin = job.origin;
+        origin["login"] = json!(self.login()?);
+        let (reason, ticket) = job.purpose;
         let opening = RunOpening {
             run_id: run_id.clone(),
             at: self.world.clock.timestamp(),
@@ -122,8 +163,8 @@ impl Context<'_> {
             input_sha256: job.input_sha256,
             targets_sha256: job.selection.targets().sha256().to_owned(),
             operator: self.operator()?,
-            reason: self.settings.run.reason.clone(),
-            ticket: self.settings.run.ticket.clone(),
+            reason: self.settings.run.reason.clone().or(reason),
+            ticket: self.settings.run.ticket.clone().or(ticket),
             base_url: reach.api.base_url.as_str().to_owned(),
             token_fingerprint: reach.token.fingerprint(log.id()),
             tool_version: VERSION.to_owned(),
@@ -134,9 +175,9 @@ impl Context<'_> {
                 "max_attempts": retry.max_attempts,
                 "max_deletes": safety.max_deletes,
                 "max_share": safety.max_share,
-                "protect": safety.protect,
+                "protect": job.protect,
                 "checkpoints": self.settings.audit.checkpoint_dir.is_some(),
-                "origin": job.origin,
+                "origin": origin,
             }),
         };
         let targets = Box::new(job.selection.into_targets());

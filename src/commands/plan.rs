@@ -8,8 +8,8 @@ use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
 use super::{CommandError, execution::Reach};
 use crate::config::find_token;
-use crate::plan::{Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection};
-use crate::report::{grouped, visible};
+use crate::plan::{PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_over};
+use crate::report::{distinct, grouped, visible};
 use crate::vocabulary::{ExitStatus, Seq, Timestamp};
 
 /// What `decom plan` is asked for.
@@ -35,6 +35,12 @@ pub enum PlanRequest {
 pub fn plan(request: &PlanRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let shared = Shared { dry_run: true, ..shared.clone() };
     let context = Context::new(&shared, world)?;
+    if matches!(request, PlanRequest::Make { out: Some(out), .. } if out.as_os_str() == "-") {
+        return Err(CommandError::Usage(
+            "a plan is saved to a file, which is then reviewed, signed and run; name one with --out FILE"
+                .to_owned(),
+        ));
+    }
     match request {
         PlanRequest::Show(path) => show_saved(&context, path),
         PlanRequest::Make { input, out, offline } => make(&context, input, out.as_deref(), *offline),
@@ -68,16 +74,18 @@ fn make(
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log))?;
     let known_gone = Context::known_gone(log, &place, Seq(0))?;
-    let mut selection = Selection::new(targets, Rules { protection, known_gone })?;
+    let mut selection =
+        Selection::new(targets, Rules { protection, known_gone, planned: PlannedSkips::new() })?;
     let survey = match &reach {
         Some(reach) => Context::block_on(context.survey(&mut selection, reach, context.guards()))??,
-        None => Survey::offline(context.guards(), &selection),
+        None => Survey::offline(context.guards(), &selection, "the API was not asked"),
     };
     let planned = context.planned(&mut selection, &survey, &host, rate, true)?;
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     planned.write(&mut stdout, context.shared.json)?;
-    if let Some(path) = out.filter(|_| survey.refusals.is_empty()) {
-        let saved = freeze(context, &mut selection, reach.as_ref(), place, label, sha256)?;
+    // A plan that is saved is sealed with the token, which `--offline` does without.
+    if let (Some(path), Some(reach)) = (out.filter(|_| survey.refusals.is_empty()), &reach) {
+        let saved = freeze(context, &mut selection, reach, label, sha256)?;
         saved.write(path)?;
         if !context.shared.json {
             writeln!(stdout, "(dry run) saved as {}, to be run until {}", path.display(), saved.expires_at)?;
@@ -96,13 +104,11 @@ fn make(
 fn freeze(
     context: &Context<'_>,
     selection: &mut Selection,
-    reach: Option<&Reach>,
-    base_url: String,
+    reach: &Reach,
     input: String,
     input_sha256: Option<String>,
 ) -> Result<SavedPlan, CommandError> {
     let now = context.world.clock.now();
-    let plan_id = random_hex(16);
     let safety = &context.settings.safety;
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
     selection.each_due(|target| {
@@ -112,17 +118,23 @@ fn freeze(
             ticket: target.ticket,
         });
     })?;
-    selection.each_skipped(|target, _, why| {
-        skipped.push(SavedSkip { name: target.name.to_string(), why });
+    selection.each_skipped(|target, reason, why| {
+        skipped.push(SavedSkip {
+            name: target.name.to_string(),
+            skip: reason.into(),
+            why,
+            reason: target.reason,
+            ticket: target.ticket,
+        });
     })?;
     let plan = SavedPlan {
         format: 0,
+        plan_id: random_hex(16),
         created_at: Timestamp::from(now).to_string(),
         expires_at: Timestamp::from(now + safety.plan_validity).to_string(),
         creator: context.operator()?,
-        base_url,
-        token_fingerprint: reach.map(|reach| reach.token.fingerprint(&plan_id)),
-        plan_id,
+        creator_login: context.login()?,
+        base_url: reach.api.base_url.as_str().to_owned(),
         input,
         input_sha256,
         reason: context.settings.run.reason.clone(),
@@ -134,9 +146,10 @@ fn freeze(
         },
         targets,
         skipped,
+        token_seal: String::new(),
         digest: String::new(),
     };
-    Ok(plan.sealed())
+    Ok(plan.sealed(&reach.token))
 }
 
 fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandError> {
@@ -148,13 +161,15 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
         return Ok(ExitStatus::Done);
     }
     let optional = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+    let over = is_over(&plan.expires_at, context.world.clock.timestamp());
+    let until = if over { "EXPIRED at" } else { "may be run until" };
     let facts = [
         ("plan", plan.plan_id.clone()),
         ("digest", format!("{} (it fits)", plan.digest)),
-        ("made", format!("{} by {}", plan.created_at, plan.creator)),
-        ("may be run until", plan.expires_at.clone()),
+        ("made", format!("{} by {} (logged in as {})", plan.created_at, plan.creator, plan.creator_login)),
+        (until, plan.expires_at.clone()),
         ("API", plan.base_url.clone()),
-        ("token fingerprint", optional(&plan.token_fingerprint)),
+        ("seal of the token", plan.token_seal.clone()),
         ("input", plan.input.clone()),
         ("input SHA-256", optional(&plan.input_sha256)),
         ("reason", optional(&plan.reason)),
@@ -178,14 +193,23 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
     }
     writeln!(out, "(dry run) {} to delete:", grouped(plan.targets.len() as u64))?;
     for target in &plan.targets {
-        writeln!(out, "(dry run)     {}", visible(&target.name))?;
+        let said = said_of(target.reason.as_deref(), target.ticket.as_deref());
+        writeln!(out, "(dry run)     {}{said}", distinct(&target.name))?;
     }
     if !plan.skipped.is_empty() {
         writeln!(out, "(dry run) {} skipped:", grouped(plan.skipped.len() as u64))?;
         for skip in &plan.skipped {
-            writeln!(out, "(dry run)     {}  {}", visible(&skip.name), visible(&skip.why))?;
+            let said = said_of(skip.reason.as_deref(), skip.ticket.as_deref());
+            writeln!(out, "(dry run)     {}  {}{said}", distinct(&skip.name), visible(&skip.why))?;
         }
     }
     out.flush()?;
     Ok(ExitStatus::Done)
+}
+
+/// What the input says of a target, behind its name.
+fn said_of(reason: Option<&str>, ticket: Option<&str>) -> String {
+    let said = [("reason", reason), ("ticket", ticket)];
+    let said = said.into_iter().filter_map(|(what, text)| Some(format!("  {what}: {}", visible(text?))));
+    said.collect()
 }

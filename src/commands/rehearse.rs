@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::CommandError;
 use super::context::{Context, Shared, VERSION, World};
 use super::execution::{Closing, Job, rounded, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
+use super::{CommandError, run};
 use crate::api::BaseUrl;
 use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, WindowLimit};
 use crate::pace::Rate;
-use crate::plan::{Rules, Selection};
+use crate::plan::{PlannedSkips, Rules, Selection};
 use crate::report::grouped;
 use crate::vocabulary::{ExitStatus, Token};
 
@@ -81,14 +81,24 @@ pub fn rehearse(
     let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
     let reach = context.reach(base_url, token, real_rate.scaled(pace(FASTER)))?;
 
-    let mut selection = Selection::new(targets, Rules { protection, known_gone: None })?;
+    let mut selection =
+        Selection::new(targets, Rules { protection, known_gone: None, planned: PlannedSkips::new() })?;
     // How large a share of all that exist this is, an emulator cannot tell.
-    let survey = Survey::offline(context.guards(), &selection);
+    let survey =
+        Survey::offline(context.guards(), &selection, "how many datasources exist, only the API knows");
     // What a dry run foretells is the real run, and not the faster rehearsal.
     let shown_rate = if shared.dry_run { real_rate } else { reach.pacer.rate() };
     let planned = context.planned(&mut selection, &survey, "the embedded emulator", shown_rate, false)?;
+    let refused = survey.refusals.iter().map(ToString::to_string);
+    let unapproved = run::need_no_approval(&context).err().map(|error| match error {
+        CommandError::Refused(why) => why,
+        other => other.to_string(),
+    });
     let refused: Vec<_> =
-        survey.refusals.iter().map(|refusal| format!("The real run would be refused: {refusal}")).collect();
+        refused.chain(unapproved).map(|why| format!("The real run would be refused: {why}")).collect();
+    let unchecked = survey.unchecked().map(|why| {
+        format!("Whether it stays below max_share {} % was not checked: {why}.", context.guards().max_share)
+    });
     if shared.dry_run {
         let mut out = io::stdout().lock();
         planned.write(&mut out, shared.json)?;
@@ -98,7 +108,7 @@ pub fn rehearse(
         }
         return Ok(if refused.is_empty() { ExitStatus::Done } else { ExitStatus::Refused });
     }
-    context.show(&planned)?;
+    context.show(&planned, 0)?;
     for line in &refused {
         tracing::warn!("{line}");
     }
@@ -111,13 +121,21 @@ pub fn rehearse(
         "seed": request.seed,
         "emulator": VERSION,
     });
-    let job = Job { selection, label: format!("{label} (rehearsal)"), input_sha256: sha256, origin };
+    let job = Job {
+        selection,
+        label: format!("{label} (rehearsal)"),
+        input_sha256: sha256,
+        purpose: (None, None),
+        protect: context.protect(&[]),
+        plan: None,
+        origin,
+    };
     let notes = |run_id: &str, requests: u64| {
         let mut notes = vec![
             "This was a rehearsal: nothing real was deleted.".to_owned(),
             real_time(real_rate, requests),
         ];
-        notes.extend(refused.iter().cloned());
+        notes.extend(refused.iter().chain(&unchecked).cloned());
         notes.push(String::new());
         notes.push(where_the_log_is(&path));
         notes.push("Ask it:".to_owned());

@@ -10,7 +10,7 @@ use super::survey::Survey;
 use super::{CommandError, intake, run};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::config::find_token;
-use crate::plan::{ApprovalError, Guards, Rules, Selection, Targets, TargetsBuilder, is_same};
+use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder, check_second_person};
 use crate::report::grouped;
 use crate::vocabulary::{Evidence, ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 
@@ -63,10 +63,24 @@ pub(super) fn carry_on(
     open: OpenRun,
     reach: Reach,
 ) -> Result<ExitStatus, CommandError> {
-    check_approval(context, &open)?;
     let path = context.settings.audit.db.clone();
+    let reader = AuditReader::open(&path)?;
+    let origin = run::check_token(&reader, &open.run_id, &reach.token)?;
+    check_approval(context, &open, origin.approvers)?;
+    drop(reader);
     let log = context.open_log(&path)?;
     let reader = AuditReader::open(&path)?;
+    // Once more, now that the log is held: whoever held it may have come to its end.
+    if reader.open_run_named(Some(&open.run_id))?.is_none() {
+        let run = &open.run_id;
+        let refused =
+            format!("another decom has finished run {run} meanwhile; `decom report {run}` shows it");
+        drop(reader);
+        if let Some(log) = log {
+            log.close();
+        }
+        return Err(CommandError::Refused(refused));
+    }
     let counts = reader.counts(open.seq)?;
     tracing::info!(
         run_id = open.run_id,
@@ -78,18 +92,19 @@ pub(super) fn carry_on(
     );
     // Only what went since the run began: what went before, it was asked to send nevertheless.
     let known_gone = Context::known_gone(&path, &open.base_url, open.seq)?;
-    let rules = Rules { protection: context.protection()?, known_gone };
+    let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
     let mut selection = Selection::new(due_targets(&reader, open.seq)?, rules)?;
     let due = selection.counts().due;
     // The share was decided when the run began: what it has deleted since would distort it.
     let guards = Guards { max_share: 100.0, ..context.guards() };
-    let survey = if context.guards().need_listing() && due > 0 {
+    let survey = if due > 0 && (context.guards().need_listing() || context.will_ask(due)) {
         Context::block_on(context.survey(&mut selection, &reach, guards))??
     } else {
-        Survey::offline(guards, &selection)
+        Survey::offline(guards, &selection, "nothing is to be deleted")
     };
     let host_name = reach.api.base_url.host();
-    let planned = context.planned(&mut selection, &survey, &host_name, reach.pacer.rate(), false)?;
+    let mut planned = context.planned(&mut selection, &survey, &host_name, reach.pacer.rate(), false)?;
+    planned.plan = origin.plan.map(|plan| (plan, open.approved_by.clone()));
     let Some(log) = log else {
         let mut out = io::stdout().lock();
         planned.write(&mut out, context.shared.json)?;
@@ -99,13 +114,16 @@ pub(super) fn carry_on(
         }
         return Ok(ExitStatus::Done);
     };
-    context.show(&planned)?;
-    survey.check()?;
-    context.confirm(due, &host_name)?;
+    if let Err(refused) = context.ask(&planned, &survey, due, &host_name, None) {
+        drop(reader);
+        log.close();
+        return Err(refused);
+    }
     let note = where_the_log_is(&path);
     Context::block_on(async {
         let detail = json!({
             "operator": context.operator()?,
+            "login": context.login()?,
             "tool_version": VERSION,
             "host": host(),
             "token_fingerprint": reach.token.fingerprint(log.id()),
@@ -121,7 +139,11 @@ pub(super) fn carry_on(
 
 /// That the run may go on where approvals are required, and that its approver is not the one who
 /// goes on with it.
-fn check_approval(context: &Context<'_>, open: &OpenRun) -> Result<(), CommandError> {
+fn check_approval(
+    context: &Context<'_>,
+    open: &OpenRun,
+    mut approvers: Vec<String>,
+) -> Result<(), CommandError> {
     let Some(approver) = &open.approved_by else {
         return run::need_no_approval(context).map_err(|_| {
             CommandError::Refused(format!(
@@ -130,12 +152,9 @@ fn check_approval(context: &Context<'_>, open: &OpenRun) -> Result<(), CommandEr
             ))
         });
     };
-    let operator = context.operator()?;
-    if is_same(approver, &operator) {
-        let same = ApprovalError::SamePerson { principal: approver.clone(), role: "operator" };
-        return Err(CommandError::Approval(same));
-    }
-    Ok(())
+    approvers.insert(0, approver.clone());
+    let (operator, login) = (context.operator()?, context.login()?);
+    Ok(check_second_person(&approvers, &[("operator", &operator), ("operator", &login)])?)
 }
 
 /// The targets of `run` that are due, as a list.

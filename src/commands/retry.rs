@@ -7,7 +7,7 @@ use super::execution::Job;
 use super::{CommandError, intake, run};
 use crate::audit::AuditReader;
 use crate::config::find_token;
-use crate::plan::{Rules, Selection, TargetsBuilder};
+use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
 use crate::vocabulary::{DatasourceName, ExitStatus, NewTarget, Outcome};
 
 /// What `decom retry` is asked for.
@@ -25,7 +25,9 @@ pub struct RetryRequest {
 /// Where there are none, or nothing could be begun.
 pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
-    run::need_no_approval(&context)?;
+    if !shared.dry_run {
+        run::need_no_approval(&context)?;
+    }
     let base_url = context.base_url()?;
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
@@ -39,6 +41,7 @@ pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<E
             earlier.base_url
         )));
     }
+    let origin = run::check_token(&reader, &earlier.run_id, &token)?;
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
     let mut outcome = Ok(());
     reader.each_input(&earlier.run_id, &request.outcomes, |name, reason, ticket| {
@@ -61,11 +64,21 @@ pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<E
     drop(reader);
     let reach = context.reach(base_url, token, context.settings.pace.rate)?;
     run::begin(&context, reach, false, |rules: Rules| {
+        // What the earlier run protected stays so, whether or not the flag is given again.
+        let protect = context.protect(&origin.protect);
+        let rules = Rules { protection: Protection::new(&protect)?, ..rules };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             label: format!("retry of {}", earlier.run_id),
             input_sha256: earlier.input_sha256.clone(),
-            origin: json!({ "command": "retry", "retry_of": earlier.run_id }),
+            purpose: (None, None),
+            protect,
+            plan: None,
+            origin: json!({
+                "command": "retry",
+                "retry_of": earlier.run_id,
+                "retry_of_plan": origin.plan,
+            }),
         })
     })
 }

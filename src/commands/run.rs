@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::context::{Context, Shared, World};
-use super::execution::{Closing, Job, Reach, where_the_log_is};
+use super::execution::{Closing, Job, PlanOfRun, Reach, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
 use super::{CommandError, resume};
-use crate::audit::{AuditReader, OpenRun};
+use crate::audit::{AuditError, AuditReader, OpenRun, RunOrigin};
 use crate::config::find_token;
-use crate::plan::{Approval, ApprovalCheck, PlanRefusal, Rules, SavedPlan, Selection};
-use crate::vocabulary::{DatasourceName, ExitStatus, Seq};
+use crate::plan::{
+    Approval, ApprovalCheck, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, is_over,
+};
+use crate::vocabulary::{DatasourceName, ExitStatus, Seq, Token};
 
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
@@ -61,7 +63,10 @@ fn names(
     input: &InputRequest,
     again: bool,
 ) -> Result<ExitStatus, CommandError> {
-    need_no_approval(context)?;
+    // A dry run is to be seen, and says at its end that the run would be refused.
+    if !context.shared.dry_run {
+        need_no_approval(context)?;
+    }
     // Before the input is read, which may take long: a pattern that is none.
     context.protection()?;
     let Intake { targets, label, sha256, rows } =
@@ -74,6 +79,9 @@ fn names(
             selection: Selection::new(targets, rules)?,
             label,
             input_sha256: sha256,
+            purpose: (None, None),
+            protect: context.protect(&[]),
+            plan: None,
             origin: json!({ "command": "run", "rows": rows }),
         })
     })
@@ -87,7 +95,7 @@ fn planned(
     again: bool,
 ) -> Result<ExitStatus, CommandError> {
     let (plan, bytes) = SavedPlan::read(path)?;
-    plan.check_time(context.world.clock.timestamp())?;
+    check_time(context, &plan)?;
     plan.check_place(reach.api.base_url.as_str(), &reach.token)?;
     let protection = context.protection()?;
     for target in &plan.targets {
@@ -100,42 +108,88 @@ fn planned(
         }
     }
     let approval = approved(context, &plan, &bytes, approval)?;
-    if context.settings.audit.db.exists() {
-        match AuditReader::open(&context.settings.audit.db)?.run_of_plan(&plan.digest)? {
-            Some((open, false)) => return resume::carry_on(context, open, reach),
-            Some((done, true)) => return Err(applied(done)),
-            None => {}
+    match run_of(context, &plan)? {
+        Some((open, false)) => return resume::carry_on(context, open, reach),
+        Some((done, true)) => {
+            return Err(CommandError::PlanRefused(PlanRefusal::Applied { run_id: done.run_id }));
         }
+        None => {}
     }
     let folder = intake::spool_folder(&intake::folder_of(&context.settings.audit.db));
     let targets = plan.targets(path, folder)?;
     begin(context, reach, again, |rules| {
         // Once more, now that the log is held: somebody may have been quicker.
-        if context.settings.audit.db.exists()
-            && let Some((run, _)) =
-                AuditReader::open(&context.settings.audit.db)?.run_of_plan(&plan.digest)?
-        {
-            return Err(applied(run));
+        if let Some((run, done)) = run_of(context, &plan)? {
+            let run_id = run.run_id;
+            return Err(CommandError::PlanRefused(if done {
+                PlanRefusal::Applied { run_id }
+            } else {
+                PlanRefusal::BegunMeanwhile { run_id }
+            }));
         }
+        let protect = context.protect(&plan.guards.protect);
+        let rules = Rules { protection: Protection::new(&protect)?, planned: plan.skips(), ..rules };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             label: plan.input.clone(),
             input_sha256: plan.input_sha256.clone(),
-            origin: json!({
-                "command": "run",
-                "plan_digest": plan.digest,
-                "plan_id": plan.plan_id,
-                "plan_creator": plan.creator,
-                "plan_created_at": plan.created_at,
-                "approved_by": approval.as_ref().map(|approval| &approval.principal),
-                "approved_with": approval.as_ref().map(|approval| &approval.fingerprint),
+            purpose: (plan.reason.clone(), plan.ticket.clone()),
+            protect,
+            origin: origin_of_plan(&plan, approval.as_ref()),
+            plan: Some(PlanOfRun {
+                digest: plan.digest,
+                approved_by: approval.map(|approval| approval.principal),
+                expires_at: plan.expires_at,
             }),
         })
     })
 }
 
-fn applied(run: OpenRun) -> CommandError {
-    CommandError::PlanRefused(PlanRefusal::Applied { run_id: run.run_id })
+/// What the log says of the plan that a run carries out.
+fn origin_of_plan(plan: &SavedPlan, approval: Option<&Approval>) -> serde_json::Value {
+    json!({
+        "command": "run",
+        "plan_digest": plan.digest,
+        "plan_id": plan.plan_id,
+        "plan_creator": plan.creator,
+        "plan_creator_login": plan.creator_login,
+        "plan_created_at": plan.created_at,
+        "approved_by": approval.map(|approval| &approval.principal),
+        "approved_with": approval.map(|approval| &approval.fingerprint),
+        "approver_names": approval.map_or(&[][..], |approval| &approval.owners),
+        "allowed_signers_sha256": approval.map(|approval| &approval.allowed_sha256),
+    })
+}
+
+/// The run of this plan that the log knows of, and whether it is finished.
+fn run_of(context: &Context<'_>, plan: &SavedPlan) -> Result<Option<(OpenRun, bool)>, CommandError> {
+    match look(context)? {
+        Some(reader) => Ok(reader.run_of_plan(&plan.digest)?),
+        None => Ok(None),
+    }
+}
+
+/// Looks into the log, where there is one, whether or not it is held.
+fn look(context: &Context<'_>) -> Result<Option<AuditReader>, CommandError> {
+    match AuditReader::open_if_there(&context.settings.audit.db) {
+        // Another decom may just be making it. Whoever opens it to write to it waits for nobody and
+        // knows better, and a dry run has nobody to ask.
+        Err(AuditError::Foreign { .. }) if !context.shared.dry_run => Ok(None),
+        other => Ok(other?),
+    }
+}
+
+/// That the plan may still be run.
+fn check_time(context: &Context<'_>, plan: &SavedPlan) -> Result<(), CommandError> {
+    if !is_over(&plan.expires_at, context.world.clock.timestamp()) {
+        return Ok(());
+    }
+    let at = plan.expires_at.clone();
+    Err(CommandError::PlanRefused(match run_of(context, plan)? {
+        // What was begun in time is gone on with: by its own name, so that nobody mistakes it.
+        Some((open, false)) => PlanRefusal::ExpiredMeanwhile { at, run_id: open.run_id },
+        _ => PlanRefusal::Expired { at },
+    }))
 }
 
 /// Who approved the plan; nobody has to where none is required.
@@ -160,20 +214,40 @@ fn approved(
                 .to_owned(),
         ));
     };
+    let (operator, login) = (context.operator()?, context.login()?);
     let check = ApprovalCheck {
         signature,
         allowed_signers,
         revoked: safety.revoked_signers.as_deref(),
-        creator: &plan.creator,
-        operator: &context.operator()?,
+        people: &[
+            ("creator", &plan.creator),
+            ("creator", &plan.creator_login),
+            ("operator", &operator),
+            ("operator", &login),
+        ],
         now: context.world.clock.timestamp(),
     };
     Ok(Some(check.check(bytes)?))
 }
 
+/// Where a run came from, whose token, where it carries out a plan, has to be `token`: what was
+/// planned with one is not done with another, by whichever command.
+pub(super) fn check_token(
+    reader: &AuditReader,
+    run_id: &str,
+    token: &Token,
+) -> Result<RunOrigin, CommandError> {
+    let origin = reader.origin_of(run_id)?;
+    if origin.plan.is_some() && origin.token_fingerprint != token.fingerprint(&reader.log_id()?) {
+        let run_id = run_id.to_owned();
+        return Err(CommandError::PlanRefused(PlanRefusal::OtherTokenThanBegun { run_id }));
+    }
+    Ok(origin)
+}
+
 /// Refuses what no plan stands behind, where the configuration requires an approved one.
 pub(super) fn need_no_approval(context: &Context<'_>) -> Result<(), CommandError> {
-    if !context.settings.safety.require_approval || context.shared.dry_run {
+    if !context.settings.safety.require_approval {
         return Ok(());
     }
     Err(CommandError::Refused(
@@ -186,7 +260,7 @@ fn interrupted(
     targets: &str,
     base_url: &str,
 ) -> Result<Option<OpenRun>, CommandError> {
-    match AuditReader::open_if_there(&context.settings.audit.db)? {
+    match look(context)? {
         Some(reader) => Ok(reader.open_run_of(targets, base_url)?),
         None => Ok(None),
     }
@@ -204,28 +278,34 @@ pub(super) fn begin(
     let log = context.open_log(path)?;
     let known_gone =
         if again { None } else { Context::known_gone(path, reach.api.base_url.as_str(), Seq(0))? };
-    let mut job = make(Rules { protection: context.protection()?, known_gone })?;
+    let mut job =
+        make(Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() })?;
     let due = job.selection.counts().due;
     let host = reach.api.base_url.host();
 
-    let survey = if context.guards().need_listing() && due > 0 {
+    let survey = if due > 0 && (context.guards().need_listing() || context.will_ask(due)) {
         Context::block_on(context.survey(&mut job.selection, &reach, context.guards()))??
     } else {
-        Survey::offline(context.guards(), &job.selection)
+        Survey::offline(context.guards(), &job.selection, "nothing is to be deleted")
     };
-    let planned = context.planned(&mut job.selection, &survey, &host, reach.pacer.rate(), false)?;
+    let mut planned = context.planned(&mut job.selection, &survey, &host, reach.pacer.rate(), false)?;
+    planned.plan = job.plan.as_ref().map(|plan| (plan.digest.clone(), plan.approved_by.clone()));
     let Some(log) = log else {
         let mut out = io::stdout().lock();
         planned.write(&mut out, context.shared.json)?;
         survey.check()?;
+        if job.plan.is_none() {
+            need_no_approval(context)?;
+        }
         if !context.shared.json {
             writeln!(out, "(dry run) nothing was sent; a run would start")?;
         }
         return Ok(ExitStatus::Done);
     };
-    context.show(&planned)?;
-    survey.check()?;
-    context.confirm(due, &host)?;
+    if let Err(refused) = context.ask(&planned, &survey, due, &host, job.plan.as_ref()) {
+        log.close();
+        return Err(refused);
+    }
     let note = where_the_log_is(path);
     Context::block_on(async {
         let run = context.begin(&log, job, &reach).await?;

@@ -10,7 +10,7 @@ use super::execution::{Reach, rounded};
 use crate::api::{ApiError, Lister};
 use crate::pace::Rate;
 use crate::plan::{Extent, Guards, Listings, Preview, Refusal, Selection};
-use crate::report::{Listed, Planned};
+use crate::report::{Held, Listed, Planned};
 use crate::vocabulary::{DatasourceName, SkipReason};
 
 /// What was found before anything is deleted.
@@ -18,16 +18,21 @@ pub(super) struct Survey {
     pub(super) preview: Option<Preview>,
     pub(super) refusals: Vec<Refusal>,
     guards: Guards,
-    /// Whether the API was asked.
-    asked: bool,
+    /// Why the API was not asked; `None` where it was.
+    unasked: Option<&'static str>,
 }
 
 impl Survey {
-    /// Asks the guards alone, without a listing.
-    pub(super) fn offline(guards: Guards, selection: &Selection) -> Self {
-        let guards = Guards { max_share: 100.0, ..guards };
-        let refusals = guards.refusals(Extent { due: selection.counts().due, listing: None });
-        Self { preview: None, refusals, guards, asked: false }
+    /// Asks the guards that need no listing: there is none, and `why`.
+    pub(super) fn offline(guards: Guards, selection: &Selection, why: &'static str) -> Self {
+        let extent = Extent { due: selection.counts().due, listing: None };
+        let refusals = Guards { max_share: 100.0, ..guards }.refusals(extent);
+        Self { preview: None, refusals, guards, unasked: Some(why) }
+    }
+
+    /// Why nobody knows whether the share holds, where a guard asks for that.
+    pub(super) fn unchecked(&self) -> Option<&'static str> {
+        self.unasked.filter(|_| self.guards.need_listing())
     }
 
     /// That no guard refuses.
@@ -75,7 +80,7 @@ impl Context<'_> {
                 why.clone_from(&failure);
             }
         }
-        Ok(Survey { preview, refusals, guards, asked: true })
+        Ok(Survey { preview, refusals, guards, unasked: None })
     }
 
     /// What a run over `selection` would do, for people and machines.
@@ -92,16 +97,19 @@ impl Context<'_> {
         let names = |names: &[DatasourceName]| names.iter().map(ToString::to_string).collect();
         let guards = survey.guards;
         let refusal = |guard: &str| {
-            survey.refusals.iter().find(|refusal| refusal.guard() == guard).map(ToString::to_string)
+            let found = survey.refusals.iter().find(|refusal| refusal.guard() == guard);
+            found.map_or(Held::Holds, |refusal| Held::Refuses(refusal.to_string()))
         };
         let mut shown_guards = vec![(format!("max_deletes {}", guards.max_deletes), refusal("max_deletes"))];
         if guards.need_listing() {
-            shown_guards.push((format!("max_share {} %", guards.max_share), refusal("max_share")));
+            let held = survey.unchecked().map_or_else(|| refusal("max_share"), Held::Unchecked);
+            shown_guards.push((format!("max_share {} %", guards.max_share), held));
         }
         let mut planned = Planned {
             host: host.to_owned(),
             count: facts.count,
             repeated: facts.repeated,
+            repeated_names: names(&facts.first_repeated),
             due,
             first: names(&selection.ends().first),
             last: names(&selection.ends().last),
@@ -112,11 +120,10 @@ impl Context<'_> {
                 missing: preview.missing.clone(),
                 in_use: preview.dependants_known.then(|| preview.in_use.clone()),
             }),
-            unlisted: whole.then_some(if survey.asked {
-                "the listing could not be read"
-            } else {
-                "the API was not asked"
-            }),
+            unlisted: match survey.unasked {
+                None => Some("the listing could not be read"),
+                Some(why) => whole.then_some(why),
+            },
             guards: shown_guards,
             time: rate
                 .time_for(due)
@@ -141,8 +148,9 @@ impl Context<'_> {
     }
 
     /// Shows on stderr what is about to be done.
-    pub(super) fn show(&self, planned: &Planned) -> Result<(), CommandError> {
-        if self.shared.quiet {
+    pub(super) fn show(&self, planned: &Planned, due: u64) -> Result<(), CommandError> {
+        // Nobody is asked to confirm what they were not shown.
+        if self.shared.quiet && !self.will_ask(due) {
             return Ok(());
         }
         let mut out = io::stderr().lock();

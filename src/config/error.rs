@@ -58,6 +58,16 @@ pub enum ConfigError {
         /// What was found and what is expected.
         why: String,
     },
+    /// A setting that the file has decided for good.
+    #[error("{place}: the configuration file has decided `{key}` ({by}), and only there it can be changed")]
+    Fixed {
+        /// Where it was set once more.
+        place: String,
+        /// The setting.
+        key: String,
+        /// Where in the file.
+        by: String,
+    },
     /// A variable that is set twice, under its short and its long name.
     #[error("the environment sets both {first} and {second}, to different values; unset one")]
     SetTwice {

@@ -8,11 +8,21 @@ use toml_edit::{ImDocument, Item};
 use super::ConfigError;
 use super::keys::{nearest, paths};
 
+/// A setting that a file holds.
+pub(super) struct Placed {
+    /// As `section.key`.
+    pub(super) setting: String,
+    /// Where its value stands.
+    pub(super) place: String,
+    /// The value as it is written, where it is a number with a point.
+    pub(super) number: Option<String>,
+}
+
 /// The settings of a file, each with the place where its value stands.
 ///
 /// # Errors
 /// Where the text is no TOML, or a key of it is no setting.
-pub(super) fn places(path: &Path, text: &str, defaults: &Dict) -> Result<Vec<(String, String)>, ConfigError> {
+pub(super) fn places(path: &Path, text: &str, defaults: &Dict) -> Result<Vec<Placed>, ConfigError> {
     let document = ImDocument::parse(text).map_err(|error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
         ConfigError::Syntax { path: path.to_owned(), line, column, why: error.message().trim().to_owned() }
@@ -44,7 +54,13 @@ pub(super) fn places(path: &Path, text: &str, defaults: &Dict) -> Result<Vec<(St
             let at = table.key(key).map_or(at, start);
             if settings.contains_key(key) {
                 let at = value.span().map_or(at, |span| span.start);
-                found.push((format!("{section}.{key}"), place(at)));
+                let number = match value.as_value() {
+                    Some(toml_edit::Value::Float(_)) => {
+                        value.span().and_then(|span| text.get(span)).map(str::to_owned)
+                    }
+                    _ => None,
+                };
+                found.push(Placed { setting: format!("{section}.{key}"), place: place(at), number });
             } else {
                 let near =
                     nearest(key, settings.keys().map(String::as_str)).map(|key| format!("{section}.{key}"));

@@ -10,7 +10,7 @@ use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Profile, Provider};
 
-use super::file::places;
+use super::file::{Placed, places};
 use super::keys::{FLAGS, is_foreign, nearest, paths, variables};
 use super::{ConfigError, DEFAULTS};
 
@@ -53,14 +53,22 @@ pub(super) fn lay(
         Figment::from(Named::new("config/default.toml", Serialized::from(dict(DEFAULTS)?, Profile::Default)));
     let defaults = layers.data().map_err(|error| wrong_kind(&error))?;
     let defaults = defaults.into_values().next().unwrap_or_default();
+    let mut fixed = Vec::new();
     if let Some(path) = file {
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let placed = places(path, &text, &defaults)?;
         let values = dict(&text)?;
-        for (setting, place) in placed {
+        for Placed { setting, place, number } in placed {
             let (section, key) = setting.split_once('.').unwrap_or_default();
             if let Some(value) = values.get(section).and_then(|s| s.as_dict()?.get(key)) {
+                if number.is_some_and(|number| !is_kept(&number)) {
+                    let why = format!("this is not {TOO_FINE}");
+                    return Err(ConfigError::WrongKind { place, key: setting, why });
+                }
+                if is_fixed(&setting, value) {
+                    fixed.push((setting.clone(), place.clone(), value.clone()));
+                }
                 layers = layers.merge(Named::new(place, Serialized::default(&setting, value)));
             }
         }
@@ -71,13 +79,10 @@ pub(super) fn lay(
             let path = format!("{section}.{key}");
             if let Some((name, text)) = variable(environment, &path)? {
                 let words: Vec<_> = match default {
-                    Value::Array(..) => {
-                        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                        items.map(str::to_owned).collect()
-                    }
+                    Value::Array(..) => items(text),
                     _ => vec![text.to_owned()],
                 };
-                layers = over(layers, name, &path, default, &words)?;
+                layers = over(layers, name, &path, default, &words, &fixed)?;
             }
         }
     }
@@ -87,10 +92,25 @@ pub(super) fn lay(
             defaults.get(section).and_then(Value::as_dict).and_then(|settings| settings.get(key))
         });
         if let Some(default) = default {
-            layers = over(layers, format!("--{flag}"), path, default, words)?;
+            layers = over(layers, format!("--{flag}"), path, default, words, &fixed)?;
         }
     }
     Ok(layers)
+}
+
+/// A setting that the file has decided for good, where it stands, and its value.
+type Fixed = (String, String, Value);
+
+/// Whether a file that says this of `setting` has decided it: that a second person is needed, and
+/// who that may be, would be worth nothing if whoever runs decom could change it.
+fn is_fixed(setting: &str, value: &Value) -> bool {
+    match setting {
+        "safety.require_approval" => value.to_bool() == Some(true),
+        "safety.allowed_signers" | "safety.revoked_signers" => {
+            value.as_str().is_some_and(|text| !text.is_empty())
+        }
+        _ => false,
+    }
 }
 
 /// Lays one setting over what is there. A list grows: what the file protects stays protected.
@@ -100,6 +120,7 @@ fn over(
     path: &str,
     default: &Value,
     words: &[String],
+    fixed: &[Fixed],
 ) -> Result<Figment, ConfigError> {
     let last = words.last().map(String::as_str).unwrap_or_default();
     let wrong = |why: &str| ConfigError::WrongKind {
@@ -115,12 +136,60 @@ fn over(
         }
         Value::Bool(..) => Value::from(truth(last).ok_or_else(|| wrong("`true` or `false`"))?),
         Value::Num(_, number) if number.to_f64().is_some() && number.to_u128().is_none() => {
-            Value::from(last.parse::<f64>().map_err(|_| wrong("a number"))?)
+            let number = last.parse::<f64>().map_err(|_| wrong("a number"))?;
+            if !is_kept(last) {
+                return Err(wrong(TOO_FINE));
+            }
+            Value::from(number)
         }
         Value::Num(..) => Value::from(last.parse::<i64>().map_err(|_| wrong("a whole number"))?),
         _ => Value::from(last.to_owned()),
     };
+    if let Some((_, by, decided)) = fixed.iter().find(|(setting, ..)| setting == path) {
+        // A value knows where it is from, which is not what is asked here.
+        let same = match (decided, &value) {
+            (Value::Bool(_, one), Value::Bool(_, other)) => one == other,
+            (Value::String(_, one), Value::String(_, other)) => one == other,
+            _ => false,
+        };
+        if !same {
+            return Err(ConfigError::Fixed { place, key: path.to_owned(), by: by.clone() });
+        }
+    }
     Ok(layers.merge(Named::new(place, Serialized::default(path, value))))
+}
+
+/// What a number is that would be rounded.
+const TOO_FINE: &str = "a number of at most 15 digits";
+
+/// Whether a number keeps its value as it is read. With more digits it is rounded, and a share just
+/// below 100 % must not become 100, which switches its guard off.
+fn is_kept(text: &str) -> bool {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let whole = digits.trim_start_matches('0');
+    let significant = if mantissa.contains('.') { whole.trim_end_matches('0') } else { whole };
+    significant.len() <= 15
+}
+
+/// The items of a list in a variable: with commas between, but for those within braces or brackets,
+/// which belong to a glob. An item of nothing is kept: it is a slip, and whoever reads it says so.
+fn items(text: &str) -> Vec<String> {
+    let (mut items, mut braces, mut in_class) = (vec![String::new()], 0_usize, false);
+    for c in text.chars() {
+        match c {
+            ']' => in_class = false,
+            '[' => in_class = true,
+            '{' if !in_class => braces += 1,
+            '}' if !in_class => braces = braces.saturating_sub(1),
+            _ => {}
+        }
+        match items.last_mut() {
+            Some(item) if c != ',' || in_class || braces > 0 => item.push(c),
+            _ => items.push(String::new()),
+        }
+    }
+    items.iter().map(|item| item.trim().to_owned()).collect()
 }
 
 /// What a text says of a switch.

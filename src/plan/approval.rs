@@ -18,6 +18,10 @@ pub struct Approval {
     pub principal: String,
     /// The fingerprint of the key.
     pub fingerprint: String,
+    /// Everybody who has that key.
+    pub owners: Vec<String>,
+    /// SHA-256 of the file of allowed signers, in hexadecimal.
+    pub allowed_sha256: String,
 }
 
 /// Why an approval is none.
@@ -41,7 +45,7 @@ pub enum ApprovalError {
     SamePerson {
         /// The approver.
         principal: String,
-        /// `creator` or `operator`.
+        /// What the approver is to the plan besides, as in [`ApprovalCheck::people`].
         role: &'static str,
     },
 }
@@ -63,10 +67,8 @@ pub struct ApprovalCheck<'a> {
     pub allowed_signers: &'a Path,
     /// Public keys that approve nothing any more, one a line.
     pub revoked: Option<&'a Path>,
-    /// Who made the plan.
-    pub creator: &'a str,
-    /// Who runs it.
-    pub operator: &'a str,
+    /// Who made the plan and who runs it, each by name and by login, behind what they are to it.
+    pub people: &'a [(&'static str, &'a str)],
     /// The time.
     pub now: Timestamp,
 }
@@ -79,30 +81,66 @@ impl ApprovalCheck<'_> {
     pub fn check(&self, plan: &[u8]) -> Result<Approval, ApprovalError> {
         let Self { signature, allowed_signers, revoked, now: at, .. } = *self;
         let check = SignatureCheck { purpose: PURPOSE, signature, allowed_signers, revoked, at };
-        let Signed { principals, fingerprint } = check.check(plan)?;
+        let Signed { principals, owners, fingerprint, allowed_sha256 } = check.check(plan)?;
         if let Some(pattern) = principals.iter().find(|principal| is_pattern(principal)) {
             let (path, pattern) = (allowed_signers.to_owned(), pattern.clone());
             return Err(ApprovalError::Nameless { path, fingerprint, pattern });
         }
-        for (role, person) in [("creator", self.creator), ("operator", self.operator)] {
-            if let Some(same) = principals.iter().find(|principal| is_same(principal, person)) {
-                return Err(ApprovalError::SamePerson { principal: same.clone(), role });
-            }
-        }
+        check_second_person(&owners, self.people)?;
         // At least one has signed.
         let principal = principals.into_iter().next().unwrap_or_default();
-        Ok(Approval { principal, fingerprint })
+        Ok(Approval { principal, fingerprint, owners, allowed_sha256 })
     }
 }
 
-/// Whether two names may mean one person: `alice` and `Alice@example.com` do. In doubt they do.
-#[must_use]
-pub fn is_same(principal: &str, person: &str) -> bool {
-    let local = |name: &str| name.split('@').next().unwrap_or_default().trim().to_lowercase();
-    let both_whole = principal.contains('@') && person.contains('@');
-    if both_whole {
-        principal.trim().to_lowercase() == person.trim().to_lowercase()
-    } else {
-        local(principal) == local(person)
+/// That none of `approvers` is one of `people`, as they stand in [`ApprovalCheck::people`].
+///
+/// # Errors
+/// Where one is.
+pub fn check_second_person(
+    approvers: &[String],
+    people: &[(&'static str, &str)],
+) -> Result<(), ApprovalError> {
+    for (role, person) in people {
+        if let Some(same) = approvers.iter().find(|approver| is_same(approver, person)) {
+            return Err(ApprovalError::SamePerson { principal: same.clone(), role });
+        }
+    }
+    Ok(())
+}
+
+/// Whether two names may mean one person: `alice`, `Alice@example.com` and `alice+work@example.com`
+/// do. In doubt they do.
+fn is_same(one: &str, other: &str) -> bool {
+    let ((one, at), (other, or_at)) = (parts(one), parts(other));
+    one == other && (at.is_none() || or_at.is_none() || at == or_at)
+}
+
+/// The user of a name without what they put behind a `+`, and the domain.
+fn parts(name: &str) -> (String, Option<String>) {
+    let name = name.trim().to_lowercase();
+    let (user, domain) = name.split_once('@').map_or((name.as_str(), None), |(user, at)| (user, Some(at)));
+    (user.split('+').next().unwrap_or_default().trim().to_owned(), domain.map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_be_one_person() {
+        for (one, other, same) in [
+            ("bob", "bob", true),
+            ("bob", "Bob@example.com", true),
+            ("bob+x@c.com", "bob", true),
+            ("bob+x@c.com", "bob@C.com", true),
+            ("bob+x@c.com", "bob+y@c.com", true),
+            ("bob@a.com", "bob@b.com", false),
+            ("bob", "bobby", false),
+            ("alice", "bob", false),
+        ] {
+            assert_eq!(is_same(one, other), same, "{one} {other}");
+            assert_eq!(is_same(other, one), same, "{other} {one}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Why no plan can be made.
+//! Why no plan can be made, and why a saved one is not run.
 
 use std::io;
 use std::path::PathBuf;
@@ -39,10 +39,12 @@ pub enum PlanError {
         why: String,
     },
     /// A plan was altered after it was made.
-    #[error("{}: the plan was altered after it was made: its digest does not fit; make a new one; nothing was sent", path.display())]
+    #[error("{}: the plan was altered after it was made: {why}; make a new one; nothing was sent", path.display())]
     Altered {
         /// The file.
         path: PathBuf,
+        /// What shows it.
+        why: String,
     },
     /// A protection pattern is none.
     #[error(
@@ -53,5 +55,69 @@ pub enum PlanError {
         pattern: String,
         /// What is wrong with it.
         why: String,
+    },
+}
+
+/// Why a saved plan is not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanRefusal {
+    /// Its time is over.
+    #[error("the plan expired at {at}; make a new one")]
+    Expired {
+        /// When.
+        at: String,
+    },
+    /// Its time is over, and a run of it was begun in time.
+    #[error(
+        "the plan expired at {at}; run {run_id} of it was begun before and goes on with `decom resume {run_id}`"
+    )]
+    ExpiredMeanwhile {
+        /// When.
+        at: String,
+        /// The run.
+        run_id: String,
+    },
+    /// It is for another API.
+    #[error("the plan is for {planned}, and the base URL is {configured}")]
+    OtherHost {
+        /// Where it is for.
+        planned: String,
+        /// Where this run would go.
+        configured: String,
+    },
+    /// Its seal is not by this token.
+    #[error(
+        "the plan was made with another service token, or edited by somebody who does not have this one; run it with the token that it was made with, or make a new plan"
+    )]
+    OtherToken,
+    /// A run that carries out a plan, or tries again what failed in one, has another token now.
+    #[error(
+        "run {run_id} carries out a plan and was begun with another service token; go on with that one, or make a new plan with this one"
+    )]
+    OtherTokenThanBegun {
+        /// The run.
+        run_id: String,
+    },
+    /// One of its targets is protected by now.
+    #[error("`{name}` is protected by the pattern `{pattern}` since; make a new plan")]
+    ProtectedSince {
+        /// The target.
+        name: String,
+        /// The pattern.
+        pattern: String,
+    },
+    /// It was run already.
+    #[error("the plan was applied already, by run {run_id}; make a new one")]
+    Applied {
+        /// The run.
+        run_id: String,
+    },
+    /// Somebody else began to run it a moment ago.
+    #[error(
+        "run {run_id} of this plan was begun meanwhile and is not finished; it goes on with `decom resume {run_id}`"
+    )]
+    BegunMeanwhile {
+        /// The run.
+        run_id: String,
     },
 }

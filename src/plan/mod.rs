@@ -2,6 +2,7 @@
 
 mod approval;
 mod error;
+mod glob;
 mod guards;
 mod preview;
 mod protection;
@@ -9,11 +10,11 @@ mod saved;
 mod selection;
 mod targets;
 
-pub use approval::{Approval, ApprovalCheck, ApprovalError, PURPOSE, is_same};
-pub use error::PlanError;
+pub use approval::{Approval, ApprovalCheck, ApprovalError, PURPOSE, check_second_person};
+pub use error::{PlanError, PlanRefusal};
 pub use guards::{Extent, Guards, ListingExtent, Refusal};
 pub use preview::{Listings, Preview};
 pub use protection::Protection;
-pub use saved::{PlanRefusal, SavedGuards, SavedPlan, SavedSkip, SavedTarget};
-pub use selection::{Ends, KnownGone, Rules, Selection, SelectionCounts};
+pub use saved::{SavedGuards, SavedPlan, SavedSkip, SavedSkipReason, SavedTarget, is_over};
+pub use selection::{Ends, KnownGone, PlannedSkips, Rules, Selection, SelectionCounts};
 pub use targets::{ListFacts, Targets, TargetsBuilder};

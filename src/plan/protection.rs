@@ -1,42 +1,36 @@
 //! Names that are never deleted, whatever the input says.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use glob::Pattern;
 
-use super::PlanError;
+use super::{PlanError, glob as globs};
 use crate::vocabulary::DatasourceName;
 
 /// The patterns of protected names.
 #[derive(Debug, Clone)]
 pub struct Protection {
-    patterns: Vec<String>,
-    globs: GlobSet,
+    /// Each as it was given, and as it is matched.
+    patterns: Vec<(String, Vec<Pattern>)>,
 }
 
 impl Protection {
     /// Takes `patterns` as globs: `*` stands for any characters, `?` for one, `[ab]` for a choice,
-    /// `{a,b}` for alternatives. Case counts.
+    /// `{a,b}` for alternatives. Case counts, and so does every character: a name is no path.
     ///
     /// # Errors
-    /// Where a pattern is no glob, or is empty.
+    /// Where a pattern is no glob, or could protect nothing.
     pub fn new(patterns: &[String]) -> Result<Self, PlanError> {
-        let refused = |pattern: &str, why: String| PlanError::Pattern { pattern: pattern.to_owned(), why };
-        let mut globs = GlobSetBuilder::new();
-        for pattern in patterns {
-            if pattern.is_empty() {
-                return Err(refused(pattern, "it is empty and would protect nothing".to_owned()));
-            }
-            let glob =
-                GlobBuilder::new(pattern).build().map_err(|e| refused(pattern, e.kind().to_string()))?;
-            globs.add(glob);
-        }
-        let globs = globs.build().map_err(|e| refused(&patterns.join(" "), e.to_string()))?;
-        Ok(Self { patterns: patterns.to_vec(), globs })
+        let compiled = patterns.iter().map(|pattern| match globs::compile(pattern) {
+            Ok(plain) => Ok((pattern.clone(), plain)),
+            Err(why) => Err(PlanError::Pattern { pattern: pattern.clone(), why }),
+        });
+        Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
     }
 
     /// The pattern that protects `name`, where one does.
     #[must_use]
     pub fn of(&self, name: &DatasourceName) -> Option<&str> {
-        let first = self.globs.matches(name.as_str()).into_iter().min()?;
-        self.patterns.get(first).map(String::as_str)
+        let mut all = self.patterns.iter();
+        let first = all.find(|(_, plain)| plain.iter().any(|pattern| pattern.matches(name.as_str())))?;
+        Some(&first.0)
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{PlanError, Targets, TargetsBuilder};
+use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
 use crate::signature;
-use crate::vocabulary::{DatasourceName, NewTarget, Timestamp};
+use crate::vocabulary::{DatasourceName, NewTarget, SkipReason, Timestamp, Token};
 
 /// The format that is written and read.
 const FORMAT: u32 = 1;
@@ -30,10 +30,10 @@ pub struct SavedPlan {
     pub expires_at: String,
     /// Who made it.
     pub creator: String,
+    /// The login name that it was made under.
+    pub creator_login: String,
     /// Where the API is.
     pub base_url: String,
-    /// A fingerprint of the token, keyed with `plan_id`; `None` where the plan was made without one.
-    pub token_fingerprint: Option<String>,
     /// The input, as it was named.
     pub input: String,
     /// SHA-256 of the input's bytes, in hexadecimal.
@@ -48,6 +48,10 @@ pub struct SavedPlan {
     pub targets: Vec<SavedTarget>,
     /// What the input names and is not to be deleted, sorted by name.
     pub skipped: Vec<SavedSkip>,
+    /// HMAC-SHA256, keyed with the service token, of what the digest would be if this were empty: it
+    /// binds the plan to the token, and somebody without the token cannot edit the plan. In
+    /// hexadecimal.
+    pub token_seal: String,
     /// SHA-256 over all of the above: over the JSON of this object without white space, with an
     /// empty digest. In hexadecimal.
     pub digest: String,
@@ -85,65 +89,62 @@ pub struct SavedTarget {
 pub struct SavedSkip {
     /// Its name.
     pub name: String,
-    /// Why, in words.
+    /// Why not.
+    pub skip: SavedSkipReason,
+    /// Why not, in words.
     pub why: String,
+    /// Why it was to go, from the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its ticket, from the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
 }
 
-/// Why a saved plan is not run.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanRefusal {
-    /// Its time is over.
-    #[error("the plan expired at {at}; make a new one")]
-    Expired {
-        /// When.
-        at: String,
-    },
-    /// It is for another API.
-    #[error("the plan is for {planned}, and the base URL is {configured}")]
-    OtherHost {
-        /// Where it is for.
-        planned: String,
-        /// Where this run would go.
-        configured: String,
-    },
-    /// It was made with another token.
-    #[error(
-        "the plan was made with another service token; run it with that one, or make a new plan with this one"
-    )]
-    OtherToken,
-    /// It was made without a token, so that nobody can tell whose datasources it means.
-    #[error("the plan was made without a service token (--offline); make it again with one")]
-    NoToken,
-    /// One of its targets is protected by now.
-    #[error("`{name}` is protected by the pattern `{pattern}` since; make a new plan")]
-    ProtectedSince {
-        /// The target.
-        name: String,
-        /// The pattern.
-        pattern: String,
-    },
-    /// It was run already.
-    #[error("the plan was applied already, by run {run_id}; make a new one")]
-    Applied {
-        /// The run.
-        run_id: String,
-    },
+/// Why a datasource is not to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SavedSkipReason {
+    /// A protection pattern matches its name.
+    Protected,
+    /// The audit log knows that it is gone already.
+    AlreadyDeleted,
+}
+
+impl From<SkipReason> for SavedSkipReason {
+    fn from(reason: SkipReason) -> Self {
+        match reason {
+            SkipReason::Protected => Self::Protected,
+            SkipReason::AlreadyDeleted => Self::AlreadyDeleted,
+        }
+    }
+}
+
+impl From<SavedSkipReason> for SkipReason {
+    fn from(reason: SavedSkipReason) -> Self {
+        match reason {
+            SavedSkipReason::Protected => Self::Protected,
+            SavedSkipReason::AlreadyDeleted => Self::AlreadyDeleted,
+        }
+    }
 }
 
 impl SavedPlan {
-    /// Sorts, and computes the digest: the plan is frozen from here on.
+    /// Sorts, seals with `token`, and computes the digest: the plan is frozen from here on.
     #[must_use]
-    pub fn sealed(mut self) -> Self {
+    pub fn sealed(mut self, token: &Token) -> Self {
         self.format = FORMAT;
         self.targets.sort_by(|a, b| a.name.cmp(&b.name));
         self.skipped.sort_by(|a, b| a.name.cmp(&b.name));
-        self.digest = self.computed_digest();
+        self.token_seal = token.seal(&self.digest_with(""));
+        self.digest = self.digest_with(&self.token_seal);
         self
     }
 
-    fn computed_digest(&self) -> String {
+    /// The digest, with this in the place of the seal.
+    fn digest_with(&self, token_seal: &str) -> String {
         let mut digest = Digesting(Sha256::new());
-        let bare = Self { digest: String::new(), ..self.clone() };
+        let bare = Self { token_seal: token_seal.to_owned(), digest: String::new(), ..self.clone() };
         // Neither a map with strange keys nor a writer that fails is involved.
         let _ = serde_json::to_writer(&mut digest, &bare);
         super::targets::hex(&digest.0.finalize())
@@ -154,18 +155,37 @@ impl SavedPlan {
     /// # Errors
     /// Where the file cannot be read, is no plan, or was altered.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), PlanError> {
-        let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
-        let bytes = signature::whole(path, LONGEST_FILE).map_err(unreadable)?;
-        let plan: Self = serde_json::from_slice(&bytes)
-            .map_err(|error| PlanError::NoPlan { path: path.to_owned(), why: error.to_string() })?;
-        // Sorted and each name once is part of what the digest vouches for.
-        let in_order = plan.targets.windows(2).all(|pair| pair[0].name < pair[1].name);
-        if plan.computed_digest() != plan.digest || !in_order {
-            return Err(PlanError::Altered { path: path.to_owned() });
+        let bytes = signature::whole(path, LONGEST_FILE)
+            .map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
+        let no_plan = |why| PlanError::NoPlan { path: path.to_owned(), why };
+        let altered = |why| PlanError::Altered { path: path.to_owned(), why };
+        let other_format = |format| no_plan(format!("its format is {format}, and this decom knows {FORMAT}"));
+        let plan = match serde_json::from_slice::<Self>(&bytes) {
+            Ok(plan) => plan,
+            Err(error) => {
+                // What another version wrote may well hold what this one does not know.
+                let format = serde_json::from_slice::<Format>(&bytes).map_or(FORMAT, |any| any.format);
+                return Err(match bytes.strip_prefix("\u{feff}".as_bytes()) {
+                    Some(text) if was_plan(text) => {
+                        altered("a byte order mark stands in front of it".to_owned())
+                    }
+                    None if format != FORMAT => other_format(format),
+                    None if was_plan(&bytes) => altered(error.to_string()),
+                    _ => no_plan(error.to_string()),
+                });
+            }
+        };
+        if plan.digest_with(&plan.token_seal) != plan.digest {
+            return Err(altered("its digest does not fit".to_owned()));
         }
         if plan.format != FORMAT {
-            let why = format!("its format is {}, and this decom knows {FORMAT}", plan.format);
-            return Err(PlanError::NoPlan { path: path.to_owned(), why });
+            return Err(other_format(plan.format));
+        }
+        // Sorted and each name once: what is reviewed is what a run takes on.
+        let in_order = plan.targets.windows(2).all(|pair| pair[0].name < pair[1].name)
+            && plan.skipped.windows(2).all(|pair| pair[0].name < pair[1].name);
+        if !in_order {
+            return Err(altered("its names are not in order, each once".to_owned()));
         }
         Ok((plan, bytes))
     }
@@ -192,51 +212,67 @@ impl SavedPlan {
         file.flush()
     }
 
-    /// The targets, as a list that a run takes.
+    /// All that the plan names, as a list that a run takes: what is to be deleted, and what is
+    /// skipped.
     ///
     /// # Errors
     /// Where a name is none, or the temporary file cannot be written.
     pub fn targets(&self, path: &Path, folder: PathBuf) -> Result<Targets, PlanError> {
+        let mut all: Vec<_> =
+            self.targets.iter().map(|target| (&target.name, &target.reason, &target.ticket)).collect();
+        all.extend(self.skipped.iter().map(|skip| (&skip.name, &skip.reason, &skip.ticket)));
+        all.sort_by_key(|(name, ..)| *name);
         let mut builder = TargetsBuilder::new(folder);
-        for target in &self.targets {
-            let name = DatasourceName::new(&target.name)
+        for (name, reason, ticket) in all {
+            let name = DatasourceName::new(name)
                 .map_err(|error| PlanError::NoPlan { path: path.to_owned(), why: error.to_string() })?;
-            let SavedTarget { reason, ticket, .. } = target.clone();
-            builder.add(&NewTarget { name, reason, ticket, skip: None })?;
+            builder.add(&NewTarget { name, reason: reason.clone(), ticket: ticket.clone(), skip: None })?;
         }
         builder.finish()
     }
 
-    /// Whether its time is over at `now`.
-    ///
-    /// # Errors
-    /// Where it is, or where its time cannot be read.
-    pub fn check_time(&self, now: Timestamp) -> Result<(), PlanRefusal> {
-        // Fixed width in UTC: text order is time order.
-        if now.to_string() < self.expires_at {
-            Ok(())
-        } else {
-            Err(PlanRefusal::Expired { at: self.expires_at.clone() })
-        }
+    /// What the plan skips, and why.
+    #[must_use]
+    pub fn skips(&self) -> PlannedSkips {
+        let skips = self.skipped.iter();
+        skips.map(|skip| (skip.name.clone(), (skip.skip.into(), skip.why.clone()))).collect()
     }
 
     /// Whether it is for this API and this token.
     ///
     /// # Errors
     /// Where it is for another.
-    pub fn check_place(&self, base_url: &str, token: &crate::vocabulary::Token) -> Result<(), PlanRefusal> {
+    pub fn check_place(&self, base_url: &str, token: &Token) -> Result<(), PlanRefusal> {
         if self.base_url != base_url {
             return Err(PlanRefusal::OtherHost {
                 planned: self.base_url.clone(),
                 configured: base_url.to_owned(),
             });
         }
-        match &self.token_fingerprint {
-            None => Err(PlanRefusal::NoToken),
-            Some(fingerprint) if *fingerprint == token.fingerprint(&self.plan_id) => Ok(()),
-            Some(_) => Err(PlanRefusal::OtherToken),
+        if token.seal(&self.digest_with("")) != self.token_seal {
+            return Err(PlanRefusal::OtherToken);
         }
+        Ok(())
     }
+}
+
+/// Whether a plan that expires at `expires_at` may be run no more at `now`.
+#[must_use]
+pub fn is_over(expires_at: &str, now: Timestamp) -> bool {
+    // Fixed width in UTC: text order is time order.
+    now.to_string().as_str() >= expires_at
+}
+
+/// What every version of this format begins with.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// Whether this is, or was before somebody or something damaged it, a plan and nothing else.
+fn was_plan(text: &[u8]) -> bool {
+    let holds = |key: &str| text.windows(key.len()).any(|part| part == key.as_bytes());
+    text.trim_ascii_start().starts_with(b"{") && [r#""plan_id""#, r#""token_seal""#].into_iter().any(holds)
 }
 
 struct Digesting(Sha256);

@@ -1,5 +1,7 @@
 //! Which targets are due and which are skipped: one code path for showing and for running.
 
+use std::collections::HashMap;
+
 use crate::vocabulary::{DatasourceName, NewTarget, SkipReason};
 
 use super::{PlanError, Protection, Targets};
@@ -10,12 +12,17 @@ const SHOWN: usize = 3;
 /// Tells in which run a datasource went, and when, where that is known.
 pub type KnownGone = Box<dyn Fn(&DatasourceName) -> Option<(String, String)> + Send>;
 
+/// Names that a saved plan skips, each with why, and why in words.
+pub type PlannedSkips = HashMap<String, (SkipReason, String)>;
+
 /// Decides for each target whether it is sent.
 pub struct Rules {
     /// Names that are never deleted.
     pub protection: Protection,
     /// What the audit log knows; `None` where the run asked for all of them again.
     pub known_gone: Option<KnownGone>,
+    /// What the saved plan that is carried out skips.
+    pub planned: PlannedSkips,
 }
 
 /// A list of targets, each due or skipped: decided once, so that what is shown is what is done.
@@ -67,6 +74,9 @@ impl Rules {
     pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
         if let Some(pattern) = self.protection.of(name) {
             return Some((SkipReason::Protected, format!("matches the protected pattern `{pattern}`")));
+        }
+        if let Some(skip) = self.planned.get(name.as_str()) {
+            return Some(skip.clone());
         }
         let (run, at) = self.known_gone.as_ref().and_then(|known_gone| known_gone(name))?;
         Some((SkipReason::AlreadyDeleted, format!("deleted by run {run} at {at}")))

@@ -19,6 +19,9 @@ use crate::vocabulary::{DatasourceName, NewTarget};
 /// How many bytes of names stay in memory before they go to disk.
 const KEPT_IN_MEMORY: usize = 1024 * 1024;
 
+/// How many of the names that are there more than once are kept to be shown.
+const SHOWN: usize = 5;
+
 /// Collects targets, each name once.
 pub struct TargetsBuilder {
     spool: csv::Writer<SpooledTempFile>,
@@ -34,6 +37,8 @@ pub struct ListFacts {
     pub count: u64,
     /// How many rows named a datasource that an earlier row had named.
     pub repeated: u64,
+    /// The first few names of which there was more than one row.
+    pub first_repeated: Vec<DatasourceName>,
     /// How many names begin or end with white space.
     pub with_outer_space: u64,
     /// The first such name.
@@ -70,6 +75,10 @@ impl TargetsBuilder {
         let name = &target.name;
         if !self.seen.insert(NameDigest::of(name.as_str())) {
             self.facts.repeated += 1;
+            let first = &mut self.facts.first_repeated;
+            if first.len() < SHOWN && !first.contains(name) {
+                first.push(name.clone());
+            }
             return Ok(());
         }
         let optional = |text: &Option<String>| text.clone().unwrap_or_default();

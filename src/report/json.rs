@@ -96,12 +96,14 @@ pub(super) fn report(out: &mut dyn Write, run: &RunSummary, each: EachResult<'_>
     writeln!(out, "\n]}}")
 }
 
-/// Writes what became of one datasource as one array: the columns of the view `results`, and
-/// `retry_of`.
+/// Writes what became of one datasource as one array: the columns of the view `results`, and those
+/// of its run that say by which retry and which plan.
 pub(super) fn history(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
     let object = |entry: &HistoryEntry| {
         let mut object = result_object(&entry.result);
         object["retry_of"] = json!(entry.retry_of);
+        object["plan_digest"] = json!(entry.plan_digest);
+        object["approved_by"] = json!(entry.approved_by);
         object.to_string()
     };
     let lines: Vec<_> = entries.iter().map(object).collect();

@@ -13,8 +13,8 @@ use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, why};
 pub use json::print_ending_json;
-pub use planned::{Listed, Names, Planned};
-pub use shown::{grouped, visible};
+pub use planned::{Held, Listed, Names, Planned};
+pub use shown::{distinct, grouped, visible};
 
 use crate::vocabulary::{HistoryEntry, Outcome, RunSummary};
 
@@ -87,7 +87,7 @@ pub fn write_report(
 ) -> io::Result<()> {
     match format {
         Format::Table => tables::text(out, run, results),
-        Format::Csv => tables::csv_report(out, results),
+        Format::Csv => tables::csv_report(out, run, results),
         Format::Json => json::report(out, run, results),
         Format::Markdown => tables::markdown_report(out, run, results),
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::shown::{grouped, visible};
+use super::shown::{distinct, grouped, visible};
 
 /// How many names of each kind are shown where not all are asked for.
 const SOME: usize = 5;
@@ -18,6 +18,8 @@ pub struct Planned {
     pub count: u64,
     /// How many rows named one again.
     pub repeated: u64,
+    /// The first of these names.
+    pub repeated_names: Vec<String>,
     /// How many would be deleted.
     pub due: u64,
     /// The first of these.
@@ -35,13 +37,26 @@ pub struct Planned {
     /// Why nothing is known of what exists, where that is worth a line.
     pub unlisted: Option<&'static str>,
     /// The guards: what each looks at, and why it refuses where it does.
-    pub guards: Vec<(String, Option<String>)>,
+    pub guards: Vec<(String, Held)>,
+    /// The digest of the saved plan that this is, and who approved it.
+    pub plan: Option<(String, Option<String>)>,
     /// How long it would take, and at which rate.
     pub time: Option<(String, String)>,
     /// Whether this is all that will happen: every line says so.
     pub dry_run: bool,
     /// Whether every name is shown, and not only some.
     pub whole: bool,
+}
+
+/// What a guard says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It lets the run through.
+    Holds,
+    /// It refuses the run, for this reason.
+    Refuses(String),
+    /// It could not be asked, for this reason.
+    Unchecked(&'static str),
 }
 
 /// Names, each with a word on it: all of them, or only the first few and how many there are.
@@ -99,16 +114,24 @@ impl Planned {
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut lines =
             vec![format!("{} on {}", counted(self.count, "datasource", "datasources"), self.host)];
+        if let Some((digest, approver)) = &self.plan {
+            lines.push(format!("  plan {digest}"));
+            lines.push(match approver {
+                Some(approver) => format!("  approved by {}", visible(approver)),
+                None => "  approved by nobody".to_owned(),
+            });
+        }
         if self.repeated > 0 {
             lines.push(format!("  {} one of them again", counted(self.repeated, "row names", "rows name")));
+            lines.extend(self.repeated_names.iter().map(|name| format!("      {}", distinct(name))));
         }
         lines.push(format!("  {} to delete", grouped(self.due)));
         let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);
-        lines.extend(self.first.iter().map(|name| format!("      {}", visible(name))));
+        lines.extend(self.first.iter().map(|name| format!("      {}", distinct(name))));
         if between > 0 {
             lines.push(format!("      … {} more …", grouped(between)));
         }
-        lines.extend(self.last.iter().map(|name| format!("      {}", visible(name))));
+        lines.extend(self.last.iter().map(|name| format!("      {}", distinct(name))));
         match (&self.listed, self.unlisted) {
             (Some(listed), _) => self.add_listed(listed, &mut lines),
             (None, Some(why)) => lines.push(format!("  how many of them exist is not known: {why}")),
@@ -123,10 +146,11 @@ impl Planned {
         if let Some((time, rate)) = &self.time {
             lines.push(format!("  about {time} at {rate}"));
         }
-        for (guard, refusal) in &self.guards {
-            match refusal {
-                None => lines.push(format!("  guard {guard}: holds")),
-                Some(why) => lines.push(format!("  guard {guard}: REFUSES: {why}")),
+        for (guard, held) in &self.guards {
+            match held {
+                Held::Holds => lines.push(format!("  guard {guard}: holds")),
+                Held::Refuses(why) => lines.push(format!("  guard {guard}: REFUSES: {why}")),
+                Held::Unchecked(why) => lines.push(format!("  guard {guard}: not checked: {why}")),
             }
         }
         let mark = if self.dry_run { "(dry run) " } else { "" };
@@ -184,7 +208,7 @@ impl Planned {
         let shown = if self.whole { names.named.len() } else { SOME.min(names.named.len()) };
         for (name, why) in &names.named[..shown] {
             let why = if why.is_empty() { String::new() } else { format!("  {why}") };
-            lines.push(format!("      {}{why}", visible(name)));
+            lines.push(format!("      {}{why}", distinct(name)));
         }
         if (shown as u64) < names.count {
             lines.push(format!("      … {} more …", grouped(names.count - shown as u64)));
@@ -210,20 +234,27 @@ impl Planned {
         let guards: Vec<_> = self
             .guards
             .iter()
-            .map(|(guard, refusal)| json!({ "guard": guard, "holds": refusal.is_none(), "why": refusal }))
+            .map(|(guard, held)| match held {
+                Held::Holds => json!({ "guard": guard, "holds": true, "why": null }),
+                Held::Refuses(why) => json!({ "guard": guard, "holds": false, "why": why }),
+                Held::Unchecked(why) => json!({ "guard": guard, "holds": null, "why": why }),
+            })
             .collect();
         let object = json!({
             "dry_run": self.dry_run,
             "host": self.host,
             "targets": self.count,
             "repeated_rows": self.repeated,
+            "repeated_names": self.repeated_names,
+            "plan_digest": self.plan.as_ref().map(|(digest, _)| digest),
+            "approved_by": self.plan.as_ref().and_then(|(_, approver)| approver.as_ref()),
             "due": self.due,
             "to_delete": self.to_delete,
             "listing": listed,
             "protected": pairs(&self.protected),
             "already_deleted": pairs(&self.already_deleted),
             "guards": guards,
-            "would_start": self.guards.iter().all(|(_, refusal)| refusal.is_none()),
+            "would_start": !self.guards.iter().any(|(_, held)| matches!(held, Held::Refuses(_))),
             "time": self.time.as_ref().map(|(time, _)| time),
             "rate": self.time.as_ref().map(|(_, rate)| rate),
         });

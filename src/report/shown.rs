@@ -20,6 +20,12 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A name on a line of its own, in quotes where white space at its ends would not be seen.
+#[must_use]
+pub fn distinct(name: &str) -> Cow<'_, str> {
+    if name.trim().len() == name.len() { visible(name) } else { Cow::Owned(format!("\"{}\"", visible(name))) }
+}
+
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')

@@ -50,13 +50,22 @@ pub(super) fn markdown_report(
     written
 }
 
-/// Writes all results of one run as CSV, with the columns of the view `results`.
-pub(super) fn csv_report(out: &mut dyn Write, results: EachResult<'_>) -> io::Result<()> {
+/// The columns of a run that say which plan it carried out, behind those of each result: a CSV has
+/// no other place for them.
+const PLAN_COLUMNS: [&str; 2] = ["plan_digest", "approved_by"];
+
+fn plan_cells(digest: Option<&str>, approver: Option<&str>) -> [String; 2] {
+    [digest, approver].map(|text| cell(text.unwrap_or_default()).into_owned())
+}
+
+/// Writes all results of one run as CSV, with the columns of the view `results`, and the run's plan.
+pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(RESULT_COLUMNS).map_err(io_error)?;
+    csv.write_record(RESULT_COLUMNS.iter().chain(&PLAN_COLUMNS)).map_err(io_error)?;
+    let plan = plan_cells(run.plan_digest.as_deref(), run.approved_by.as_deref());
     let mut written = Ok(());
     results(&mut |result| {
-        written = csv.write_record(result_cells(&result));
+        written = csv.write_record(result_cells(&result).iter().chain(&plan));
         written.is_ok()
     })?;
     written.map_err(io_error)?;
@@ -104,33 +113,44 @@ pub(super) fn history_text(out: &mut dyn Write, entries: &[HistoryEntry]) -> io:
     if entries.is_empty() {
         return writeln!(out, "No run has taken it on.");
     }
-    for HistoryEntry { result, retry_of, .. } in entries {
+    for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
         let at = result.finished_at.as_deref().unwrap_or("not finished");
         let retry = retry_of.as_ref().map(|run| format!(" (retry of {run})")).unwrap_or_default();
         writeln!(out, "{}{retry}  {at}  {}  {}", result.run_id, result.outcome, why(result))?;
+        if let Some(digest) = plan_digest {
+            let by = approved_by.as_deref().map_or_else(|| "nobody".into(), visible);
+            writeln!(out, "    by plan {digest}, approved by {by}")?;
+        }
     }
     Ok(())
 }
 
 /// Writes what became of one datasource as Markdown, one run a line.
 pub(super) fn history_markdown(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
-    writeln!(out, "| run | retry of | finished | outcome | why |\n|---|---|---|---|---|")?;
-    for HistoryEntry { result, retry_of, .. } in entries {
+    writeln!(
+        out,
+        "| run | retry of | finished | outcome | why | plan | approved by |\n|---|---|---|---|---|---|---|"
+    )?;
+    for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
         let text = |text: &Option<String>| markdown(text.as_deref().unwrap_or_default());
         let (run, outcome) = (markdown(&result.run_id), markdown(result.outcome.as_str()));
         let (retry, at) = (text(retry_of), text(&result.finished_at));
-        writeln!(out, "| {run} | {retry} | {at} | {outcome} | {} |", markdown(&why(result)))?;
+        let (why, plan, approver) = (markdown(&why(result)), text(plan_digest), text(approved_by));
+        writeln!(out, "| {run} | {retry} | {at} | {outcome} | {why} | {plan} | {approver} |")?;
     }
     Ok(())
 }
 
-/// Writes what became of one datasource as CSV: the columns of the view `results`, and `retry_of`.
+/// Writes what became of one datasource as CSV: the columns of the view `results`, and those of its
+/// run that say by which retry and which plan.
 pub(super) fn history_csv(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(RESULT_COLUMNS.iter().chain(&["retry_of"])).map_err(io_error)?;
-    for HistoryEntry { result, retry_of, .. } in entries {
+    let columns = RESULT_COLUMNS.iter().chain(&["retry_of"]).chain(&PLAN_COLUMNS);
+    csv.write_record(columns).map_err(io_error)?;
+    for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
         let retry_of = retry_of.clone().unwrap_or_default();
-        csv.write_record(result_cells(result).iter().chain([&retry_of])).map_err(io_error)?;
+        let plan = plan_cells(plan_digest.as_deref(), approved_by.as_deref());
+        csv.write_record(result_cells(result).iter().chain([&retry_of]).chain(&plan)).map_err(io_error)?;
     }
     csv.flush()
 }

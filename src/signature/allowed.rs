@@ -29,7 +29,10 @@ impl AllowedSigner {
             let (options, key) = word(rest).ok_or("there is no key")?;
             (options, public_key(key)?)
         };
-        let principals = principals.trim_matches('"').split(',').map(str::to_owned).collect();
+        let principals: Vec<_> = principals.trim_matches('"').split(',').map(str::to_owned).collect();
+        if principals.iter().any(|principal| principal.trim().is_empty()) {
+            return Err("a name among the principals is empty".to_owned());
+        }
         let mut signer = Self {
             principals,
             authority: false,
@@ -68,10 +71,15 @@ impl AllowedSigner {
         if twice { Err(format!("the option `{name}` is given twice")) } else { Ok(()) }
     }
 
+    /// Whether this line is about `key`, for whatever and whenever.
+    pub(super) fn has(&self, key: &KeyData) -> bool {
+        self.key.key_data() == key
+    }
+
     /// Whether this line lets `key` sign for `namespace` at that time.
     pub(super) fn allows(&self, key: &KeyData, namespace: &str, at: Timestamp) -> bool {
         !self.authority
-            && self.key.key_data() == key
+            && self.has(key)
             && self.namespaces.as_deref().is_none_or(|patterns| matches_list(namespace, patterns))
             && self.valid_after.is_none_or(|after| at >= after)
             && self.valid_before.is_none_or(|before| at < before)

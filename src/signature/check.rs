@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use ssh_key::{HashAlg, Mpint, PublicKey, SshSig};
 
 use super::allowed::{AllowedSigner, public_key};
@@ -47,8 +48,13 @@ pub struct Signed {
     /// Everybody who has the key and may sign, as the file of allowed signers names them; at least
     /// one.
     pub principals: Vec<String>,
+    /// Everybody whose line has the key, whatever that line allows and when: who they are does not
+    /// depend on it.
+    pub owners: Vec<String>,
     /// The fingerprint of the key.
     pub fingerprint: String,
+    /// SHA-256 of the file of allowed signers, in hexadecimal.
+    pub allowed_sha256: String,
 }
 
 impl SignatureCheck<'_> {
@@ -76,18 +82,23 @@ impl SignatureCheck<'_> {
             .map_err(|_| SignatureError::DoesNotFit { path, purpose })?;
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         self.check_revoked(&key, &fingerprint)?;
-        let principals = self.principals(&key)?;
+        let allowed = read(self.allowed_signers)?;
+        let (principals, owners) = self.principals(&allowed, &key)?;
         if principals.is_empty() {
             let path = self.allowed_signers.to_owned();
             return Err(SignatureError::NotAllowed { path, fingerprint, purpose });
         }
-        Ok(Signed { principals, fingerprint })
+        Ok(Signed { principals, owners, fingerprint, allowed_sha256: sha256(allowed.as_bytes()) })
     }
 
     fn check_revoked(&self, key: &PublicKey, fingerprint: &str) -> Result<(), SignatureError> {
         let Some(path) = self.revoked else { return Ok(()) };
+        let whole = read_bytes(path)?;
+        if whole.starts_with(b"SSHKRL\n") {
+            return Err(SignatureError::RevocationList { path: path.to_owned() });
+        }
         let mut revoked = false;
-        for (line, text) in numbered(&read(path)?) {
+        for (line, text) in numbered(&text_of(path, whole)?) {
             let one =
                 public_key(&text).map_err(|why| SignatureError::Line { path: path.to_owned(), line, why })?;
             revoked |= one.key_data() == key.key_data();
@@ -99,21 +110,28 @@ impl SignatureCheck<'_> {
         Ok(())
     }
 
-    /// Everybody who has the key and may sign at that time.
-    fn principals(&self, key: &PublicKey) -> Result<Vec<String>, SignatureError> {
+    /// Everybody who has the key and may sign at that time, and everybody who has it.
+    fn principals(
+        &self,
+        allowed: &str,
+        key: &PublicKey,
+    ) -> Result<(Vec<String>, Vec<String>), SignatureError> {
         let path = self.allowed_signers;
-        let mut principals = Vec::new();
-        for (line, text) in numbered(&read(path)?) {
+        let (mut principals, mut owners) = (Vec::new(), Vec::new());
+        for (line, text) in numbered(allowed) {
             let signer = AllowedSigner::parse(&text).map_err(|why| SignatureError::Line {
                 path: path.to_owned(),
                 line,
                 why,
             })?;
             if signer.allows(key.key_data(), self.purpose.namespace, self.at) {
-                principals.extend(signer.principals);
+                principals.extend(signer.principals.iter().cloned());
+            }
+            if signer.has(key.key_data()) {
+                owners.extend(signer.principals);
             }
         }
-        Ok(principals)
+        Ok((principals, owners))
     }
 }
 
@@ -125,9 +143,28 @@ fn bits(number: &Mpint) -> usize {
 }
 
 fn read(path: &Path) -> Result<String, SignatureError> {
-    let unreadable = |source| SignatureError::Unreadable { path: path.to_owned(), source };
-    let bytes = reading::whole(path, LONGEST_FILE).map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(|_| unreadable(io::Error::other("it is not text")))
+    text_of(path, read_bytes(path)?)
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, SignatureError> {
+    reading::whole(path, LONGEST_FILE)
+        .map_err(|source| SignatureError::Unreadable { path: path.to_owned(), source })
+}
+
+fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, SignatureError> {
+    String::from_utf8(bytes).map_err(|_| SignatureError::Unreadable {
+        path: path.to_owned(),
+        source: io::Error::other("it is not text"),
+    })
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// The lines that say something, with their numbers.

@@ -78,6 +78,12 @@ pub enum SignatureError {
         /// The key.
         fingerprint: String,
     },
+    /// The file of revoked keys is of another form.
+    #[error("{}: this is a key revocation list (KRL), which is not read here; give the revoked public keys themselves, one a line", path.display())]
+    RevocationList {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file holds no private key.
     #[error("{}: this is no private key in OpenSSH's form: {why}; make one with `ssh-keygen -t ed25519 -N '' -f KEY`", path.display())]
     NoKey {
@@ -111,9 +117,9 @@ pub enum SignatureError {
 }
 
 impl SignatureError {
-    /// Whether a file was named that cannot be read, rather than a signature that is none.
+    /// Whether a file was named that cannot be read here, rather than a signature that is none.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Unreadable { .. })
+        matches!(self, Self::Unreadable { .. } | Self::RevocationList { .. })
     }
 }

@@ -48,6 +48,10 @@ pub struct HistoryEntry {
     pub started_at: String,
     /// The run of which it tried again what failed.
     pub retry_of: Option<String>,
+    /// The digest of the saved plan that the run carried out.
+    pub plan_digest: Option<String>,
+    /// Who approved that plan.
+    pub approved_by: Option<String>,
     /// What became of the datasource in it.
     pub result: TargetResult,
 }

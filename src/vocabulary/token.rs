@@ -49,15 +49,17 @@ impl Token {
     /// whether two runs used the same token, and nothing about the token.
     #[must_use]
     pub fn fingerprint(&self, key: &str) -> String {
-        // HMAC takes a key of any length; the error is there for other MACs.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
-        mac.update(self.expose().as_bytes());
-        mac.finalize().into_bytes().iter().take(8).fold(String::new(), |mut hex, byte| {
-            use fmt::Write;
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        let mut fingerprint = mac(key, self.expose());
+        fingerprint.truncate(16);
+        fingerprint
+    }
+
+    /// HMAC-SHA256 of the digest of a plan, keyed with the token, in hexadecimal: only who has the
+    /// token can make it, and it tells nothing about the token.
+    #[must_use]
+    pub fn seal(&self, digest: &str) -> String {
+        // For plans only, so that nothing else that is ever keyed with the token can stand for one.
+        mac(self.expose(), &format!("decom plan {digest}"))
     }
 
     /// `text` without the token: a server may echo it. Where the text ends, with or without `…`, in
@@ -74,6 +76,19 @@ impl Token {
         }
         text
     }
+}
+
+/// HMAC-SHA256, in hexadecimal.
+fn mac(key: &str, text: &str) -> String {
+    // HMAC takes a key of any length; the error is there for other MACs.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
+        use fmt::Write;
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 impl fmt::Debug for Token {

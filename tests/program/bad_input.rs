@@ -182,8 +182,15 @@ fn limits_that_are_none() {
     assert_snapshot!(refused_flags(&["--max-share", "0"]), @"--max-share: `0` cannot be `safety.max_share`: a percentage above 0 and up to 100 is needed");
     assert_snapshot!(refused_flags(&["--max-share", "101"]), @"--max-share: `101` cannot be `safety.max_share`: a percentage above 0 and up to 100 is needed");
     assert_snapshot!(refused_flags(&["--max-share", "NaN"]), @"--max-share: `NaN` cannot be `safety.max_share`: a percentage above 0 and up to 100 is needed");
-    assert_snapshot!(refused_flags(&["--protect", "prod-["]), @"protection pattern `prod-[`: unclosed character class; missing ']'; write a glob such as `prod-*`, and `[*]` for a star itself");
+    // What is rounded to 100 would switch the guard off.
+    for share in ["99.9999999999999999", "100.00000000000000001", "1e2.", "0.1e3x"] {
+        let refused = refused_flags(&["--max-share", share]);
+        assert!(refused.contains("a number"), "{share}: {refused}");
+    }
+    assert_snapshot!(refused_flags(&["--max-share", "99.9999999999999999"]), @"--max-share: setting `safety.max_share`: `99.9999999999999999` is not a number of at most 15 digits");
+    assert_snapshot!(refused_flags(&["--protect", "prod-["]), @"protection pattern `prod-[`: a `[` without its `]`; `[[]` is the bracket itself; write a glob such as `prod-*`, and `[*]` for a star itself");
     assert_snapshot!(refused_flags(&["--protect", ""]), @"protection pattern ``: it is empty and would protect nothing; write a glob such as `prod-*`, and `[*]` for a star itself");
+    assert_snapshot!(refused_flags(&["--protect", "{}"]), @"protection pattern `{}`: it is empty and would protect nothing; write a glob such as `prod-*`, and `[*]` for a star itself");
     assert_snapshot!(refused_flags(&["--log-format", "xml"]), @"--log-format: `xml` cannot be `log.format`: it is `auto`, `text` or `json`");
     assert_snapshot!(refused_flags(&["--reason", "two\nlines"]), @r#"--reason: `two\nlines` cannot be `run.reason`: it holds a control character"#);
 }

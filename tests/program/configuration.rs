@@ -122,6 +122,7 @@ fn a_value_of_the_wrong_kind() {
     assert_snapshot!(of("[api]\nconnect_timeout = \"10\"\n"), @"decom.toml, line 2, column 19: `10` cannot be `api.connect_timeout`: time unit needed, for example 10sec or 10ms; write it like 500ms, 30s, 2m or 1h");
     assert_snapshot!(of("[audit]\ndb = \"\"\n"), @"decom.toml, line 2, column 6: `` cannot be `audit.db`: it names no file");
     assert_snapshot!(of("[log]\nlevel = \"loud,,\"\n"), @"decom.toml, line 2, column 9: `loud,,` cannot be `log.level`: write a level such as `info`, or a filter such as `info,decom=debug`");
+    assert_snapshot!(of("[safety]\nmax_share = 99.999_999_999_999_999_9\n"), @"decom.toml, line 2, column 13: setting `safety.max_share`: this is not a number of at most 15 digits");
     // A whole number will do where a fraction may stand.
     assert_eq!(settings("[safety]\nmax_share = 60", &[], &["--config", "decom.toml"])["max_share"], 60.0);
 }
@@ -170,8 +171,13 @@ fn the_variables_that_kubernetes_makes_for_a_service_are_no_slips() {
 #[test]
 fn what_is_protected_adds_up() {
     let flags = ["--config", "decom.toml", "--protect", "d", "--protect", "e"];
-    let settings = settings("[safety]\nprotect = [\"a\"]", &[("DECOM_PROTECT", "b, c,")], &flags);
-    assert_eq!(settings["protect"], json!(["a", "b", "c", "d", "e"]));
+    let settings = settings("[safety]\nprotect = [\"a\"]", &[("DECOM_PROTECT", "b, {c,[,}]}")], &flags);
+    assert_eq!(settings["protect"], json!(["a", "b", "{c,[,}]}", "d", "e"]));
+    // An item of nothing is a slip, and would protect nothing.
+    for slip in [" ,", "b,", ",b", "b,,c", " "] {
+        let refused = refused("", &[("DECOM_PROTECT", slip)], &[]);
+        assert!(refused.contains("protection pattern ``: it is empty"), "{slip:?}: {refused}");
+    }
     // No layer can take away what another protects.
     let settings = self::settings("[safety]\nprotect = [\"acme\"]", &[("DECOM_PROTECT", "x")], &flags);
     assert_eq!(settings["protect"][0], "acme");

@@ -9,6 +9,8 @@ use rexpect::reader::Options;
 use rexpect::session::{PtySession, spawn_with_options};
 
 use crate::emulated::{Estate, message, said};
+use crate::support::reply::Reply;
+use crate::support::server::Server;
 use crate::support::{TOKEN, column};
 
 /// What has to be waited for at the most: far more than it takes.
@@ -95,6 +97,62 @@ fn the_right_phrase_after_all_is_shown() {
     let mut sent: Vec<_> = estate.deletes().into_iter().map(|(name, _)| name).collect();
     sent.sort();
     assert_eq!(sent, ["nowhere", "t-01", "t-02", "t-03", "t-04", "t-05", "t-06", "wayne"]);
+}
+
+/// Whoever is asked is shown what there is to decide, with whatever flags.
+#[test]
+fn nothing_hides_what_is_asked_about() {
+    for flags in [&["--max-share", "100"][..], &["--quiet"], &["--max-share", "100", "--quiet"]] {
+        let estate = estate();
+        let mut terminal = on_terminal(&estate, &[&["run", "names.csv"], flags].concat());
+        let (shown, phrase) = asked(&mut terminal);
+        for wanted in ["  9 to delete\r\n", "  1 does not exist\r\n", "  4 in use, "] {
+            assert!(shown.contains(wanted), "{flags:?}: `{wanted}` is not in:\n{shown}");
+        }
+        terminal.send_line(&phrase).unwrap();
+        assert_eq!(code(&mut terminal).0, 1);
+    }
+    // Where nothing can be read, it is asked all the same.
+    let estate = estate();
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("decom"));
+    command.current_dir(estate.sandbox.path("")).env_clear();
+    command.envs([("DATABRAIN_TOKEN", TOKEN), ("USER", "tester"), ("TERM", "xterm")]);
+    let server = Server::start(|_| Reply::deleted());
+    command.args(["run", "names.csv", "--max-share", "100", "--base-url", &server.url()]);
+    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(true);
+    let mut terminal = spawn_with_options(command, options).unwrap();
+    let (shown, _) = asked(&mut terminal);
+    assert!(shown.contains("how many of them exist is not known: the listing could not be read"), "{shown}");
+}
+
+/// The question of a plan shows which it is and who approved it; and its time goes on meanwhile.
+#[test]
+fn a_plan_that_expires_at_the_question() {
+    for seconds in ["2s", "4s", "8s", "16s", "32s"] {
+        let estate = Estate::of(&["acme", "globex", "zeta", "other-1", "other-2", "other-3", "other-4"]);
+        let plan = crate::plan_runs::planned(&estate, &["--valid-for", seconds]);
+        let digest = decom::plan::SavedPlan::read(&plan).unwrap().0.digest;
+        let mut terminal = on_terminal(&estate, &["run", "--plan", "plan.json"]);
+        let Ok(shown) = terminal.exp_string("To go on, type `") else {
+            // It was over before the question came.
+            continue;
+        };
+        let phrase = terminal.exp_string("`: ").unwrap();
+        assert!(shown.contains(&format!("  plan {digest}\r\n  approved by nobody\r\n")), "{shown}");
+        let is_over = || {
+            let shown = said(&mut estate.sandbox.decom(&["plan", "--show", "plan.json"]));
+            shown.stdout.contains("EXPIRED at")
+        };
+        while !is_over() {}
+        terminal.send_line(&phrase).unwrap();
+        let (code, said) = code(&mut terminal);
+        assert_eq!(code, 3, "{said}");
+        assert!(said.contains("the plan expired at "), "{said}");
+        assert_eq!(estate.deletes(), []);
+        assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0]);
+        return;
+    }
+    panic!("half a minute is not enough to be asked");
 }
 
 #[test]

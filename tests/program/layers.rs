@@ -48,7 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("comfy_table", &["report"]),
     ("csv", &["plan", "report", "source"]),
     ("figment", &["config"]),
-    ("globset", &["plan"]),
+    ("glob", &["plan"]),
     ("governor", &["pace"]),
     ("hyper", &["emulator"]),
     ("indicatif", &["terminal"]),

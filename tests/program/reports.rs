@@ -148,17 +148,17 @@ fn a_report_as_csv() {
     let estate = estate();
     let report = printed(&estate.sandbox, &["report", "--format", "csv"]);
     settings().bind(|| assert_snapshot!(report, @r#"
-    run_id,target,datasource,outcome,attempts,http_status,error_code,message,datasource_id,evidence,detail,first_attempt_at,finished_at
-    [run],1,acme,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time]
-    [run],2,globex,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time]
-    [run],3,prod-1,skipped,0,,,matches the protected pattern `prod-*`,,rule,protected,,[time]
-    [run],4,'=cmd|'/c calc'!A1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time]
-    [run],5,'+1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time]
-    [run],6,'-1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time]
-    [run],7,'@x,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time]
-    [run],8,a|b *c* [d](http://e) <i>,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time]
-    [run],9,invoice[rlo]fdp.exe,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time]
-    [run],10,"comma, ""quote""",not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time]
+    run_id,target,datasource,outcome,attempts,http_status,error_code,message,datasource_id,evidence,detail,first_attempt_at,finished_at,plan_digest,approved_by
+    [run],1,acme,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],,
+    [run],2,globex,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],,
+    [run],3,prod-1,skipped,0,,,matches the protected pattern `prod-*`,,rule,protected,,[time],,
+    [run],4,'=cmd|'/c calc'!A1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,
+    [run],5,'+1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,
+    [run],6,'-1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,
+    [run],7,'@x,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,
+    [run],8,a|b *c* [d](http://e) <i>,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,
+    [run],9,invoice[rlo]fdp.exe,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,
+    [run],10,"comma, ""quote""",not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,
     "#));
 
     // Read as CSV, no cell begins like a formula, and behind the apostrophe each name is whole.

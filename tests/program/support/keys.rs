@@ -81,6 +81,11 @@ pub fn verified_for(
     run(command.stdin(std::fs::File::open(file).unwrap())).status.success()
 }
 
+/// Writes a key revocation list with the public key in `key`.
+pub fn revocation_list(list: &Path, key: &Path) {
+    done(ssh_keygen().args(["-k", "-q", "-f"]).arg(list).arg(key));
+}
+
 /// Whether there is no `ssh-keygen` here, so that `test` is skipped.
 pub fn are_missing(test: &str) -> bool {
     let missing = ssh_keygen().output().is_err();

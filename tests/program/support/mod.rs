@@ -13,6 +13,7 @@ pub mod tls;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// A token that must never be seen anywhere.
@@ -55,6 +56,15 @@ impl Sandbox {
     pub fn log(&self) -> PathBuf {
         self.path("decom-audit.db")
     }
+}
+
+/// SHA-256, in hexadecimal.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    use std::fmt::Write;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    })
 }
 
 /// Says where nobody can miss it that a test was not run. Where all have to be, as in `.ci/run`, it
