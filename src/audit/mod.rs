@@ -35,8 +35,8 @@ use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
 use checkpoint::Keeper;
 use entry::Entry;
 use file::{Identity, WriterLock};
-use relay::Relay;
-use writer::{Command, Done, Writer};
+use relay::{Done, Relay};
+use writer::{Command, Writer};
 
 /// What became of a record: its place once it is durable, or why it cannot become so.
 pub type WriteResult = Result<Seq, Arc<AuditError>>;

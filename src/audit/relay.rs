@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, error::SendError, unbounded_channel};
 
 use super::WriteResult;
-use super::writer::Done;
+
+/// Called once the record is durable, or cannot become so.
+pub(super) type Done = Box<dyn FnOnce(WriteResult) + Send>;
 
 /// Those who wait, each with what it waits for.
 pub(super) type Told = Vec<(Done, WriteResult)>;

@@ -15,12 +15,9 @@ use super::checkpoint::Keeper;
 use super::entry::{Entry, RunOpening};
 use super::file::Identity;
 use super::record::{Hash, Head, INSERT, Kind, Record, rehash};
-use super::relay::Relay;
+use super::relay::{Done, Relay};
 use super::{AuditError, WriteResult};
 use crate::vocabulary::{NewTarget, Seq, Timestamp};
-
-/// Called once the record is durable, or cannot become so.
-pub(super) type Done = Box<dyn FnOnce(WriteResult) + Send>;
 
 /// The targets that a run begins with, read once, in order.
 pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;

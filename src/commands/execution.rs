@@ -7,15 +7,14 @@ use serde_json::json;
 
 use super::CommandError;
 use super::context::{Context, VERSION, host};
+use super::reach::Reach;
 use super::survey::Survey;
-use crate::api::{ApiOptions, BaseUrl};
 use crate::audit::{AuditLog, AuditReader, RunOpening};
-use crate::pace::{PaceOptions, Pacer, Rate};
 use crate::plan::{KnownGone, PlanRefusal, Selection, is_over};
 use crate::report::{self, EachResult, Ending, Planned};
-use crate::run::{Happenings, RunParts, RunReport, execute};
+use crate::run::{RunParts, RunReport, execute};
 use crate::terminal::{Progress, ask, phrase};
-use crate::vocabulary::{ExitStatus, Outcome, Seq, Token};
+use crate::vocabulary::{ExitStatus, Outcome, Seq};
 
 /// A run that is about to be shown, confirmed and begun.
 pub(super) struct Job {
@@ -42,15 +41,6 @@ pub(super) struct PlanOfRun {
     pub(super) expires_at: String,
 }
 
-/// How the API is reached, and with what.
-pub(super) struct Reach {
-    pub(super) api: ApiOptions,
-    pub(super) token: Token,
-    /// One for everything that is asked of the API, the look before a run included.
-    pub(super) pacer: Pacer,
-    happenings: Happenings,
-}
-
 /// What a command adds to the end of its run.
 pub(super) struct Closing<'a> {
     /// Whether the commands that go on with the run are shown.
@@ -68,19 +58,6 @@ impl Context<'_> {
         // A name that is still being looked up must not hold up the end.
         runtime.shutdown_background();
         Ok(result)
-    }
-
-    /// How the API at `base_url` is reached: checked, so that no run begins that could not send.
-    pub(super) fn reach(&self, base_url: BaseUrl, token: Token, rate: Rate) -> Result<Reach, CommandError> {
-        let api = self.api(base_url);
-        api.check(&token)?;
-        let happenings = Happenings::default();
-        let options = PaceOptions {
-            max_pause: self.settings.pace.max_pause,
-            on_event: Some(happenings.pace_hook()),
-            ..PaceOptions::default()
-        };
-        Ok(Reach { api, token, pacer: Pacer::new(rate, options), happenings })
     }
 
     /// Shows what is about to be done, and that nothing and nobody is against it: no guard, nobody who
@@ -282,11 +259,4 @@ impl Context<'_> {
 /// The two lines that every run ends with.
 pub(super) fn where_the_log_is(path: &Path) -> String {
     format!("Audit log: {}", path.display())
-}
-
-/// A duration without more detail than an estimate has.
-pub(super) fn rounded(time: std::time::Duration) -> humantime::FormattedDuration {
-    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    let whole = if seconds > 600 { seconds.div_ceil(60) * 60 } else { seconds };
-    humantime::format_duration(std::time::Duration::from_secs(whole.max(1)))
 }

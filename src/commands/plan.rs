@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::CommandError;
 use super::context::{Context, Shared, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
+use super::reach::Reach;
 use super::survey::Survey;
-use super::{CommandError, execution::Reach};
 use crate::config::find_token;
 use crate::plan::{PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_over};
 use crate::report::{distinct, grouped, visible};

@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::context::{Context, Shared, VERSION, World};
-use super::execution::{Closing, Job, rounded, where_the_log_is};
+use super::execution::{Closing, Job, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
-use super::{CommandError, run};
+use super::{CommandError, permission};
 use crate::api::BaseUrl;
 use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, WindowLimit};
 use crate::pace::Rate;
 use crate::plan::{PlannedSkips, Rules, Selection};
-use crate::report::grouped;
+use crate::report::{grouped, rounded};
 use crate::vocabulary::{ExitStatus, Token};
 
 /// How much faster than the real API the emulator's limit is.
@@ -90,7 +90,7 @@ pub fn rehearse(
     let shown_rate = if shared.dry_run { real_rate } else { reach.pacer.rate() };
     let planned = context.planned(&mut selection, &survey, "the embedded emulator", shown_rate, false)?;
     let refused = survey.refusals.iter().map(ToString::to_string);
-    let unapproved = run::need_no_approval(&context).err().map(|error| match error {
+    let unapproved = permission::need_no_approval(&context).err().map(|error| match error {
         CommandError::Refused(why) => why,
         other => other.to_string(),
     });

@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::context::{Context, Shared, VERSION, World, host};
-use super::execution::{Closing, Reach, where_the_log_is};
+use super::execution::{Closing, where_the_log_is};
+use super::reach::Reach;
 use super::survey::Survey;
-use super::{CommandError, intake, run};
+use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::config::find_token;
-use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder, check_second_person};
+use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::grouped;
 use crate::vocabulary::{Evidence, ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 
@@ -65,8 +66,8 @@ pub(super) fn carry_on(
 ) -> Result<ExitStatus, CommandError> {
     let path = context.settings.audit.db.clone();
     let reader = AuditReader::open(&path)?;
-    let origin = run::check_token(&reader, &open.run_id, &reach.token)?;
-    check_approval(context, &open, origin.approvers)?;
+    let origin = permission::check_token(&reader, &open.run_id, &reach.token)?;
+    permission::check_approval(context, &open, origin.approvers)?;
     drop(reader);
     let log = context.open_log(&path)?;
     let reader = AuditReader::open(&path)?;
@@ -135,26 +136,6 @@ pub(super) fn carry_on(
         let notes = |_: &str, _: u64| vec![note.clone()];
         context.carry_out(log, (open.seq, open.run_id), reach, Closing { next: true, notes: &notes }).await
     })?
-}
-
-/// That the run may go on where approvals are required, and that its approver is not the one who
-/// goes on with it.
-fn check_approval(
-    context: &Context<'_>,
-    open: &OpenRun,
-    mut approvers: Vec<String>,
-) -> Result<(), CommandError> {
-    let Some(approver) = &open.approved_by else {
-        return run::need_no_approval(context).map_err(|_| {
-            CommandError::Refused(format!(
-                "run {} was begun without an approval, which safety.require_approval asks for; plan what is left of it anew, and have that approved",
-                open.run_id
-            ))
-        });
-    };
-    approvers.insert(0, approver.clone());
-    let (operator, login) = (context.operator()?, context.login()?);
-    Ok(check_second_person(&approvers, &[("operator", &operator), ("operator", &login)])?)
 }
 
 /// The targets of `run` that are due, as a list.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::context::{Context, Shared, World};
 use super::execution::Job;
-use super::{CommandError, intake, run};
+use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
 use crate::config::find_token;
 use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
@@ -26,7 +26,7 @@ pub struct RetryRequest {
 pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
     if !shared.dry_run {
-        run::need_no_approval(&context)?;
+        permission::need_no_approval(&context)?;
     }
     let base_url = context.base_url()?;
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
@@ -41,7 +41,7 @@ pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<E
             earlier.base_url
         )));
     }
-    let origin = run::check_token(&reader, &earlier.run_id, &token)?;
+    let origin = permission::check_token(&reader, &earlier.run_id, &token)?;
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
     let mut outcome = Ok(());
     reader.each_input(&earlier.run_id, &request.outcomes, |name, reason, ticket| {

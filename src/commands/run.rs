@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::context::{Context, Shared, World};
-use super::execution::{Closing, Job, PlanOfRun, Reach, where_the_log_is};
+use super::execution::{Closing, Job, PlanOfRun, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
+use super::reach::Reach;
 use super::survey::Survey;
-use super::{CommandError, resume};
-use crate::audit::{AuditError, AuditReader, OpenRun, RunOrigin};
+use super::{CommandError, permission, resume};
+use crate::audit::{AuditError, AuditReader, OpenRun};
 use crate::config::find_token;
-use crate::plan::{
-    Approval, ApprovalCheck, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, is_over,
-};
-use crate::vocabulary::{DatasourceName, ExitStatus, Seq, Token};
+use crate::plan::{Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, is_over};
+use crate::vocabulary::{DatasourceName, ExitStatus, Seq};
 
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
@@ -65,7 +64,7 @@ fn names(
 ) -> Result<ExitStatus, CommandError> {
     // A dry run is to be seen, and says at its end that the run would be refused.
     if !context.shared.dry_run {
-        need_no_approval(context)?;
+        permission::need_no_approval(context)?;
     }
     // Before the input is read, which may take long: a pattern that is none.
     context.protection()?;
@@ -107,7 +106,7 @@ fn planned(
             }));
         }
     }
-    let approval = approved(context, &plan, &bytes, approval)?;
+    let approval = permission::approved(context, &plan, &bytes, approval)?;
     match run_of(context, &plan)? {
         Some((open, false)) => return resume::carry_on(context, open, reach),
         Some((done, true)) => {
@@ -192,69 +191,6 @@ fn check_time(context: &Context<'_>, plan: &SavedPlan) -> Result<(), CommandErro
     }))
 }
 
-/// Who approved the plan; nobody has to where none is required.
-fn approved(
-    context: &Context<'_>,
-    plan: &SavedPlan,
-    bytes: &[u8],
-    signature: Option<&Path>,
-) -> Result<Option<Approval>, CommandError> {
-    let safety = &context.settings.safety;
-    let Some(signature) = signature else {
-        if safety.require_approval {
-            return Err(CommandError::Refused(
-                "a second person has to approve the plan (safety.require_approval); name their signature with --approval FILE".to_owned(),
-            ));
-        }
-        return Ok(None);
-    };
-    let Some(allowed_signers) = &safety.allowed_signers else {
-        return Err(CommandError::Usage(
-            "an approval is checked against a file of allowed signers; name it with --allowed-signers FILE"
-                .to_owned(),
-        ));
-    };
-    let (operator, login) = (context.operator()?, context.login()?);
-    let check = ApprovalCheck {
-        signature,
-        allowed_signers,
-        revoked: safety.revoked_signers.as_deref(),
-        people: &[
-            ("creator", &plan.creator),
-            ("creator", &plan.creator_login),
-            ("operator", &operator),
-            ("operator", &login),
-        ],
-        now: context.world.clock.timestamp(),
-    };
-    Ok(Some(check.check(bytes)?))
-}
-
-/// Where a run came from, whose token, where it carries out a plan, has to be `token`: what was
-/// planned with one is not done with another, by whichever command.
-pub(super) fn check_token(
-    reader: &AuditReader,
-    run_id: &str,
-    token: &Token,
-) -> Result<RunOrigin, CommandError> {
-    let origin = reader.origin_of(run_id)?;
-    if origin.plan.is_some() && origin.token_fingerprint != token.fingerprint(&reader.log_id()?) {
-        let run_id = run_id.to_owned();
-        return Err(CommandError::PlanRefused(PlanRefusal::OtherTokenThanBegun { run_id }));
-    }
-    Ok(origin)
-}
-
-/// Refuses what no plan stands behind, where the configuration requires an approved one.
-pub(super) fn need_no_approval(context: &Context<'_>) -> Result<(), CommandError> {
-    if !context.settings.safety.require_approval {
-        return Ok(());
-    }
-    Err(CommandError::Refused(
-        "a run needs a plan that a second person has approved (safety.require_approval): `decom plan INPUT --out FILE`, then `decom run --plan FILE --approval FILE.sig`".to_owned(),
-    ))
-}
-
 fn interrupted(
     context: &Context<'_>,
     targets: &str,
@@ -295,7 +231,7 @@ pub(super) fn begin(
         planned.write(&mut out, context.shared.json)?;
         survey.check()?;
         if job.plan.is_none() {
-            need_no_approval(context)?;
+            permission::need_no_approval(context)?;
         }
         if !context.shared.json {
             writeln!(out, "(dry run) nothing was sent; a run would start")?;

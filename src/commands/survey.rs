@@ -6,11 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
 use super::context::Context;
-use super::execution::{Reach, rounded};
+use super::reach::Reach;
 use crate::api::{ApiError, Lister};
 use crate::pace::Rate;
 use crate::plan::{Extent, Guards, Listings, Preview, Refusal, Selection};
-use crate::report::{Held, Listed, Planned};
+use crate::report::{Held, Listed, Planned, rounded};
 use crate::vocabulary::{DatasourceName, SkipReason};
 
 /// What was found before anything is deleted.

@@ -14,7 +14,7 @@ use std::str::FromStr;
 pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, why};
 pub use json::print_ending_json;
 pub use planned::{Held, Listed, Names, Planned};
-pub use shown::{distinct, grouped, visible};
+pub use shown::{distinct, grouped, rounded, visible};
 
 use crate::vocabulary::{HistoryEntry, Outcome, RunSummary};
 

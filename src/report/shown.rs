@@ -1,6 +1,7 @@
 //! How names and texts from elsewhere are shown, so that they cannot pretend to be something else.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// `text` with what cannot be seen made visible: control characters and the characters that turn
 /// the direction of writing, as `\u{…}`.
@@ -29,6 +30,14 @@ pub fn distinct(name: &str) -> Cow<'_, str> {
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A duration without more detail than an estimate has.
+#[must_use]
+pub fn rounded(time: Duration) -> humantime::FormattedDuration {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let whole = if seconds > 600 { seconds.div_ceil(60) * 60 } else { seconds };
+    humantime::format_duration(Duration::from_secs(whole.max(1)))
 }
 
 /// A cell that a spreadsheet takes for text: one that begins like a formula gets an apostrophe in

@@ -1,0 +1,92 @@
+//! Who may run what: the token that a plan was made with, and the second person who approved it.
+
+use std::path::Path;
+
+use super::CommandError;
+use super::context::Context;
+use crate::audit::{AuditReader, OpenRun, RunOrigin};
+use crate::plan::{Approval, ApprovalCheck, PlanRefusal, SavedPlan, check_second_person};
+use crate::vocabulary::Token;
+
+/// Who approved the plan; nobody has to where none is required.
+pub(super) fn approved(
+    context: &Context<'_>,
+    plan: &SavedPlan,
+    bytes: &[u8],
+    signature: Option<&Path>,
+) -> Result<Option<Approval>, CommandError> {
+    let safety = &context.settings.safety;
+    let Some(signature) = signature else {
+        if safety.require_approval {
+            return Err(CommandError::Refused(
+                "a second person has to approve the plan (safety.require_approval); name their signature with --approval FILE".to_owned(),
+            ));
+        }
+        return Ok(None);
+    };
+    let Some(allowed_signers) = &safety.allowed_signers else {
+        return Err(CommandError::Usage(
+            "an approval is checked against a file of allowed signers; name it with --allowed-signers FILE"
+                .to_owned(),
+        ));
+    };
+    let (operator, login) = (context.operator()?, context.login()?);
+    let check = ApprovalCheck {
+        signature,
+        allowed_signers,
+        revoked: safety.revoked_signers.as_deref(),
+        people: &[
+            ("creator", &plan.creator),
+            ("creator", &plan.creator_login),
+            ("operator", &operator),
+            ("operator", &login),
+        ],
+        now: context.world.clock.timestamp(),
+    };
+    Ok(Some(check.check(bytes)?))
+}
+
+/// Where a run came from, whose token, where it carries out a plan, has to be `token`: what was
+/// planned with one is not done with another, by whichever command.
+pub(super) fn check_token(
+    reader: &AuditReader,
+    run_id: &str,
+    token: &Token,
+) -> Result<RunOrigin, CommandError> {
+    let origin = reader.origin_of(run_id)?;
+    if origin.plan.is_some() && origin.token_fingerprint != token.fingerprint(&reader.log_id()?) {
+        let run_id = run_id.to_owned();
+        return Err(CommandError::PlanRefused(PlanRefusal::OtherTokenThanBegun { run_id }));
+    }
+    Ok(origin)
+}
+
+/// Refuses what no plan stands behind, where the configuration requires an approved one.
+pub(super) fn need_no_approval(context: &Context<'_>) -> Result<(), CommandError> {
+    if !context.settings.safety.require_approval {
+        return Ok(());
+    }
+    Err(CommandError::Refused(
+        "a run needs a plan that a second person has approved (safety.require_approval): `decom plan INPUT --out FILE`, then `decom run --plan FILE --approval FILE.sig`".to_owned(),
+    ))
+}
+
+/// That the run may go on where approvals are required, and that its approver is not the one who
+/// goes on with it.
+pub(super) fn check_approval(
+    context: &Context<'_>,
+    open: &OpenRun,
+    mut approvers: Vec<String>,
+) -> Result<(), CommandError> {
+    let Some(approver) = &open.approved_by else {
+        return need_no_approval(context).map_err(|_| {
+            CommandError::Refused(format!(
+                "run {} was begun without an approval, which safety.require_approval asks for; plan what is left of it anew, and have that approved",
+                open.run_id
+            ))
+        });
+    };
+    approvers.insert(0, approver.clone());
+    let (operator, login) = (context.operator()?, context.login()?);
+    Ok(check_second_person(&approvers, &[("operator", &operator), ("operator", &login)])?)
+}

@@ -1,0 +1,32 @@
+//! How the API is reached: one pace, for the look before a run and for the run itself.
+
+use super::CommandError;
+use super::context::Context;
+use crate::api::{ApiOptions, BaseUrl};
+use crate::pace::{PaceOptions, Pacer, Rate};
+use crate::run::Happenings;
+use crate::vocabulary::Token;
+
+/// How the API is reached, and with what.
+pub(super) struct Reach {
+    pub(super) api: ApiOptions,
+    pub(super) token: Token,
+    /// One for everything that is asked of the API, the look before a run included.
+    pub(super) pacer: Pacer,
+    pub(super) happenings: Happenings,
+}
+
+impl Context<'_> {
+    /// How the API at `base_url` is reached: checked, so that no run begins that could not send.
+    pub(super) fn reach(&self, base_url: BaseUrl, token: Token, rate: Rate) -> Result<Reach, CommandError> {
+        let api = self.api(base_url);
+        api.check(&token)?;
+        let happenings = Happenings::default();
+        let options = PaceOptions {
+            max_pause: self.settings.pace.max_pause,
+            on_event: Some(happenings.pace_hook()),
+            ..PaceOptions::default()
+        };
+        Ok(Reach { api, token, pacer: Pacer::new(rate, options), happenings })
+    }
+}
