@@ -12,6 +12,7 @@
 
 mod adding_up;
 mod approvals;
+mod audit_queries;
 mod bad_input;
 mod configuration;
 mod confirmation;
