@@ -121,10 +121,10 @@ fn each_query_finds_what_it_promises() {
         found("left", &["datasource", "outcome"]),
         ["erring failed", "used in_use", "ever pending", "never pending", "refused rejected"]
     );
-    assert_eq!(found("not_borne_out", &["datasource", "evidence"])[..2], [
-        "stubborn still_listed",
-        "planned still_listed"
-    ]);
+    assert_eq!(
+        found("not_borne_out", &["datasource", "evidence"])[..2],
+        ["stubborn still_listed", "planned still_listed"]
+    );
     assert_eq!(
         found("doubts", &["datasource", "answer", "settled_as"]),
         [
@@ -152,10 +152,7 @@ fn each_query_finds_what_it_promises() {
     assert_eq!(found("slowest", &["datasource"]).len(), 19, "all that had an answer");
     let mut retries = found("retries", &["verdict", "http_status", "retries", "targets"]);
     retries.sort();
-    assert_eq!(
-        retries,
-        ["no word  1 1", "no_answer  1 1", "server_error 500 3 2", "throttled 429 1 1"]
-    );
+    assert_eq!(retries, ["no word  1 1", "no_answer  1 1", "server_error 500 3 2", "throttled 429 1 1"]);
     let paused = found("throttled", &["datasource", "paused_s"]);
     let (name, seconds) = paused[0].split_once(' ').unwrap();
     let seconds: f64 = seconds.parse().unwrap();

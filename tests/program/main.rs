@@ -16,6 +16,7 @@ mod audit_queries;
 mod bad_input;
 mod configuration;
 mod confirmation;
+mod datasette;
 mod doubt;
 mod emulated;
 mod fail_closed;

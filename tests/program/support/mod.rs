@@ -10,6 +10,7 @@ pub mod scripted;
 pub mod server;
 pub mod session;
 pub mod tls;
+pub mod venv;
 
 use std::path::{Path, PathBuf};
 
