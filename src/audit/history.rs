@@ -175,6 +175,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
         plan_digest: row.get("plan_digest")?,
         approved_by: row.get("approved_by")?,
         retry_of: row.get("retry_of")?,
+        rate: row.get("rate")?,
     })
 }
 
@@ -197,5 +198,7 @@ fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
         detail: row.get("detail")?,
         first_attempt_at: row.get("first_attempt_at")?,
         finished_at: row.get("finished_at")?,
+        target_reason: row.get("target_reason")?,
+        target_ticket: row.get("target_ticket")?,
     })
 }

@@ -44,7 +44,7 @@ pub fn ask(log: &Path, sql: &str, datasource: &str) -> Found {
     if let Some(index) = statement.parameter_index(":datasource").unwrap() {
         statement.raw_bind_parameter(index, datasource).unwrap();
     }
-    let names: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.raw_query();
     let mut found = Vec::new();
     while let Some(row) = rows.next().unwrap() {
