@@ -8,6 +8,7 @@
 mod checkpoint;
 mod entry;
 mod error;
+mod export;
 mod file;
 mod history;
 mod origin;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::flags::LogArgs;
-use crate::commands::{self, CheckpointRequest, CommandError, VerifyRequest, World};
+use crate::commands::{
+    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, VerifyRequest, World,
+};
 use crate::vocabulary::ExitStatus;
 
 /// What is done with the log.
@@ -16,6 +18,8 @@ pub(super) enum AuditCommand {
     Verify(VerifyArgs),
     /// Write a statement of how many records the log has and what its last hash is, and sign it
     Checkpoint(CheckpointArgs),
+    /// Write the records, or the requests, of the log for other programs
+    Export(ExportArgs),
 }
 
 const VERIFY_EXIT_CODES: &str = "\
@@ -62,6 +66,21 @@ pub(super) struct CheckpointArgs {
     log: LogArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The run, or the beginning of its id [default: the whole log]
+    #[arg(value_name = "RUN")]
+    wanted: Option<String>,
+    /// jsonl (every record, with its hash) or ocsf (every request, as an event for a SIEM)
+    #[arg(long, value_name = "FORMAT", default_value_t = ExportFormat::Jsonl)]
+    format: ExportFormat,
+    /// Where the export goes [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
 impl AuditCommand {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self {
@@ -80,6 +99,10 @@ impl AuditCommand {
                 shared.flags.extend(args.signing_key.map(|file| ("signing-key", vec![file])));
                 shared.flags.extend(args.checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
                 commands::checkpoint(&CheckpointRequest { out: args.out }, &shared, world)
+            }
+            Self::Export(args) => {
+                let request = ExportRequest { run: args.wanted, format: args.format, out: args.out };
+                commands::export(&request, &args.log.shared(), world)
             }
         }
     }

@@ -14,7 +14,10 @@ mod retry;
 mod run;
 mod survey;
 
-pub use audit::{CheckpointRequest, VerifyRequest, checkpoint, verify};
+pub use audit::{
+    CheckpointRequest, ExportFormat, ExportRequest, UnknownExportFormat, VerifyRequest, checkpoint, export,
+    verify,
+};
 pub use context::{Shared, World};
 pub use error::CommandError;
 pub use intake::InputRequest;

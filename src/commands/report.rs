@@ -50,9 +50,8 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
 pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
-    let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| match &request.out {
-        None => to_stdout(write),
-        Some(path) => to_file(path, log, write),
+    let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
+        written(request.out.as_deref(), log, write)
     };
     if let Some(name) = &request.datasource {
         let entries = reader.history_of(name)?;
@@ -74,6 +73,18 @@ pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result
         // Then that is what went wrong, and not the writing.
         Some(error) => Err(error.into()),
         None => written.map(|()| ExitStatus::Done),
+    }
+}
+
+/// Writes to the file at `out`, which must not be a part of `log`, or to standard output.
+pub(super) fn written(
+    out: Option<&Path>,
+    log: &Path,
+    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    match out {
+        None => to_stdout(write),
+        Some(path) => to_file(path, log, write),
     }
 }
 

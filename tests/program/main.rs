@@ -19,6 +19,7 @@ mod confirmation;
 mod datasette;
 mod doubt;
 mod emulated;
+mod exports;
 mod fail_closed;
 mod guard_table;
 mod guards;

@@ -1,8 +1,10 @@
 //! `decom audit …`: one file for each subcommand.
 
 mod checkpoint;
+mod export;
 mod shown;
 mod verify;
 
 pub use checkpoint::{CheckpointRequest, checkpoint};
+pub use export::{ExportFormat, ExportRequest, UnknownExportFormat, export};
 pub use verify::{VerifyRequest, verify};
