@@ -209,6 +209,50 @@ pub enum AuditError {
         /// Some of them.
         candidates: String,
     },
+    /// Several logs were merged into the file, and it is asked for as one log.
+    #[error("{}: this file was merged from several audit logs, for reports; nothing is written to it, and a run needs a log: name one with --audit-db", path.display())]
+    Merged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A new file would take the place of another.
+    #[error("{}: there is a file here already, and none is overwritten; name another with --out", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two logs with one id that went different ways.
+    #[error("{} and {}: both are the audit log {log_id}, and they differ from record {seq} on: somebody went on with a copy, or altered one; neither is merged", one.display(), other.display())]
+    Fork {
+        /// One file.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// The id.
+        log_id: String,
+        /// The first record that differs.
+        seq: i64,
+    },
+    /// One run in two logs.
+    #[error("{} and {}: the run {run_id} is in both, and they are different audit logs: a run belongs to one; neither is merged", one.display(), other.display())]
+    RunTwice {
+        /// One file.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// The run.
+        run_id: String,
+    },
+    /// A log names another one as the one before it, and that is not what it says.
+    #[error("{}: this audit log begins where one of {records} records ended, and {} is not that one: it was altered, or written to after it was closed; neither is merged", path.display(), predecessor.display())]
+    NotItsPredecessor {
+        /// The log.
+        path: PathBuf,
+        /// The log before it.
+        predecessor: PathBuf,
+        /// How many records that had.
+        records: i64,
+    },
 }
 
 fn advice(error: &rusqlite::Error) -> &'static str {

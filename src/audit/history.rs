@@ -49,9 +49,11 @@ impl AuditReader {
     fn newest(&self) -> Result<Option<RunSummary>, AuditError> {
         let id: Option<String> = self
             .connection
-            .query_row("SELECT name FROM record WHERE kind = 'run' ORDER BY +seq DESC LIMIT 1", [], |row| {
-                row.get(0)
-            })
+            .query_row(
+                "SELECT name FROM record WHERE kind = 'run' ORDER BY at_us DESC, +seq DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
             .optional()
             .map_err(|e| self.failed(e))?;
         id.map(|id| self.run(Some(&id))).transpose()

@@ -12,6 +12,7 @@ mod export;
 mod file;
 mod history;
 mod origin;
+mod merge;
 mod reader;
 mod record;
 mod relay;
@@ -29,6 +30,7 @@ pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
 pub use origin::RunOrigin;
+pub use merge::{LogPart, Merged, Overlap, SameLog, merge};
 pub use reader::{AuditReader, DuePart, OpenRun};
 pub use writer::NewTargets;
 

@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::flags::LogArgs;
 use crate::commands::{
-    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, VerifyRequest, World,
+    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, Shared, VerifyRequest,
+    World,
 };
 use crate::vocabulary::ExitStatus;
 
@@ -20,6 +21,8 @@ pub(super) enum AuditCommand {
     Checkpoint(CheckpointArgs),
     /// Write the records, or the requests, of the log for other programs
     Export(ExportArgs),
+    /// Put several logs into one new file, for reports
+    Merge(MergeArgs),
 }
 
 const VERIFY_EXIT_CODES: &str = "\
@@ -81,6 +84,19 @@ pub(super) struct ExportArgs {
     log: LogArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// The audit logs
+    #[arg(value_name = "LOG", required = true)]
+    logs: Vec<PathBuf>,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// What came of it as JSON
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
 impl AuditCommand {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self {
@@ -103,6 +119,11 @@ impl AuditCommand {
             Self::Export(args) => {
                 let request = ExportRequest { run: args.wanted, format: args.format, out: args.out };
                 commands::export(&request, &args.log.shared(), world)
+            }
+            Self::Merge(args) => {
+                let request = MergeRequest { logs: args.logs, out: args.out };
+                let shared = Shared { json: args.json, ..Shared::default() };
+                commands::merge(&request, &shared, world)
             }
         }
     }

@@ -103,6 +103,7 @@ fn of_audit(error: &AuditError) -> ExitStatus {
     match error {
         AuditError::Held { .. } => ExitStatus::Refused,
         AuditError::Missing { .. }
+        | AuditError::Exists { .. }
         | AuditError::NoRuns { .. }
         | AuditError::NoSuchRun { .. }
         | AuditError::AmbiguousRun { .. } => ExitStatus::Usage,

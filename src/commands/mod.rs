@@ -15,8 +15,8 @@ mod run;
 mod survey;
 
 pub use audit::{
-    CheckpointRequest, ExportFormat, ExportRequest, UnknownExportFormat, VerifyRequest, checkpoint, export,
-    verify,
+    CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, UnknownExportFormat, VerifyRequest,
+    checkpoint, export, merge, verify,
 };
 pub use context::{Shared, World};
 pub use error::CommandError;

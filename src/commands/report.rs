@@ -37,7 +37,7 @@ pub struct ReportRequest {
 /// Where the log cannot be read.
 pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
-    let reader = AuditReader::open(&context.settings.audit.db)?;
+    let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let runs = reader.runs()?;
     to_stdout(|out| write_runs(out, request.format, &runs))?;
     Ok(ExitStatus::Done)
@@ -49,7 +49,7 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
 /// Where the log cannot be read or the report cannot be written.
 pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
-    let reader = AuditReader::open(&context.settings.audit.db)?;
+    let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
         written(request.out.as_deref(), log, write)
     };
@@ -113,7 +113,7 @@ fn to_file(
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no error.
-fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
+pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -25,6 +25,7 @@ mod guard_table;
 mod guards;
 mod layers;
 mod listings;
+mod merges;
 mod pace;
 mod plan_binding;
 mod plan_runs;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use super::super::file::Content;
 use super::super::{AuditError, AuditReader};
 
 impl AuditReader {
@@ -18,17 +19,8 @@ impl AuditReader {
         run_id: Option<&str>,
         mut take: impl FnMut(&str) -> bool,
     ) -> Result<(), AuditError> {
-        let query = match run_id {
-            None => "SELECT * FROM record ORDER BY seq",
-            // Two walks along an index each, put in order: the log may hold many other runs.
-            Some(_) => {
-                "SELECT * FROM record WHERE kind = 'run' AND name = ?1
-                 UNION ALL
-                 SELECT * FROM record WHERE run = (SELECT seq FROM record WHERE kind = 'run' AND name = ?1)
-                 ORDER BY seq"
-            }
-        };
-        let mut statement = self.connection.prepare(query).map_err(|e| self.failed(e))?;
+        let query = query(self.content, run_id.is_some());
+        let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
         let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(rusqlite::params_from_iter(run_id)).map_err(|e| self.failed(e))?;
         let mut text = String::new();
@@ -40,6 +32,30 @@ impl AuditReader {
             }
         }
         Ok(())
+    }
+}
+
+/// All records, or those of the run `?1`. Those of a merged file as they are in their own logs, each
+/// with the id of its log behind all that the hash goes over.
+fn query(content: Content, of_a_run: bool) -> String {
+    // Two walks along an index each, put in order: the log may hold many other runs.
+    let which = if of_a_run {
+        "(SELECT * FROM record WHERE kind = 'run' AND name = ?1
+          UNION ALL
+          SELECT * FROM record WHERE run = (SELECT seq FROM record WHERE kind = 'run' AND name = ?1))"
+    } else {
+        "record"
+    };
+    match content {
+        Content::Log => format!("SELECT * FROM {which} ORDER BY seq"),
+        Content::Merged => format!(
+            "SELECT r.seq - l.shift AS seq, r.kind, r.at_us, r.run - l.shift AS run, r.target - l.shift AS target,
+                    r.number, r.name, r.verdict, r.http_status, r.error_code, r.message, r.latency_us,
+                    r.waited_us, r.datasource_id, r.outcome, r.evidence, r.reason, r.ticket, r.detail, r.hash,
+                    l.log_id
+               FROM log l CROSS JOIN {which} r ON r.seq > l.shift AND r.seq <= l.shift + l.records
+              ORDER BY l.number, r.seq"
+        ),
     }
 }
 

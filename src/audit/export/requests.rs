@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row};
 
+use super::super::file::Content;
 use super::super::record::Hash;
 use super::super::{AuditError, AuditReader};
 use super::hex;
@@ -35,15 +36,15 @@ impl AuditReader {
         let mut statement = self.connection.prepare(REQUESTS).map_err(failed)?;
         let mut rows = statement.query([only]).map_err(failed)?;
         // One writer, one run at a time: the same run goes on for long.
-        let mut current: Option<(i64, SentBy)> = None;
+        let mut current: Option<(i64, SentBy, i64)> = None;
         while let Some(row) = rows.next().map_err(failed)? {
             let run: i64 = row.get(3).map_err(failed)?;
-            let by = match current.take() {
-                Some((known, by)) if known == run => by,
+            let (by, shift) = match current.take() {
+                Some((known, by, shift)) if known == run => (by, shift),
                 _ => self.sent_by(run)?,
             };
-            let (_, by) = current.insert((run, by));
-            if !take(by, &request(row).map_err(failed)?) {
+            let (_, by, shift) = current.insert((run, by, shift));
+            if !take(by, &request(row, *shift).map_err(failed)?) {
                 break;
             }
         }
@@ -57,8 +58,8 @@ impl AuditReader {
             .map_err(|e| self.failed(e))
     }
 
-    fn sent_by(&self, run: i64) -> Result<SentBy, AuditError> {
-        let log_id = self.log_id_of(run)?;
+    fn sent_by(&self, run: i64) -> Result<(SentBy, i64), AuditError> {
+        let (log_id, shift) = self.log_of(run)?;
         self.connection
             .prepare_cached(
                 "SELECT name, detail ->> '$.base_url', detail ->> '$.operator', detail ->> '$.host',
@@ -69,7 +70,7 @@ impl AuditReader {
             )
             .and_then(|mut statement| {
                 statement.query_row([run], |row| {
-                    Ok(SentBy {
+                    let by = SentBy {
                         log_id,
                         run_id: row.get(0)?,
                         base_url: row.get(1)?,
@@ -81,23 +82,31 @@ impl AuditReader {
                         plan_digest: row.get(7)?,
                         approved_by: row.get(8)?,
                         token_fingerprint: row.get(9)?,
-                    })
+                    };
+                    Ok((by, shift))
                 })
             })
             .map_err(|e| self.failed(e))
     }
 
-    /// The id of the log that the record at `seq` belongs to.
-    fn log_id_of(&self, seq: i64) -> Result<String, AuditError> {
+    /// The id of the log that the record at `seq` belongs to, and how far its records were moved.
+    fn log_of(&self, seq: i64) -> Result<(String, i64), AuditError> {
+        let query = match self.content {
+            Content::Log => "SELECT name, 0 FROM record WHERE seq = min(1, ?1)",
+            Content::Merged => "SELECT log_id, shift FROM log WHERE ?1 > shift AND ?1 <= shift + records",
+        };
         self.connection
-            .prepare_cached("SELECT name FROM record WHERE kind = 'log' AND seq = min(1, ?1)")
-            .and_then(|mut statement| statement.query_row([seq], |row| row.get(0)))
+            .prepare_cached(query)
+            .and_then(|mut statement| statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))))
             .map_err(|e| self.failed(e))
     }
 }
 
-fn request(row: &Row<'_>) -> rusqlite::Result<SentRequest> {
-    let place = |index| Ok::<_, rusqlite::Error>((row.get(index)?, hex(&row.get::<_, Hash>(index + 1)?)));
+/// `shift`: how far the records were moved from where they are in their own log.
+fn request(row: &Row<'_>, shift: i64) -> rusqlite::Result<SentRequest> {
+    let place = |index| {
+        Ok::<_, rusqlite::Error>((row.get::<_, i64>(index)? - shift, hex(&row.get::<_, Hash>(index + 1)?)))
+    };
     let millis = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<f64>>(index)?.map(|us| us / 1000.0));
     let answer = match row.get::<_, Option<String>>(13)? {
         None => None,

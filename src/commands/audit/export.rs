@@ -72,7 +72,7 @@ pub struct ExportRequest {
 /// Where the log cannot be read or the export cannot be written.
 pub fn export(request: &ExportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
-    let reader = AuditReader::open(&context.settings.audit.db)?;
+    let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let run = request.run.as_deref().map(|wanted| reader.run(Some(wanted))).transpose()?;
     let run_id = run.as_ref().map(|run| run.run_id.as_str());
     let mut unreadable = None;

@@ -2,9 +2,11 @@
 
 mod checkpoint;
 mod export;
+mod merge;
 mod shown;
 mod verify;
 
 pub use checkpoint::{CheckpointRequest, checkpoint};
 pub use export::{ExportFormat, ExportRequest, UnknownExportFormat, export};
+pub use merge::{MergeRequest, merge};
 pub use verify::{VerifyRequest, verify};
