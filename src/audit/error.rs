@@ -209,6 +209,40 @@ pub enum AuditError {
         /// Some of them.
         candidates: String,
     },
+    /// The log was closed for good.
+    #[error("{}: this audit log was closed, and nothing is added to it any more; its successor is the log {successor}: name that one with --audit-db", path.display())]
+    ClosedForGood {
+        /// The file.
+        path: PathBuf,
+        /// The id of its successor.
+        successor: String,
+    },
+    /// A run of the log is not finished, so that the log cannot be closed.
+    #[error("{}: the run {run_id} is not finished ({status}), and only this log knows how to go on with it; `decom resume {run_id}` first", path.display())]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// The run.
+        run_id: String,
+        /// Its status.
+        status: String,
+    },
+    /// Another program reads the log, so that it cannot become a single file.
+    #[error("{}: another program has the audit log open, so that it cannot be closed; end that one, and try again", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log is closed and has its successor, and the closed file lies under another name.
+    #[error("{}: the audit log was closed, and its successor begun, but the closed file could not get its name: {source}; all of it is in {}, rename that", path.display(), closing.display())]
+    Unnamed {
+        /// The name that it should have.
+        path: PathBuf,
+        /// Where it is.
+        closing: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Several logs were merged into the file, and it is asked for as one log.
     #[error("{}: this file was merged from several audit logs, for reports; nothing is written to it, and a run needs a log: name one with --audit-db", path.display())]
     Merged {

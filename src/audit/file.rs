@@ -49,6 +49,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     if let Schema::Merged = schema_of(&connection, path)? {
         return Err(AuditError::Merged { path: path.to_owned() });
     }
+    super::rotation::refuse_closed(&connection, path)?;
     set(&connection, path, "journal_mode", "wal", "wal")?;
     set(&connection, path, "synchronous", "FULL", "2")?;
     set(&connection, path, "recursive_triggers", "ON", "1")?;
@@ -222,7 +223,7 @@ fn set(
 }
 
 /// Brings the schema up to [`SCHEMA_VERSION`], one step a version, all or nothing.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version < 1 {

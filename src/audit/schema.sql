@@ -4,12 +4,12 @@
 -- (see record.rs): the columns in the order below, but for `hash`.
 CREATE TABLE record (
     seq           INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without a gap
-    kind          TEXT NOT NULL,        -- log, run, target, send, answer, settle, check, resume, end
+    kind          TEXT NOT NULL,        -- log, run, target, send, answer, settle, check, resume, end, close
     at_us         INTEGER NOT NULL,     -- microseconds since 1970, UTC; never less than the record before
     run           INTEGER,              -- seq of the `run` record that this one belongs to
     target        INTEGER,              -- seq of the `target` record that this one is about
     number        INTEGER,              -- target: its number in the run; send, answer: the attempt's number
-    name          TEXT,                 -- log: the log's id; run: the run's id; target: the datasource
+    name          TEXT,                 -- log, close: a log's id; run: the run's id; target: the datasource
     verdict       TEXT,                 -- answer: what the attempt showed
     http_status   INTEGER,
     error_code    TEXT,

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::flags::LogArgs;
 use crate::commands::{
-    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, Shared, VerifyRequest,
-    World,
+    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, RotateRequest, Shared,
+    VerifyRequest, World,
 };
 use crate::vocabulary::ExitStatus;
 
@@ -23,6 +23,8 @@ pub(super) enum AuditCommand {
     Export(ExportArgs),
     /// Put several logs into one new file, for reports
     Merge(MergeArgs),
+    /// Close the log into a file that nobody writes to, and begin a new one in its place
+    Rotate(RotateArgs),
 }
 
 const VERIFY_EXIT_CODES: &str = "\
@@ -97,6 +99,18 @@ pub(super) struct MergeArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct RotateArgs {
+    /// The closed log [default: beside the log, named after the time of its last record]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// What came of it as JSON
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
 impl AuditCommand {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self {
@@ -124,6 +138,10 @@ impl AuditCommand {
                 let request = MergeRequest { logs: args.logs, out: args.out };
                 let shared = Shared { json: args.json, ..Shared::default() };
                 commands::merge(&request, &shared, world)
+            }
+            Self::Rotate(args) => {
+                let shared = Shared { json: args.json, ..args.log.shared() };
+                commands::rotate(&RotateRequest { out: args.out }, &shared, world)
             }
         }
     }

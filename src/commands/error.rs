@@ -101,7 +101,9 @@ impl CommandError {
 
 fn of_audit(error: &AuditError) -> ExitStatus {
     match error {
-        AuditError::Held { .. } => ExitStatus::Refused,
+        AuditError::Held { .. } | AuditError::Unfinished { .. } | AuditError::InUse { .. } => {
+            ExitStatus::Refused
+        }
         AuditError::Missing { .. }
         | AuditError::Exists { .. }
         | AuditError::NoRuns { .. }

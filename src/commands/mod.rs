@@ -15,8 +15,8 @@ mod run;
 mod survey;
 
 pub use audit::{
-    CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, UnknownExportFormat, VerifyRequest,
-    checkpoint, export, merge, verify,
+    CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, RotateRequest, UnknownExportFormat,
+    VerifyRequest, checkpoint, export, merge, rotate, verify,
 };
 pub use context::{Shared, World};
 pub use error::CommandError;

@@ -37,6 +37,7 @@ mod rehearsal;
 mod reports;
 mod resuming;
 mod second_person;
+mod rotations;
 mod secrets;
 mod settling;
 mod signals;

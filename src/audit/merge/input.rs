@@ -1,11 +1,11 @@
 //! A log that is to be merged: read as it was at one moment, and only where it is sound.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::Connection;
-use serde::Deserialize;
 
-use super::super::record::{BEFORE_THE_FIRST, Hash, rehash};
+use super::super::record::Hash;
+use super::super::rotation::Predecessor;
 use super::super::{AuditError, AuditReader};
 
 /// A log that is to be merged.
@@ -21,33 +21,17 @@ pub(super) struct Input {
     pub(super) predecessor: Option<Predecessor>,
 }
 
-/// What the first record of a log says of the log that was closed before it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Predecessor {
-    pub(crate) log_id: String,
-    pub(crate) records: i64,
-    pub(crate) head: String,
-}
-
-#[derive(Deserialize)]
-struct Genesis {
-    predecessor: Option<Predecessor>,
-}
-
 impl Input {
     /// Opens the log at `path`, and walks its chain from end to end.
     pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
         let reader = AuditReader::open(path)?;
         // What a run appends meanwhile is left out: everything is read as it is now.
         reader.connection.execute_batch("BEGIN").map_err(|e| reader.failed(e))?;
-        let (records, head) = walked(&reader)?;
-        let first = "SELECT name, detail FROM record WHERE seq = 1 AND kind = 'log'";
-        let (log_id, detail): (String, String) = reader
-            .connection
-            .query_row(first, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(|e| reader.failed(e))?;
-        let genesis: Option<Genesis> = serde_json::from_str(&detail).ok();
-        let predecessor = genesis.and_then(|genesis| genesis.predecessor);
+        let (records, head) = reader.walk()?;
+        let first = "SELECT name FROM record WHERE seq = 1 AND kind = 'log'";
+        let log_id =
+            reader.connection.query_row(first, [], |row| row.get(0)).map_err(|e| reader.failed(e))?;
+        let predecessor = Predecessor::of(&reader.connection).map_err(|e| reader.failed(e))?;
         Ok(Self { reader, log_id, records, head, predecessor })
     }
 
@@ -95,24 +79,4 @@ impl Input {
         }
         Ok(differs)
     }
-}
-
-/// Checks every record against its hash; how many there are, and the last hash.
-fn walked(reader: &AuditReader) -> Result<(i64, Hash), AuditError> {
-    let failed = |e| reader.failed(e);
-    let broken = |seq| AuditError::BrokenChain { path: PathBuf::from(reader.path()), seq };
-    let mut statement = reader.connection.prepare("SELECT * FROM record ORDER BY seq").map_err(failed)?;
-    let mut rows = statement.query([]).map_err(failed)?;
-    let (mut last, mut before) = (0, BEFORE_THE_FIRST);
-    while let Some(row) = rows.next().map_err(failed)? {
-        let (seq, hash): (i64, Hash) = (row.get(0).map_err(failed)?, row.get(19).map_err(failed)?);
-        if seq != last + 1 || rehash(&before, row).map_err(failed)? != hash {
-            return Err(broken(seq));
-        }
-        (last, before) = (seq, hash);
-    }
-    if last == 0 {
-        return Err(broken(1));
-    }
-    Ok((last, before))
 }

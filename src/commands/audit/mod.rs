@@ -3,10 +3,12 @@
 mod checkpoint;
 mod export;
 mod merge;
+mod rotate;
 mod shown;
 mod verify;
 
 pub use checkpoint::{CheckpointRequest, checkpoint};
 pub use export::{ExportFormat, ExportRequest, UnknownExportFormat, export};
 pub use merge::{MergeRequest, merge};
+pub use rotate::{RotateRequest, rotate};
 pub use verify::{VerifyRequest, verify};
