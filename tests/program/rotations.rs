@@ -194,7 +194,7 @@ fn a_log_with_a_run_that_is_not_finished_stays_open() {
     let held = refused(&sandbox, 3);
     assert!(held.contains("another decom writes to this audit log"), "{held}");
     running.kill();
-    let run = column(&sandbox.log(), "SELECT max(run_id) FROM runs").remove(0);
+    let run = column(&sandbox.log(), "SELECT run_id FROM runs ORDER BY started_at DESC").remove(0);
     let why = refused(&sandbox, 3);
     assert!(why.contains(&format!("the run {run} is not finished (unfinished)")), "{why}");
     assert!(why.contains(&format!("`decom resume {run}` first")), "{why}");
