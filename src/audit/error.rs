@@ -209,6 +209,14 @@ pub enum AuditError {
         /// Some of them.
         candidates: String,
     },
+    /// The log is not what decom wrote.
+    #[error("{}: the audit log is not sound: {why}; `decom audit verify --audit-db {}` tells all that is wrong", path.display(), path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        why: String,
+    },
     /// The log was closed for good.
     #[error("{}: this audit log was closed, and nothing is added to it any more; its successor is the log {successor}: name that one with --audit-db", path.display())]
     ClosedForGood {

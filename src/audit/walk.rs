@@ -1,7 +1,24 @@
-//! A walk along the chain, before a log is copied for good.
+//! Whether a log is sound, before it is copied for good.
+
+use std::path::Path;
 
 use super::record::{BEFORE_THE_FIRST, Hash, rehash};
+use super::verify::{AnchorCheck, Weight, verify};
 use super::{AuditError, AuditReader};
+
+/// Refuses a log that is not what decom wrote: it is kept as it is, and not passed on in another file.
+///
+/// The file is opened beside SQLite for that, so that nobody in this process may have it open: closing it
+/// drops the locks that SQLite holds.
+pub(super) fn refuse_unsound(path: &Path) -> Result<(), AuditError> {
+    // What a writer that was killed left has to be played back first.
+    drop(AuditReader::open(path)?);
+    let findings = verify(path, &AnchorCheck::default())?.findings;
+    match findings.list().iter().find(|finding| finding.weight() == Weight::Unsound) {
+        Some(first) => Err(AuditError::Unsound { path: path.to_owned(), why: first.to_string() }),
+        None => Ok(()),
+    }
+}
 
 impl AuditReader {
     /// Checks every record against its hash; how many there are, and the last hash.

@@ -191,7 +191,10 @@ fn a_log_that_is_not_sound_is_refused() {
     altered(&sandbox.path("b.db"), "UPDATE record SET name = 'too' WHERE name = 'two'");
     let seq = column(&sandbox.path("b.db"), "SELECT seq FROM record WHERE name = 'too'").remove(0);
     let why = refused(&sandbox, &["a.db", "b.db"]);
-    assert!(why.contains(&format!("b.db: record {seq} does not match its hash")), "{why}");
+    assert!(
+        why.contains(&format!("b.db: the audit log is not sound: record {seq} does not match its hash")),
+        "{why}"
+    );
 }
 
 #[test]
@@ -296,4 +299,103 @@ fn a_log_that_is_being_written_is_merged_as_it_is() {
     assert_eq!(column(&all, "SELECT status || ' ' || pending FROM runs"), ["unfinished 1"]);
     assert_eq!(column(&all, "SELECT datasource FROM attempts WHERE verdict IS NULL"), ["slow"]);
     running.kill();
+}
+
+/// The logs that `decom audit verify` finds in the merged file, and what it ends with.
+fn verified(sandbox: &Sandbox) -> (i32, Vec<Value>) {
+    let said = audit(sandbox, &["verify", "--audit-db", "all.db", "--json"]);
+    let whole: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(whole["exit_code"], said.code);
+    (said.code, whole["logs"].as_array().unwrap().clone())
+}
+
+#[test]
+fn every_chain_in_a_merged_file_is_verified() {
+    let sandbox = Sandbox::new();
+    let _eventful = eventful(&sandbox);
+    let server = server();
+    delete(&sandbox, &server, "b.db", &["one", "two"]);
+    delete(&sandbox, &server, "c.db", &["three"]);
+    merged(&sandbox, &["b.db", "decom-audit.db", "c.db"]);
+    let (code, logs) = verified(&sandbox);
+    assert_eq!((code, logs.len()), (1, 3), "sound, and nothing vouches for it: {logs:?}");
+    for (log, name) in logs.iter().zip(["b.db", "decom-audit.db", "c.db"]) {
+        let said = audit(&sandbox, &["verify", "--audit-db", name, "--json"]);
+        let alone: Value = serde_json::from_str(&said.stdout).unwrap();
+        for what in [
+            "status",
+            "log_id",
+            "records",
+            "head",
+            "runs",
+            "finished_runs",
+            "targets",
+            "requests",
+            "findings",
+        ] {
+            assert_eq!(log[what], alone[what], "{name}: {what}");
+        }
+    }
+
+    let whole = std::fs::read(sandbox.path("all.db")).unwrap();
+    let id = |name: &str| log_id(&sandbox.path(name));
+    let shift = column(&sandbox.path("all.db"), "SELECT shift FROM log WHERE number = 2").remove(0);
+    let of_the_second = format!("seq = {shift} + 5");
+    for (what, change, kind, log, record) in [
+        ("a column", format!("UPDATE record SET name = 'x' WHERE {of_the_second}"), "hash", 1, json!(5)),
+        ("a time", format!("UPDATE record SET at_us = at_us + 1 WHERE {of_the_second}"), "hash", 1, json!(5)),
+        ("a row", format!("DELETE FROM record WHERE {of_the_second}"), "records_missing", 1, json!(6)),
+        ("the id", "UPDATE log SET log_id = 'x' WHERE number = 2".to_owned(), "merged_logs", 1, json!(null)),
+        (
+            "the head",
+            "UPDATE log SET head = zeroblob(32) WHERE number = 2".to_owned(),
+            "merged_logs",
+            1,
+            json!(null),
+        ),
+        ("a log", "DELETE FROM log WHERE number = 3".to_owned(), "merged_logs", 0, json!(null)),
+        (
+            "the block",
+            "UPDATE log SET shift = shift - 1 WHERE number = 3".to_owned(),
+            "merged_logs",
+            0,
+            json!(null),
+        ),
+        (
+            "a cut",
+            "UPDATE log SET records = records - 1 WHERE number = 3".to_owned(),
+            "merged_logs",
+            0,
+            json!(null),
+        ),
+        (
+            "a view",
+            "DROP VIEW attempts; CREATE VIEW attempts AS SELECT 1".to_owned(),
+            "schema_altered",
+            0,
+            json!(null),
+        ),
+    ] {
+        std::fs::write(sandbox.path("all.db"), &whole).unwrap();
+        altered(&sandbox.path("all.db"), &change);
+        let (code, logs) = verified(&sandbox);
+        assert_eq!(code, 5, "{what}");
+        let findings = logs[log]["findings"].as_array().unwrap();
+        let found = findings
+            .iter()
+            .find(|finding| finding["kind"] == kind)
+            .unwrap_or_else(|| panic!("{what}: {logs:#?}"));
+        assert_eq!(found["record"], record, "{what}");
+        if log == 1 && kind != "merged_logs" {
+            assert_eq!(logs[1]["log_id"], id("decom-audit.db"));
+            assert_eq!(logs[0]["status"], "not_anchored", "{what}: the others are what they were");
+        }
+    }
+    std::fs::write(sandbox.path("all.db"), &whole).unwrap();
+    let checkpoint = audit(&sandbox, &["checkpoint", "--audit-db", "all.db", "--out", "x.checkpoint"]);
+    assert_eq!(checkpoint.code, 5, "{checkpoint:?}");
+    assert!(
+        message(&checkpoint).contains("all.db: this file was merged from several audit logs"),
+        "{checkpoint:?}"
+    );
 }

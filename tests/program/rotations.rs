@@ -349,3 +349,34 @@ fn after_a_kill(sandbox: &Sandbox, records: &[Vec<String>], when: &str) -> bool 
     assert!(!left.iter().any(|name| name.contains("closing") || name.contains("next")), "{when}: {left:?}");
     is_done
 }
+
+#[test]
+fn what_is_added_to_a_closed_log_is_found() {
+    let (sandbox, _server) = log_of(&["one"]);
+    rotated(&sandbox);
+    let closed = sandbox.path("closed.db");
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o644)).unwrap();
+    let seq = rows(&closed, LAST)[0][2].parse::<i64>().unwrap() + 1;
+    // With the hash that it should have: as somebody could who knows the format.
+    rewritten(
+        &closed,
+        "INSERT INTO record (seq, kind, at_us, run, detail, hash)
+           SELECT max(seq) + 1, 'resume', max(at_us), 2, '{}', zeroblob(32) FROM record",
+    );
+    let verified = audit(&sandbox, &["verify", "--audit-db", "closed.db", "--json"]);
+    let found: Value = serde_json::from_str(&verified.stdout).unwrap();
+    let kinds = found["findings"].as_array().unwrap();
+    let after = kinds.iter().find(|finding| finding["kind"] == "after_close").unwrap();
+    assert_eq!((verified.code, &after["record"]), (5, &json!(seq)));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify_audit_log.py");
+    match Command::new("python3").arg(script).arg(&closed).output() {
+        Err(_) => skipped("what_is_added_to_a_closed_log_is_found", "there is no python3 here"),
+        Ok(output) => {
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(
+                text.contains(&format!("record {seq}: a log begins once, and nothing follows")),
+                "{text}"
+            );
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use super::super::checkpoint::hex;
 use super::super::file::Content;
 use super::super::{AuditError, AuditReader};
 
@@ -85,5 +86,5 @@ fn line(row: &Row<'_>, names: &[String], text: &mut String) -> rusqlite::Result<
 }
 
 fn quoted_hex(bytes: &[u8]) -> String {
-    format!("\"{}\"", super::hex(bytes))
+    format!("\"{}\"", hex(bytes))
 }

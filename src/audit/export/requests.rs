@@ -2,10 +2,10 @@
 
 use rusqlite::{OptionalExtension, Row};
 
+use super::super::checkpoint::hex;
 use super::super::file::Content;
 use super::super::record::Hash;
 use super::super::{AuditError, AuditReader};
-use super::hex;
 use crate::vocabulary::{SentAnswer, SentBy, SentRequest, Timestamp};
 
 /// A walk along the records with a look-up for each: nothing is sorted, and nothing held.

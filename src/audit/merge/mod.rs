@@ -12,9 +12,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::AuditError;
-use super::export::hex;
+use super::checkpoint::hex;
+use super::walk::refuse_unsound;
 use input::Input;
 use output::Output;
+pub(super) use output::{make, seal};
 
 /// The public views.
 const VIEWS: [&str; 3] = ["runs", "results", "attempts"];
@@ -76,6 +78,9 @@ pub struct Overlap {
 /// file cannot be written or is there already. Nothing is left at `out` then.
 pub fn merge(paths: &[PathBuf], out: &Path) -> Result<Merged, AuditError> {
     let mut output = Output::begin(out)?;
+    for path in paths {
+        refuse_unsound(path)?;
+    }
     let (mut inputs, mut same): (Vec<Input>, Vec<SameLog>) = (Vec::new(), Vec::new());
     for path in paths {
         let input = Input::open(path)?;

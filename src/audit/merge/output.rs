@@ -68,7 +68,7 @@ impl Output {
                 .map_err(own)?;
             shift += input.records;
         }
-        transaction.execute_batch(include_str!("sealed.sql")).map_err(own)?;
+        seal(&transaction).map_err(own)?;
         transaction.commit().map_err(own)
     }
 
@@ -117,7 +117,7 @@ impl Output {
 }
 
 /// Makes the schema of a merged file: that of a log, and each view with the log's id at the end.
-pub(crate) fn make(connection: &Connection) -> rusqlite::Result<()> {
+pub(in crate::audit) fn make(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SCHEMA)?;
     connection.execute_batch(include_str!("merged.sql"))?;
     for view in VIEWS {
@@ -132,6 +132,11 @@ pub(crate) fn make(connection: &Connection) -> rusqlite::Result<()> {
     }
     connection.pragma_update(None, "application_id", MERGED_ID)?;
     connection.pragma_update(None, "user_version", SCHEMA_VERSION)
+}
+
+/// Lets nothing be added any more.
+pub(in crate::audit) fn seal(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(include_str!("sealed.sql"))
 }
 
 fn copy(into: &Transaction<'_>, input: &Input, shift: i64, path: &Path) -> Result<(), AuditError> {

@@ -21,9 +21,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
-use super::export::hex;
+use super::checkpoint::hex;
 use super::file::{self, WriterLock, beside};
 use super::record::Head;
+use super::walk::refuse_unsound;
 use super::writer::Writer;
 use super::{AuditError, AuditReader, LogOptions};
 use crate::vocabulary::Timestamp;
@@ -120,14 +121,14 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     drop(AuditReader::open(path)?);
     let real = file::real_path(path)?;
     let _lock = WriterLock::take(&real, &options.holder)?;
+    // A log that is not sound is kept as it is, and not passed on as a closed one.
+    refuse_unsound(path)?;
     let connection = file::open_for_writing(path, &real)?;
     settle(&connection, path)?;
     let was = identity(&real, path)?;
 
     let reader = AuditReader::open(path)?;
     refuse_unfinished(&reader)?;
-    // A log that is not sound is kept as it is, and not passed on as a closed one.
-    reader.walk()?;
     let (gone, unknown) = known(&reader)?;
     drop(reader);
     let head = Writer::find_head(&connection, path)?;
