@@ -104,6 +104,12 @@ pub(super) struct RotateArgs {
     /// The closed log [default: beside the log, named after the time of its last record]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// The private key that signs a checkpoint of the closed log, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<String>,
+    /// A folder for that checkpoint
+    #[arg(long, value_name = "DIR")]
+    checkpoint_dir: Option<String>,
     /// What came of it as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -140,7 +146,9 @@ impl AuditCommand {
                 commands::merge(&request, &shared, world)
             }
             Self::Rotate(args) => {
-                let shared = Shared { json: args.json, ..args.log.shared() };
+                let mut shared = Shared { json: args.json, ..args.log.shared() };
+                shared.flags.extend(args.signing_key.map(|file| ("signing-key", vec![file])));
+                shared.flags.extend(args.checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
                 commands::rotate(&RotateRequest { out: args.out }, &shared, world)
             }
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::emulated::{Said, files_in, message, said};
 use crate::support::forgery::{altered, rewritten};
 use crate::support::history::eventful;
+use crate::support::keys::{self, Key};
 use crate::support::process::Running;
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::session::rows;
@@ -379,4 +380,32 @@ fn what_is_added_to_a_closed_log_is_found() {
             );
         }
     }
+}
+
+#[test]
+fn a_checkpoint_vouches_for_the_closed_log() {
+    if keys::are_missing("a_checkpoint_vouches_for_the_closed_log") {
+        return;
+    }
+    let (sandbox, _server) = log_of(&["one"]);
+    let key = Key::new(&sandbox, "key", "ed25519");
+    sandbox.file("allowed_signers", format!("auditor@example.com {}\n", key.public));
+    std::fs::create_dir(sandbox.path("checkpoints")).unwrap();
+    let signed = ["--signing-key", "key", "--checkpoint-dir", "checkpoints"];
+    let rotated = audit(&sandbox, &[&["rotate", "--out", "closed.db"], &signed[..]].concat());
+    assert_eq!((rotated.code, rotated.stderr.as_str()), (0, ""), "{rotated:?}");
+    let records = &rows(&sandbox.path("closed.db"), LAST)[0][2];
+    let anchors = ["--checkpoints", "checkpoints", "--allowed-signers", "allowed_signers"];
+    let verified =
+        audit(&sandbox, &[&["verify", "--audit-db", "closed.db", "--json"], &anchors[..]].concat());
+    let found: Value = serde_json::from_str(&verified.stdout).unwrap();
+    assert_eq!((verified.code, found["checkpoints"]["up_to_record"].to_string()), (0, records.clone()));
+
+    // A merged file is held against the checkpoints of each of its logs.
+    audit_merge(&sandbox, &["decom-audit.db", "closed.db"], "all.db");
+    let verified = audit(&sandbox, &[&["verify", "--audit-db", "all.db", "--json"], &anchors[..]].concat());
+    let found: Value = serde_json::from_str(&verified.stdout).unwrap();
+    let of = |log: usize, what: &str| found["logs"][log][what].clone();
+    assert_eq!((of(0, "status"), of(1, "status")), (json!("not_anchored"), json!("anchored")), "{found:#}");
+    assert_eq!(verified.code, 1);
 }

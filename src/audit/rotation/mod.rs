@@ -21,7 +21,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::hex;
+use super::checkpoint::{Statement, hex};
 use super::file::{self, WriterLock, beside};
 use super::record::Head;
 use super::walk::refuse_unsound;
@@ -158,12 +158,28 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     give_name(&closing, &out)?;
     let Predecessor { log_id, records, head, .. } = predecessor;
     tracing::info!(log_id, records, head, "the audit log was closed");
+    vouch(&log_id, records, &head, options);
     Ok(Rotated {
         closed: Closed { log_id, path: out, records, head },
         successor: options.new_log_id.clone(),
         gone,
         unknown,
     })
+}
+
+/// Writes a checkpoint of the closed log, where checkpoints are written. Its successor names its end, too.
+fn vouch(log_id: &str, records: i64, head: &str, options: &LogOptions) {
+    let Some(checkpoints) = &options.checkpoints else { return };
+    let statement = Statement {
+        log_id: log_id.to_owned(),
+        records: records.unsigned_abs(),
+        head: head.to_owned(),
+        time: options.at,
+    };
+    let path = checkpoints.dir.join(statement.file_name());
+    if let Err(error) = statement.write(&path, Some(&checkpoints.key)) {
+        tracing::error!(%error, "the checkpoint of the closed audit log cannot be written; `decom audit checkpoint` does that");
+    }
 }
 
 /// Makes the closed log and its successor beside their places, both with their names on the disk. What
