@@ -120,7 +120,8 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     // Nothing is made where there is no log.
     drop(AuditReader::open(path)?);
     let real = file::real_path(path)?;
-    let _lock = WriterLock::take(&real, &options.holder)?;
+    let mut lock = WriterLock::take(&real, &options.holder)?;
+    lock.hold_file(&real)?;
     // A log that is not sound is kept as it is, and not passed on as a closed one.
     refuse_unsound(path)?;
     let connection = file::open_for_writing(path, &real)?;
