@@ -19,7 +19,7 @@ COLUMNS = """seq kind at_us run target number name verdict http_status error_cod
 waited_us datasource_id outcome evidence reason ticket detail hash""".split()
 INTEGERS = set("seq at_us run target number http_status latency_us waited_us".split())
 # SHA-256 over the schema's texts: change one trigger or view, and it is another.
-SCHEMA = "06b86a1f58a26bae1e4f237ba1aa72c44f824dae157471546005ac14a019695e"
+SCHEMA = "1dbbbf332a85a4e586be0e648c7c092cb68a9602ffa93f83543b9dbe1b4c398e"
 FORM = r"decom audit checkpoint v1\nlog (\w+)\nrecords ([1-9]\d*)\nhead ([0-9a-f]{64})\ntime \S+Z\n"
 
 
@@ -72,7 +72,7 @@ def problems(log, folder=None):
         yield "a table, an index, a trigger or a view is not as decom made it"
 
     previous, expected, last_time, hashes = bytes(32), 1, 0, []
-    log_id, settled, targets, open_runs, anchored = None, set(), {}, set(), None
+    log_id, settled, targets, open_runs, anchored, closed = None, set(), {}, set(), None, False
     for row in log.execute(f"SELECT {', '.join(COLUMNS)} FROM record ORDER BY seq"):
         record = dict(zip(COLUMNS, row))
         seq, kind, run = record["seq"], record["kind"], record["run"]
@@ -85,9 +85,9 @@ def problems(log, folder=None):
             yield f"record {seq} does not match its hash"
         if not isinstance(record["at_us"], int) or record["at_us"] < last_time:
             yield f"record {seq} is earlier than the one before it"
-        if (kind == b"log") != (seq == 1):
-            yield f"record {seq}: a log begins once"
-        previous, expected, last_time = record["hash"], seq + 1, record["at_us"]
+        if (kind == b"log") != (seq == 1) or closed:
+            yield f"record {seq}: a log begins once, and nothing follows the record that closes it"
+        previous, expected, last_time, closed = record["hash"], seq + 1, record["at_us"], kind == b"close"
         hashes.append(record["hash"])
 
         if kind == b"log":
@@ -96,7 +96,7 @@ def problems(log, folder=None):
             open_runs.add(seq)
             if json.loads(record["detail"]).get("settings", {}).get("checkpoints"):
                 anchored = seq
-        elif run not in open_runs:
+        elif run not in open_runs and kind != b"close":
             yield f"record {seq}: there is no run {run} that is not finished"
         elif kind == b"target":
             targets[seq] = run

@@ -209,6 +209,92 @@ pub enum AuditError {
         /// Some of them.
         candidates: String,
     },
+    /// The log is not what decom wrote.
+    #[error("{}: the audit log is not sound: {why}; `decom audit verify --audit-db {}` tells all that is wrong", path.display(), path.display())]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        why: String,
+    },
+    /// The log was closed for good.
+    #[error("{}: this audit log was closed, and nothing is added to it any more; its successor is the log {successor}: name that one with --audit-db", path.display())]
+    ClosedForGood {
+        /// The file.
+        path: PathBuf,
+        /// The id of its successor.
+        successor: String,
+    },
+    /// A run of the log is not finished, so that the log cannot be closed.
+    #[error("{}: the run {run_id} is not finished ({status}), and only this log knows how to go on with it; `decom resume {run_id}` first", path.display())]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// The run.
+        run_id: String,
+        /// Its status.
+        status: String,
+    },
+    /// Another program reads the log, so that it cannot become a single file.
+    #[error("{}: another program has the audit log open, so that it cannot be closed; end that one, and try again", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The log is closed and has its successor, and the closed file lies under another name.
+    #[error("{}: the audit log was closed, and its successor begun, but the closed file could not get its name: {source}; all of it is in {}, rename that", path.display(), closing.display())]
+    Unnamed {
+        /// The name that it should have.
+        path: PathBuf,
+        /// Where it is.
+        closing: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Several logs were merged into the file, and it is asked for as one log.
+    #[error("{}: this file was merged from several audit logs, for reports; nothing is written to it, and a run needs a log: name one with --audit-db", path.display())]
+    Merged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A new file would take the place of another.
+    #[error("{}: there is a file here already, and none is overwritten; name another with --out", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two logs with one id that went different ways.
+    #[error("{} and {}: both are the audit log {log_id}, and they differ from record {seq} on: somebody went on with a copy, or altered one; neither is merged", one.display(), other.display())]
+    Fork {
+        /// One file.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// The id.
+        log_id: String,
+        /// The first record that differs.
+        seq: i64,
+    },
+    /// One run in two logs.
+    #[error("{} and {}: the run {run_id} is in both, and they are different audit logs: a run belongs to one; neither is merged", one.display(), other.display())]
+    RunTwice {
+        /// One file.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+        /// The run.
+        run_id: String,
+    },
+    /// A log names another one as the one before it, and that is not what it says.
+    #[error("{}: this audit log begins where one of {records} records ended, and {} is not that one: it was altered, or written to after it was closed; neither is merged", path.display(), predecessor.display())]
+    NotItsPredecessor {
+        /// The log.
+        path: PathBuf,
+        /// The log before it.
+        predecessor: PathBuf,
+        /// How many records that had.
+        records: i64,
+    },
 }
 
 fn advice(error: &rusqlite::Error) -> &'static str {

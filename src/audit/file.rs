@@ -14,6 +14,9 @@ use super::verify::has_our_schema;
 /// `decm`, in the database header's application id: tells our files from other SQLite files.
 pub(super) const APPLICATION_ID: i64 = 0x6465_636d;
 
+/// `decM`: a file that several logs were merged into, which no run may write to.
+pub(super) const MERGED_ID: i64 = 0x6465_634d;
+
 /// The newest schema version, in the database header's user version.
 pub(super) const SCHEMA_VERSION: i64 = 1;
 
@@ -43,7 +46,10 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(real, flags).map_err(failed("open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
-    schema_of(&connection, path)?;
+    if let Schema::Merged = schema_of(&connection, path)? {
+        return Err(AuditError::Merged { path: path.to_owned() });
+    }
+    super::rotation::refuse_closed(&connection, path)?;
     set(&connection, path, "journal_mode", "wal", "wal")?;
     set(&connection, path, "synchronous", "FULL", "2")?;
     set(&connection, path, "recursive_triggers", "ON", "1")?;
@@ -57,8 +63,17 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     Ok(connection)
 }
 
-/// Opens an existing log for reading only. One that was killed before it began is not there yet.
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
+/// What a file that can be read holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// One log.
+    Log,
+    /// Several logs that were merged.
+    Merged,
+}
+
+/// Opens an existing file for reading only. A log that was killed before it began is not there yet.
+pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Content), AuditError> {
     if !path.exists() {
         return Err(AuditError::Missing { path: path.to_owned() });
     }
@@ -81,7 +96,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
         other => other?,
     };
     match schema {
-        Schema::Ours => Ok(connection),
+        Schema::Ours => Ok((connection, Content::Log)),
+        Schema::Merged => Ok((connection, Content::Merged)),
         Schema::NotYet => Err(AuditError::Missing { path: path.to_owned() }),
     }
 }
@@ -151,6 +167,8 @@ pub(super) const NO_DATABASE: &str = "it is no SQLite database";
 enum Schema {
     /// The schema of a log.
     Ours,
+    /// That of a merged file.
+    Merged,
     /// Nothing at all: its maker was interrupted before the schema was committed.
     NotYet,
 }
@@ -169,14 +187,14 @@ fn schema_of(connection: &Connection, path: &Path) -> Result<Schema, AuditError>
     if (application_id, version, tables) == (0, 0, 0) {
         return Ok(Schema::NotYet);
     }
-    if application_id != APPLICATION_ID {
+    if ![APPLICATION_ID, MERGED_ID].contains(&application_id) {
         let found = format!("it is another program's database, with application id {application_id}");
         return Err(AuditError::Foreign { path: path.to_owned(), found });
     }
     if version > SCHEMA_VERSION {
         return Err(AuditError::Newer { path: path.to_owned(), found: version, known: SCHEMA_VERSION });
     }
-    Ok(Schema::Ours)
+    Ok(if application_id == MERGED_ID { Schema::Merged } else { Schema::Ours })
 }
 
 /// Sets a pragma and reads it back: SQLite keeps silent where it cannot comply.
@@ -205,7 +223,7 @@ fn set(
 }
 
 /// Brings the schema up to [`SCHEMA_VERSION`], one step a version, all or nothing.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version < 1 {

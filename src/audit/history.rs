@@ -49,9 +49,11 @@ impl AuditReader {
     fn newest(&self) -> Result<Option<RunSummary>, AuditError> {
         let id: Option<String> = self
             .connection
-            .query_row("SELECT name FROM record WHERE kind = 'run' ORDER BY +seq DESC LIMIT 1", [], |row| {
-                row.get(0)
-            })
+            .query_row(
+                "SELECT name FROM record WHERE kind = 'run' ORDER BY at_us DESC, +seq DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
             .optional()
             .map_err(|e| self.failed(e))?;
         id.map(|id| self.run(Some(&id))).transpose()
@@ -175,6 +177,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
         plan_digest: row.get("plan_digest")?,
         approved_by: row.get("approved_by")?,
         retry_of: row.get("retry_of")?,
+        rate: row.get("rate")?,
     })
 }
 
@@ -197,5 +200,7 @@ fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
         detail: row.get("detail")?,
         first_attempt_at: row.get("first_attempt_at")?,
         finished_at: row.get("finished_at")?,
+        target_reason: row.get("target_reason")?,
+        target_ticket: row.get("target_ticket")?,
     })
 }

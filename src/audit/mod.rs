@@ -8,13 +8,17 @@
 mod checkpoint;
 mod entry;
 mod error;
+mod export;
 mod file;
 mod history;
+mod merge;
 mod origin;
 mod reader;
 mod record;
 mod relay;
+mod rotation;
 pub mod verify;
+mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -27,8 +31,10 @@ use tokio::sync::oneshot;
 pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
+pub use merge::{LogPart, Merged, Overlap, SameLog, merge};
 pub use origin::RunOrigin;
 pub use reader::{AuditReader, DuePart, OpenRun};
+pub use rotation::{Closed, Rotated, rotate};
 pub use writer::NewTargets;
 
 use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
@@ -81,6 +87,10 @@ impl AuditLog {
         lock.hold_file(&real)?;
         let connection = file::open_for_writing(path, &real)?;
         lock.hold_file(&real)?;
+        if let Err(error) = rotation::settle(&connection, path) {
+            // It is whole under either name, and no reason not to go on.
+            tracing::warn!(%error, "the closed audit log before this one could not get its name");
+        }
         let head = Writer::find_head(&connection, path)?;
         let is_new = head.seq == 0;
         let writer = Writer {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{AuditError, file};
+use super::AuditError;
+use super::file::{self, Content};
 use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target, Timestamp};
 
 /// Asks the log questions. Never writes, and never blocks the writer.
@@ -13,6 +14,7 @@ use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target, Timestamp}
 pub struct AuditReader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    pub(super) content: Content,
 }
 
 /// A run that is not finished.
@@ -80,7 +82,20 @@ impl AuditReader {
     /// # Errors
     /// Where there is no log, or the file is not ours.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
-        Ok(Self { connection: file::open_for_reading(path)?, path: path.to_owned() })
+        let reader = Self::open_for_reports(path)?;
+        match reader.content {
+            Content::Log => Ok(reader),
+            Content::Merged => Err(AuditError::Merged { path: path.to_owned() }),
+        }
+    }
+
+    /// Opens the log at `path`, or a file that logs were merged into, for what is only told.
+    ///
+    /// # Errors
+    /// Where there is none, or the file is not ours.
+    pub fn open_for_reports(path: &Path) -> Result<Self, AuditError> {
+        let (connection, content) = file::open_for_reading(path)?;
+        Ok(Self { connection, path: path.to_owned(), content })
     }
 
     /// Opens the log at `path` for reading, where there is one.

@@ -38,6 +38,7 @@ pub(super) enum Kind {
     Check,
     Resume,
     End,
+    Close,
 }
 
 impl Kind {
@@ -52,6 +53,7 @@ impl Kind {
             Self::Check => "check",
             Self::Resume => "resume",
             Self::End => "end",
+            Self::Close => "close",
         }
     }
 }

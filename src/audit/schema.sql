@@ -4,12 +4,12 @@
 -- (see record.rs): the columns in the order below, but for `hash`.
 CREATE TABLE record (
     seq           INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without a gap
-    kind          TEXT NOT NULL,        -- log, run, target, send, answer, settle, check, resume, end
+    kind          TEXT NOT NULL,        -- log, run, target, send, answer, settle, check, resume, end, close
     at_us         INTEGER NOT NULL,     -- microseconds since 1970, UTC; never less than the record before
     run           INTEGER,              -- seq of the `run` record that this one belongs to
     target        INTEGER,              -- seq of the `target` record that this one is about
     number        INTEGER,              -- target: its number in the run; send, answer: the attempt's number
-    name          TEXT,                 -- log: the log's id; run: the run's id; target: the datasource
+    name          TEXT,                 -- log, close: a log's id; run: the run's id; target: the datasource
     verdict       TEXT,                 -- answer: what the attempt showed
     http_status   INTEGER,
     error_code    TEXT,
@@ -79,7 +79,8 @@ SELECT
     CASE e.kind WHEN 'end' THEN e.detail ->> '$.exit_code' END AS exit_code,
     r.detail ->> '$.settings.origin.plan_digest' AS plan_digest,
     r.detail ->> '$.settings.origin.approved_by' AS approved_by,
-    r.detail ->> '$.settings.origin.retry_of' AS retry_of
+    r.detail ->> '$.settings.origin.retry_of' AS retry_of,
+    r.detail ->> '$.settings.rate' AS rate
 FROM record r
 LEFT JOIN record e
     ON e.seq = (SELECT max(x.seq) FROM record x WHERE x.run = r.seq AND x.kind IN ('resume', 'end'))
@@ -106,7 +107,10 @@ SELECT
     o.detail AS detail,
     (SELECT strftime('%Y-%m-%dT%H:%M:%S', a.at_us / 1000000, 'unixepoch') || printf('.%06dZ', a.at_us % 1000000)
        FROM record a WHERE a.target = t.seq AND a.number = 1 AND a.kind = 'send') AS first_attempt_at,
-    strftime('%Y-%m-%dT%H:%M:%S', o.at_us / 1000000, 'unixepoch') || printf('.%06dZ', o.at_us % 1000000) AS finished_at
+    strftime('%Y-%m-%dT%H:%M:%S', o.at_us / 1000000, 'unixepoch') || printf('.%06dZ', o.at_us % 1000000) AS finished_at,
+    -- Those of the input's own row; `runs` has what was said for the run as a whole.
+    t.reason AS target_reason,
+    t.ticket AS target_ticket
 FROM record t
 JOIN record r ON r.seq = t.run AND r.kind = 'run'
 LEFT JOIN record o ON o.target = t.seq AND o.outcome IS NOT NULL

@@ -328,7 +328,7 @@ fn skipped(run: i64, target: i64, reason: crate::vocabulary::SkipReason, message
 
 /// Records are in order of time. Small steps back (threads that finish at once, a clock being
 /// slewed) are levelled; a jump back is an error, as it would make the log tell a false story.
-fn not_before(at: Timestamp, last_us: i64, tolerance: Duration) -> Result<i64, AuditError> {
+pub(super) fn not_before(at: Timestamp, last_us: i64, tolerance: Duration) -> Result<i64, AuditError> {
     let at_us = at.as_micros();
     let behind = last_us.saturating_sub(at_us);
     if i128::from(behind) > i128::try_from(tolerance.as_micros()).unwrap_or(i128::MAX) {

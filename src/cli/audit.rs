@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::flags::LogArgs;
-use crate::commands::{self, CheckpointRequest, CommandError, VerifyRequest, World};
+use crate::commands::{
+    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, RotateRequest, Shared,
+    VerifyRequest, World,
+};
 use crate::vocabulary::ExitStatus;
 
 /// What is done with the log.
@@ -16,6 +19,12 @@ pub(super) enum AuditCommand {
     Verify(VerifyArgs),
     /// Write a statement of how many records the log has and what its last hash is, and sign it
     Checkpoint(CheckpointArgs),
+    /// Write the records, or the requests, of the log for other programs
+    Export(ExportArgs),
+    /// Put several logs into one new file, for reports
+    Merge(MergeArgs),
+    /// Close the log into a file that nobody writes to, and begin a new one in its place
+    Rotate(RotateArgs),
 }
 
 const VERIFY_EXIT_CODES: &str = "\
@@ -62,6 +71,52 @@ pub(super) struct CheckpointArgs {
     log: LogArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The run, or the beginning of its id [default: the whole log]
+    #[arg(value_name = "RUN")]
+    wanted: Option<String>,
+    /// jsonl (every record, with its hash) or ocsf (every request, as an event for a SIEM)
+    #[arg(long, value_name = "FORMAT", default_value_t = ExportFormat::Jsonl)]
+    format: ExportFormat,
+    /// Where the export goes [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// The audit logs
+    #[arg(value_name = "LOG", required = true)]
+    logs: Vec<PathBuf>,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// What came of it as JSON
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateArgs {
+    /// The closed log [default: beside the log, named after the time of its last record]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The private key that signs a checkpoint of the closed log, without a passphrase
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<String>,
+    /// A folder for that checkpoint
+    #[arg(long, value_name = "DIR")]
+    checkpoint_dir: Option<String>,
+    /// What came of it as JSON
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
 impl AuditCommand {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self {
@@ -80,6 +135,21 @@ impl AuditCommand {
                 shared.flags.extend(args.signing_key.map(|file| ("signing-key", vec![file])));
                 shared.flags.extend(args.checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
                 commands::checkpoint(&CheckpointRequest { out: args.out }, &shared, world)
+            }
+            Self::Export(args) => {
+                let request = ExportRequest { run: args.wanted, format: args.format, out: args.out };
+                commands::export(&request, &args.log.shared(), world)
+            }
+            Self::Merge(args) => {
+                let request = MergeRequest { logs: args.logs, out: args.out };
+                let shared = Shared { json: args.json, ..Shared::default() };
+                commands::merge(&request, &shared, world)
+            }
+            Self::Rotate(args) => {
+                let mut shared = Shared { json: args.json, ..args.log.shared() };
+                shared.flags.extend(args.signing_key.map(|file| ("signing-key", vec![file])));
+                shared.flags.extend(args.checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
+                commands::rotate(&RotateRequest { out: args.out }, &shared, world)
             }
         }
     }

@@ -147,16 +147,20 @@ impl<'a> Context<'a> {
         if self.shared.dry_run {
             return Ok(None);
         }
+        Ok(Some(AuditLog::open(path, &self.log_options()?)?))
+    }
+
+    /// How a log is opened for writing, and what a new one begins with.
+    pub(super) fn log_options(&self) -> Result<LogOptions, CommandError> {
         let at = self.world.clock.timestamp();
-        let options = LogOptions {
+        Ok(LogOptions {
             holder: format!("process {} on {}, since {at}", std::process::id(), host()),
             new_log_id: random_hex(16),
             tool_version: VERSION.to_owned(),
             at,
             clock_tolerance: self.settings.audit.clock_tolerance,
             checkpoints: self.checkpoints()?,
-        };
-        Ok(Some(AuditLog::open(path, &options)?))
+        })
     }
 
     /// Where checkpoints go, where any are written.

@@ -101,8 +101,11 @@ impl CommandError {
 
 fn of_audit(error: &AuditError) -> ExitStatus {
     match error {
-        AuditError::Held { .. } => ExitStatus::Refused,
+        AuditError::Held { .. } | AuditError::Unfinished { .. } | AuditError::InUse { .. } => {
+            ExitStatus::Refused
+        }
         AuditError::Missing { .. }
+        | AuditError::Exists { .. }
         | AuditError::NoRuns { .. }
         | AuditError::NoSuchRun { .. }
         | AuditError::AmbiguousRun { .. } => ExitStatus::Usage,

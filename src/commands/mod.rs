@@ -16,7 +16,10 @@ mod retry;
 mod run;
 mod survey;
 
-pub use audit::{CheckpointRequest, VerifyRequest, checkpoint, verify};
+pub use audit::{
+    CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, RotateRequest, UnknownExportFormat,
+    VerifyRequest, checkpoint, export, merge, rotate, verify,
+};
 pub use context::{Shared, World};
 pub use error::CommandError;
 pub use intake::InputRequest;

@@ -37,7 +37,7 @@ pub struct ReportRequest {
 /// Where the log cannot be read.
 pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
-    let reader = AuditReader::open(&context.settings.audit.db)?;
+    let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let runs = reader.runs()?;
     to_stdout(|out| write_runs(out, request.format, &runs))?;
     Ok(ExitStatus::Done)
@@ -49,10 +49,9 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
 /// Where the log cannot be read or the report cannot be written.
 pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
-    let reader = AuditReader::open(&context.settings.audit.db)?;
-    let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| match &request.out {
-        None => to_stdout(write),
-        Some(path) => to_file(path, log, write),
+    let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
+    let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
+        written(request.out.as_deref(), log, write)
     };
     if let Some(name) = &request.datasource {
         let entries = reader.history_of(name)?;
@@ -74,6 +73,18 @@ pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result
         // Then that is what went wrong, and not the writing.
         Some(error) => Err(error.into()),
         None => written.map(|()| ExitStatus::Done),
+    }
+}
+
+/// Writes to the file at `out`, which must not be a part of `log`, or to standard output.
+pub(super) fn written(
+    out: Option<&Path>,
+    log: &Path,
+    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    match out {
+        None => to_stdout(write),
+        Some(path) => to_file(path, log, write),
     }
 }
 
@@ -102,7 +113,7 @@ fn to_file(
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no error.
-fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
+pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

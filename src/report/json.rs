@@ -8,7 +8,7 @@ use super::ending::{EachResult, Ending};
 use crate::vocabulary::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
 /// The columns of the view `runs`, in its order.
-pub(super) const RUN_COLUMNS: [&str; 26] = [
+pub(super) const RUN_COLUMNS: [&str; 27] = [
     "run_id",
     "started_at",
     "finished_at",
@@ -35,6 +35,7 @@ pub(super) const RUN_COLUMNS: [&str; 26] = [
     "plan_digest",
     "approved_by",
     "retry_of",
+    "rate",
 ];
 
 /// A run, with the columns of the view `runs`.
@@ -61,6 +62,7 @@ pub(super) fn run_object(run: &RunSummary) -> Value {
     put("plan_digest", json!(run.plan_digest));
     put("approved_by", json!(run.approved_by));
     put("retry_of", json!(run.retry_of));
+    put("rate", json!(run.rate));
     Value::Object(object)
 }
 
@@ -80,6 +82,8 @@ pub(super) fn result_object(result: &TargetResult) -> Value {
         "detail": result.detail,
         "first_attempt_at": result.first_attempt_at,
         "finished_at": result.finished_at,
+        "target_reason": result.target_reason,
+        "target_ticket": result.target_ticket,
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod ending;
 mod json;
+mod ocsf;
 mod planned;
 mod shown;
 mod tables;
@@ -13,6 +14,7 @@ use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, why};
 pub use json::print_ending_json;
+pub use ocsf::{OCSF_VERSION, ocsf_event};
 pub use planned::{Held, Listed, Names, Planned};
 pub use shown::{distinct, grouped, rounded, visible};
 

@@ -73,7 +73,7 @@ pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachRes
 }
 
 /// The columns of the view `results`, in its order.
-const RESULT_COLUMNS: [&str; 13] = [
+const RESULT_COLUMNS: [&str; 15] = [
     "run_id",
     "target",
     "datasource",
@@ -87,9 +87,11 @@ const RESULT_COLUMNS: [&str; 13] = [
     "detail",
     "first_attempt_at",
     "finished_at",
+    "target_reason",
+    "target_ticket",
 ];
 
-fn result_cells(result: &TargetResult) -> [String; 13] {
+fn result_cells(result: &TargetResult) -> [String; 15] {
     let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default()).into_owned();
     [
         result.run_id.clone(),
@@ -105,6 +107,8 @@ fn result_cells(result: &TargetResult) -> [String; 13] {
         text(&result.detail),
         text(&result.first_attempt_at),
         text(&result.finished_at),
+        text(&result.target_reason),
+        text(&result.target_ticket),
     ]
 }
 

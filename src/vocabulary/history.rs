@@ -39,6 +39,8 @@ pub struct RunSummary {
     pub approved_by: Option<String>,
     /// The run of which it tried again what failed.
     pub retry_of: Option<String>,
+    /// The ceiling that it kept to, such as `480/2m`.
+    pub rate: Option<String>,
 }
 
 /// What one of several runs did about a datasource.
@@ -85,4 +87,8 @@ pub struct TargetResult {
     pub first_attempt_at: Option<String>,
     /// When it was settled (RFC 3339, UTC).
     pub finished_at: Option<String>,
+    /// Why it goes, as the input said of this name.
+    pub target_reason: Option<String>,
+    /// The ticket that the input gave for this name.
+    pub target_ticket: Option<String>,
 }

@@ -12,16 +12,20 @@
 
 mod adding_up;
 mod approvals;
+mod audit_queries;
 mod bad_input;
 mod configuration;
 mod confirmation;
+mod datasette;
 mod doubt;
 mod emulated;
+mod exports;
 mod fail_closed;
 mod guard_table;
 mod guards;
 mod layers;
 mod listings;
+mod merges;
 mod pace;
 mod plan_binding;
 mod plan_runs;
@@ -32,6 +36,7 @@ mod refused_logs;
 mod rehearsal;
 mod reports;
 mod resuming;
+mod rotations;
 mod second_person;
 mod secrets;
 mod settling;

@@ -51,6 +51,9 @@ fn help() -> Vec<(&'static str, String)> {
         "report",
         "audit verify",
         "audit checkpoint",
+        "audit export",
+        "audit merge",
+        "audit rotate",
     ];
     let of = |command: &&'static str| {
         let mut arguments: Vec<_> = command.split_whitespace().collect();
@@ -279,7 +282,8 @@ fn the_manual_tells_how_a_record_is_hashed() {
 
 #[test]
 fn what_is_linked_to_is_there() {
-    for (name, folder) in [("README.md", ""), ("CHANGELOG.md", ""), ("docs/audit-log.md", "docs/")] {
+    let docs = ["docs/audit-log.md", "docs/audit-queries.md"].map(|name| (name, "docs/"));
+    for (name, folder) in [("README.md", ""), ("CHANGELOG.md", "")].into_iter().chain(docs) {
         let text = file(name);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for link in links.filter(|link| !link.starts_with("https://")) {

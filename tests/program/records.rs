@@ -241,12 +241,13 @@ fn the_public_views_have_the_columns_of_the_contract() {
             "runs",
             "run_id, started_at, finished_at, status, input, input_sha256, planned, deleted, \
              deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped, pending, operator, \
-             reason, ticket, base_url, tool_version, host, exit_code, plan_digest, approved_by, retry_of",
+             reason, ticket, base_url, tool_version, host, exit_code, plan_digest, approved_by, retry_of, \
+             rate",
         ),
         (
             "results",
             "run_id, target, datasource, outcome, attempts, http_status, error_code, message, \
-             datasource_id, evidence, detail, first_attempt_at, finished_at",
+             datasource_id, evidence, detail, first_attempt_at, finished_at, target_reason, target_ticket",
         ),
         (
             "attempts",

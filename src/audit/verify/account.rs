@@ -39,6 +39,8 @@ pub(super) struct Account {
     /// The place and the time of the last record.
     last_seq: i64,
     last_at: Option<i64>,
+    /// Whether the log was closed for good.
+    closed: bool,
     /// The runs that are not finished, by the place of their record.
     open: Vec<Run>,
     /// Requests without an answer: target and number, to the place of the request and its run.
@@ -89,8 +91,12 @@ impl Account {
         if (fact.kind == Kind::Log) != (seq == 1) {
             findings.add(Finding::Genesis { seq });
         }
+        if self.closed {
+            findings.add(Finding::AfterClose { seq });
+        }
         let words = fact.words.as_deref();
         match fact.kind {
+            Kind::Close => self.closed = true,
             Kind::Log => self.log_id = self.log_id.take().or_else(|| words.map(|(name, _)| name.clone())),
             Kind::Run => self.begin(seq, words),
             _ => {

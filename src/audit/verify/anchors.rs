@@ -36,7 +36,7 @@ pub struct Anchors {
 impl AnchorCheck<'_> {
     pub(super) fn hold(
         &self,
-        connection: &Connection,
+        (connection, shift): (&Connection, i64),
         last: i64,
         account: &Account,
         findings: &mut Findings,
@@ -52,7 +52,7 @@ impl AnchorCheck<'_> {
             return anchors;
         };
         for path in files(folder, findings) {
-            match self.one(&path, signers, connection, last, account) {
+            match self.one(&path, signers, (connection, shift), last, account) {
                 Ok(Some((records, signer))) => {
                     anchors.checkpoints += 1;
                     anchors.up_to = anchors.up_to.max(Some(records));
@@ -85,7 +85,7 @@ impl AnchorCheck<'_> {
         &self,
         path: &Path,
         signers: &Path,
-        connection: &Connection,
+        (connection, shift): (&Connection, i64),
         last: i64,
         account: &Account,
     ) -> Result<Option<(u64, String)>, Finding> {
@@ -114,7 +114,9 @@ impl AnchorCheck<'_> {
             return Err(Finding::CheckpointAhead { file, records, found: u64::try_from(last).unwrap_or(0) });
         }
         let found = connection
-            .query_row("SELECT hash FROM record WHERE seq = ?1", [seq], |row| row.get::<_, Vec<u8>>(0))
+            .query_row("SELECT hash FROM record WHERE seq = ?1", [seq.saturating_add(shift)], |row| {
+                row.get::<_, Vec<u8>>(0)
+            })
             .optional()
             .ok()
             .flatten();

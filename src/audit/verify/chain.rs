@@ -20,6 +20,9 @@ const OUTCOME: usize = 14;
 const DETAIL: usize = 18;
 const HASH: usize = 19;
 
+/// The columns that hold the place of a record: `seq`, `run` and `target`.
+const PLACES: [usize; 3] = [0, 3, 4];
+
 /// How many records are passed on at once.
 const PART: usize = 8192;
 
@@ -52,19 +55,27 @@ pub(super) struct Part {
 pub(super) type Take<'a> = &'a mut dyn FnMut(Part) -> bool;
 
 /// Reads the records of which `from <= seq <= to`. Each range that is read gives at least one part,
-/// and `last` in the last.
-pub(super) fn read(connection: &Connection, from: i64, to: i64, take: Take<'_>) -> rusqlite::Result<bool> {
-    let before = "SELECT hash FROM record WHERE seq < ?1 ORDER BY seq DESC LIMIT 1";
+/// and `last` in the last. In a merged file they are those of one log, moved by `shift`.
+pub(super) fn read(
+    connection: &Connection,
+    shift: i64,
+    from: i64,
+    to: i64,
+    take: Take<'_>,
+) -> rusqlite::Result<bool> {
+    let before = "SELECT hash FROM record WHERE seq < ?1 AND seq > ?2 ORDER BY seq DESC LIMIT 1";
+    // What stands before the first record of a log that was merged is another log.
+    let not_before = if shift == 0 { i64::MIN } else { shift };
     let mut previous = connection
         .prepare_cached(before)?
-        .query_row([from], |row| Ok(hash_of(row.get_ref(0)?)))
+        .query_row([from.saturating_add(shift), not_before], |row| Ok(hash_of(row.get_ref(0)?)))
         .optional()?
         .flatten()
         .unwrap_or(BEFORE_THE_FIRST);
     let query = format!("SELECT {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", COLUMNS.join(", "));
     let mut statement = connection.prepare_cached(&query)?;
-    let mut rows = statement.query([from, to])?;
-    let mut reading = Reading { canonical: Vec::with_capacity(1024), part: Part::default() };
+    let mut rows = statement.query([from.saturating_add(shift), to.saturating_add(shift)])?;
+    let mut reading = Reading { shift, canonical: Vec::with_capacity(1024), part: Part::default() };
     while let Some(row) = rows.next()? {
         previous = reading.record(&previous, row)?;
         if reading.part.facts.len() >= PART && !take(std::mem::take(&mut reading.part)) {
@@ -82,6 +93,7 @@ fn hash_of(value: ValueRef<'_>) -> Option<Hash> {
 }
 
 struct Reading {
+    shift: i64,
     canonical: Vec<u8>,
     part: Part,
 }
@@ -103,6 +115,8 @@ impl Reading {
                     continue;
                 }
                 ValueRef::Integer(integer) => {
+                    let moved = if PLACES.contains(&column) { self.shift } else { 0 };
+                    let integer = integer.wrapping_sub(moved);
                     integers[column] = integer;
                     self.canonical.push(1);
                     self.canonical.extend_from_slice(&integer.to_be_bytes());

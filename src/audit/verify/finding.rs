@@ -88,6 +88,16 @@ pub enum Finding {
         /// The record.
         seq: i64,
     },
+    /// A record behind the one that closed the log for good.
+    AfterClose {
+        /// The record.
+        seq: i64,
+    },
+    /// The table of the logs in a merged file does not fit its records.
+    Blocks {
+        /// What does not.
+        why: String,
+    },
     /// A record belongs to a run, or is about a target, that is not there, or is finished.
     Reference {
         /// The record.
@@ -226,6 +236,8 @@ impl Finding {
             Self::Word { .. } => "word",
             Self::Time { .. } => "time",
             Self::Genesis { .. } => "genesis",
+            Self::AfterClose { .. } => "after_close",
+            Self::Blocks { .. } => "merged_logs",
             Self::Reference { .. } => "reference",
             Self::Numbering { .. } => "numbering",
             Self::SettledTwice { .. } => "settled_twice",
@@ -272,6 +284,7 @@ impl Finding {
             | Self::Word { seq, .. }
             | Self::Time { seq }
             | Self::Genesis { seq }
+            | Self::AfterClose { seq }
             | Self::Reference { seq, .. }
             | Self::Numbering { seq }
             | Self::SettledTwice { seq, .. }

@@ -9,6 +9,7 @@ mod anchors;
 mod chain;
 mod finding;
 mod findings;
+mod merged;
 mod schema;
 mod shape;
 mod source;
@@ -41,7 +42,7 @@ const MOST_THREADS: usize = 8;
 const SMALLEST_RECORD: i64 = 50;
 
 /// What was found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Verification {
     /// The log's id.
     pub log_id: Option<String>,
@@ -57,10 +58,19 @@ pub struct Verification {
     pub anchors: Anchors,
 }
 
+/// What was found in a file.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// Whether logs were merged into it.
+    pub is_merged: bool,
+    /// Its logs: one, where it was not merged. What is wrong with the file as a whole is with the first.
+    pub logs: Vec<Verification>,
+}
+
 /// Verifies the log at `path`, and holds it against the checkpoints of `anchors`. Writes nothing.
 ///
 /// # Errors
-/// Where there is nothing that could be verified.
+/// Where there is nothing that could be verified, or logs were merged into the file.
 pub fn verify(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verification, AuditError> {
     verify_in_pieces(path, anchors, PIECE)
 }
@@ -68,60 +78,75 @@ pub fn verify(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verification, Au
 /// As [`verify`], with pieces of this many records: however many, the same is found.
 ///
 /// # Errors
-/// Where there is nothing that could be verified.
+/// Where there is nothing that could be verified, or logs were merged into the file.
 pub fn verify_in_pieces(
     path: &Path,
     anchors: &AnchorCheck<'_>,
     piece: i64,
 ) -> Result<Verification, AuditError> {
+    let mut verified = all(path, anchors, piece)?;
+    match verified.logs.pop() {
+        Some(only) if !verified.is_merged => Ok(only),
+        _ => Err(AuditError::Merged { path: path.to_owned() }),
+    }
+}
+
+/// Verifies the log at `path`, or each of those that were merged into it.
+///
+/// # Errors
+/// Where there is nothing that could be verified.
+pub fn verify_each(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verified, AuditError> {
+    all(path, anchors, PIECE)
+}
+
+fn all(path: &Path, anchors: &AnchorCheck<'_>, piece: i64) -> Result<Verified, AuditError> {
     let source = Source::find(path)?;
     let mut findings = Findings::default();
-    let mut verification = match look(&source, path, &mut findings)? {
-        Looked::At(first) => first.verify(&source, anchors, piece, findings),
-        // Damaged beyond reading: that is what was found.
-        Looked::Damaged => Verification {
-            log_id: None,
-            head: None,
-            at_us: None,
-            totals: Totals::default(),
-            findings,
-            anchors: Anchors::default(),
-        },
-    };
+    let (is_merged, firsts) = look(&source, path, &mut findings)?;
+    let mut logs = Vec::new();
+    for first in firsts {
+        logs.push(first.verify(&source, anchors, piece, std::mem::take(&mut findings)));
+    }
+    // Damaged beyond reading: that is what was found.
+    if logs.is_empty() {
+        logs.push(Verification { findings, ..Verification::default() });
+    }
     if source.lacks_wal {
-        verification.findings.add(Finding::WalMissing);
+        logs[0].findings.add(Finding::WalMissing);
     }
     source.check_still(path)?;
-    Ok(verification)
+    Ok(Verified { is_merged, logs })
 }
 
-/// What a first look shows.
-enum Looked {
-    At(First),
-    Damaged,
-}
-
-/// The log as it was at the first look: what is written later is not looked at.
+/// A log as it was at the first look: what is written later is not looked at.
 struct First {
     connection: Connection,
+    /// How far its records were moved, where it was merged.
+    shift: i64,
     smallest: i64,
     last: i64,
     head: Option<[u8; 32]>,
     at_us: Option<i64>,
+    /// Whether the file as a whole is checked with this one.
+    checks_file: bool,
+    /// What a merged file says of it: its id, and its last hash.
+    said: Option<(String, Vec<u8>)>,
 }
 
-fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<Looked, AuditError> {
+/// Whether the file was merged, and what is in it; nothing where it is damaged beyond reading.
+fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<(bool, Vec<First>), AuditError> {
     let looked = source.connect().and_then(|connection| {
         let identity = schema::identity(&connection, findings)?;
         Ok((connection, identity))
     });
     let (connection, identity) = match looked {
         Ok(looked) => looked,
-        Err(error) => return damaged(error, path, findings),
+        Err(error) => return damaged(error, path, findings).map(|()| (false, Vec::new())),
     };
     let path = path.to_owned();
-    match identity {
-        Identity::Ours => {}
+    let is_merged = match identity {
+        Identity::Ours => false,
+        Identity::Merged => true,
         Identity::Nothing => return Err(AuditError::Empty { path }),
         Identity::Foreign { application_id } => {
             let found = format!("it is another program's database, with application id {application_id}");
@@ -130,28 +155,35 @@ fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<Looked,
         Identity::Newer { version: found } => {
             return Err(AuditError::Newer { path, found, known: super::file::SCHEMA_VERSION });
         }
-    }
-    let ends = schema::compare(&connection, findings).and_then(|()| {
-        let ends = "SELECT min(seq), max(seq) FROM record";
-        let (smallest, last): (Option<i64>, Option<i64>) =
-            connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let (Some(smallest), Some(last)) = (smallest, last) else { return Ok(None) };
-        let head = "SELECT hash, at_us FROM record WHERE seq = ?1";
-        let (head, at_us) =
-            connection.query_row(head, [last], |row| Ok((row.get(0).ok(), row.get(1).ok())))?;
-        Ok(Some((smallest, last, head, at_us)))
+    };
+    let firsts = schema::compare(&connection, is_merged, findings).and_then(|()| {
+        if is_merged { merged::blocks(source, &connection, findings) } else { only(connection) }
     });
-    match ends {
-        Ok(Some((smallest, last, head, at_us))) => {
-            Ok(Looked::At(First { connection, smallest, last, head, at_us }))
-        }
-        Ok(None) => Err(AuditError::NoRecords { path }),
-        Err(error) => damaged(error, &path, findings),
+    match firsts {
+        Ok(firsts) if firsts.is_empty() => Err(AuditError::NoRecords { path }),
+        Ok(firsts) => Ok((is_merged, firsts)),
+        Err(error) => damaged(error, &path, findings).map(|()| (is_merged, Vec::new())),
     }
 }
 
+/// The one log of a file that was not merged; none where there is no record.
+fn only(connection: Connection) -> rusqlite::Result<Vec<First>> {
+    let ends = "SELECT min(seq), max(seq) FROM record";
+    let (smallest, last): (Option<i64>, Option<i64>) =
+        connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(smallest), Some(last)) = (smallest, last) else { return Ok(Vec::new()) };
+    let (head, at_us) = end(&connection, last)?;
+    Ok(vec![First { connection, shift: 0, smallest, last, head, at_us, checks_file: true, said: None }])
+}
+
+/// The hash and the time of the record at `seq`.
+fn end(connection: &Connection, seq: i64) -> rusqlite::Result<(Option<[u8; 32]>, Option<i64>)> {
+    let query = "SELECT hash, at_us FROM record WHERE seq = ?1";
+    connection.query_row(query, [seq], |row| Ok((row.get(0).ok(), row.get(1).ok())))
+}
+
 /// A file that SQLite cannot make sense of is a finding; one that it cannot get at is an error.
-fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Result<Looked, AuditError> {
+fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Result<(), AuditError> {
     use rusqlite::ErrorCode;
     if let Some(
         ErrorCode::CannotOpen
@@ -168,7 +200,7 @@ fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Resu
         return Err(AuditError::Foreign { path: path.to_owned(), found });
     }
     findings.add(Finding::Corrupt { why: error.to_string() });
-    Ok(Looked::Damaged)
+    Ok(())
 }
 
 impl First {
@@ -183,9 +215,11 @@ impl First {
         let pieces = self.pieces(piece.max(1));
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         if pieces.len() == 1 {
-            schema::check_integrity(&self.connection, &mut findings);
+            if self.checks_file {
+                schema::check_integrity(&self.connection, &mut findings);
+            }
             let (from, to) = pieces[0];
-            let read = chain::read(&self.connection, from, to, &mut |part| {
+            let read = chain::read(&self.connection, self.shift, from, to, &mut |part| {
                 account.add_up(part, &mut findings);
                 true
             });
@@ -193,10 +227,14 @@ impl First {
                 findings.add(Finding::Corrupt { why: error.to_string() });
             }
         } else {
-            in_parallel(source, &pieces, threads, &mut account, &mut findings);
+            let file = self.checks_file.then_some(source);
+            in_parallel(source, file, (self.shift, &pieces), threads, &mut account, &mut findings);
         }
         account.close(&mut findings);
-        let anchors = anchors.hold(&self.connection, self.last, &account, &mut findings);
+        if let Some(said) = &self.said {
+            merged::hold(said, self.head, &account, &mut findings);
+        }
+        let anchors = anchors.hold((&self.connection, self.shift), self.last, &account, &mut findings);
         Verification {
             log_id: account.log_id,
             head: self.head,
@@ -226,7 +264,8 @@ type Handed = Option<rusqlite::Result<Part>>;
 
 fn in_parallel(
     source: &Source,
-    pieces: &[(i64, i64)],
+    file: Option<&Source>,
+    (shift, pieces): (i64, &[(i64, i64)]),
     threads: usize,
     account: &mut Account,
     findings: &mut Findings,
@@ -234,7 +273,8 @@ fn in_parallel(
     std::thread::scope(|scope| {
         let integrity = scope.spawn(|| {
             let mut found = Findings::default();
-            match source.connect() {
+            let Some(file) = file else { return found };
+            match file.connect() {
                 Ok(connection) => schema::check_integrity(&connection, &mut found),
                 Err(error) => found.add(Finding::Corrupt { why: error.to_string() }),
             }
@@ -245,7 +285,7 @@ fn in_parallel(
                 let (sender, receiver) = sync_channel(4);
                 scope.spawn(move || {
                     let mine = pieces.iter().skip(first).step_by(threads);
-                    if let Err(error) = read_pieces(source, mine, &sender) {
+                    if let Err(error) = read_pieces(source, shift, mine, &sender) {
                         let _ = sender.send(Some(Err(error)));
                     }
                 });
@@ -270,12 +310,14 @@ fn in_parallel(
 
 fn read_pieces<'a>(
     source: &Source,
+    shift: i64,
     pieces: impl Iterator<Item = &'a (i64, i64)>,
     sender: &SyncSender<Handed>,
 ) -> rusqlite::Result<()> {
     let connection = source.connect()?;
     for (from, to) in pieces {
-        let wanted = chain::read(&connection, *from, *to, &mut |part| sender.send(Some(Ok(part))).is_ok())?;
+        let wanted =
+            chain::read(&connection, shift, *from, *to, &mut |part| sender.send(Some(Ok(part))).is_ok())?;
         if !wanted || sender.send(None).is_err() {
             break;
         }

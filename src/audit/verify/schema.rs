@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use rusqlite::Connection;
 
-use super::super::file::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};
+use super::super::file::{APPLICATION_ID, MERGED_ID, SCHEMA, SCHEMA_VERSION};
+use super::super::merge;
 use super::{Finding, Findings};
 
 /// What the header says that the file is.
@@ -13,6 +14,8 @@ use super::{Finding, Findings};
 pub(super) enum Identity {
     /// A log, of a version that is known here.
     Ours,
+    /// Several logs that were merged.
+    Merged,
     /// Nothing at all yet.
     Nothing,
     /// Another program's.
@@ -35,7 +38,7 @@ pub(super) fn identity(connection: &Connection, findings: &mut Findings) -> rusq
     if (application_id, version, tables) == (0, 0, 0) {
         return Ok(Identity::Nothing);
     }
-    if application_id != APPLICATION_ID {
+    if ![APPLICATION_ID, MERGED_ID].contains(&application_id) {
         return Ok(Identity::Foreign { application_id });
     }
     if version > SCHEMA_VERSION {
@@ -44,7 +47,7 @@ pub(super) fn identity(connection: &Connection, findings: &mut Findings) -> rusq
     if version < 1 {
         findings.add(Finding::Version { found: version });
     }
-    Ok(Identity::Ours)
+    Ok(if application_id == MERGED_ID { Identity::Merged } else { Identity::Ours })
 }
 
 /// Everything that a schema holds: what it is called, and the text that made it.
@@ -59,26 +62,36 @@ fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
     rows.collect()
 }
 
-/// The schema of a log that is made now.
-fn wanted() -> rusqlite::Result<&'static Texts> {
-    static WANTED: OnceLock<Texts> = OnceLock::new();
-    if let Some(wanted) = WANTED.get() {
+/// The schema of a log, or of a merged file, that is made now.
+fn wanted(is_merged: bool) -> rusqlite::Result<&'static Texts> {
+    static LOG: OnceLock<Texts> = OnceLock::new();
+    static MERGED: OnceLock<Texts> = OnceLock::new();
+    let known = if is_merged { &MERGED } else { &LOG };
+    if let Some(wanted) = known.get() {
         return Ok(wanted);
     }
     let fresh = Connection::open_in_memory()?;
-    fresh.execute_batch(SCHEMA)?;
+    if is_merged {
+        merge::make(&fresh).and_then(|()| merge::seal(&fresh))?;
+    } else {
+        fresh.execute_batch(SCHEMA)?;
+    }
     let made = texts(&fresh)?;
-    Ok(WANTED.get_or_init(|| made))
+    Ok(known.get_or_init(|| made))
 }
 
 /// Whether the schema is that of a log that is made now.
 pub(in crate::audit) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(texts(connection)? == *wanted()?)
+    Ok(texts(connection)? == *wanted(false)?)
 }
 
-/// Compares the schema with that of a log that is made now.
-pub(super) fn compare(connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
-    let (mut found, wanted) = (texts(connection)?, wanted()?);
+/// Compares the schema with that of a log, or of a merged file, that is made now.
+pub(super) fn compare(
+    connection: &Connection,
+    is_merged: bool,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
+    let (mut found, wanted) = (texts(connection)?, wanted(is_merged)?);
     for (what, text) in wanted {
         match found.remove(what) {
             None => findings.add(Finding::SchemaMissing { what: what.clone() }),

@@ -55,10 +55,11 @@ pub(super) enum Kind {
     Check,
     Resume,
     End,
+    Close,
 }
 
 /// Each kind with its word, the columns that it needs, and those that it may have.
-const KINDS: [(&[u8], Kind, u32, u32); 9] = [
+const KINDS: [(&[u8], Kind, u32, u32); 10] = [
     (b"log", Kind::Log, bit("name") | bit("detail"), 0),
     (b"run", Kind::Run, bit("name") | bit("detail"), bit("reason") | bit("ticket")),
     (b"target", Kind::Target, bit("run") | bit("number") | bit("name"), bit("reason") | bit("ticket")),
@@ -84,6 +85,7 @@ const KINDS: [(&[u8], Kind, u32, u32); 9] = [
     (b"check", Kind::Check, bit("run") | bit("evidence") | bit("detail"), bit("target")),
     (b"resume", Kind::Resume, bit("run") | bit("detail"), 0),
     (b"end", Kind::End, bit("run") | bit("detail"), 0),
+    (b"close", Kind::Close, bit("name") | bit("detail"), 0),
 ];
 
 /// The kind of this word, what is missing of the columns `set`, and what is too many.

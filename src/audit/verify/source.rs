@@ -58,7 +58,7 @@ impl Source {
             return Err(AuditError::Empty { path: path.to_owned() });
         }
         let size = |suffix| fs::metadata(file::beside(&real, suffix)).map(|found| found.len()).ok();
-        if size("-journal").is_some_and(|size| size > 0) {
+        if is_hot(&file::beside(&real, "-journal")) {
             return Err(AuditError::Unplayed { path: path.to_owned() });
         }
         let mut lacks_wal = false;
@@ -106,6 +106,13 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Whether a rollback journal has anything in it to be undone. SQLite writes its first byte when the rest
+/// is on the disk, and only then touches the file itself.
+fn is_hot(journal: &Path) -> bool {
+    let mut first = [0];
+    File::open(journal).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first != [0]
 }
 
 fn header(real: &Path, path: &Path) -> Result<[u8; 100], AuditError> {

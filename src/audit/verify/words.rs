@@ -28,6 +28,8 @@ impl fmt::Display for Finding {
             Self::Time { seq } => write!(f, "record {seq} is earlier than the one before it"),
             Self::Genesis { seq: 1 } => f.write_str("record 1 is not the beginning of a log"),
             Self::Genesis { seq } => write!(f, "record {seq} begins a log for a second time"),
+            Self::AfterClose { seq } => write!(f, "record {seq} was added behind the record that closed the log"),
+            Self::Blocks { why } => write!(f, "the table of the merged logs does not fit the records: {why}"),
             Self::Reference { seq, column, to } => {
                 write!(f, "record {seq}: `{column}` points to record {to}, which is none, or is finished")
             }

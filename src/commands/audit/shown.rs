@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::audit::hex;
 use crate::audit::verify::{Finding, Verification, Weight};
@@ -20,7 +20,7 @@ pub(super) struct Shown<'a> {
 /// What each part of the check is about: the kinds of findings that speak against it.
 const PAGES: &[&str] = &["corrupt"];
 const SCHEMA: &[&str] = &["schema_version", "schema_missing", "schema_altered", "schema_added"];
-const CHAIN: &[&str] = &["records_missing", "hash", "genesis"];
+const CHAIN: &[&str] = &["records_missing", "hash", "genesis", "after_close", "merged_logs"];
 const VALUES: &[&str] = &["type", "shape", "word", "time"];
 const ACCOUNT: &[&str] =
     &["reference", "numbering", "settled_twice", "sent", "answer_without_send", "counts", "end", "unsettled"];
@@ -189,7 +189,7 @@ impl Shown<'_> {
         Ok(())
     }
 
-    pub(super) fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn json(&self) -> Value {
         let Verification { log_id, head, totals, findings, anchors, .. } = self.verification;
         let listed: Vec<_> = findings
             .list()
@@ -209,7 +209,7 @@ impl Shown<'_> {
                 })
             })
             .collect();
-        let whole = json!({
+        json!({
             "log": self.path.display().to_string(),
             "status": self.status(),
             "exit_code": self.exit.code(),
@@ -230,8 +230,7 @@ impl Shown<'_> {
             },
             "proven": self.proven(),
             "not_checked": self.not_checked(),
-        });
-        writeln!(out, "{whole:#}")
+        })
     }
 }
 

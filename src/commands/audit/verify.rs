@@ -7,7 +7,7 @@ use super::super::CommandError;
 use super::super::context::{Context, Shared, World};
 use super::shown::Shown;
 use crate::audit::AuditError;
-use crate::audit::verify::{AnchorCheck, Weight, verify as check};
+use crate::audit::verify::{AnchorCheck, Verification, Verified, Weight, verify_each as check};
 use crate::vocabulary::ExitStatus;
 
 /// What `decom audit verify` is asked for.
@@ -30,8 +30,8 @@ pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result
     let path = &context.settings.audit.db;
     let checkpoints = checkpoints(request, context.settings.audit.checkpoint_dir.as_deref())?;
     let anchors = AnchorCheck { checkpoints, revoked: request.revoked_signers.as_deref() };
-    let verification = match check(path, &anchors) {
-        Ok(verification) => verification,
+    let verified = match check(path, &anchors) {
+        Ok(verified) => verified,
         Err(error) => {
             let error = unverifiable(error);
             if shared.json {
@@ -46,14 +46,50 @@ pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result
             return Err(error);
         }
     };
-    let exit = match verification.findings.weight() {
+    let weight = verified.logs.iter().map(|log| log.findings.weight()).max().unwrap_or(Weight::Note);
+    print(|out| if shared.json { as_json(out, path, &verified) } else { as_text(out, path, &verified) })?;
+    Ok(exit_of(weight))
+}
+
+const fn exit_of(weight: Weight) -> ExitStatus {
+    match weight {
         Weight::Note => ExitStatus::Done,
         Weight::Open => ExitStatus::Exceptions,
         Weight::Unsound => ExitStatus::Audit,
+    }
+}
+
+/// What was found in each log of the file.
+fn shown<'a>(path: &'a Path, verified: &'a Verified) -> impl Iterator<Item = Shown<'a>> {
+    let exit = |verification: &Verification| exit_of(verification.findings.weight());
+    verified.logs.iter().map(move |verification| Shown { path, verification, exit: exit(verification) })
+}
+
+fn as_text(out: &mut dyn Write, path: &Path, verified: &Verified) -> io::Result<()> {
+    if verified.is_merged {
+        writeln!(out, "{}: {} logs were merged into this file.\n", path.display(), verified.logs.len())?;
+    }
+    for (place, shown) in shown(path, verified).enumerate() {
+        if place > 0 {
+            writeln!(out)?;
+        }
+        shown.text(out)?;
+    }
+    Ok(())
+}
+
+fn as_json(out: &mut dyn Write, path: &Path, verified: &Verified) -> io::Result<()> {
+    let mut logs: Vec<_> = shown(path, verified).map(|shown| shown.json()).collect();
+    let whole = match logs.pop() {
+        Some(only) if !verified.is_merged => only,
+        last => {
+            logs.extend(last);
+            let weight = verified.logs.iter().map(|log| log.findings.weight()).max().unwrap_or(Weight::Note);
+            let (log, exit_code) = (path.display().to_string(), exit_of(weight).code());
+            serde_json::json!({ "log": log, "exit_code": exit_code, "logs": logs })
+        }
     };
-    let shown = Shown { path, verification: &verification, exit };
-    print(|out| if shared.json { shown.json(out) } else { shown.text(out) })?;
-    Ok(exit)
+    writeln!(out, "{whole:#}")
 }
 
 /// The folder of the checkpoints, and the file of those who may sign them.

@@ -1,6 +1,8 @@
 //! What the tests of the program share: a clean environment, a folder of their own, and questions
 //! to the audit log.
 
+pub mod forgery;
+pub mod history;
 pub mod keys;
 pub mod live;
 pub mod process;
@@ -9,6 +11,7 @@ pub mod scripted;
 pub mod server;
 pub mod session;
 pub mod tls;
+pub mod venv;
 
 use std::path::{Path, PathBuf};
 

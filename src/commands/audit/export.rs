@@ -1,0 +1,102 @@
+//! `decom audit export`: the log for other programs, one line for each record or each request.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::super::CommandError;
+use super::super::context::{Context, Shared, World};
+use super::super::report::written;
+use crate::audit::AuditReader;
+use crate::report::ocsf_event;
+use crate::vocabulary::ExitStatus;
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Each record as one line of JSON, with its hash.
+    Jsonl,
+    /// Each request as an event of the Open Cybersecurity Schema Framework.
+    Ocsf,
+}
+
+impl ExportFormat {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Ocsf => "ocsf",
+        }
+    }
+}
+
+impl FromStr for ExportFormat {
+    type Err = UnknownExportFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownExportFormat> {
+        [Self::Jsonl, Self::Ocsf]
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or_else(|| UnknownExportFormat { text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for ExportFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that names no form of an export.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no form of an export; the forms are jsonl and ocsf")]
+pub struct UnknownExportFormat {
+    /// The word.
+    pub text: String,
+}
+
+/// What `decom audit export` is asked for.
+#[derive(Debug, Clone)]
+pub struct ExportRequest {
+    /// The run, or the beginning of its id; the whole log where there is none.
+    pub run: Option<String>,
+    /// The form.
+    pub format: ExportFormat,
+    /// Where it goes; standard output where there is none.
+    pub out: Option<PathBuf>,
+}
+
+/// Exports the log, or what belongs to one run of it.
+///
+/// # Errors
+/// Where the log cannot be read or the export cannot be written.
+pub fn export(request: &ExportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(shared, world)?;
+    let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
+    let run = request.run.as_deref().map(|wanted| reader.run(Some(wanted))).transpose()?;
+    let run_id = run.as_ref().map(|run| run.run_id.as_str());
+    let mut unreadable = None;
+    let written = written(request.out.as_deref(), reader.path(), &mut |out| {
+        let mut done = Ok(());
+        let mut put = |line: fmt::Arguments<'_>| {
+            done = writeln!(out, "{line}");
+            done.is_ok()
+        };
+        let read = match request.format {
+            ExportFormat::Jsonl => reader.each_line(run_id, |line| put(format_args!("{line}"))),
+            ExportFormat::Ocsf => {
+                reader.each_request(run_id, |by, sent| put(format_args!("{}", ocsf_event(by, sent))))
+            }
+        };
+        if let Err(error) = read {
+            unreadable = Some(error);
+            return Err(io::Error::other("the audit log cannot be read"));
+        }
+        done
+    });
+    match unreadable {
+        // Then that is what went wrong, and not the writing.
+        Some(error) => Err(error.into()),
+        None => written.map(|()| ExitStatus::Done),
+    }
+}
