@@ -14,6 +14,8 @@ mod adding_up;
 mod approvals;
 mod audit_queries;
 mod bad_input;
+mod certificate_page;
+mod certificates;
 mod configuration;
 mod confirmation;
 mod datasette;
