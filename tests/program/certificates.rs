@@ -308,7 +308,7 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
     let last: i64 = column(&log, "SELECT max(seq) FROM record")[0].parse().unwrap();
     let statement = |id: &str, records: i64, head: &str| {
         format!(
-            "decom audit checkpoint v1\nlog {id}\nrecords {records}\nhead {head}\ntime 2026-11-24T08:59:00Z\n"
+            "decom audit checkpoint v1\nlog {id}\nrecords {records}\nhead {head}\ntime 2026-11-24T08:59:00.000000Z\n"
         )
     };
     std::fs::create_dir(sandbox.path("points")).unwrap();

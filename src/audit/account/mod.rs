@@ -264,48 +264,33 @@ fn text(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
-    use crate::audit::{AuditLog, LogOptions};
+    use crate::audit::file;
+
+    /// Adds a record of this kind and name.
+    const ADD: &str = "INSERT INTO record (seq, kind, at_us, name, hash)
+                       SELECT coalesce(max(seq), 0) + 1, ?1, 0, ?2, zeroblob(32) FROM record";
 
     #[test]
-    fn what_is_read_is_of_one_moment() {
+    fn what_is_read_is_of_one_moment_and_of_one_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.db");
-        let options = LogOptions {
-            holder: "a test".to_owned(),
-            new_log_id: "00".repeat(16),
-            tool_version: "0".to_owned(),
-            at: Timestamp::from_micros(0),
-            clock_tolerance: std::time::Duration::ZERO,
-        };
-        AuditLog::open(&path, &options).unwrap().close();
-        let other = Connection::open(&path).unwrap();
-        other.pragma_update(None, "journal_mode", "wal").unwrap();
-        let more = "INSERT INTO record (seq, kind, at_us, hash) SELECT max(seq) + 1, 'end', 1, zeroblob(32) FROM record";
+        let writer = file::open_for_writing(&path, &file::real_path(&path).unwrap()).unwrap();
+        writer.execute(ADD, ["log", "one"]).unwrap();
 
         let reader = AuditReader::open(&path).unwrap();
         let moment = reader.hold_still().unwrap();
         assert_eq!(reader.log_around(1).unwrap().last, 1);
-        other.execute(more, []).unwrap();
+        writer.execute(ADD, ["end", ""]).unwrap();
         assert_eq!(reader.log_around(1).unwrap().last, 1, "what came since is not seen");
         drop(moment);
         assert_eq!(reader.log_around(1).unwrap().last, 2);
 
         // As in a file into which two logs were merged.
-        other
-            .execute(
-                &more
-                    .replace("'end'", "'log'")
-                    .replace("hash)", "name, hash)")
-                    .replace("1, zero", "1, 'other', zero"),
-                [],
-            )
-            .unwrap();
+        writer.execute(ADD, ["log", "two"]).unwrap();
         let logs = [2, 3].map(|seq| reader.log_around(seq).unwrap());
         let [one, two] = logs.each_ref().map(|log| (log.id.as_str(), log.first, log.last));
-        assert_eq!((one, two), ((options.new_log_id.as_str(), 1, 2), ("other", 3, 3)));
+        assert_eq!((one, two), (("one", 1, 2), ("two", 3, 3)));
         let head = reader.mark(&logs[1], "?1 IS NOT NULL", 3).unwrap();
         assert_eq!((head.seq, head.hash), (1, "00".repeat(32)), "counted from the beginning of its log");
     }
