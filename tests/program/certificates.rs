@@ -12,7 +12,7 @@ use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Sandbox, column};
 
 /// When all certificates of these tests are issued.
-const ISSUED: &str = "2026-11-24T09:00:00Z";
+pub const ISSUED: &str = "2026-11-24T09:00:00Z";
 
 /// The page that `command` prints.
 pub fn page_of(command: &mut assert_cmd::Command) -> Page {
@@ -46,7 +46,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// A run of these names, in which every deletion is answered by `script`.
-fn run_of(
+pub fn run_of(
     names: &[&str],
     flags: &[&str],
     script: impl FnMut(&str, usize) -> Reply + Send + 'static,
@@ -296,61 +296,6 @@ fn above_five_thousand_targets_there_is_an_annex() {
     let command = schedule.iter().find_map(|line| line.strip_prefix("Made again by: ")).unwrap();
     assert!(command.ends_with(&format!("--out {}-schedule.csv", runs[1])), "{command}");
     assert!(!sandbox.path("more-schedule.csv").exists(), "nothing is written beside standard output");
-}
-
-#[test]
-fn a_checkpoint_of_this_log_is_shown_as_it_is() {
-    let (sandbox, ..) = run_of(&["a", "b"], &[], |_, _| Reply::deleted());
-    let log = sandbox.log();
-    let id = column(&log, "SELECT name FROM record WHERE kind = 'log'").remove(0);
-    let hash =
-        |seq: i64| column(&log, &format!("SELECT lower(hex(hash)) FROM record WHERE seq = {seq}")).remove(0);
-    let last: i64 = column(&log, "SELECT max(seq) FROM record")[0].parse().unwrap();
-    let statement = |id: &str, records: i64, head: &str| {
-        format!(
-            "decom audit checkpoint v1\nlog {id}\nrecords {records}\nhead {head}\ntime 2026-11-24T08:59:00.000000Z\n"
-        )
-    };
-    std::fs::create_dir(sandbox.path("points")).unwrap();
-    let shown = || {
-        let mut command = sandbox.decom(&["report", "--format", "html", "--issued-at", ISSUED]);
-        let page = page_of(command.env("DECOM_AUDIT_CHECKPOINT_DIR", "points"));
-        page.lines("Checkpoint", "7Controls supported").join("\n").replace('\u{a0}', " ")
-    };
-    assert!(shown().contains("There is none"), "{}", shown());
-
-    // Those of another log, and what is none, are passed over.
-    sandbox.file("points/other.checkpoint", statement(&"0".repeat(32), last, &hash(last)));
-    sandbox.file("points/broken.checkpoint", "once upon a time");
-    sandbox.file("points/bytes.checkpoint", [0xff, 0xfe]);
-    sandbox.file("points/longer.checkpoint", format!("{}and more\n", statement(&id, last, &hash(last))));
-    sandbox.file("points/text.txt", statement(&id, last, &hash(last)));
-    assert!(shown().contains("There is none"), "{}", shown());
-
-    // One that does not cover the end is better than none; one that does is better.
-    sandbox.file("points/1.checkpoint", statement(&id, 2, &hash(2)));
-    assert!(
-        shown().contains("1.checkpoint vouches for the first 2 records; the run ended behind them."),
-        "{}",
-        shown()
-    );
-    sandbox.file("points/2.checkpoint", statement(&id, last, &hash(last)));
-    sandbox.file("points/3.checkpoint", statement(&id, last + 7, &hash(last)));
-    let said = shown();
-    assert!(said.contains(&format!("2.checkpoint vouches for the first {last} records, this run included. Its head is the hash that this log has there.")), "{said}");
-    assert!(said.contains(&statement(&id, last, &hash(last))), "verbatim: {said}");
-    assert!(
-        said.contains(
-            "decom audit verify --audit-db decom-audit.db --checkpoints points --allowed-signers FILE"
-        ),
-        "{said}"
-    );
-
-    // One with another head is no support, and that is said.
-    sandbox.file("points/2.checkpoint", statement(&id, last, &hash(2)));
-    assert!(shown().contains("Its head is not what this log has there"), "{}", shown());
-    std::fs::remove_file(sandbox.path("points/2.checkpoint")).unwrap();
-    assert!(shown().contains("Its head is not what this log has there"), "the log is shorter: {}", shown());
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod adding_up;
 mod approvals;
 mod audit_queries;
 mod bad_input;
+mod certificate_checkpoints;
 mod certificate_page;
 mod certificates;
 mod configuration;

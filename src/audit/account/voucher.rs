@@ -7,11 +7,9 @@ use std::path::Path;
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::audit::{AuditError, AuditReader};
+use crate::audit::checkpoint::{EXTENSION, LONGEST_FILE};
+use crate::audit::{AuditError, AuditReader, Statement};
 use crate::vocabulary::RunAccount;
-
-/// How large a file is looked at, in bytes; a statement has some 200.
-const LARGEST: u64 = 4096;
 
 /// A statement about this log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,22 +35,23 @@ impl AuditReader {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io(error)),
         };
-        let mut best: Option<(String, String, Claim)> = None;
+        let mut best: Option<(String, String, Statement)> = None;
         for entry in entries {
             let path = entry.map_err(io)?.path();
-            if path.extension().is_none_or(|extension| extension != "checkpoint") {
+            if path.extension().is_none_or(|extension| extension != EXTENSION) {
                 continue;
             }
             let mut text = String::new();
             // What is no text is no statement.
-            if File::open(&path).map_err(io)?.take(LARGEST).read_to_string(&mut text).is_err() {
+            if File::open(&path).map_err(io)?.take(LONGEST_FILE).read_to_string(&mut text).is_err() {
                 continue;
             }
-            let claim = Claim::read(&text).filter(|claim| claim.log_id == account.log.id);
+            let claim = text.parse::<Statement>().ok().filter(|claim| claim.log_id == account.log.id);
             let Some(claim) = claim else { continue };
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // By number and name, so that the order in which the folder is read does not matter.
-            let key = |claim: &Claim, file: &str| (claim.rank(account.last.seq), file.to_owned());
+            let key =
+                |claim: &Statement, file: &str| (rank(claim.records, account.last.seq), file.to_owned());
             if best.as_ref().is_none_or(|(other, _, best)| key(&claim, &file) < key(best, other)) {
                 best = Some((file, text, claim));
             }
@@ -75,28 +74,8 @@ impl AuditReader {
     }
 }
 
-/// What a statement claims.
-struct Claim {
-    log_id: String,
-    records: u64,
-    head: String,
-}
-
-impl Claim {
-    fn read(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
-        if lines.next() != Some("decom audit checkpoint v1") {
-            return None;
-        }
-        let mut of = |word: &str| lines.next()?.strip_prefix(word)?.strip_prefix(' ').map(str::to_owned);
-        let claim = Self { log_id: of("log")?, records: of("records")?.parse().ok()?, head: of("head")? };
-        of("time")?;
-        // Nothing stands below it that could be taken for a part of it.
-        (lines.next().is_none() && text.ends_with('\n')).then_some(claim)
-    }
-
-    /// How well it fits: the smallest that covers `seq` before all, then the largest.
-    const fn rank(&self, seq: u64) -> (bool, u64) {
-        if self.records >= seq { (false, self.records) } else { (true, u64::MAX - self.records) }
-    }
+/// How well a statement about `records` records fits a run that ends with the record `seq`: the
+/// smallest that covers it before all, then the largest.
+const fn rank(records: u64, seq: u64) -> (bool, u64) {
+    if records >= seq { (false, records) } else { (true, u64::MAX - records) }
 }
