@@ -322,3 +322,21 @@ fn what_makes_no_sense_with_a_certificate() {
     sandbox.file("config.toml", "[report]\norganisation = \"a\\nb\"\n");
     assert_snapshot!(refused(&["report", "--config", "config.toml"]), @r#"config.toml, line 2, column 16: `a\nb` cannot be `report.organisation`: it holds a control character"#);
 }
+
+#[test]
+fn a_run_has_the_same_certificate_in_a_merged_file() {
+    let server = Scripted::start(|_, _| Reply::deleted());
+    let sandbox = Sandbox::new();
+    for log in ["a.db", "b.db"] {
+        sandbox.names("names.csv", &[&format!("of-{log}"), "more"]);
+        let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--audit-db", log, "--again"]);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    }
+    assert_eq!(said(&mut sandbox.decom(&["audit", "merge", "a.db", "b.db", "--out", "all.db"])).code, 0);
+    for log in ["a.db", "b.db"] {
+        let run = column(&sandbox.path(log), "SELECT run_id FROM runs").remove(0);
+        let own = certificate(&sandbox, &[&run, "--audit-db", log]);
+        let merged = certificate(&sandbox, &[&run, "--audit-db", "all.db"]);
+        assert_eq!(merged.text().replace("all.db", log), own.text(), "as if the other log were not there");
+    }
+}
