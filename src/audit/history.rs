@@ -181,7 +181,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
     })
 }
 
-fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
+pub(super) fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
     let outcome: String = row.get("outcome")?;
     let outcome = outcome.parse().map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))

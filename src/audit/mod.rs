@@ -5,6 +5,7 @@
 //! is being written. The records and their canonical form are in `record.rs`, the table and the
 //! public views in `schema.sql`.
 
+mod account;
 mod checkpoint;
 mod entry;
 mod error;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+pub use account::{Moment, Voucher};
 pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;

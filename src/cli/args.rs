@@ -12,8 +12,8 @@ use crate::commands::{
     RunRequest, RunsRequest, World,
 };
 use crate::emulator::Faults;
-use crate::report::Format;
-use crate::vocabulary::{ExitStatus, Outcome};
+use crate::report::{Format, RunFormat};
+use crate::vocabulary::{ExitStatus, Outcome, Timestamp};
 
 /// Deletes Databrain datasources in bulk, and can prove afterwards what it did.
 #[derive(Debug, Parser)]
@@ -122,15 +122,18 @@ enum Command {
         /// The run, or the beginning of its id [default: the newest]
         #[arg(value_name = "RUN")]
         wanted: Option<String>,
-        /// table, csv, json or md
-        #[arg(long, value_name = "FORMAT", default_value_t = Format::Table)]
-        format: Format,
+        /// table, csv, json, md, or html for a certificate that can be printed
+        #[arg(long, value_name = "FORMAT", default_value_t = RunFormat::Plain(Format::Table))]
+        format: RunFormat,
         /// Report what became of this one datasource, over all runs
         #[arg(long, value_name = "NAME", conflicts_with = "wanted")]
         datasource: Option<String>,
         /// Where the report goes [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// When the certificate is issued, in RFC 3339: the same time gives the same bytes [default: now]
+        #[arg(long, value_name = "TIME")]
+        issued_at: Option<Timestamp>,
         #[command(flatten)]
         log: LogArgs,
     },
@@ -211,8 +214,8 @@ impl Cli {
                 commands::rehearse(&request, &args.run.shared(), world)
             }
             Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.shared(), world),
-            Command::Report { wanted, datasource, format, out, log } => commands::report(
-                &ReportRequest { run: wanted, datasource, format, out },
+            Command::Report { wanted, datasource, format, out, issued_at, log } => commands::report(
+                &ReportRequest { run: wanted, datasource, format, out, issued_at },
                 &log.shared(),
                 world,
             ),

@@ -1,6 +1,7 @@
 //! The commands: each wires the rooms together for one thing that users ask for.
 
 mod audit;
+mod certificate;
 mod context;
 mod error;
 mod execution;

@@ -1,15 +1,16 @@
 //! `decom runs` and `decom report`: what the audit log tells.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::CommandError;
 use super::context::{Context, Shared, World};
-use crate::audit::AuditReader;
-use crate::report::{EachResult, Format, write_history, write_report, write_runs};
-use crate::vocabulary::ExitStatus;
+use super::{CommandError, certificate};
+use crate::audit::{AuditError, AuditReader};
+use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
+use crate::vocabulary::{ExitStatus, Timestamp};
 
 /// What `decom runs` is asked for.
 #[derive(Debug, Clone)]
@@ -26,9 +27,11 @@ pub struct ReportRequest {
     /// One datasource, to be reported over all runs instead.
     pub datasource: Option<String>,
     /// The form of the report.
-    pub format: Format,
+    pub format: RunFormat,
     /// Where it goes; standard output where there is none.
     pub out: Option<PathBuf>,
+    /// When a certificate is issued; now where nothing is said.
+    pub issued_at: Option<Timestamp>,
 }
 
 /// Lists the runs of the audit log.
@@ -50,29 +53,58 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
 pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
+    let format = match (request.format, &request.datasource) {
+        (RunFormat::Plain(format), _) => format,
+        (RunFormat::Certificate, None) => return certificate::issue(request, &context, &reader),
+        (RunFormat::Certificate, Some(_)) => {
+            return Err(CommandError::Usage(
+                "a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md".to_owned(),
+            ));
+        }
+    };
+    if request.issued_at.is_some() {
+        return Err(CommandError::Usage(
+            "--issued-at is for certificates; add --format html, or leave it out".to_owned(),
+        ));
+    }
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
         written(request.out.as_deref(), log, write)
     };
     if let Some(name) = &request.datasource {
         let entries = reader.history_of(name)?;
-        to(reader.path(), &mut |out| write_history(out, request.format, &entries))?;
+        to(reader.path(), &mut |out| write_history(out, format, &entries))?;
         return Ok(ExitStatus::Done);
     }
     let run = reader.run(request.run.as_deref())?;
-    let mut unreadable = None;
+    let reading = Reading::default();
     let written = to(reader.path(), &mut |out| {
-        let results: EachResult<'_> = &mut |take| {
-            reader.each_result(&run.run_id, request.format.lists(), take).map_err(|error| {
-                unreadable = Some(error);
-                io::Error::other("the audit log cannot be read")
-            })
-        };
-        write_report(out, request.format, &run, results)
+        let results: EachResult<'_> =
+            &mut |take| reading.of(reader.each_result(&run.run_id, format.lists(), take));
+        write_report(out, format, &run, results)
     });
-    match unreadable {
-        // Then that is what went wrong, and not the writing.
-        Some(error) => Err(error.into()),
-        None => written.map(|()| ExitStatus::Done),
+    reading.and(written).map(|()| ExitStatus::Done)
+}
+
+/// Remembers why the log could not be read while a report is written: then that is what went wrong,
+/// and not the writing.
+#[derive(Debug, Default)]
+pub(super) struct Reading(RefCell<Option<AuditError>>);
+
+impl Reading {
+    /// The result of reading, as those who write take it.
+    pub(super) fn of(&self, read: Result<(), AuditError>) -> io::Result<()> {
+        read.map_err(|error| {
+            *self.0.borrow_mut() = Some(error);
+            io::Error::other("the audit log cannot be read")
+        })
+    }
+
+    /// How it all went.
+    pub(super) fn and(self, written: Result<(), CommandError>) -> Result<(), CommandError> {
+        match self.0.into_inner() {
+            Some(error) => Err(error.into()),
+            None => written,
+        }
     }
 }
 
@@ -89,7 +121,7 @@ pub(super) fn written(
 }
 
 /// Writes to the file at `path`, which must not be a part of `log`: it would be gone.
-fn to_file(
+pub(super) fn to_file(
     path: &Path,
     log: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,

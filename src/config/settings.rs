@@ -26,6 +26,8 @@ pub struct Settings {
     pub safety: SafetySettings,
     /// What a run carries with it.
     pub run: RunSettings,
+    /// What reports carry.
+    pub report: ReportSettings,
     /// What is logged.
     pub log: LogSettings,
 }
@@ -126,6 +128,13 @@ pub struct RunSettings {
     pub ticket: Option<String>,
 }
 
+/// What reports carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSettings {
+    /// In whose name certificates are issued.
+    pub organisation: Option<String>,
+}
+
 /// What is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
@@ -174,6 +183,7 @@ struct Written {
     retry: WrittenRetry,
     safety: WrittenSafety,
     run: WrittenRun,
+    report: WrittenReport,
     log: WrittenLog,
 }
 
@@ -232,6 +242,11 @@ struct WrittenRun {
     operator: String,
     reason: String,
     ticket: String,
+}
+
+#[derive(Deserialize)]
+struct WrittenReport {
+    organisation: String,
 }
 
 #[derive(Deserialize)]
@@ -310,6 +325,9 @@ impl Written {
                 operator: places.line("run.operator", self.run.operator)?,
                 reason: places.line("run.reason", self.run.reason)?,
                 ticket: places.line("run.ticket", self.run.ticket)?,
+            },
+            report: ReportSettings {
+                organisation: places.line("report.organisation", self.report.organisation)?,
             },
             log: LogSettings {
                 format: match self.log.format.as_str() {

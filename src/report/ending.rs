@@ -149,7 +149,7 @@ pub fn why(result: &TargetResult) -> String {
     parts.join("; ")
 }
 
-const fn meaning(outcome: Outcome) -> &'static str {
+pub(super) const fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Deleted => "the API confirmed it",
         Outcome::DeletedUnconfirmed => "gone, after an attempt without a clear answer",

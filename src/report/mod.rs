@@ -2,6 +2,7 @@
 //! the other, so that memory does not grow with the run.
 
 mod ending;
+mod html;
 mod json;
 mod ocsf;
 mod planned;
@@ -13,6 +14,7 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, why};
+pub use html::{Annex, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
 pub use json::print_ending_json;
 pub use ocsf::{OCSF_VERSION, ocsf_event};
 pub use planned::{Held, Listed, Names, Planned};
@@ -53,7 +55,7 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
             "md" => Ok(Self::Markdown),
-            _ => Err(UnknownFormat { text: text.to_owned() }),
+            _ => Err(UnknownFormat { text: text.to_owned(), known: "table, csv, json and md" }),
         }
     }
 }
@@ -69,12 +71,44 @@ impl fmt::Display for Format {
     }
 }
 
+/// The form in which one run can be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunFormat {
+    /// One that other reports have, too.
+    Plain(Format),
+    /// A page that certifies the run.
+    Certificate,
+}
+
+impl FromStr for RunFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        if text == "html" {
+            return Ok(Self::Certificate);
+        }
+        let known = "table, csv, json, md and html";
+        text.parse().map(Self::Plain).map_err(|error: UnknownFormat| UnknownFormat { known, ..error })
+    }
+}
+
+impl fmt::Display for RunFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(format) => format.fmt(f),
+            Self::Certificate => f.write_str("html"),
+        }
+    }
+}
+
 /// A word that names no form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no format; the formats are table, csv, json and md")]
+#[error("`{text}` is no format; the formats are {known}")]
 pub struct UnknownFormat {
     /// The word.
     pub text: String,
+    /// Those that there are.
+    pub known: &'static str,
 }
 
 /// Writes a report of one run. `results` hands over the results that [`Format::lists`].

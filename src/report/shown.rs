@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// `text` with what cannot be seen made visible: control characters and the characters that turn
-/// the direction of writing, as `\u{…}`.
+/// `text` with what cannot be seen made visible: control characters, other breaks of a line, characters
+/// of no width and those that turn the direction of writing, as `\u{…}`.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
@@ -27,9 +27,11 @@ pub fn distinct(name: &str) -> Cow<'_, str> {
     if name.trim().len() == name.len() { visible(name) } else { Cow::Owned(format!("\"{}\"", visible(name))) }
 }
 
-fn is_hidden(c: char) -> bool {
+pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A duration without more detail than an estimate has.
@@ -85,6 +87,10 @@ mod tests {
     fn what_cannot_be_seen_is_shown() {
         assert_eq!(visible("plain é 日本"), "plain é 日本");
         assert_eq!(visible("a\u{202e}b\u{0}"), "a\\u{202e}b\\u{0}");
+        // A soft hyphen, the Arabic letter mark, a line break that is no control character, a tag.
+        for hidden in ['\u{ad}', '\u{61c}', '\u{2028}', '\u{2029}', '\u{feff}', '\u{e0041}'] {
+            assert_eq!(visible(&format!("a{hidden}b")), format!("a{}b", hidden.escape_unicode()));
+        }
     }
 
     #[test]

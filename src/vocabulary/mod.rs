@@ -1,5 +1,6 @@
 //! The words that every room speaks. They stand at the ground and import nothing of the house.
 
+mod account;
 mod event;
 mod exit;
 mod history;
@@ -10,12 +11,16 @@ mod time;
 mod token;
 mod verdict;
 
+pub use account::{
+    Latency, LatencyBin, LogState, Pause, PauseCause, RecordMark, RunAccount, ScheduledTarget, Stretch,
+    Timeline, Wanted,
+};
 pub use event::{Answer, AttemptEnd, AttemptStart, NewTarget, RunEvent, Seq, Settlement, Target};
 pub use exit::ExitStatus;
 pub use history::{HistoryEntry, RunSummary, TargetResult};
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, Outcome, SkipReason, UnknownOutcome};
 pub use sent::{SentAnswer, SentBy, SentRequest};
-pub use time::{Clock, SystemClock, Timestamp};
+pub use time::{Clock, SystemClock, TimeError, Timestamp};
 pub use token::{Token, TokenError};
 pub use verdict::Verdict;

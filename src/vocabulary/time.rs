@@ -1,6 +1,7 @@
 //! Points in time as the audit log keeps them, and the clock that tells them.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: whole microseconds since 1970-01-01T00:00:00Z.
@@ -45,6 +46,24 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.formatted("%Y-%m-%dT%H:%M:%S%.6fZ"))
     }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimeError;
+
+    /// Reads RFC 3339, in whichever zone.
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let time: jiff::Timestamp = text.parse().map_err(|_| TimeError { text: text.to_owned() })?;
+        Ok(Self(time.as_microsecond()))
+    }
+}
+
+/// A text that is no point in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z")]
+pub struct TimeError {
+    /// The text.
+    pub text: String,
 }
 
 impl From<SystemTime> for Timestamp {

@@ -43,9 +43,10 @@ fn every_kind_of_key_approves() {
             "SELECT detail ->> '$.settings.origin.approved_with' FROM record WHERE kind = 'run'",
         );
         assert!(fingerprint[0].starts_with("SHA256:"), "{kind}: {fingerprint:?}");
-        for format in ["table", "md", "json"] {
+        for format in ["table", "md", "json", "html"] {
             let report = said(&mut estate.sandbox.decom(&["report", "--format", format]));
             assert!(report.stdout.contains("alice@example.com"), "{format}: {report:?}");
+            assert!(format != "html" || report.stdout.contains(&fingerprint[0]), "{report:?}");
         }
         let runs = said(&mut estate.sandbox.decom(&["runs", "--format", "csv"]));
         assert!(runs.stdout.contains(",alice@example.com,"), "{runs:?}");

@@ -52,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("governor", &["pace"]),
     ("hyper", &["emulator"]),
     ("indicatif", &["terminal"]),
+    ("maud", &["report"]),
     ("reqwest", &["api"]),
     ("reqwest_middleware", &["api"]),
     ("reqwest_retry", &["api"]),

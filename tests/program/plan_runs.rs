@@ -90,6 +90,7 @@ fn a_plan_runs_exactly_and_its_digest_is_everywhere() {
         &["report"][..],
         &["report", "--format", "md"],
         &["report", "--format", "json"],
+        &["report", "--format", "html"],
         &["runs", "--format", "csv"],
         &["runs", "--format", "json"],
     ] {

@@ -349,7 +349,10 @@ fn a_log_without_runs() {
 fn a_format_that_is_none() {
     let said = said(&mut Sandbox::new().decom(&["report", "--format", "xml"]));
     assert_eq!(said.code, 2);
-    assert!(said.stderr.contains("`xml` is no format; the formats are table, csv, json and md"), "{said:?}");
+    assert!(
+        said.stderr.contains("`xml` is no format; the formats are table, csv, json, md and html"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod forgery;
 pub mod history;
 pub mod keys;
 pub mod live;
+pub mod page;
 pub mod process;
 pub mod reply;
 pub mod scripted;

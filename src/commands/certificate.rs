@@ -1,0 +1,139 @@
+//! `decom report --format html`: the certificate of a run, and its annex where that is needed.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::CommandError;
+use super::context::{Context, VERSION, quoted};
+use super::report::{Reading, ReportRequest, to_file, written};
+use crate::audit::AuditReader;
+use crate::report::{
+    self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
+};
+use crate::vocabulary::{ExitStatus, RunSummary};
+
+/// Issues the certificate of a run.
+pub(super) fn issue(
+    request: &ReportRequest,
+    context: &Context<'_>,
+    reader: &AuditReader,
+) -> Result<ExitStatus, CommandError> {
+    // A run may be going on: the page and its annex are of one moment.
+    let moment = reader.hold_still()?;
+    let run = reader.run(request.run.as_deref())?;
+    let account = reader.account(&run.run_id)?;
+    let annex = if run.counts.planned() > LONGEST_LIST {
+        Some(annex(&run, request.out.as_deref(), reader)?)
+    } else {
+        None
+    };
+    let checkpoint = match &context.settings.audit.checkpoint_dir {
+        Some(folder) => reader.voucher(folder, &account)?,
+        None => None,
+    };
+    let certificate = Certificate {
+        organisation: context.settings.report.organisation.clone(),
+        issued_at: request.issued_at.unwrap_or_else(|| context.world.clock.timestamp()),
+        issued_by: VERSION.to_owned(),
+        annex,
+        checkpoint: checkpoint.map(|found| Checkpoint {
+            file: found.file,
+            text: found.text,
+            records: found.records,
+            agrees: found.agrees,
+        }),
+        verify: verification(reader.path(), context.settings.audit.checkpoint_dir.as_deref()),
+        run,
+        account,
+    };
+    let reading = Reading::default();
+    let mut write = |out: &mut dyn Write| {
+        let run_id = &certificate.run.run_id;
+        let targets: EachTarget<'_> =
+            &mut |wanted, take| reading.of(reader.each_scheduled(run_id, wanted, take));
+        write_certificate(out, &certificate, targets)
+    };
+    let written = written(request.out.as_deref(), reader.path(), &mut write);
+    drop(moment);
+    reading.and(written).map(|()| ExitStatus::Done)
+}
+
+/// Writes the schedule beside the page, or only learns what its bytes would be.
+fn annex(run: &RunSummary, page: Option<&Path>, reader: &AuditReader) -> Result<Annex, CommandError> {
+    let reading = Reading::default();
+    let mut sum = Sum::default();
+    let mut write = |out: &mut dyn Write| {
+        let results: EachResult<'_> =
+            &mut |take| reading.of(reader.each_result(&run.run_id, Format::Csv.lists(), take));
+        report::write_report(&mut Summed { out, sum: &mut sum }, Format::Csv, run, results)
+    };
+    let path = page.map(beside);
+    let written = match &path {
+        Some(path) => to_file(path, reader.path(), &mut write),
+        None => write(&mut io::sink()).map_err(CommandError::Terminal),
+    };
+    reading.and(written)?;
+    let file = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let log = reader.path().display().to_string();
+    let mut command =
+        ["decom", "report", &run.run_id, "--format", "csv", "--audit-db", &log].map(str::to_owned).to_vec();
+    command
+        .extend(["--out".to_owned(), file.clone().unwrap_or_else(|| format!("{}-schedule.csv", run.run_id))]);
+    Ok(Annex { file, command: quoted(&command), sha256: sum.hex(), bytes: sum.bytes })
+}
+
+/// The annex of the page at `page`.
+fn beside(page: &Path) -> PathBuf {
+    let stem = page.file_stem().unwrap_or_default().to_string_lossy();
+    page.with_file_name(format!("{stem}-schedule.csv"))
+}
+
+/// The command that checks the log.
+fn verification(log: &Path, checkpoints: Option<&Path>) -> String {
+    let mut words = ["decom", "audit", "verify", "--audit-db"].map(str::to_owned).to_vec();
+    words.push(log.display().to_string());
+    if let Some(folder) = checkpoints {
+        words.extend(["--checkpoints".to_owned(), folder.display().to_string()]);
+        words.extend(["--allowed-signers", "FILE"].map(str::to_owned));
+    }
+    quoted(&words)
+}
+
+/// What has been written so far.
+#[derive(Default)]
+struct Sum {
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Sum {
+    fn hex(&self) -> String {
+        use std::fmt::Write;
+        self.digest.clone().finalize().iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+/// Writes on, and remembers what it was.
+struct Summed<'a> {
+    out: &'a mut dyn Write,
+    sum: &'a mut Sum,
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.sum.digest.update(&bytes[..written]);
+        self.sum.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

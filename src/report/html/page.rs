@@ -1,0 +1,139 @@
+//! The frame of the page: its head, its first lines, its last.
+
+use std::io::{self, Write};
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Certificate;
+use super::wording::{self, code, text};
+
+const STYLE: &str = include_str!("style.css");
+
+/// What nobody may miss about a rehearsal.
+const REHEARSAL: &str = "REHEARSAL – nothing real was deleted";
+
+/// Tells the browser to load nothing and run nothing, whatever the page holds.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The page while it is written.
+pub(super) struct Page<'a> {
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Page<'a> {
+    /// Begins the page.
+    pub(super) fn open(out: &'a mut dyn Write, certificate: &Certificate) -> io::Result<Self> {
+        let mut page = Self { out };
+        page.put(&html! { (DOCTYPE) })?;
+        page.literal("<html lang=\"en\">")?;
+        page.put(&head(certificate))?;
+        page.literal("<body>\n<main>")?;
+        page.put(&masthead(certificate))?;
+        Ok(page)
+    }
+
+    /// Writes a piece of markup, on a line of its own.
+    pub(super) fn put(&mut self, markup: &Markup) -> io::Result<()> {
+        self.out.write_all(markup.0.as_bytes())?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Writes tags between which more is written than memory should hold. They are in the program's
+    /// text: nothing from elsewhere can get here.
+    pub(super) fn literal(&mut self, tags: &'static str) -> io::Result<()> {
+        self.out.write_all(tags.as_bytes())?;
+        self.out.write_all(b"\n")
+    }
+
+    /// Ends the page.
+    pub(super) fn close(mut self, certificate: &Certificate) -> io::Result<()> {
+        self.put(&foot(certificate))?;
+        self.literal("</main>\n</body>\n</html>")
+    }
+}
+
+/// What the page is.
+pub(super) const fn title(certificate: &Certificate) -> &'static str {
+    if certificate.account.rehearsal { "Rehearsal of a deletion" } else { "Certificate of deletion" }
+}
+
+fn head(certificate: &Certificate) -> Markup {
+    let (title, id) = (title(certificate), certificate.id());
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="referrer" content="no-referrer";
+            meta name="robots" content="noindex";
+            meta name="generator" content=(format!("decom {}", certificate.issued_by));
+            meta http-equiv="Content-Security-Policy" content=(POLICY);
+            title { @if certificate.account.rehearsal { (REHEARSAL) ": " } (title) " " (id) }
+            // The one piece that is not escaped; both parts are the program's own, and the id is made of
+            // hexadecimal digits.
+            style { (PreEscaped(STYLE)) (PreEscaped(margins(certificate, &id))) }
+        }
+    }
+}
+
+/// What stands in the margins of each sheet of paper.
+fn margins(certificate: &Certificate, id: &str) -> String {
+    let title = title(certificate);
+    let warning = if certificate.account.rehearsal {
+        format!("@page {{ @top-center {{ content: \"{REHEARSAL}\"; }} }}\n")
+    } else {
+        String::new()
+    };
+    format!("@page {{ @bottom-left {{ content: \"{title} {id}\"; }} }}\n{warning}")
+}
+
+fn masthead(certificate: &Certificate) -> Markup {
+    let standing = certificate.standing();
+    html! {
+        @if certificate.account.rehearsal {
+            p.rehearsal role="note" {
+                strong { (REHEARSAL) }
+                span {
+                    "The requests went to an emulator of the API on the same machine. "
+                    "This page shows what a real certificate looks like, and certifies nothing."
+                }
+            }
+        }
+        header.masthead {
+            div.title {
+                @if let Some(organisation) = &certificate.organisation {
+                    p.organisation { bdi { (text(organisation)) } }
+                }
+                h1 { (title(certificate)) }
+                dl.identity {
+                    div {
+                        dt { (if certificate.account.rehearsal { "Id" } else { "Certificate" }) }
+                        dd { (code(&certificate.id())) }
+                    }
+                    div { dt { "Run" } dd { (code(&certificate.run.run_id)) } }
+                    div { dt { "Issued" } dd { (wording::time(&certificate.issued_at.to_string())) " UTC" } }
+                }
+            }
+            div class=(format!("status {}", standing.class())) {
+                (standing.sign())
+                p { span.label { "Status" } strong { (standing.word()) } }
+            }
+            p.sentence {
+                (standing.sentence(certificate.account.rehearsal))
+                @if let Some(why) = &certificate.account.why { " " span.why { "Why: " bdi { (text(why)) } } }
+            }
+        }
+    }
+}
+
+fn foot(certificate: &Certificate) -> Markup {
+    html! {
+        footer {
+            p {
+                (title(certificate)) " " (code(&certificate.id())) ", issued "
+                (wording::time(&certificate.issued_at.to_string())) " UTC by decom " (text(&certificate.issued_by))
+                " from the audit log. The same log, settings and time of issue give the same bytes."
+            }
+        }
+    }
+}

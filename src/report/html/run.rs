@@ -1,0 +1,92 @@
+//! Which run it was: where, when, by whom, and who had asked for it.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::Certificate;
+use super::wording::{code, duration, maybe, text, time};
+
+pub(super) fn section(certificate: &Certificate) -> Markup {
+    let (run, account) = (&certificate.run, &certificate.account);
+    let took = took(certificate);
+    html! {
+        section #run {
+            h2 { span.no { "1" } "Run" }
+            div.columns {
+                dl.facts {
+                    div {
+                        dt { "Organisation" }
+                        dd {
+                            @match &certificate.organisation {
+                                Some(organisation) => { bdi { (text(organisation)) } }
+                                None => { span.none { "not named" } }
+                            }
+                        }
+                    }
+                    div { dt { "API host" } dd { (code(&host(&run.base_url))) small { (text(&run.base_url)) } } }
+                    div {
+                        dt { "Period (UTC)" }
+                        dd {
+                            (time(&run.started_at)) " – "
+                            @match &run.finished_at {
+                                Some(at) => { (time(at)) }
+                                None => { span.none { "not ended" } }
+                            }
+                            small {
+                                @if let Some(took) = took { (duration(took)) }
+                                @if account.resumed == 1 { ", interrupted and continued once" }
+                                @if account.resumed > 1 { ", interrupted and continued " (account.resumed) " times" }
+                            }
+                        }
+                    }
+                    div { dt { "Machine" } dd { bdi { (text(&run.host)) } small { "decom " (text(&run.tool_version)) } } }
+                }
+                dl.facts {
+                    div { dt { "Carried out by" } dd { (maybe(run.operator.as_deref())) } }
+                    div { dt { "Approved by" } dd { (approval(certificate)) } }
+                    div { dt { "Ticket" } dd { (maybe(run.ticket.as_deref())) } }
+                    div { dt { "Reason" } dd { (maybe(run.reason.as_deref())) } }
+                    @if let Some(earlier) = &run.retry_of {
+                        div { dt { "Retry of run" } dd { (code(earlier)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn approval(certificate: &Certificate) -> Markup {
+    let account = &certificate.account;
+    html! {
+        @match &certificate.run.approved_by {
+            Some(approver) => {
+                bdi { (text(approver)) }
+                small {
+                    "as a second person, by a signature under the plan that was checked before the run began"
+                    @if let Some(key) = &account.approved_with { "; key " (code(key)) }
+                }
+            }
+            None => { "nobody" small { "no second person’s approval is recorded" } }
+        }
+        @if let Some(creator) = &account.plan_creator { small { "plan made by " bdi { (text(creator)) } } }
+    }
+}
+
+/// When the run began; the timeline is of whole stretches, and may begin a little earlier.
+fn began(certificate: &Certificate) -> crate::vocabulary::Timestamp {
+    certificate.run.started_at.parse().unwrap_or(certificate.account.timeline.start)
+}
+
+/// How long the run took, where it has ended.
+fn took(certificate: &Certificate) -> Option<Duration> {
+    certificate.run.finished_at.as_ref().map(|_| certificate.account.last.at.since(began(certificate)))
+}
+
+fn host(base_url: &str) -> String {
+    let host = url::Url::parse(base_url).ok().and_then(|url| {
+        let host = url.host_str()?.to_owned();
+        Some(url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
+    });
+    host.unwrap_or_else(|| base_url.to_owned())
+}

@@ -1,0 +1,91 @@
+//! What was asked for, and what became of all of it: the two add up.
+
+use maud::{Markup, html};
+
+use super::Certificate;
+use super::wording::{code, counted, name, number, share};
+use crate::report::ending::meaning;
+use crate::vocabulary::Outcome;
+
+pub(super) fn section(certificate: &Certificate) -> Markup {
+    html! {
+        section #scope {
+            h2 { span.no { "2" } "Scope and reconciliation" }
+            (asked_for(certificate))
+            (reconciliation(certificate))
+        }
+    }
+}
+
+fn asked_for(certificate: &Certificate) -> Markup {
+    let (run, account) = (&certificate.run, &certificate.account);
+    let planned = run.counts.planned();
+    html! {
+        dl.facts.wide {
+            div { dt { "Input" } dd { (name(&run.input)) } }
+            @if let Some(digest) = &run.input_sha256 {
+                div { dt { "SHA-256 of the input" } dd { (code(digest)) } }
+            }
+            div {
+                dt { "Datasources asked for" }
+                dd {
+                    strong { (number(planned)) }
+                    @if let Some(rows) = account.rows {
+                        small {
+                            "different names in " (counted(rows, "row", "rows"))
+                            @if rows > planned {
+                                ", of which " (counted(rows - planned, "repeats a name", "repeat a name"))
+                            }
+                        }
+                    }
+                }
+            }
+            @if let Some(digest) = &account.targets_sha256 {
+                div { dt { "SHA-256 of the names" } dd { (code(digest)) } }
+            }
+            @if let Some(digest) = &run.plan_digest {
+                div { dt { "Digest of the plan" } dd { (code(digest)) } }
+            }
+        }
+    }
+}
+
+fn reconciliation(certificate: &Certificate) -> Markup {
+    let (counts, account) = (&certificate.run.counts, &certificate.account);
+    let planned = counts.planned();
+    let already = counts.of(Outcome::Skipped).saturating_sub(account.protected);
+    let skipped = [(account.protected, "protected"), (already, "already deleted")];
+    let skipped = skipped.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| counted(n, word, word));
+    let skipped = skipped.collect::<Vec<_>>().join(", ");
+    html! {
+        table.reconciliation {
+            caption { "Every name that was asked for has exactly one outcome." }
+            thead {
+                tr {
+                    th scope="col" { "Outcome" }
+                    th.n scope="col" { "Targets" }
+                    th.n scope="col" { "Share" }
+                    th scope="col" { "What it means" }
+                }
+            }
+            tbody {
+                @for (outcome, n) in counts.occurring() {
+                    tr {
+                        th scope="row" { code { (outcome) } }
+                        td.n { (number(n)) }
+                        td.n { (share(n, planned)) }
+                        td { (meaning(outcome)) @if outcome == Outcome::Skipped { ": " (skipped) } }
+                    }
+                }
+            }
+            tfoot {
+                tr {
+                    th scope="row" { "Sum" }
+                    td.n { (number(planned)) }
+                    td.n { (share(planned, planned)) }
+                    td { "equals the datasources asked for" }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The checkpoint on a certificate: which one it is, and that the command beside it tells whether it
+//! is good.
+
+use crate::certificates::{ISSUED, certificate, page_of, run_of};
+use crate::emulated::{Estate, said};
+use crate::support::column;
+use crate::support::keys::{self, Key};
+use crate::support::scripted::Reply;
+
+#[test]
+fn a_checkpoint_of_this_log_is_shown_as_it_is() {
+    let (sandbox, ..) = run_of(&["a", "b"], &[], |_, _| Reply::deleted());
+    let log = sandbox.log();
+    let id = column(&log, "SELECT name FROM record WHERE kind = 'log'").remove(0);
+    let hash =
+        |seq: i64| column(&log, &format!("SELECT lower(hex(hash)) FROM record WHERE seq = {seq}")).remove(0);
+    let last: i64 = column(&log, "SELECT max(seq) FROM record")[0].parse().unwrap();
+    let statement = |id: &str, records: i64, head: &str| {
+        format!(
+            "decom audit checkpoint v1\nlog {id}\nrecords {records}\nhead {head}\ntime 2026-11-24T08:59:00.000000Z\n"
+        )
+    };
+    std::fs::create_dir(sandbox.path("points")).unwrap();
+    let shown = || {
+        let mut command = sandbox.decom(&["report", "--format", "html", "--issued-at", ISSUED]);
+        let page = page_of(command.env("DECOM_AUDIT_CHECKPOINT_DIR", "points"));
+        page.lines("Checkpoint", "7Controls supported").join("\n").replace('\u{a0}', " ")
+    };
+    assert!(shown().contains("There is none"), "{}", shown());
+
+    // Those of another log, and what is none, are passed over.
+    sandbox.file("points/other.checkpoint", statement(&"0".repeat(32), last, &hash(last)));
+    sandbox.file("points/broken.checkpoint", "once upon a time");
+    sandbox.file("points/bytes.checkpoint", [0xff, 0xfe]);
+    sandbox.file("points/longer.checkpoint", format!("{}and more\n", statement(&id, last, &hash(last))));
+    sandbox.file("points/text.txt", statement(&id, last, &hash(last)));
+    assert!(shown().contains("There is none"), "{}", shown());
+
+    // One that does not cover the end is better than none; one that does is better.
+    sandbox.file("points/1.checkpoint", statement(&id, 2, &hash(2)));
+    assert!(
+        shown().contains("1.checkpoint vouches for the first 2 records; the run ended behind them."),
+        "{}",
+        shown()
+    );
+    sandbox.file("points/2.checkpoint", statement(&id, last, &hash(last)));
+    sandbox.file("points/3.checkpoint", statement(&id, last + 7, &hash(last)));
+    let said = shown();
+    assert!(said.contains(&format!("2.checkpoint vouches for the first {last} records, this run included. Its head is the hash that this log has there.")), "{said}");
+    assert!(said.contains(&statement(&id, last, &hash(last))), "verbatim: {said}");
+    assert!(
+        said.contains(
+            "decom audit verify --audit-db decom-audit.db --checkpoints points --allowed-signers FILE"
+        ),
+        "{said}"
+    );
+
+    // One with another head is no support, and that is said.
+    sandbox.file("points/2.checkpoint", statement(&id, last, &hash(2)));
+    assert!(shown().contains("Its head is not what this log has there"), "{}", shown());
+    std::fs::remove_file(sandbox.path("points/2.checkpoint")).unwrap();
+    assert!(shown().contains("Its head is not what this log has there"), "the log is shorter: {}", shown());
+}
+
+#[test]
+fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
+    if keys::are_missing("the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote") {
+        return;
+    }
+    let estate = Estate::of(&["acme", "globex", "other"]);
+    let sandbox = &estate.sandbox;
+    std::fs::create_dir(sandbox.path("my points")).unwrap();
+    let key = Key::new(sandbox, "key", "ed25519");
+    sandbox.file("FILE", format!("auditor@example.com {}\n", key.public));
+    let config = "[audit]\nsigning_key = \"key\"\ncheckpoint_dir = \"my points\"\n";
+    sandbox.file("decom.toml", config);
+    sandbox.file("names.csv", "name\nacme\nglobex\n");
+    let flags = ["run", "names.csv", "--yes", "--max-share", "100", "--config", "decom.toml"];
+    assert_eq!(said(&mut estate.decom(&flags)).code, 0);
+
+    let page = certificate(sandbox, &["--config", "decom.toml"]);
+    let integrity = page.lines("Checkpoint", "7Controls supported");
+    let records = column(&sandbox.log(), "SELECT max(seq) FROM record").remove(0);
+    assert!(
+        integrity.contains(&format!("records {records}")),
+        "the one that the run ended with: {integrity:?}"
+    );
+    assert!(
+        integrity[1].contains("this run included. Its head is the hash that this log has there."),
+        "{integrity:?}"
+    );
+    let command = integrity.iter().find(|line| line.starts_with("decom audit verify ")).unwrap();
+    let words = shlex::split(command).unwrap();
+    let verify = || said(&mut sandbox.decom(&words[1..].iter().map(String::as_str).collect::<Vec<_>>()));
+    let verified = verify();
+    assert_eq!(verified.code, 0, "sound and anchored: {verified:?}");
+
+    let log = rusqlite::Connection::open(sandbox.log()).unwrap();
+    log.execute_batch(
+        "DROP TRIGGER record_is_never_updated; UPDATE record SET name = 'other' WHERE name = 'acme'",
+    )
+    .unwrap();
+    let altered = verify();
+    assert_eq!(altered.code, 5, "{altered:?}");
+}

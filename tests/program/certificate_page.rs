@@ -1,0 +1,385 @@
+//! What a certificate says, and that its page needs nothing but itself and cannot be broken out of.
+
+use std::path::Path;
+
+use insta::assert_snapshot;
+
+use crate::certificates::{certificate, page_of};
+use crate::emulated::{Estate, said};
+use crate::support::page::Page;
+use crate::support::scripted::{Reply, Scripted};
+use crate::support::{Sandbox, column};
+
+/// Puts words in the place of what differs from run to run.
+fn settings() -> insta::Settings {
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "[run]");
+    settings.add_filter(r"2026-11-24 09:00:00", "[issued]");
+    settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "[moment]");
+    settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[time]");
+    settings.add_filter(r"127\.0\.0\.1:\d{5}", "[api]");
+    settings.add_filter(r"\b[0-9a-f]{64}\b", "[sha256]");
+    settings.add_filter(r"\b[0-9a-f]{32}\b", "[log]");
+    settings.add_filter(r"\b[0-9a-f]{16}\b", "[id]");
+    settings.add_filter(r"\b[0-9]+(\.[0-9])?\u{a0}m?s\b", "[span]");
+    settings.add_filter(&format!(r"\b{}\b", machine.replace('.', r"\.")), "[machine]");
+    settings.add_filter("\u{a0}|\u{202f}", " ");
+    settings.add_filter(r"There was no pause .*|Pauses, in which no request left:", "[pauses]");
+    settings.add_filter(r"\d+ pauses", "[n] pauses");
+    settings
+}
+
+/// A run with one of each outcome that a run ends with: `acme` is tried twice.
+fn run() -> Sandbox {
+    let (sandbox, server) = (
+        Sandbox::new(),
+        Scripted::start(|name, before| match (name, before) {
+            ("acme", 0) => Reply::error(503, "BUSY"),
+            ("doubted", 0) => Reply::Cuts,
+            ("doubted" | "missing", _) => Reply::not_found(),
+            ("used", _) => Reply::in_use(),
+            ("refused", _) => Reply::error(403, "FORBIDDEN"),
+            ("failing", _) => Reply::server_error(),
+            _ => Reply::deleted(),
+        }),
+    );
+    server.lists(&["failing", "used", "refused", "prod-1", "other"]);
+    let input = "name,reason,ticket\nacme,contract ended,OFF-1\ndoubted,,OFF-2\nmissing,,\nused,,\nrefused,,\n\
+                 failing,,\nprod-1,,\nacme,,\n";
+    sandbox.file("leaving.csv", input);
+    let flags =
+        ["run", "leaving.csv", "--protect", "prod-*", "--reason", "end of contract", "--ticket", "OFF-7"];
+    let finished = sandbox.quick(server.base_url(), &[&flags[..], &["--operator", "Ann"]].concat());
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    sandbox
+}
+
+#[test]
+fn it_says_who_asked_for_what_and_what_became_of_it() {
+    let sandbox = run();
+    let page = certificate(&sandbox, &[]);
+    settings().bind(|| {
+        assert_snapshot!(page.lines("", "3Exceptions").join("\n"), @"
+        Certificate of deletion [id]
+        Certificate of deletion
+        Certificate: [id]
+        Run: [run]
+        Issued: [issued] UTC
+        StatusComplete with exceptions
+        The run is finished. 2 of 7 datasources are gone; 5 are exceptions.
+        1Run
+        Organisation: not named
+        API host: [api] (http://[api])
+        Period (UTC): [time] – [time] ([span])
+        Machine: [machine] (decom 0.1.0)
+        Carried out by: Ann
+        Approved by: nobody (no second person’s approval is recorded)
+        Ticket: OFF-7
+        Reason: end of contract
+        2Scope and reconciliation
+        Input: leaving.csv
+        SHA-256 of the input: [sha256]
+        Datasources asked for: 7 (different names in 8 rows, of which 1 repeats a name)
+        SHA-256 of the names: [sha256]
+        Every name that was asked for has exactly one outcome.
+        Outcome | Targets | Share | What it means
+        deleted | 1 | 14.3 % | the API confirmed it
+        deleted_unconfirmed | 1 | 14.3 % | gone, after an attempt without a clear answer
+        not_found | 1 | 14.3 % | there was no such datasource
+        in_use | 1 | 14.3 % | something depends on it; remove that first
+        rejected | 1 | 14.3 % | the API refused
+        failed | 1 | 14.3 % | the server failed; as far as is known they still exist
+        skipped | 1 | 14.3 % | not sent: 1 protected
+        Sum | 7 | 100 % | equals the datasources asked for
+        ");
+    });
+}
+
+#[test]
+fn exceptions_come_before_everything_else_each_with_its_reason() {
+    let sandbox = run();
+    let page = certificate(&sandbox, &[]);
+    settings().bind(|| {
+        assert_snapshot!(page.lines("3Exceptions", "4Figures").join("\n"), @"
+        3Exceptions
+        Failed 1
+        Attempts were used up, and the server failed or still lists these. As far as is known, they exist.
+        No. | Datasource | Why | Attempts | Settled (UTC)
+        6 | failing | as scripted (INTERNAL_SERVER_ERROR HTTP 500) (still in the listing) | 3 | [moment]
+        Rejected 1
+        The API refused to delete these, for the reason given.
+        No. | Datasource | Why | Attempts | Settled (UTC)
+        5 | refused | as scripted (FORBIDDEN HTTP 403) | 1 | [moment]
+        In use 1
+        Something depends on these; a person has to remove the dependants first. These still exist.
+        No. | Datasource | Why | Dependants | Attempts | Settled (UTC)
+        4 | used | as scripted (DATASOURCE_IN_USE HTTP 400) | could not be found out | 1 | [moment]
+        Protected 1
+        A rule of the configuration protects these names. They were never sent.
+        No. | Datasource | Why | Attempts | Settled (UTC)
+        7 | prod-1 | matches the protected pattern `prod-*` | 0 | [moment]
+        Not found 1
+        The API knew no datasource of these names when they were to be deleted. Are they spelled as they were created?
+        No. | Datasource | Why | Attempts | Settled (UTC)
+        3 | missing | as scripted (DATASOURCE_NAME_ERROR HTTP 400) | 1 | [moment]
+        Remarks: no exceptions, and worth a look
+        Deleted, without the API’s own confirmation 1
+        An attempt got no clear answer; afterwards the API did not find the datasource any more. Most likely that attempt deleted it.
+        No. | Datasource | Why | Attempts | Settled (UTC)
+        2 | doubted (OFF-2) | as scripted (DATASOURCE_NAME_ERROR HTTP 400) | 2 | [moment]
+        ");
+    });
+}
+
+#[test]
+fn the_figures_say_in_words_what_they_draw() {
+    let sandbox = run();
+    let page = certificate(&sandbox, &[]);
+    settings().bind(|| {
+        let lines = page.lines("4Figures", "5Schedule of all targets");
+        // Which marks the axes have, and which pauses there were, is a matter of time.
+        let is_mark = |line: &str| line.chars().all(|c| "0123456789:.ms \u{a0}\u{202f}".contains(c));
+        let is_pause = |line: &str| line.contains("held back") || line.contains("waiting for answers");
+        let lines: Vec<_> = lines.into_iter().filter(|line| !is_mark(line) && !is_pause(line)).collect();
+        assert_snapshot!(lines.join("\n"), @"
+        4Figures
+        Outcomes of 7 targets
+        Outcomes
+        Of 7 targets: deleted 1, deleted_unconfirmed 1, not_found 1, in_use 1, rejected 1, failed 1, skipped 1.
+        deleted  1  14.3 %
+        deleted unconfirmed  1  14.3 %
+        not found  1  14.3 %
+        in use  1  14.3 %
+        rejected  1  14.3 %
+        failed  1  14.3 %
+        skipped  1  14.3 %
+        Deletions over time in each [span], UTC
+        deleted
+        other outcome
+        attempt without a result (tried again while attempts were left)
+        pause
+        Deletions over time
+        2 deleted, 4 with another outcome, 5 attempts without a result; 4 attempts repeated an earlier one; [n] pauses.
+        10 requests were sent, 4 of them to try again. The pace was set to unlimited. [pauses]
+        Latency of the answers, on a logarithmic axis
+        Latency of the answers
+        10 answers: half took at most [span], 95 % at most [span], 99 % at most [span]; the shortest [span], the longest [span].
+        half ≤ [span]
+        95 % ≤ [span]
+        99 % ≤ [span]
+        10 answers: half took at most [span], 95 % at most [span], 99 % at most [span]. The shortest took [span], the longest [span].
+        ");
+    });
+    for drawing in page.all("svg").iter().filter(|svg| svg.attributes.contains_key("role")) {
+        let named = drawing.attributes["aria-labelledby"].split(' ').all(|id| page.ids().contains(id));
+        assert!(named && drawing.attributes["role"] == "img", "{drawing:?}");
+    }
+    // Each pattern that something is filled with is there.
+    let fills = page.tags.iter().filter_map(|tag| tag.attributes.get("fill"));
+    for fill in fills {
+        let pattern = fill.strip_prefix("url(#").and_then(|fill| fill.strip_suffix(')')).unwrap();
+        assert!(page.ids().contains(pattern), "{fill}");
+    }
+}
+
+#[test]
+fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
+    let sandbox = run();
+    let page = certificate(&sandbox, &[]);
+    settings().bind(|| {
+        assert_snapshot!(page.lines("5Schedule of all targets", "").join("\n"), @"
+        5Schedule of all targets
+        Times are UTC. The API id is what the API named in its answer. Evidence is how the outcome is known; the words are explained below the table.
+        No. | Datasource | Outcome | First attempt | Settled | Attempts | API id | Evidence
+        1 | acme (OFF-1: contract ended) | ✓ deleted | [moment] | [moment] | 2 | 4b2f | absent from listing
+        2 | doubted (OFF-2) | ✓ deleted unconfirmed | [moment] | [moment] | 2 | – | absent from listing
+        3 | missing | – not found | [moment] | [moment] | 1 | – | refused
+        4 | used | – in use | [moment] | [moment] | 1 | – | refused
+        5 | refused | – rejected | [moment] | [moment] | 1 | – | refused
+        6 | failing | – failed | [moment] | [moment] | 3 | – | still listed
+        7 | prod-1 | – skipped | – | [moment] | 0 | – | rule
+        acknowledged: the API answered 200
+        absent from listing: the listing that was read after the run did not hold the name
+        still listed: that listing still held the name
+        not found after doubt: the API did not find it, after an attempt without a clear answer
+        refused: the API’s definite answer that it did not delete
+        no clear answer: every attempt ended without one
+        audit log: an earlier run had deleted it
+        rule: a rule of the configuration kept it from being sent
+        6Integrity
+        This page is a reading of the audit log, and the log is what proves it: an append-only file in which each record carries the SHA-256 of the one before, and in which every request stood before it was sent. Whoever has that file can check it, and make this page again from it. Making the page does not check the log; the command below does.
+        Audit log: [log]
+        The run’s last record: no. 33, [moment] UTC ([sha256])
+        The log when this was issued: 33 records, with the head ([sha256])
+        Certificate id: [id] (the beginning of the SHA-256 over the run’s id and the hash of its last record, each with a line feed behind it)
+        Requests: 10 attempts, of which 4 repeated an earlier one (the answer to each is in the log)
+        Listing afterwards: read, with 5 names (none that was deleted is among them)
+        Service token: [id] (a keyed fingerprint; the token itself is nowhere in the log)
+        Checkpoint
+        There is none: no signed statement about this log was found. The chain of hashes shows changes within the log; that its end was not cut off, only a copy of its head kept elsewhere can show.
+        How to check it
+        With the audit log at hand; a log that was changed, cut or exchanged is found out.
+        decom audit verify --audit-db decom-audit.db
+        7Controls supported
+        What this is not. This is logical deletion through the provider’s API, and no media sanitisation: NIST SP 800-88 is not claimed. What was deleted is the datasource in Databrain, that is its configuration and its cached schemas; the database behind it was not touched. What the provider keeps in backups, replicas or logs of its own, this record cannot show.
+        The record supports these controls as evidence. Whether a control is met is for its assessor to say.
+        Framework | Control | What this record contributes
+        NIST SP 800-53 Rev. 5 | AU-3 Content of audit records | for each request: what, when, where, by whom, and how it ended
+        NIST SP 800-53 Rev. 5 | AU-9 Protection of audit information | append-only, chained by SHA-256; changes are found out
+        NIST SP 800-53 Rev. 5 | AU-10 Non-repudiation | signed checkpoints and, where one was required, a signed approval
+        PCI DSS v4.0.1 | Requirement 10 | who did what, when, to which object and with which result (10.2), in a log that is protected against change (10.3)
+        SOC 2 (Trust Services Criteria) | CC6.5 | what was decommissioned, on whose order, and what was left
+        ISO/IEC 27001:2022 | A.8.10 Information deletion | that deletion was carried out as asked for, and its exceptions
+        ISO/IEC 27001:2022 | A.8.15 Logging | a log of the deletions that is kept, protected and can be analysed
+        GDPR | Article 5(2) Accountability | a record with which the controller can show what was done
+        GDPR | Article 17 Right to erasure | that the datasources were deleted, and when
+        8Signatures
+        Operator
+        Name: Ann
+        Signature:
+        Date:
+        Approver
+        Name:
+        Signature:
+        Date:
+        Certificate of deletion [id], issued [issued] UTC by decom 0.1.0 from the audit log. The same log, settings and time of issue give the same bytes.
+        ");
+    });
+}
+
+/// Texts that would mean something to a browser, to a terminal or to the eye.
+const AWKWARD: &[&str] = &[
+    "<script>alert(1)</script>",
+    "</td></table><b>free</b>",
+    "\" onmouseover=\"alert(1)",
+    "' & &amp; &lt;",
+    "<!-- --> <style>*{display:none}</style>",
+    "invoice\u{202e}fdp.exe",
+    "line\u{2028}separator\u{2029}s",
+    "zero\u{200b}width\u{feff}",
+    "two  spaces and a \u{5e9}\u{5dc}\u{5d5}\u{5dd}",
+];
+
+#[test]
+fn nothing_breaks_out_of_its_place_whatever_it_is_called() {
+    let estate = Estate::of(AWKWARD);
+    let quoted: Vec<_> = AWKWARD.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+    let rows: Vec<_> = quoted.iter().map(|text| format!("{text},{text},{text}\n")).collect();
+    estate.sandbox.file("a<b>&\"c\".csv", format!("name,reason,ticket\n{}", rows.concat()));
+    let flags = ["run", "a<b>&\"c\".csv", "--yes", "--max-share", "100", "--operator", AWKWARD[0]];
+    let more = ["--reason", AWKWARD[2], "--ticket", AWKWARD[5]];
+    assert_eq!(said(&mut estate.decom(&[&flags[..], &more].concat())).code, 0);
+    let mut command = estate.sandbox.decom(&["report", "--format", "html"]);
+    let page = page_of(command.env("DECOM_REPORT_ORGANISATION", AWKWARD[4]));
+
+    // Read strictly, it is the page that it is with plain names.
+    let names: Vec<_> = (0..AWKWARD.len()).map(|number| format!("plain-{number}")).collect();
+    let plain = Estate::with(names.clone(), decom::emulator::Faults::none());
+    plain.sandbox.file(
+        "plain.csv",
+        format!(
+            "name,reason,ticket\n{}\n",
+            names.iter().map(|n| format!("{n},{n},{n}")).collect::<Vec<_>>().join("\n")
+        ),
+    );
+    let flags = ["run", "plain.csv", "--yes", "--max-share", "100", "--reason", "x", "--ticket", "x"];
+    assert_eq!(said(&mut plain.decom(&flags)).code, 0);
+    let mut command = plain.sandbox.decom(&["report", "--format", "html"]);
+    let other = page_of(command.env("DECOM_REPORT_ORGANISATION", "x"));
+    let outline = |page: &Page| {
+        // How many bars there are, and the marks along the axes, is a matter of time.
+        let drawn = ["rect", "line", "text", "g", "title", "li", "ul", "span"];
+        let kept = page.tags.iter().filter(|tag| !drawn.contains(&tag.name.as_str()));
+        kept.map(|tag| tag.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(outline(&page), outline(&other));
+
+    for hidden in ['\u{202e}', '\u{2028}', '\u{2029}', '\u{200b}', '\u{feff}'] {
+        assert!(!page.source.contains(hidden), "{hidden:?} cannot be seen");
+    }
+    let text = page.text();
+    for name in AWKWARD {
+        assert!(text.contains(&*decom::report::visible(name)), "{name:?} is shown: {text}");
+    }
+    // Only by the style sheet.
+    assert!(page.source.contains(".name { white-space: pre-wrap; }"), "spaces count in a name");
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself() {
+    let page = certificate(&run(), &[]);
+    let elements =
+        ["script", "link", "img", "iframe", "object", "embed", "audio", "video", "form", "a", "use", "base"];
+    for element in elements {
+        assert!(page.all(element).is_empty(), "<{element}>");
+    }
+    for tag in &page.tags {
+        for (attribute, value) in &tag.attributes {
+            assert!(!["src", "href", "srcset", "style", "action"].contains(&attribute.as_str()), "{tag:?}");
+            assert!(!attribute.starts_with("on"), "{tag:?}");
+            assert!(!value.contains("://"), "{tag:?}");
+        }
+    }
+    let (_, style) = page.source.split_once("<style>").unwrap();
+    let (style, _) = style.split_once("</style>").unwrap();
+    for word in ["@import", "@font-face", "url(", "//", "<"] {
+        assert!(!style.contains(word), "{word} in the style sheet");
+    }
+    let policy =
+        page.all("meta").into_iter().find(|meta| meta.attributes.contains_key("http-equiv")).unwrap();
+    assert!(policy.attributes["content"].starts_with("default-src 'none';"), "{policy:?}");
+}
+
+#[test]
+fn only_the_style_sheet_is_not_escaped() {
+    fn walk(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let lines = text.lines().filter(|line| line.contains("PreEscaped(")).map(str::trim);
+                found.extend(lines.map(str::to_owned));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert_eq!(found, ["style { (PreEscaped(STYLE)) (PreEscaped(margins(certificate, &id))) }"]);
+}
+
+#[test]
+fn it_all_adds_up() {
+    let sandbox = run();
+    let page = certificate(&sandbox, &[]);
+    let digits =
+        |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap();
+    let cells = |line: &String| line.split(" | ").map(str::to_owned).collect::<Vec<_>>();
+    let table = page.lines("Outcome | Targets | Share | What it means", "3Exceptions");
+    let rows: Vec<_> = table[1..].iter().map(cells).collect();
+    let (sum, outcomes) = rows.split_last().unwrap();
+    let planned: u64 = column(&sandbox.log(), "SELECT planned FROM runs")[0].parse().unwrap();
+    assert_eq!((sum[0].as_str(), digits(&sum[1])), ("Sum", planned));
+    assert_eq!(outcomes.iter().map(|row| digits(&row[1])).sum::<u64>(), planned);
+    for row in outcomes {
+        let counted = column(&sandbox.log(), &format!("SELECT {} FROM runs", row[0]));
+        assert_eq!(counted, [digits(&row[1]).to_string()], "{row:?}");
+    }
+    let schedule = page.lines("5Schedule of all targets", "6Integrity");
+    let scheduled = schedule.iter().filter(|line| line.split(" | ").count() == 8).count() as u64;
+    assert_eq!(scheduled, planned + 1, "a row for each, and the head");
+    let listed = page.lines("3Exceptions", "4Figures");
+    let listed =
+        listed.iter().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(" | "));
+    let exceptions = listed.count() as u64;
+    // All but the one that was deleted; the one that was deleted without confirmation is a remark.
+    assert_eq!(exceptions, planned - 1);
+    let sentence = page.lines("", "1Run");
+    let sentence = sentence.iter().find(|line| line.starts_with("The run is finished")).unwrap();
+    assert_eq!(
+        sentence.replace('\u{a0}', " "),
+        "The run is finished. 2 of 7 datasources are gone; 5 are exceptions."
+    );
+}

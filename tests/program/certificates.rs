@@ -1,0 +1,342 @@
+//! `decom report --format html`: which certificate a run gets, and what stands behind it.
+
+use std::collections::BTreeSet;
+
+use insta::assert_snapshot;
+use sha2::{Digest, Sha256};
+
+use crate::emulated::{Estate, files_in, message, said};
+use crate::support::page::Page;
+use crate::support::process::Running;
+use crate::support::scripted::{Reply, Scripted};
+use crate::support::{Sandbox, column};
+
+/// When all certificates of these tests are issued.
+pub const ISSUED: &str = "2026-11-24T09:00:00Z";
+
+/// The page that `command` prints.
+pub fn page_of(command: &mut assert_cmd::Command) -> Page {
+    let said = said(command);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    Page::of(&said.stdout)
+}
+
+/// The certificate of the newest run in the sandbox's log.
+pub fn certificate(sandbox: &Sandbox, arguments: &[&str]) -> Page {
+    page_of(&mut sandbox.decom(&[&["report", "--format", "html", "--issued-at", ISSUED], arguments].concat()))
+}
+
+/// The status that it has, and the sentence that explains it.
+fn status(page: &Page) -> (String, String) {
+    let lines = page.lines("", "1Run");
+    let at = lines.iter().position(|line| line.starts_with("Status")).unwrap();
+    let said = |text: &str| text.replace('\u{a0}', " ");
+    (said(lines[at].trim_start_matches("Status")), said(&lines[at + 1]))
+}
+
+/// The id that it is known by.
+fn known_by(page: &Page) -> String {
+    let lines = page.lines("", "1Run");
+    lines.iter().find_map(|line| line.strip_prefix("Certificate: ")).unwrap().to_owned()
+}
+
+/// SHA-256 in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+/// A run of these names, in which every deletion is answered by `script`.
+pub fn run_of(
+    names: &[&str],
+    flags: &[&str],
+    script: impl FnMut(&str, usize) -> Reply + Send + 'static,
+) -> (Sandbox, Scripted, Option<i32>) {
+    let (sandbox, server) = (Sandbox::new(), Scripted::start(script));
+    sandbox.names("names.csv", names);
+    let finished = sandbox.quick(server.base_url(), &[&["run", "names.csv"], flags].concat());
+    (sandbox, server, finished.code)
+}
+
+#[test]
+fn the_status_of_each_kind_of_run() {
+    let (sandbox, _, code) = run_of(&["a", "b"], &[], |_, _| Reply::deleted());
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        status(&certificate(&sandbox, &[])),
+        ("Complete".to_owned(), "The run is finished. All of 2 datasources are gone.".to_owned())
+    );
+
+    let (sandbox, _, code) = run_of(&["a", "b"], &["--ignore-not-found"], |name, _| {
+        if name == "b" { Reply::not_found() } else { Reply::deleted() }
+    });
+    assert_eq!(code, Some(0));
+    let page = certificate(&sandbox, &[]);
+    assert_eq!(status(&page).0, "Complete");
+    assert!(page.text().contains("Not found, which was accepted beforehand 1"), "{}", page.text());
+
+    let (sandbox, _, code) =
+        run_of(&["a", "b"], &[], |name, _| if name == "b" { Reply::not_found() } else { Reply::deleted() });
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        status(&certificate(&sandbox, &[])),
+        (
+            "Complete with exceptions".to_owned(),
+            "The run is finished. 1 of 2 datasources is gone; 1 is an exception.".to_owned()
+        )
+    );
+
+    let (sandbox, _, code) = run_of(&["a", "prod"], &["--protect", "prod"], |_, _| Reply::deleted());
+    assert_eq!(code, Some(1));
+    let page = certificate(&sandbox, &[]);
+    assert_eq!(status(&page).0, "Complete with exceptions");
+    assert!(page.text().contains("matches the protected pattern `prod`"), "{}", page.text());
+}
+
+#[test]
+fn what_was_deleted_and_is_still_listed_is_an_exception() {
+    let (sandbox, server) = (Sandbox::new(), Scripted::start(|_, _| Reply::deleted()));
+    server.lists(&["b", "other"]);
+    sandbox.names("names.csv", &["a", "b"]);
+    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(1));
+    let page = certificate(&sandbox, &[]);
+    assert_eq!(status(&page).0, "Complete with exceptions");
+    let listed = page.lines("Deleted, and still listed 1", "4Figures");
+    let rows: Vec<_> = listed.iter().filter(|line| line.starts_with("2 | b | ")).collect();
+    assert_eq!(rows.len(), 1, "{listed:?}");
+    assert!(rows[0].contains("still in the listing"), "{rows:?}");
+}
+
+#[test]
+fn a_run_that_stopped_early_is_incomplete_and_lists_what_is_pending() {
+    let (sandbox, _, code) = run_of(&["a", "b", "c"], &[], |name, _| match name {
+        "a" => Reply::deleted(),
+        _ => Reply::error(401, "AUTHENTICATION_ERROR"),
+    });
+    assert_eq!(code, Some(4));
+    let page = certificate(&sandbox, &[]);
+    let (word, sentence) = status(&page);
+    assert_eq!(word, "Incomplete");
+    assert!(
+        sentence.starts_with("The run stopped early. 1 of 3 datasources is gone; 2 are not settled. Why: "),
+        "{sentence}"
+    );
+    let pending = page.lines("Pending 2", "4Figures");
+    assert!(
+        pending.iter().any(|line| line.starts_with("2 | b | not settled by 1\u{a0}attempt | 1")),
+        "{pending:?}"
+    );
+    assert!(pending.iter().any(|line| line.starts_with("3 | c | never sent | 0")), "{pending:?}");
+}
+
+#[test]
+fn a_run_that_was_killed_is_incomplete_until_it_was_continued() {
+    let (sandbox, server) = (
+        Sandbox::new(),
+        Scripted::start(|name, _| if name == "b" { Reply::Hangs } else { Reply::deleted() }),
+    );
+    sandbox.names("names.csv", &["a", "b"]);
+    let mut decom = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
+    decom.until("the request that hangs", |_: &Running| server.deletions().len() == 2);
+    // It is still going on.
+    let page = certificate(&sandbox, &[]);
+    assert_eq!(status(&page).0, "Incomplete");
+    assert!(page.text().contains("1\u{a0}attempt has no answer in the log"), "{}", page.text());
+    decom.kill();
+    let killed = certificate(&sandbox, &[]);
+    let (word, sentence) = status(&killed);
+    assert_eq!(word, "Incomplete");
+    assert!(sentence.starts_with("The run has not ended"), "{sentence}");
+    assert!(killed.text().contains("– not ended"), "{}", killed.text());
+
+    server.now(|_, _| Reply::deleted());
+    assert_eq!(sandbox.quick(server.base_url(), &["resume"]).code, Some(0));
+    let page = certificate(&sandbox, &[]);
+    assert_eq!(status(&page).0, "Complete");
+    assert!(page.text().contains("interrupted and continued once"), "{}", page.text());
+    assert_ne!(known_by(&page), known_by(&killed), "another end, another certificate");
+}
+
+#[test]
+fn a_rehearsal_says_so_in_big_letters_and_is_not_signed() {
+    let sandbox = Sandbox::new();
+    sandbox.names("names.csv", &["a", "b"]);
+    let flags = ["rehearse", "names.csv", "--fault", "none", "--latency", "0ms"];
+    assert_eq!(said(&mut sandbox.decom(&flags)).code, 0);
+    let page = certificate(&sandbox, &["--audit-db", "decom-audit-rehearsal.db"]);
+    let text = page.text();
+    assert!(text.starts_with("REHEARSAL – nothing real was deleted: Rehearsal of a deletion "), "{text}");
+    assert_eq!(
+        text.matches("REHEARSAL – nothing real was deleted").count(),
+        2,
+        "in the title, and at the top"
+    );
+    assert!(
+        page.source.contains("@top-center { content: \"REHEARSAL – nothing real was deleted\"; }"),
+        "on each sheet"
+    );
+    assert!(!text.contains("Certificate of deletion") && !text.contains("Signature:"), "{text}");
+
+    let (sandbox, ..) = run_of(&["a"], &[], |_, _| Reply::deleted());
+    let text = certificate(&sandbox, &[]).text();
+    assert!(!text.contains("REHEARSAL") && text.contains("Certificate of deletion"), "{text}");
+    assert_eq!(text.matches("Signature:").count(), 2, "the operator's and the approver's");
+}
+
+#[test]
+fn the_same_log_and_time_give_the_same_bytes() {
+    let (sandbox, ..) = run_of(&["a", "b", "c"], &[], |name, before| match (name, before) {
+        ("b", 0) => Reply::server_error(),
+        ("c", _) => Reply::in_use(),
+        _ => Reply::deleted(),
+    });
+    let page = certificate(&sandbox, &[]).source;
+    assert_eq!(certificate(&sandbox, &[]).source, page);
+    std::fs::copy(sandbox.log(), sandbox.path("copy.db")).unwrap();
+    let copy = certificate(&sandbox, &["--audit-db", "copy.db"]).source;
+    assert_eq!(copy.replace("copy.db", "decom-audit.db"), page, "wherever the log is");
+    let out = ["report", "--format", "html", "--issued-at", ISSUED, "--out", "page.html"];
+    assert_eq!(said(&mut sandbox.decom(&out)).code, 0);
+    assert_eq!(std::fs::read_to_string(sandbox.path("page.html")).unwrap(), page, "wherever it goes");
+    let now = page_of(&mut sandbox.decom(&["report", "--format", "html"]));
+    let issued = |page: &str| page.split_once("<dt>Issued</dt>").unwrap().1[..80].to_owned();
+    assert!(issued(&page).contains("datetime=\"2026-11-24T09:00:00.000000Z\""), "{}", issued(&page));
+    assert_ne!(issued(&now.source), issued(&page), "without a time it is issued now");
+}
+
+#[test]
+fn the_certificate_is_known_by_the_run_and_its_last_record() {
+    let (sandbox, server, _) = run_of(&["a"], &[], |_, _| Reply::deleted());
+    let first = certificate(&sandbox, &[]);
+    // By hand, as the manual says it.
+    let run = column(&sandbox.log(), "SELECT run_id FROM runs").remove(0);
+    let hash = column(&sandbox.log(), "SELECT lower(hex(hash)) FROM record WHERE kind = 'end'").remove(0);
+    let by_hand = sha256(format!("{run}\n{hash}\n").as_bytes())[..16].to_owned();
+    assert_eq!(known_by(&first), by_hand);
+    assert!(first.text().contains(&hash));
+
+    // What comes after the run in the log does not change it.
+    sandbox.names("more.csv", &["b"]);
+    assert_eq!(sandbox.quick(server.base_url(), &["run", "more.csv"]).code, Some(0));
+    assert_eq!(known_by(&certificate(&sandbox, &[&run])), by_hand);
+    assert_ne!(known_by(&certificate(&sandbox, &[])), by_hand);
+}
+
+#[test]
+fn above_five_thousand_targets_there_is_an_annex() {
+    let names: Vec<_> = (0..5002).map(|number| format!("n-{number}")).collect();
+    let estate = Estate::with(names.clone(), decom::emulator::Faults::none());
+    let sandbox = &estate.sandbox;
+    for (file, count) in [("fits.csv", 5000), ("more.csv", 5001), ("most.csv", 5002)] {
+        sandbox.file(file, names[..count].join("\n"));
+        let flags = [
+            "run",
+            file,
+            "--no-header",
+            "--yes",
+            "--max-share",
+            "100",
+            "--max-deletes",
+            "9999",
+            "--concurrency",
+            "64",
+        ];
+        assert_eq!(said(&mut estate.decom(&flags)).code, 0);
+    }
+    let runs = column(&sandbox.log(), "SELECT run_id FROM runs ORDER BY started_at");
+    let before: BTreeSet<_> = files_in(&sandbox.path("")).into_iter().collect();
+    let report = |run: &str, more: &[&str]| {
+        said(
+            &mut sandbox.decom(&[&["report", run, "--issued-at", ISSUED, "--format", "html"], more].concat()),
+        )
+    };
+
+    let fits = report(&runs[0], &["--out", "fits.html"]);
+    assert_eq!((fits.code, fits.stdout.as_str(), fits.stderr.as_str()), (0, "", ""));
+    let page = Page::of(&std::fs::read_to_string(sandbox.path("fits.html")).unwrap());
+    assert!(page.text().contains("\n5000 | n-4999 | ") && !page.text().contains("annex"));
+
+    assert_eq!(report(&runs[1], &["--out", "more.html"]).code, 0);
+    let after: BTreeSet<_> = files_in(&sandbox.path("")).into_iter().collect();
+    let made: Vec<_> = after.difference(&before).cloned().collect();
+    assert_eq!(made, ["fits.html", "more-schedule.csv", "more.html"]);
+    let page = Page::of(&std::fs::read_to_string(sandbox.path("more.html")).unwrap());
+    let annex = std::fs::read(sandbox.path("more-schedule.csv")).unwrap();
+    assert_eq!(
+        String::from_utf8(annex.clone()).unwrap().lines().count(),
+        5002,
+        "a row for each, and the head"
+    );
+    let sum = sha256(&annex);
+    let schedule = page.lines("5Schedule of all targets", "6Integrity");
+    assert!(schedule.contains(&format!("SHA-256: {sum}")), "{schedule:?}");
+    assert!(schedule.iter().any(|line| line.starts_with("Annex: more-schedule.csv")), "{schedule:?}");
+    assert!(!page.text().contains("n-5000"), "the schedule is not on the page");
+    let already = page.lines("Deleted already 5\u{202f}000", "4Figures");
+    assert!(already.last().unwrap().starts_with("5000 | n-4999 | "), "as many as there is room for");
+
+    // One more than there is room for.
+    assert_eq!(report(&runs[2], &["--out", "most.html"]).code, 0);
+    let most = Page::of(&std::fs::read_to_string(sandbox.path("most.html")).unwrap());
+    let already = most.lines("Deleted already 5\u{202f}001", "4Figures");
+    assert_eq!(already.iter().filter(|line| line.contains(" | n-")).count(), 5000);
+    let cut = already.last().unwrap().replace('\u{a0}', " ");
+    assert_eq!(cut, "1 more is not listed here; the annex has all of them (most-schedule.csv).");
+
+    // The command on the page makes the same file; so does the page that goes to standard output.
+    let command = schedule.iter().find_map(|line| line.strip_prefix("Made again by: ")).unwrap();
+    std::fs::remove_file(sandbox.path("more-schedule.csv")).unwrap();
+    let words = shlex::split(command).unwrap();
+    assert_eq!(said(&mut sandbox.decom(&words[1..].iter().map(String::as_str).collect::<Vec<_>>())).code, 0);
+    assert_eq!(std::fs::read(sandbox.path("more-schedule.csv")).unwrap(), annex);
+    std::fs::remove_file(sandbox.path("more-schedule.csv")).unwrap();
+    let printed = certificate(sandbox, &[&runs[1]]);
+    let schedule = printed.lines("5Schedule of all targets", "6Integrity");
+    assert!(schedule.contains(&format!("SHA-256: {sum}")), "{schedule:?}");
+    assert!(schedule.iter().any(|line| line.starts_with("Annex: not written")), "{schedule:?}");
+    let command = schedule.iter().find_map(|line| line.strip_prefix("Made again by: ")).unwrap();
+    assert!(command.ends_with(&format!("--out {}-schedule.csv", runs[1])), "{command}");
+    assert!(!sandbox.path("more-schedule.csv").exists(), "nothing is written beside standard output");
+}
+
+#[test]
+fn the_audit_log_is_not_overwritten_by_page_or_annex() {
+    let (sandbox, ..) = run_of(&["a"], &[], |_, _| Reply::deleted());
+    let said = said(&mut sandbox.decom(&["report", "--format", "html", "--out", "decom-audit.db"]));
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(message(&said).contains("this is the audit log"), "{said:?}");
+    assert_eq!(column(&sandbox.log(), "SELECT planned FROM runs"), ["1"]);
+}
+
+#[test]
+fn what_makes_no_sense_with_a_certificate() {
+    let (sandbox, ..) = run_of(&["a"], &[], |_, _| Reply::deleted());
+    let refused = |arguments: &[&str]| {
+        let said = said(&mut sandbox.decom(arguments));
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
+        said.stderr.lines().next().unwrap().trim_start_matches("decom: ").to_owned()
+    };
+    assert_snapshot!(refused(&["report", "--issued-at", ISSUED]), @"--issued-at is for certificates; add --format html, or leave it out");
+    assert_snapshot!(refused(&["report", "--format", "html", "--datasource", "a"]), @"a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md");
+    assert_snapshot!(refused(&["report", "--format", "html", "--issued-at", "today"]), @"error: invalid value 'today' for '--issued-at <TIME>': `today` is no point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z");
+    assert_snapshot!(refused(&["runs", "--format", "html"]), @"error: invalid value 'html' for '--format <FORMAT>': `html` is no format; the formats are table, csv, json and md");
+    sandbox.file("config.toml", "[report]\norganisation = \"a\\nb\"\n");
+    assert_snapshot!(refused(&["report", "--config", "config.toml"]), @r#"config.toml, line 2, column 16: `a\nb` cannot be `report.organisation`: it holds a control character"#);
+}
+
+#[test]
+fn a_run_has_the_same_certificate_in_a_merged_file() {
+    let server = Scripted::start(|_, _| Reply::deleted());
+    let sandbox = Sandbox::new();
+    for log in ["a.db", "b.db"] {
+        sandbox.names("names.csv", &[&format!("of-{log}"), "more"]);
+        let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--audit-db", log, "--again"]);
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    }
+    assert_eq!(said(&mut sandbox.decom(&["audit", "merge", "a.db", "b.db", "--out", "all.db"])).code, 0);
+    for log in ["a.db", "b.db"] {
+        let run = column(&sandbox.path(log), "SELECT run_id FROM runs").remove(0);
+        let own = certificate(&sandbox, &[&run, "--audit-db", log]);
+        let merged = certificate(&sandbox, &[&run, "--audit-db", "all.db"]);
+        assert_eq!(merged.text().replace("all.db", log), own.text(), "as if the other log were not there");
+    }
+}
