@@ -9,19 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::AuditError;
-use super::verify::has_our_schema;
-
-/// `decm`, in the database header's application id: tells our files from other SQLite files.
-pub(super) const APPLICATION_ID: i64 = 0x6465_636d;
-
-/// `decM`: a file that several logs were merged into, which no run may write to.
-pub(super) const MERGED_ID: i64 = 0x6465_634d;
-
-/// The newest schema version, in the database header's user version.
-pub(super) const SCHEMA_VERSION: i64 = 1;
-
-/// The tables, indexes, triggers and views.
-pub(super) const SCHEMA: &str = include_str!("schema.sql");
+use super::lineage::refuse_closed;
+use super::schema::{APPLICATION_ID, MERGED_ID, SCHEMA, SCHEMA_VERSION, is_ours};
 
 /// The oldest SQLite that does not lose committed content when connections write and checkpoint at
 /// once (<https://sqlite.org/wal.html#the_wal_reset_bug>).
@@ -49,7 +38,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     if let Schema::Merged = schema_of(&connection, path)? {
         return Err(AuditError::Merged { path: path.to_owned() });
     }
-    super::rotation::refuse_closed(&connection, path)?;
+    refuse_closed(&connection, path)?;
     set(&connection, path, "journal_mode", "wal", "wal")?;
     set(&connection, path, "synchronous", "FULL", "2")?;
     set(&connection, path, "recursive_triggers", "ON", "1")?;
@@ -57,7 +46,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     set(&connection, path, "wal_autocheckpoint", "4000", "4000")?;
     migrate(&mut connection).map_err(failed("prepare"))?;
     // Without its triggers the log would take anything.
-    if !has_our_schema(&connection).map_err(failed("read"))? {
+    if !is_ours(&connection).map_err(failed("read"))? {
         return Err(AuditError::Altered { path: path.to_owned() });
     }
     Ok(connection)

@@ -7,35 +7,33 @@ use sha2::{Digest, Sha256};
 
 use super::CommandError;
 use super::context::{Context, VERSION, quoted};
-use super::report::{Reading, ReportRequest, to_file, written};
+use super::output::{Reading, to_file, written};
 use crate::audit::AuditReader;
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
 };
-use crate::vocabulary::{ExitStatus, RunSummary};
+use crate::vocabulary::{ExitStatus, RunSummary, Timestamp};
 
-/// Issues the certificate of a run.
+/// Issues the certificate of the run that is wanted, or of the newest, to `out` or to standard output.
 pub(super) fn issue(
-    request: &ReportRequest,
+    wanted: Option<&str>,
+    out: Option<&Path>,
+    issued_at: Option<Timestamp>,
     context: &Context<'_>,
     reader: &AuditReader,
 ) -> Result<ExitStatus, CommandError> {
     // A run may be going on: the page and its annex are of one moment.
     let moment = reader.hold_still()?;
-    let run = reader.run(request.run.as_deref())?;
+    let run = reader.run(wanted)?;
     let account = reader.account(&run.run_id)?;
-    let annex = if run.counts.planned() > LONGEST_LIST {
-        Some(annex(&run, request.out.as_deref(), reader)?)
-    } else {
-        None
-    };
+    let annex = if run.counts.planned() > LONGEST_LIST { Some(annex(&run, out, reader)?) } else { None };
     let checkpoint = match &context.settings.audit.checkpoint_dir {
         Some(folder) => reader.voucher(folder, &account)?,
         None => None,
     };
     let certificate = Certificate {
         organisation: context.settings.report.organisation.clone(),
-        issued_at: request.issued_at.unwrap_or_else(|| context.world.clock.timestamp()),
+        issued_at: issued_at.unwrap_or_else(|| context.world.clock.timestamp()),
         issued_by: VERSION.to_owned(),
         annex,
         checkpoint: checkpoint.map(|found| Checkpoint {
@@ -55,7 +53,7 @@ pub(super) fn issue(
             &mut |wanted, take| reading.of(reader.each_scheduled(run_id, wanted, take));
         write_certificate(out, &certificate, targets)
     };
-    let written = written(request.out.as_deref(), reader.path(), &mut write);
+    let written = written(out, reader.path(), &mut write);
     drop(moment);
     reading.and(written).map(|()| ExitStatus::Done)
 }

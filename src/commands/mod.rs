@@ -7,6 +7,7 @@ mod error;
 mod execution;
 mod intake;
 mod interrupts;
+mod output;
 mod permission;
 mod plan;
 mod reach;

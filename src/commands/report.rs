@@ -1,14 +1,12 @@
 //! `decom runs` and `decom report`: what the audit log tells.
 
-use std::cell::RefCell;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, Shared, World};
+use super::output::{Reading, to_stdout, written};
 use super::{CommandError, certificate};
-use crate::audit::{AuditError, AuditReader};
+use crate::audit::AuditReader;
 use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
 use crate::vocabulary::{ExitStatus, Timestamp};
 
@@ -55,7 +53,10 @@ pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let format = match (request.format, &request.datasource) {
         (RunFormat::Plain(format), _) => format,
-        (RunFormat::Certificate, None) => return certificate::issue(request, &context, &reader),
+        (RunFormat::Certificate, None) => {
+            let (wanted, out) = (request.run.as_deref(), request.out.as_deref());
+            return certificate::issue(wanted, out, request.issued_at, &context, &reader);
+        }
         (RunFormat::Certificate, Some(_)) => {
             return Err(CommandError::Usage(
                 "a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md".to_owned(),
@@ -83,72 +84,4 @@ pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result
         write_report(out, format, &run, results)
     });
     reading.and(written).map(|()| ExitStatus::Done)
-}
-
-/// Remembers why the log could not be read while a report is written: then that is what went wrong,
-/// and not the writing.
-#[derive(Debug, Default)]
-pub(super) struct Reading(RefCell<Option<AuditError>>);
-
-impl Reading {
-    /// The result of reading, as those who write take it.
-    pub(super) fn of(&self, read: Result<(), AuditError>) -> io::Result<()> {
-        read.map_err(|error| {
-            *self.0.borrow_mut() = Some(error);
-            io::Error::other("the audit log cannot be read")
-        })
-    }
-
-    /// How it all went.
-    pub(super) fn and(self, written: Result<(), CommandError>) -> Result<(), CommandError> {
-        match self.0.into_inner() {
-            Some(error) => Err(error.into()),
-            None => written,
-        }
-    }
-}
-
-/// Writes to the file at `out`, which must not be a part of `log`, or to standard output.
-pub(super) fn written(
-    out: Option<&Path>,
-    log: &Path,
-    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), CommandError> {
-    match out {
-        None => to_stdout(write),
-        Some(path) => to_file(path, log, write),
-    }
-}
-
-/// Writes to the file at `path`, which must not be a part of `log`: it would be gone.
-pub(super) fn to_file(
-    path: &Path,
-    log: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), CommandError> {
-    let place = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-    let part = |suffix| {
-        let mut part = log.as_os_str().to_owned();
-        part.push(suffix);
-        PathBuf::from(part)
-    };
-    let there = place(path);
-    if there.is_some() && ["", "-wal", "-shm", ".lock"].into_iter().any(|it| place(&part(it)) == there) {
-        let path = path.display();
-        return Err(CommandError::Usage(format!(
-            "{path}: this is the audit log; name another file with --out"
-        )));
-    }
-    let failed = |source| CommandError::Output { path: path.to_owned(), source };
-    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
-    write(&mut out).and_then(|()| out.flush()).map_err(failed)
-}
-
-/// Writes to standard output. A reader that has seen enough, such as `head`, is no error.
-pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
-    }
 }

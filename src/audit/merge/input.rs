@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::super::lineage::Predecessor;
 use super::super::record::Hash;
-use super::super::rotation::Predecessor;
 use super::super::{AuditError, AuditReader};
 
 /// A log that is to be merged.

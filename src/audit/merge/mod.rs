@@ -16,10 +16,7 @@ use super::checkpoint::hex;
 use super::walk::refuse_unsound;
 use input::Input;
 use output::Output;
-pub(super) use output::{make, seal};
-
-/// The public views.
-const VIEWS: [&str; 3] = ["runs", "results", "attempts"];
+pub use output::Overlap;
 
 /// What came of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,15 +57,6 @@ pub struct SameLog {
     pub records: i64,
     /// How many records the other has beyond these.
     pub beyond: i64,
-}
-
-/// A datasource that went in more than one log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overlap {
-    /// Its name.
-    pub datasource: String,
-    /// The places of the logs in [`Merged::logs`], from 1.
-    pub logs: Vec<usize>,
 }
 
 /// Merges the logs at `paths` into a new file at `out`.

@@ -8,9 +8,17 @@ use rusqlite::{Connection, Transaction, params};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::super::AuditError;
-use super::super::file::{MERGED_ID, SCHEMA, SCHEMA_VERSION};
+use super::super::schema::{make_merged, seal};
 use super::input::Input;
-use super::{Overlap, VIEWS};
+
+/// A datasource that went in more than one log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlap {
+    /// Its name.
+    pub datasource: String,
+    /// The places of the logs in [`super::Merged::logs`], from 1.
+    pub logs: Vec<usize>,
+}
 
 /// How many overlaps are named.
 const NAMED: usize = 10;
@@ -40,7 +48,7 @@ impl Output {
         // Until it is whole it is nothing: what is cut off is thrown away.
         connection
             .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
-            .and_then(|()| make(&connection))
+            .and_then(|()| make_merged(&connection))
             .map_err(|e| failed(path, e))?;
         Ok(Self { connection, temporary, path: path.to_owned() })
     }
@@ -114,29 +122,6 @@ impl Output {
         })?;
         File::open(folder(&path)).and_then(|folder| folder.sync_all()).map_err(io)
     }
-}
-
-/// Makes the schema of a merged file: that of a log, and each view with the log's id at the end.
-pub(in crate::audit) fn make(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(SCHEMA)?;
-    connection.execute_batch(include_str!("merged.sql"))?;
-    for view in VIEWS {
-        let query = "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1";
-        let sql: String = connection.query_row(query, [view], |row| row.get(0))?;
-        let inner = sql.replacen(view, &format!("{view}_without_log"), 1);
-        connection.execute_batch(&format!(
-            "DROP VIEW {view}; {inner};
-             CREATE VIEW {view} AS SELECT v.*, (SELECT l.log_id FROM log_of_run l WHERE l.run_id = v.run_id) AS log_id
-               FROM {view}_without_log v;"
-        ))?;
-    }
-    connection.pragma_update(None, "application_id", MERGED_ID)?;
-    connection.pragma_update(None, "user_version", SCHEMA_VERSION)
-}
-
-/// Lets nothing be added any more.
-pub(in crate::audit) fn seal(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(include_str!("sealed.sql"))
 }
 
 fn copy(into: &Transaction<'_>, input: &Input, shift: i64, path: &Path) -> Result<(), AuditError> {

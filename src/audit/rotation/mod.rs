@@ -18,37 +18,23 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension};
-use serde::{Deserialize, Serialize};
+use rusqlite::Connection;
 
 use super::checkpoint::{Statement, hex};
 use super::file::{self, WriterLock, beside};
+use super::lineage::Predecessor;
 use super::record::Head;
 use super::walk::refuse_unsound;
 use super::writer::Writer;
 use super::{AuditError, AuditReader, LogOptions};
 use crate::vocabulary::Timestamp;
+use pieces::{failed, io_error};
 
 /// How long a reader may take to be done.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Beside the log, until that may have its place.
 const NEXT: &str = ".next";
-
-/// What the first record of a log says of the log that was closed before it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Predecessor {
-    pub(super) log_id: String,
-    pub(super) records: i64,
-    pub(super) head: String,
-    /// Where it was put.
-    file: String,
-}
-
-#[derive(Deserialize)]
-struct Genesis {
-    predecessor: Option<Predecessor>,
-}
 
 /// What came of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,40 +60,6 @@ pub struct Closed {
     pub records: i64,
     /// The hash of the last one, in hexadecimal.
     pub head: String,
-}
-
-impl Predecessor {
-    /// What the log says of the one before it; `None` where it is the first.
-    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Option<Self>> {
-        let detail: Option<String> = connection
-            .query_row("SELECT detail FROM record WHERE seq = 1", [], |row| row.get(0))
-            .optional()?
-            .flatten();
-        let genesis: Option<Genesis> = detail.and_then(|detail| serde_json::from_str(&detail).ok());
-        Ok(genesis.and_then(|genesis| genesis.predecessor))
-    }
-}
-
-/// Refuses a log that was closed: nothing is added to it.
-pub(super) fn refuse_closed(connection: &Connection, path: &Path) -> Result<(), AuditError> {
-    let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
-    // A database that its maker has not filled yet has no table.
-    let made = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'record')";
-    if !connection.query_row(made, [], |row| row.get(0)).map_err(failed)? {
-        return Ok(());
-    }
-    let last: Option<(String, Option<String>)> = connection
-        .query_row("SELECT kind, name FROM record ORDER BY seq DESC LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()
-        .map_err(failed)?;
-    match last {
-        Some((kind, successor)) if kind == "close" => {
-            Err(AuditError::ClosedForGood { path: path.to_owned(), successor: successor.unwrap_or_default() })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Closes the log at `path` into the file `out`, or one that is named after its last record, and
@@ -333,12 +285,4 @@ fn identity(real: &Path, path: &Path) -> Result<Identity, AuditError> {
 fn sync_folder(path: &Path) -> Result<(), AuditError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| io_error(folder, source))
-}
-
-fn io_error(path: &Path, source: io::Error) -> AuditError {
-    AuditError::Io { path: path.to_owned(), action: "close", source }
-}
-
-fn failed(path: &Path, source: rusqlite::Error) -> AuditError {
-    AuditError::Sqlite { path: path.to_owned(), action: "close", source }
 }

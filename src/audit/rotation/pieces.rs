@@ -9,11 +9,11 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::super::file::migrate;
+use super::super::file::{beside, migrate};
+use super::super::lineage::Predecessor;
 use super::super::record::{Head, INSERT, Kind, Record};
 use super::super::writer::{Writer, not_before};
 use super::super::{AuditError, LogOptions};
-use super::{Predecessor, failed, io_error};
 
 /// The log's id, from its first record.
 pub(super) fn log_id(connection: &Connection) -> rusqlite::Result<String> {
@@ -22,7 +22,7 @@ pub(super) fn log_id(connection: &Connection) -> rusqlite::Result<String> {
 
 /// Removes what an attempt left that was killed before it decided anything.
 pub(super) fn remove_left_over(path: &Path) -> Result<(), AuditError> {
-    for part in [path.to_owned(), super::beside(path, "-journal")] {
+    for part in [path.to_owned(), beside(path, "-journal")] {
         match fs::remove_file(&part) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(io_error(&part, source)),
             _ => {}
@@ -92,4 +92,12 @@ fn durable(connection: Connection, path: &Path, permissions: Permissions) -> Res
         .and_then(|()| File::open(path))
         .and_then(|file| file.sync_all())
         .map_err(|source| io_error(path, source))
+}
+
+pub(super) fn io_error(path: &Path, source: io::Error) -> AuditError {
+    AuditError::Io { path: path.to_owned(), action: "close", source }
+}
+
+pub(super) fn failed(path: &Path, source: rusqlite::Error) -> AuditError {
+    AuditError::Sqlite { path: path.to_owned(), action: "close", source }
 }

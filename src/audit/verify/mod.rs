@@ -29,7 +29,6 @@ use super::AuditError;
 use account::Account;
 use chain::Part;
 use schema::Identity;
-pub(super) use schema::is_ours as has_our_schema;
 use source::Source;
 
 /// How many records a thread checks at a time.
@@ -153,7 +152,7 @@ fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<(bool, 
             return Err(AuditError::Foreign { path, found });
         }
         Identity::Newer { version: found } => {
-            return Err(AuditError::Newer { path, found, known: super::file::SCHEMA_VERSION });
+            return Err(AuditError::Newer { path, found, known: super::schema::SCHEMA_VERSION });
         }
     };
     let firsts = schema::compare(&connection, is_merged, findings).and_then(|()| {

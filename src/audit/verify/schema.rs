@@ -1,12 +1,8 @@
 //! Whether the schema is the one that decom makes, to the letter.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
-
 use rusqlite::Connection;
 
-use super::super::file::{APPLICATION_ID, MERGED_ID, SCHEMA, SCHEMA_VERSION};
-use super::super::merge;
+use super::super::schema::{APPLICATION_ID, MERGED_ID, SCHEMA_VERSION, texts, wanted};
 use super::{Finding, Findings};
 
 /// What the header says that the file is.
@@ -48,41 +44,6 @@ pub(super) fn identity(connection: &Connection, findings: &mut Findings) -> rusq
         findings.add(Finding::Version { found: version });
     }
     Ok(if application_id == MERGED_ID { Identity::Merged } else { Identity::Ours })
-}
-
-/// Everything that a schema holds: what it is called, and the text that made it.
-type Texts = BTreeMap<String, (String, Option<String>)>;
-
-fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
-    let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
-    let rows = statement.query_map([], |row| {
-        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok((format!("{kind} `{name}`"), (row.get(2)?, row.get(3)?)))
-    })?;
-    rows.collect()
-}
-
-/// The schema of a log, or of a merged file, that is made now.
-fn wanted(is_merged: bool) -> rusqlite::Result<&'static Texts> {
-    static LOG: OnceLock<Texts> = OnceLock::new();
-    static MERGED: OnceLock<Texts> = OnceLock::new();
-    let known = if is_merged { &MERGED } else { &LOG };
-    if let Some(wanted) = known.get() {
-        return Ok(wanted);
-    }
-    let fresh = Connection::open_in_memory()?;
-    if is_merged {
-        merge::make(&fresh).and_then(|()| merge::seal(&fresh))?;
-    } else {
-        fresh.execute_batch(SCHEMA)?;
-    }
-    let made = texts(&fresh)?;
-    Ok(known.get_or_init(|| made))
-}
-
-/// Whether the schema is that of a log that is made now.
-pub(in crate::audit) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(texts(connection)? == *wanted(false)?)
 }
 
 /// Compares the schema with that of a log, or of a merged file, that is made now.

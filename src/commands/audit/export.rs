@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::super::CommandError;
 use super::super::context::{Context, Shared, World};
-use super::super::report::written;
+use super::super::output::written;
 use crate::audit::AuditReader;
 use crate::report::ocsf_event;
 use crate::vocabulary::ExitStatus;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::CommandError;
 use super::super::context::{Context, Shared, World, quoted};
-use super::super::report::to_stdout;
+use super::super::output::to_stdout;
 use crate::audit::{self, Rotated};
 use crate::report::{grouped, visible};
 use crate::vocabulary::ExitStatus;
