@@ -219,7 +219,9 @@ pub(super) fn begin(
     let due = job.selection.counts().due;
     let host = reach.api.base_url.host();
 
-    let survey = if due > 0 && (context.guards().need_listing() || context.will_ask(due)) {
+    // What the log knows as gone may have been made anew, which only the listing tells.
+    let worth_a_look = due > 0 || job.selection.counts().already_deleted > 0;
+    let survey = if worth_a_look && (context.guards().need_listing() || context.will_ask(due)) {
         Context::block_on(context.survey(&mut job.selection, &reach, context.guards()))??
     } else {
         Survey::offline(context.guards(), &job.selection, "nothing is to be deleted")

@@ -63,7 +63,16 @@ impl Context<'_> {
                     tracing::warn!(%error, "what is in use is not known before the run");
                 });
                 let listings = Listings { datasources, dependants: dependants.ok() };
-                Some(Preview::new(selection, &listings)?)
+                let preview = Preview::new(selection, &listings)?;
+                if let Some(first) = preview.back.first() {
+                    let count = preview.back.len();
+                    tracing::warn!(
+                        count,
+                        first,
+                        "what the audit log knows as deleted exists again, and is skipped; --again sends it"
+                    );
+                }
+                Some(preview)
             }
             // No guard has to be asked: nothing would get through.
             Err(error @ ApiError::Unauthorized) => return Err(error.into()),
@@ -141,6 +150,13 @@ impl Context<'_> {
             let list = match reason {
                 SkipReason::Protected => &mut planned.protected,
                 SkipReason::AlreadyDeleted => &mut planned.already_deleted,
+            };
+            let is_back = |preview: &Preview| preview.back.contains(target.name.as_str());
+            let why = if reason == SkipReason::AlreadyDeleted && survey.preview.as_ref().is_some_and(is_back)
+            {
+                format!("{why}, AND EXISTS AGAIN; --again sends it")
+            } else {
+                why
             };
             list.add(target.name.to_string(), why, whole);
         })?;

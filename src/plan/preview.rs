@@ -1,10 +1,11 @@
 //! What the listings say of a list of targets, before anything is deleted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::{ListingExtent, PlanError, Selection};
+use crate::vocabulary::SkipReason;
 
 /// The listings of the API.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,9 @@ pub struct Preview {
     pub missing: Vec<(String, Vec<String>)>,
     /// The due targets that are in use, each with what depends on it.
     pub in_use: Vec<(String, Vec<String>)>,
+    /// Targets that are skipped because the log knows them to be gone, and that exist nevertheless:
+    /// somebody made them anew.
+    pub back: BTreeSet<String>,
     /// Whether it is known what is in use.
     pub dependants_known: bool,
 }
@@ -57,6 +61,11 @@ impl Preview {
             } else {
                 let near = alike.get(&loose(name)).into_iter().flatten().map(|near| (*near).to_owned());
                 preview.missing.push((name.to_owned(), near.collect()));
+            }
+        })?;
+        selection.each_skipped(|target, reason, _| {
+            if reason == SkipReason::AlreadyDeleted && names.contains(target.name.as_str()) {
+                preview.back.insert(target.name.to_string());
             }
         })?;
         Ok(preview)

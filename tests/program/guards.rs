@@ -306,3 +306,25 @@ fn the_token_is_in_none_of_this() {
     let log = std::fs::read(estate.sandbox.log()).unwrap();
     assert!(!log.windows(TOKEN.len()).any(|bytes| bytes == TOKEN.as_bytes()));
 }
+
+/// A name that was deleted may have been given anew: it is not sent, and it is not passed over in silence.
+#[test]
+fn what_is_known_to_be_gone_and_exists_again_is_told() {
+    let estate = estate(&["acme"]);
+    assert_eq!(run(&estate, &[]).code, 0);
+    // Another API in the same place, where somebody has made it anew.
+    let server = Server::start(|_| Reply::deleted());
+    let anew = |flags: &[&str]| {
+        let mut command = estate.sandbox.decom(&[&["run", "names.csv", "--yes"], flags].concat());
+        said(command.args(["--rate", "unlimited", "--base-url", &server.url()]))
+    };
+    list(&estate, &["acme", "other"]);
+    server.list(&["acme", "other", "x", "y", "z"]);
+    assert_eq!(anew(&["--no-listing-check"]).code, 0);
+    assert_eq!(server.deletions().len(), 2, "gone from another host is not gone from here");
+    let again = anew(&["--no-listing-check"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!(server.deletions().len(), 2);
+    assert!(again.stderr.contains("exists again, and is skipped; --again sends it"), "{again:?}");
+    assert!(again.stderr.contains(", AND EXISTS AGAIN; --again sends it"), "{again:?}");
+}
