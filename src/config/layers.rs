@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
@@ -50,7 +51,7 @@ pub(super) fn lay(
     flags: &FlagValues,
 ) -> Result<Figment, ConfigError> {
     let mut layers =
-        Figment::from(Named::new("config/default.toml", Serialized::from(dict(DEFAULTS)?, Profile::Default)));
+        Figment::from(Named::new("config/default.toml", Serialized::from(defaults()?, Profile::Default)));
     let defaults = layers.data().map_err(|error| wrong_kind(&error))?;
     let defaults = defaults.into_values().next().unwrap_or_default();
     let mut fixed = Vec::new();
@@ -249,6 +250,16 @@ fn check_variables(environment: &Environment, defaults: &Dict) -> Result<(), Con
         }
     }
     Ok(())
+}
+
+/// What is compiled in, parsed once.
+fn defaults() -> Result<&'static Dict, ConfigError> {
+    static PARSED: OnceLock<Dict> = OnceLock::new();
+    if let Some(parsed) = PARSED.get() {
+        return Ok(parsed);
+    }
+    let parsed = dict(DEFAULTS)?;
+    Ok(PARSED.get_or_init(|| parsed))
 }
 
 fn dict(text: &str) -> Result<Dict, ConfigError> {
