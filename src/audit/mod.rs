@@ -39,6 +39,7 @@ pub use merge::{LogPart, Merged, Overlap, SameLog, merge};
 pub use origin::RunOrigin;
 pub use reader::{AuditReader, DuePart, OpenRun};
 pub use rotation::{Closed, Rotated, rotate};
+pub use walk::refuse_to_certify;
 pub use writer::NewTargets;
 
 use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};

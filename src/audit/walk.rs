@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::record::{BEFORE_THE_FIRST, Hash, rehash};
-use super::verify::{AnchorCheck, Weight, verify};
+use super::verify::{AnchorCheck, Weight, verify_each};
 use super::{AuditError, AuditReader};
 
 /// Refuses a log that is not what decom wrote: it is kept as it is, and not passed on in another file.
@@ -13,8 +13,22 @@ use super::{AuditError, AuditReader};
 pub(super) fn refuse_unsound(path: &Path) -> Result<(), AuditError> {
     // What a writer that was killed left has to be played back first.
     drop(AuditReader::open(path)?);
-    let findings = verify(path, &AnchorCheck::default())?.findings;
-    match findings.list().iter().find(|finding| finding.weight() == Weight::Unsound) {
+    check(path)
+}
+
+/// Refuses a log, or a merged file, that is not what decom wrote: nothing is certified out of it.
+///
+/// # Errors
+/// Where it cannot be read, or is not sound. As above, nobody in this process may have it open.
+pub fn refuse_to_certify(path: &Path) -> Result<(), AuditError> {
+    drop(AuditReader::open_for_reports(path)?);
+    check(path)
+}
+
+fn check(path: &Path) -> Result<(), AuditError> {
+    let logs = verify_each(path, &AnchorCheck::default())?.logs;
+    let mut findings = logs.iter().flat_map(|log| log.findings.list());
+    match findings.find(|finding| finding.weight() == Weight::Unsound) {
         Some(first) => Err(AuditError::Unsound { path: path.to_owned(), why: first.to_string() }),
         None => Ok(()),
     }

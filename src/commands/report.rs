@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::context::{Context, Shared, World};
 use super::output::{Reading, to_stdout, written};
 use super::{CommandError, certificate};
-use crate::audit::AuditReader;
+use crate::audit::{self, AuditReader};
 use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
 use crate::vocabulary::{ExitStatus, Timestamp};
 
@@ -50,6 +50,9 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
 /// Where the log cannot be read or the report cannot be written.
 pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(shared, world)?;
+    if request.format == RunFormat::Certificate {
+        audit::refuse_to_certify(&context.settings.audit.db)?;
+    }
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let format = match (request.format, &request.datasource) {
         (RunFormat::Plain(format), _) => format,

@@ -208,7 +208,7 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         audit log: an earlier run had deleted it
         rule: a rule of the configuration kept it from being sent
         6Integrity
-        This page is a reading of the audit log, and the log is what proves it: an append-only file in which each record carries the SHA-256 of the one before, and in which every request stood before it was sent. Whoever has that file can check it, and make this page again from it. Making the page does not check the log; the command below does.
+        This page is a reading of the audit log, and the log is what proves it: an append-only file in which each record carries the SHA-256 of the one before, and in which every request stood before it was sent. Whoever has that file can check it, and make this page again from it. Before this page was made, the log was checked: every record matches its hash. The command below checks it again.
         Audit log: [log]
         The run’s last record: no. 33, [moment] UTC ([sha256])
         The log when this was issued: 33 records, with the head ([sha256])

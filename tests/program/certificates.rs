@@ -340,3 +340,26 @@ fn a_run_has_the_same_certificate_in_a_merged_file() {
         assert_eq!(merged.text().replace("all.db", log), own.text(), "as if the other log were not there");
     }
 }
+
+/// Nothing is certified out of a log that is not what decom wrote, whatever it says now.
+#[test]
+fn an_altered_log_certifies_nothing() {
+    let (sandbox, _server, code) =
+        run_of(&["a", "b"], &[], |name, _| if name == "a" { Reply::deleted() } else { Reply::not_found() });
+    assert_eq!(code, Some(1));
+    let log = rusqlite::Connection::open(sandbox.log()).unwrap();
+    let trigger = "SELECT sql FROM sqlite_schema WHERE name = 'record_is_never_updated'";
+    let trigger: String = log.query_row(trigger, [], |row| row.get(0)).unwrap();
+    log.execute_batch(&format!(
+        "DROP TRIGGER record_is_never_updated;
+         UPDATE record SET verdict = 'deleted', outcome = 'deleted', evidence = 'acknowledged',
+                http_status = 200 WHERE outcome = 'not_found';
+         {trigger};"
+    ))
+    .unwrap();
+    drop(log);
+    let refused = said(&mut sandbox.decom(&["report", "--format", "html", "--out", "page.html"]));
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(message(&refused).contains("the audit log is not sound"), "{refused:?}");
+    assert!(!sandbox.path("page.html").exists());
+}

