@@ -91,6 +91,16 @@ pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Content), Aud
     }
 }
 
+/// Folds the write-ahead log in, so that a single file is left, unless somebody is reading just now.
+pub(super) fn fold(connection: &Connection) {
+    let folded = connection
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| connection.pragma_update(None, "journal_mode", "delete"));
+    if let Err(error) = folded {
+        tracing::debug!(%error, "the write-ahead log stays beside the audit log");
+    }
+}
+
 /// Where `path` leads. Links are resolved once: the lock and the write-ahead log lie beside the file
 /// itself, by whatever name it is reached.
 pub(super) fn real_path(path: &Path) -> Result<PathBuf, AuditError> {

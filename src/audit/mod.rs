@@ -43,7 +43,6 @@ pub use walk::refuse_to_certify;
 pub use writer::NewTargets;
 
 use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
-use checkpoint::Keeper;
 use entry::Entry;
 use file::{Identity, WriterLock};
 use relay::{Done, Relay};
@@ -97,8 +96,7 @@ impl AuditLog {
             tracing::warn!(%error, "the closed audit log before this one could not get its name");
         }
         let head = Writer::find_head(&connection, path)?;
-        let is_new = head.seq == 0;
-        let writer = Writer {
+        let mut writer = Writer {
             identity: Identity::of(path, &real)?,
             connection,
             path: path.to_owned(),
@@ -109,13 +107,14 @@ impl AuditLog {
             relay: Relay::default(),
             keeper: None,
         };
-        let mut writer = writer;
-        if is_new {
-            writer.begin_log(options)?;
-        }
-        let id = writer.log_id()?;
+        let id = match writer.make_ready(options) {
+            Ok(id) => id,
+            Err(error) => {
+                writer.close();
+                return Err(error);
+            }
+        };
         let relay = writer.relay.clone();
-        writer.keeper = Some(Keeper::begin(&id, options.checkpoints.clone(), &writer.head, options.at)?);
         let (sender, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())

@@ -13,7 +13,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::checkpoint::Keeper;
 use super::entry::{Entry, RunOpening};
-use super::file::Identity;
+use super::file::{Identity, fold};
 use super::record::{Hash, Head, INSERT, Kind, Record, rehash};
 use super::relay::{Done, Relay};
 use super::{AuditError, WriteResult};
@@ -82,8 +82,18 @@ impl Writer {
         Ok(Head { seq, at_us, hash })
     }
 
+    /// Begins the log where it is new, and makes its head known outside of it. The log's id.
+    pub(super) fn make_ready(&mut self, options: &super::LogOptions) -> Result<String, AuditError> {
+        if self.head.seq == 0 {
+            self.begin_log(options)?;
+        }
+        let id = self.log_id()?;
+        self.keeper = Some(Keeper::begin(&id, options.checkpoints.clone(), &self.head, options.at)?);
+        Ok(id)
+    }
+
     /// Writes the first record of a new log.
-    pub(super) fn begin_log(&mut self, options: &super::LogOptions) -> Result<(), AuditError> {
+    fn begin_log(&mut self, options: &super::LogOptions) -> Result<(), AuditError> {
         let detail = serde_json::json!({
             "format": 1,
             "tool_version": options.tool_version,
@@ -95,7 +105,7 @@ impl Writer {
     }
 
     /// The log's random id, from its first record.
-    pub(super) fn log_id(&self) -> Result<String, AuditError> {
+    fn log_id(&self) -> Result<String, AuditError> {
         let id = self.connection.query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0));
         id.map_err(|source| AuditError::Sqlite { path: self.path.clone(), action: "read", source })
     }
@@ -296,12 +306,9 @@ impl Writer {
 
     /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a
     /// read-only folder. Where somebody is reading just now, the next one to close does it.
-    fn close(self) {
-        if self.identity.check().is_ok() && self.connection.busy_timeout(Duration::ZERO).is_ok() {
-            let folded = self.connection.pragma_update(None, "journal_mode", "delete");
-            if let Err(error) = folded {
-                tracing::debug!(%error, "the write-ahead log stays beside the audit log");
-            }
+    pub(super) fn close(self) {
+        if self.identity.check().is_ok() {
+            fold(&self.connection);
         }
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the audit log did not close cleanly");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::emulated::{Said, files_in, message, said};
+use crate::emulated::{Estate, Said, files_in, message, said};
 use crate::support::forgery::{altered, rewritten};
 use crate::support::history::eventful;
 use crate::support::keys::{self, Key};
@@ -408,4 +408,32 @@ fn a_checkpoint_vouches_for_the_closed_log() {
     let of = |log: usize, what: &str| found["logs"][log][what].clone();
     assert_eq!((of(0, "status"), of(1, "status")), (json!("not_anchored"), json!("anchored")), "{found:#}");
     assert_eq!(verified.code, 1);
+}
+
+/// A refusal leaves the single file that was there.
+#[test]
+fn a_log_that_is_refused_stays_a_single_file() {
+    let estate = Estate::of(&["a"]);
+    estate.sandbox.file("names.csv", "name\na\n");
+    let log = estate.sandbox.log();
+    let single = || {
+        let header = std::fs::read(&log).unwrap();
+        assert_eq!(header[18..20], [1, 1], "its header does not ask for a write-ahead log");
+        assert!(!estate.sandbox.path("decom-audit.db-wal").exists());
+    };
+    let flags = ["--signing-key", "nowhere", "--checkpoint-dir", "nodir"];
+    let refused =
+        said(&mut estate.decom(&[&["run", "names.csv", "--yes", "--max-share", "100"][..], &flags].concat()));
+    assert_ne!(refused.code, 0, "{refused:?}");
+    if log.exists() {
+        single();
+    }
+    // A log without a run has nothing to be closed for.
+    estate.sandbox.file("none.csv", "name\nb\n");
+    let declined = said(&mut estate.decom(&["run", "none.csv", "--max-share", "100"]));
+    assert_eq!(declined.code, 3, "{declined:?}");
+    single();
+    let refused = said(&mut estate.sandbox.decom(&["audit", "rotate"]));
+    assert_ne!(refused.code, 0, "{refused:?}");
+    single();
 }

@@ -77,13 +77,11 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     // A log that is not sound is kept as it is, and not passed on as a closed one.
     refuse_unsound(path)?;
     let connection = file::open_for_writing(path, &real)?;
-    settle(&connection, path)?;
-    let was = identity(&real, path)?;
-
-    let reader = AuditReader::open(path)?;
-    refuse_unfinished(&reader)?;
-    let (gone, unknown) = known(&reader)?;
-    drop(reader);
+    let looked = look(&connection, path, &real);
+    if looked.is_err() {
+        file::fold(&connection);
+    }
+    let (was, gone, unknown) = looked?;
     let head = Writer::find_head(&connection, path)?;
     let out = match out {
         Some(out) => out.to_owned(),
@@ -197,6 +195,16 @@ pub(super) fn settle(connection: &Connection, path: &Path) -> Result<(), AuditEr
 /// it.
 fn closing_name(place: &Path, log_id: &str) -> PathBuf {
     beside(place, &format!(".{log_id}.closing"))
+}
+
+/// Whether the log can be closed: the file that it is, and how much its successor will not know.
+fn look(connection: &Connection, path: &Path, real: &Path) -> Result<(Identity, u64, u64), AuditError> {
+    settle(connection, path)?;
+    let was = identity(real, path)?;
+    let reader = AuditReader::open(path)?;
+    refuse_unfinished(&reader)?;
+    let (gone, unknown) = known(&reader)?;
+    Ok((was, gone, unknown))
 }
 
 fn refuse_unfinished(reader: &AuditReader) -> Result<(), AuditError> {
