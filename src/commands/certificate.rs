@@ -40,6 +40,7 @@ pub(super) fn issue(
             file: found.file,
             text: found.text,
             records: found.records,
+            signed: found.signed,
             agrees: found.agrees,
         }),
         verify: verification(reader.path(), context.settings.audit.checkpoint_dir.as_deref()),
