@@ -27,7 +27,8 @@ pub(super) fn issue(
     let run = reader.run(wanted)?;
     let account = reader.account(&run.run_id)?;
     let annex = if run.counts.planned() > LONGEST_LIST { Some(annex(&run, out, reader)?) } else { None };
-    let checkpoint = match &context.settings.audit.checkpoint_dir {
+    let folder = context.settings.audit.checkpoint_dir.as_deref();
+    let checkpoint = match folder {
         Some(folder) => reader.voucher(folder, &account)?,
         None => None,
     };
@@ -43,7 +44,8 @@ pub(super) fn issue(
             signed: found.signed,
             agrees: found.agrees,
         }),
-        verify: verification(reader.path(), context.settings.audit.checkpoint_dir.as_deref()),
+        looked_for_checkpoints: folder.is_some(),
+        verify: verification(reader.path(), folder, account.checkpoints),
         run,
         account,
     };
@@ -89,11 +91,11 @@ fn beside(page: &Path) -> PathBuf {
     page.with_file_name(format!("{stem}-schedule.csv"))
 }
 
-/// The command that checks the log.
-fn verification(log: &Path, checkpoints: Option<&Path>) -> String {
+/// The command that checks the log, and its checkpoints where there is a folder of them, or should be.
+fn verification(log: &Path, checkpoints: Option<&Path>, expected: bool) -> String {
     let mut words = ["decom", "audit", "verify", "--audit-db"].map(str::to_owned).to_vec();
     words.push(log.display().to_string());
-    if let Some(folder) = checkpoints {
+    if let Some(folder) = checkpoints.or_else(|| expected.then(|| Path::new("DIR"))) {
         words.extend(["--checkpoints".to_owned(), folder.display().to_string()]);
         words.extend(["--allowed-signers", "FILE"].map(str::to_owned));
     }

@@ -21,6 +21,8 @@ pub struct RunAccount {
     pub token_fingerprint: Option<String>,
     /// The pace that it kept to.
     pub rate: Option<String>,
+    /// Whether it was set to write checkpoints when it began.
+    pub checkpoints: bool,
     /// Who made its plan.
     pub plan_creator: Option<String>,
     /// The fingerprint of the key that approved the plan.

@@ -21,6 +21,8 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
         )
     };
     std::fs::create_dir(sandbox.path("points")).unwrap();
+    let without = certificate(&sandbox, &[]).text();
+    assert!(!without.contains("was set to write checkpoints"), "it did not: {without}");
     let shown = || {
         let mut command = sandbox.decom(&["report", "--format", "html", "--issued-at", ISSUED]);
         let page = page_of(command.env("DECOM_AUDIT_CHECKPOINT_DIR", "points"));
@@ -95,7 +97,26 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
     let flags = ["run", "names.csv", "--yes", "--max-share", "100", "--config", "decom.toml"];
     assert_eq!(said(&mut estate.decom(&flags)).code, 0);
 
-    let page = certificate(sandbox, &["--config", "decom.toml"]);
+    // Without its folder, and with the wrong one, it is said that there must be some.
+    let unfound = certificate(sandbox, &[]).text().replace('\u{a0}', " ");
+    assert!(
+        unfound.contains(
+            "This run was set to write checkpoints; no folder was given to look for them (--checkpoint-dir)."
+        ),
+        "{unfound}"
+    );
+    assert!(unfound.contains("--checkpoints DIR --allowed-signers FILE"), "{unfound}");
+    std::fs::create_dir(sandbox.path("empty")).unwrap();
+    let unfound = certificate(sandbox, &["--checkpoint-dir", "empty"]).text();
+    assert!(
+        unfound.contains("none of this log was found in the folder given (--checkpoint-dir)."),
+        "{unfound}"
+    );
+    assert!(unfound.contains("--checkpoints empty --allowed-signers FILE"), "{unfound}");
+
+    let page = certificate(sandbox, &["--checkpoint-dir", "my points"]);
+    assert!(!page.text().contains("was set to write checkpoints"), "{}", page.text());
+    assert_eq!(page.source, certificate(sandbox, &["--config", "decom.toml"]).source, "flag or setting");
     let integrity = page.lines("Checkpoint", "7Controls supported");
     let records = column(&sandbox.log(), "SELECT max(seq) FROM record").remove(0);
     assert!(

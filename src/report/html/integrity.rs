@@ -100,6 +100,16 @@ fn listing(certificate: &Certificate) -> Markup {
 fn checkpoint(certificate: &Certificate) -> Markup {
     match &certificate.checkpoint {
         None => html! {
+            @if certificate.account.checkpoints {
+                p.words {
+                    strong.alarm {
+                        "This run was set to write checkpoints; "
+                        @if certificate.looked_for_checkpoints {
+                            "none of this log was found in the folder given (--checkpoint-dir)."
+                        } @else { "no folder was given to look for them (--checkpoint-dir)." }
+                    }
+                }
+            }
             p.words {
                 "There is none: no signed statement about this log was found. The chain of hashes shows changes "
                 "within the log; that its end was not cut off, only a copy of its head kept elsewhere can show."

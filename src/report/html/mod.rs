@@ -48,6 +48,8 @@ pub struct Certificate {
     pub annex: Option<Annex>,
     /// The statement about the log that fits the run best, where there is one.
     pub checkpoint: Option<Checkpoint>,
+    /// Whether a folder of checkpoints was given.
+    pub looked_for_checkpoints: bool,
     /// The command that checks the log.
     pub verify: String,
 }
