@@ -26,6 +26,12 @@ pub(super) fn issue(
     let moment = reader.hold_still()?;
     let run = reader.run(wanted)?;
     let account = reader.account(&run.run_id)?;
+    if let Some(at) = issued_at.filter(|at| *at < account.last.at) {
+        return Err(CommandError::Usage(format!(
+            "--issued-at {at} is before the last record of run {} ({}); name a time after it",
+            run.run_id, account.last.at
+        )));
+    }
     let annex = if run.counts.planned() > LONGEST_LIST { Some(annex(&run, out, reader)?) } else { None };
     let folder = context.settings.audit.checkpoint_dir.as_deref();
     let checkpoint = match folder {

@@ -15,7 +15,7 @@ fn settings() -> insta::Settings {
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "[run]");
-    settings.add_filter(r"2026-11-24 09:00:00", "[issued]");
+    settings.add_filter(r"2100-11-24 09:00:00", "[issued]");
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "[moment]");
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[time]");
     settings.add_filter(r"127\.0\.0\.1:\d{5}", "[api]");

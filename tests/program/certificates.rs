@@ -11,8 +11,8 @@ use crate::support::process::Running;
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Sandbox, column};
 
-/// When all certificates of these tests are issued.
-pub const ISSUED: &str = "2026-11-24T09:00:00Z";
+/// When all certificates of these tests are issued: later than any run of theirs.
+pub const ISSUED: &str = "2100-11-24T09:00:00Z";
 
 /// The page that `command` prints.
 pub fn page_of(command: &mut assert_cmd::Command) -> Page {
@@ -199,7 +199,7 @@ fn the_same_log_and_time_give_the_same_bytes() {
     assert_eq!(std::fs::read_to_string(sandbox.path("page.html")).unwrap(), page, "wherever it goes");
     let now = page_of(&mut sandbox.decom(&["report", "--format", "html"]));
     let issued = |page: &str| page.split_once("<dt>Issued</dt>").unwrap().1[..80].to_owned();
-    assert!(issued(&page).contains("datetime=\"2026-11-24T09:00:00.000000Z\""), "{}", issued(&page));
+    assert!(issued(&page).contains("datetime=\"2100-11-24T09:00:00.000000Z\""), "{}", issued(&page));
     assert_ne!(issued(&now.source), issued(&page), "without a time it is issued now");
 }
 
@@ -319,6 +319,17 @@ fn what_makes_no_sense_with_a_certificate() {
     assert_snapshot!(refused(&["report", "--checkpoint-dir", "points"]), @"--checkpoint-dir is for certificates; add --format html, or leave it out");
     assert_snapshot!(refused(&["report", "--format", "html", "--datasource", "a"]), @"a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md");
     assert_snapshot!(refused(&["report", "--format", "html", "--issued-at", "today"]), @"error: invalid value 'today' for '--issued-at <TIME>': `today` is no point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z");
+    let last = column(&sandbox.log(), "SELECT finished_at FROM runs").remove(0);
+    let issued = |at: &str| said(&mut sandbox.decom(&["report", "--format", "html", "--issued-at", at]));
+    assert_eq!(issued(&last).code, 0, "at the moment of its last record");
+    let before = issued("2026-01-01T00:00:00Z");
+    assert_eq!((before.code, before.stdout.as_str()), (2, ""), "{before:?}");
+    let run = column(&sandbox.log(), "SELECT run_id FROM runs").remove(0);
+    assert!(
+        message(&before)
+            .contains(&format!("is before the last record of run {run} ({last}); name a time after it")),
+        "{before:?}"
+    );
     assert_snapshot!(refused(&["runs", "--format", "html"]), @"error: invalid value 'html' for '--format <FORMAT>': `html` is no format; the formats are table, csv, json and md");
     sandbox.file("config.toml", "[report]\norganisation = \"a\\nb\"\n");
     assert_snapshot!(refused(&["report", "--config", "config.toml"]), @r#"config.toml, line 2, column 16: `a\nb` cannot be `report.organisation`: it holds a control character"#);
