@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::CommandError;
 use super::context::{Context, VERSION, quoted};
-use super::output::{Reading, to_file, written};
+use super::output::{Reading, to_new_file, written};
 use crate::audit::AuditReader;
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
@@ -78,7 +78,7 @@ fn annex(run: &RunSummary, page: Option<&Path>, reader: &AuditReader) -> Result<
     };
     let path = page.map(beside);
     let written = match &path {
-        Some(path) => to_file(path, reader.path(), &mut write),
+        Some(path) => to_new_file(path, reader.path(), &mut write),
         None => write(&mut io::sink()).map_err(CommandError::Terminal),
     };
     reading.and(written)?;

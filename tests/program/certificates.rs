@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use sha2::{Digest, Sha256};
 
-use crate::emulated::{Estate, files_in, message, said};
+use crate::emulated::{Estate, Said, files_in, message, said};
 use crate::support::page::Page;
 use crate::support::process::Running;
 use crate::support::scripted::{Reply, Scripted};
@@ -260,6 +260,7 @@ fn above_five_thousand_targets_there_is_an_annex() {
     let made: Vec<_> = after.difference(&before).cloned().collect();
     assert_eq!(made, ["fits.html", "more-schedule.csv", "more.html"]);
     let page = Page::of(&std::fs::read_to_string(sandbox.path("more.html")).unwrap());
+    a_file_in_the_place_of_the_annex_stays(sandbox, &|| report(&runs[1], &["--out", "more.html"]));
     let annex = std::fs::read(sandbox.path("more-schedule.csv")).unwrap();
     assert_eq!(
         String::from_utf8(annex.clone()).unwrap().lines().count(),
@@ -296,6 +297,27 @@ fn above_five_thousand_targets_there_is_an_annex() {
     let command = schedule.iter().find_map(|line| line.strip_prefix("Made again by: ")).unwrap();
     assert!(command.ends_with(&format!("--out {}-schedule.csv", runs[1])), "{command}");
     assert!(!sandbox.path("more-schedule.csv").exists(), "nothing is written beside standard output");
+}
+
+/// `more-schedule.csv` is the annex of the page that `again` makes.
+fn a_file_in_the_place_of_the_annex_stays(sandbox: &Sandbox, again: &dyn Fn() -> Said) {
+    let (page, annex) = (sandbox.path("more.html"), sandbox.path("more-schedule.csv"));
+    let whole = std::fs::read(&annex).unwrap();
+    assert_eq!(again().code, 0, "the same annex is no obstacle, and the page is named");
+    assert_eq!(std::fs::read(&annex).unwrap(), whole);
+    std::fs::remove_file(&page).unwrap();
+    let longer = [whole.as_slice(), b"x"].concat();
+    for other in [b"mine".as_slice(), b"", &whole[..whole.len() - 1], &longer] {
+        std::fs::write(&annex, other).unwrap();
+        let refused = again();
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
+        assert!(message(&refused).contains("more-schedule.csv: this file is there already and holds something else; move it away, or give the page another name with --out"), "{refused:?}");
+        assert_eq!(std::fs::read(&annex).unwrap(), other, "as it was");
+        assert!(!page.exists(), "no page without its annex");
+    }
+    std::fs::remove_file(&annex).unwrap();
+    assert_eq!(again().code, 0);
+    assert_eq!(std::fs::read(&annex).unwrap(), whole);
 }
 
 #[test]
