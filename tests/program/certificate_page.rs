@@ -161,7 +161,7 @@ fn the_figures_say_in_words_what_they_draw() {
         pause
         Deletions over time
         2 deleted, 4 with another outcome, 5 attempts without a result; 4 attempts repeated an earlier one; [n] pauses.
-        10 requests were sent, 4 of them to try again. The pace was set to unlimited. [pauses]
+        10 requests were sent, 4 of them to try again. The pace was set to unlimited when the run began. [pauses]
         Latency of the answers, on a logarithmic axis
         Latency of the answers
         10 answers: half took at most [span], 95 % at most [span], 99 % at most [span]; the shortest [span], the longest [span].
