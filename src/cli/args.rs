@@ -134,6 +134,9 @@ enum Command {
         /// When the certificate is issued, in RFC 3339: the same time gives the same bytes [default: now]
         #[arg(long, value_name = "TIME")]
         issued_at: Option<Timestamp>,
+        /// The folder of the log's checkpoints, for the one that the certificate shows
+        #[arg(long, value_name = "DIR")]
+        checkpoint_dir: Option<String>,
         #[command(flatten)]
         log: LogArgs,
     },
@@ -214,11 +217,12 @@ impl Cli {
                 commands::rehearse(&request, &args.run.shared(), world)
             }
             Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.shared(), world),
-            Command::Report { wanted, datasource, format, out, issued_at, log } => commands::report(
-                &ReportRequest { run: wanted, datasource, format, out, issued_at },
-                &log.shared(),
-                world,
-            ),
+            Command::Report { wanted, datasource, format, out, issued_at, checkpoint_dir, log } => {
+                let mut shared = log.shared();
+                shared.flags.extend(checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
+                let request = ReportRequest { run: wanted, datasource, format, out, issued_at };
+                commands::report(&request, &shared, world)
+            }
             Command::Audit(command) => command.execute(world),
         }
     }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::CommandError;
 use super::context::{Context, VERSION, quoted};
-use super::output::{Reading, to_file, written};
+use super::output::{Reading, to_new_file, written};
 use crate::audit::AuditReader;
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
@@ -26,8 +26,15 @@ pub(super) fn issue(
     let moment = reader.hold_still()?;
     let run = reader.run(wanted)?;
     let account = reader.account(&run.run_id)?;
+    if let Some(at) = issued_at.filter(|at| *at < account.last.at) {
+        return Err(CommandError::Usage(format!(
+            "--issued-at {at} is before the last record of run {} ({}); name a time after it",
+            run.run_id, account.last.at
+        )));
+    }
     let annex = if run.counts.planned() > LONGEST_LIST { Some(annex(&run, out, reader)?) } else { None };
-    let checkpoint = match &context.settings.audit.checkpoint_dir {
+    let folder = context.settings.audit.checkpoint_dir.as_deref();
+    let checkpoint = match folder {
         Some(folder) => reader.voucher(folder, &account)?,
         None => None,
     };
@@ -40,9 +47,11 @@ pub(super) fn issue(
             file: found.file,
             text: found.text,
             records: found.records,
+            signed: found.signed,
             agrees: found.agrees,
         }),
-        verify: verification(reader.path(), context.settings.audit.checkpoint_dir.as_deref()),
+        looked_for_checkpoints: folder.is_some(),
+        verify: verification(reader.path(), folder, account.checkpoints),
         run,
         account,
     };
@@ -69,7 +78,7 @@ fn annex(run: &RunSummary, page: Option<&Path>, reader: &AuditReader) -> Result<
     };
     let path = page.map(beside);
     let written = match &path {
-        Some(path) => to_file(path, reader.path(), &mut write),
+        Some(path) => to_new_file(path, reader.path(), &mut write),
         None => write(&mut io::sink()).map_err(CommandError::Terminal),
     };
     reading.and(written)?;
@@ -88,11 +97,11 @@ fn beside(page: &Path) -> PathBuf {
     page.with_file_name(format!("{stem}-schedule.csv"))
 }
 
-/// The command that checks the log.
-fn verification(log: &Path, checkpoints: Option<&Path>) -> String {
+/// The command that checks the log, and its checkpoints where there is a folder of them, or should be.
+fn verification(log: &Path, checkpoints: Option<&Path>, expected: bool) -> String {
     let mut words = ["decom", "audit", "verify", "--audit-db"].map(str::to_owned).to_vec();
     words.push(log.display().to_string());
-    if let Some(folder) = checkpoints {
+    if let Some(folder) = checkpoints.or_else(|| expected.then(|| Path::new("DIR"))) {
         words.extend(["--checkpoints".to_owned(), folder.display().to_string()]);
         words.extend(["--allowed-signers", "FILE"].map(str::to_owned));
     }

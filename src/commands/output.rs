@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,46 @@ pub(super) fn to_file(
     log: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CommandError> {
+    refuse_log(path, log)?;
+    let failed = |source| CommandError::Output { path: path.to_owned(), source };
+    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    write(&mut out).and_then(|()| out.flush()).map_err(failed)
+}
+
+/// Writes to the file at `path`, which nobody has named: where one is there, it must be the same.
+pub(super) fn to_new_file(
+    path: &Path,
+    log: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    refuse_log(path, log)?;
+    let failed = |source| CommandError::Output { path: path.to_owned(), source };
+    // Neither a folder nor a pipe can be the same.
+    if fs::symlink_metadata(path).is_ok() {
+        let there =
+            if path.is_file() { Some(BufReader::new(File::open(path).map_err(failed)?)) } else { None };
+        let mut compared = Compared { there };
+        write(&mut compared).map_err(failed)?;
+        return if compared.was_all().map_err(failed)? {
+            Ok(())
+        } else {
+            Err(CommandError::Usage(format!(
+                "{}: this file is there already and holds something else; move it away, or give the page another name with --out",
+                path.display()
+            )))
+        };
+    }
+    let mut out = BufWriter::new(File::create_new(path).map_err(failed)?);
+    let written = write(&mut out).and_then(|()| out.flush());
+    if written.is_err() {
+        // Half of it would be in the way the next time.
+        let _ = fs::remove_file(path);
+    }
+    written.map_err(failed)
+}
+
+/// Refuses a file that is a part of the log: it would be gone.
+fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
     let place = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     let part = |suffix| {
         let mut part = log.as_os_str().to_owned();
@@ -63,9 +103,36 @@ pub(super) fn to_file(
             "{path}: this is the audit log; name another file with --out"
         )));
     }
-    let failed = |source| CommandError::Output { path: path.to_owned(), source };
-    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
-    write(&mut out).and_then(|()| out.flush()).map_err(failed)
+    Ok(())
+}
+
+/// Takes what would be written, and compares it with what is there, as long as that is the same.
+struct Compared {
+    there: Option<BufReader<File>>,
+}
+
+impl Compared {
+    /// Whether it was the same, to the end of what is there.
+    fn was_all(self) -> io::Result<bool> {
+        self.there.map_or(Ok(false), |mut there| Ok(there.fill_buf()?.is_empty()))
+    }
+}
+
+impl Write for Compared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(there) = &mut self.there {
+            let mut found = Vec::with_capacity(bytes.len());
+            there.take(bytes.len() as u64).read_to_end(&mut found)?;
+            if found != bytes {
+                self.there = None;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no error.

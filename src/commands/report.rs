@@ -74,6 +74,11 @@ pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
         written(request.out.as_deref(), log, write)
     };
+    if shared.flags.iter().any(|(flag, _)| *flag == "checkpoint-dir") {
+        return Err(CommandError::Usage(
+            "--checkpoint-dir is for certificates; add --format html, or leave it out".to_owned(),
+        ));
+    }
     if let Some(name) = &request.datasource {
         let entries = reader.history_of(name)?;
         to(reader.path(), &mut |out| write_history(out, format, &entries))?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// `text` with what cannot be seen made visible: control characters, other breaks of a line, characters
-/// of no width and those that turn the direction of writing, as `\u{…}`.
+/// of no width or no shape, and those that turn the direction of writing, as `\u{…}`.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
@@ -30,8 +30,8 @@ pub fn distinct(name: &str) -> Cow<'_, str> {
 pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A duration without more detail than an estimate has.
@@ -85,6 +85,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_shown() {
+        // The fillers of Hangul are letters that have no shape; those that have one stay.
+        for filler in ['\u{3164}', '\u{115f}', '\u{1160}', '\u{ffa0}'] {
+            assert_eq!(visible(&format!("a{filler}b")), format!("a{}b", filler.escape_unicode()));
+        }
+        assert_eq!(visible("\u{1100}\u{1161} 한글"), "\u{1100}\u{1161} 한글");
         assert_eq!(visible("plain é 日本"), "plain é 日本");
         assert_eq!(visible("a\u{202e}b\u{0}"), "a\\u{202e}b\\u{0}");
         // A soft hyphen, the Arabic letter mark, a line break that is no control character, a tag.

@@ -19,8 +19,10 @@ pub struct RunAccount {
     pub targets_sha256: Option<String>,
     /// The keyed fingerprint of the token.
     pub token_fingerprint: Option<String>,
-    /// The pace that it kept to.
+    /// The pace that it was set to when it began.
     pub rate: Option<String>,
+    /// Whether it was set to write checkpoints when it began.
+    pub checkpoints: bool,
     /// Who made its plan.
     pub plan_creator: Option<String>,
     /// The fingerprint of the key that approved the plan.

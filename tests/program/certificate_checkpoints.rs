@@ -21,6 +21,8 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
         )
     };
     std::fs::create_dir(sandbox.path("points")).unwrap();
+    let without = certificate(&sandbox, &[]).text();
+    assert!(!without.contains("was set to write checkpoints"), "it did not: {without}");
     let shown = || {
         let mut command = sandbox.decom(&["report", "--format", "html", "--issued-at", ISSUED]);
         let page = page_of(command.env("DECOM_AUDIT_CHECKPOINT_DIR", "points"));
@@ -38,12 +40,23 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
 
     // One that does not cover the end is better than none; one that does is better.
     sandbox.file("points/1.checkpoint", statement(&id, 2, &hash(2)));
+    let said = shown();
+    assert!(
+        said.contains("A checkpoint without a signature lies there (1.checkpoint): it vouches for nothing."),
+        "{said}"
+    );
+    assert!(!said.contains("vouches for the first"), "{said}");
+    sandbox.file("points/1.checkpoint.sig", "one");
     assert!(
         shown().contains("1.checkpoint vouches for the first 2 records; the run ended behind them."),
         "{}",
         shown()
     );
     sandbox.file("points/2.checkpoint", statement(&id, last, &hash(last)));
+    assert!(shown().contains("1.checkpoint vouches for the first 2 records"), "the signed one: {}", shown());
+    for signature in ["points/2.checkpoint.sig", "points/3.checkpoint.sig"] {
+        sandbox.file(signature, "one");
+    }
     sandbox.file("points/3.checkpoint", statement(&id, last + 7, &hash(last)));
     let said = shown();
     assert!(said.contains(&format!("2.checkpoint vouches for the first {last} records, this run included. Its head is the hash that this log has there.")), "{said}");
@@ -57,9 +70,15 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
 
     // One with another head is no support, and that is said.
     sandbox.file("points/2.checkpoint", statement(&id, last, &hash(2)));
-    assert!(shown().contains("Its head is not what this log has there"), "{}", shown());
+    let said = shown();
+    let contradicts = "2.checkpoint contradicts this log, and does not vouch for it";
+    assert!(said.contains(contradicts) && !said.contains("vouches for"), "{said}");
     std::fs::remove_file(sandbox.path("points/2.checkpoint")).unwrap();
-    assert!(shown().contains("Its head is not what this log has there"), "the log is shorter: {}", shown());
+    assert!(shown().contains("3.checkpoint contradicts this log"), "the log is shorter: {}", shown());
+    std::fs::remove_file(sandbox.path("points/3.checkpoint.sig")).unwrap();
+    std::fs::remove_file(sandbox.path("points/1.checkpoint")).unwrap();
+    let said = shown();
+    assert!(said.contains("contradicts this log") && said.contains("No signature lies beside"), "{said}");
 }
 
 #[test]
@@ -78,7 +97,26 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
     let flags = ["run", "names.csv", "--yes", "--max-share", "100", "--config", "decom.toml"];
     assert_eq!(said(&mut estate.decom(&flags)).code, 0);
 
-    let page = certificate(sandbox, &["--config", "decom.toml"]);
+    // Without its folder, and with the wrong one, it is said that there must be some.
+    let unfound = certificate(sandbox, &[]).text().replace('\u{a0}', " ");
+    assert!(
+        unfound.contains(
+            "This run was set to write checkpoints; no folder was given to look for them (--checkpoint-dir)."
+        ),
+        "{unfound}"
+    );
+    assert!(unfound.contains("--checkpoints DIR --allowed-signers FILE"), "{unfound}");
+    std::fs::create_dir(sandbox.path("empty")).unwrap();
+    let unfound = certificate(sandbox, &["--checkpoint-dir", "empty"]).text();
+    assert!(
+        unfound.contains("none of this log was found in the folder given (--checkpoint-dir)."),
+        "{unfound}"
+    );
+    assert!(unfound.contains("--checkpoints empty --allowed-signers FILE"), "{unfound}");
+
+    let page = certificate(sandbox, &["--checkpoint-dir", "my points"]);
+    assert!(!page.text().contains("was set to write checkpoints"), "{}", page.text());
+    assert_eq!(page.source, certificate(sandbox, &["--config", "decom.toml"]).source, "flag or setting");
     let integrity = page.lines("Checkpoint", "7Controls supported");
     let records = column(&sandbox.log(), "SELECT max(seq) FROM record").remove(0);
     assert!(

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use sha2::{Digest, Sha256};
 
-use crate::emulated::{Estate, files_in, message, said};
+use crate::emulated::{Estate, Said, files_in, message, said};
 use crate::support::page::Page;
 use crate::support::process::Running;
 use crate::support::scripted::{Reply, Scripted};
 use crate::support::{Sandbox, column};
 
-/// When all certificates of these tests are issued.
-pub const ISSUED: &str = "2026-11-24T09:00:00Z";
+/// When all certificates of these tests are issued: later than any run of theirs.
+pub const ISSUED: &str = "2100-11-24T09:00:00Z";
 
 /// The page that `command` prints.
 pub fn page_of(command: &mut assert_cmd::Command) -> Page {
@@ -199,7 +199,7 @@ fn the_same_log_and_time_give_the_same_bytes() {
     assert_eq!(std::fs::read_to_string(sandbox.path("page.html")).unwrap(), page, "wherever it goes");
     let now = page_of(&mut sandbox.decom(&["report", "--format", "html"]));
     let issued = |page: &str| page.split_once("<dt>Issued</dt>").unwrap().1[..80].to_owned();
-    assert!(issued(&page).contains("datetime=\"2026-11-24T09:00:00.000000Z\""), "{}", issued(&page));
+    assert!(issued(&page).contains("datetime=\"2100-11-24T09:00:00.000000Z\""), "{}", issued(&page));
     assert_ne!(issued(&now.source), issued(&page), "without a time it is issued now");
 }
 
@@ -260,6 +260,7 @@ fn above_five_thousand_targets_there_is_an_annex() {
     let made: Vec<_> = after.difference(&before).cloned().collect();
     assert_eq!(made, ["fits.html", "more-schedule.csv", "more.html"]);
     let page = Page::of(&std::fs::read_to_string(sandbox.path("more.html")).unwrap());
+    a_file_in_the_place_of_the_annex_stays(sandbox, &|| report(&runs[1], &["--out", "more.html"]));
     let annex = std::fs::read(sandbox.path("more-schedule.csv")).unwrap();
     assert_eq!(
         String::from_utf8(annex.clone()).unwrap().lines().count(),
@@ -298,6 +299,27 @@ fn above_five_thousand_targets_there_is_an_annex() {
     assert!(!sandbox.path("more-schedule.csv").exists(), "nothing is written beside standard output");
 }
 
+/// `more-schedule.csv` is the annex of the page that `again` makes.
+fn a_file_in_the_place_of_the_annex_stays(sandbox: &Sandbox, again: &dyn Fn() -> Said) {
+    let (page, annex) = (sandbox.path("more.html"), sandbox.path("more-schedule.csv"));
+    let whole = std::fs::read(&annex).unwrap();
+    assert_eq!(again().code, 0, "the same annex is no obstacle, and the page is named");
+    assert_eq!(std::fs::read(&annex).unwrap(), whole);
+    std::fs::remove_file(&page).unwrap();
+    let longer = [whole.as_slice(), b"x"].concat();
+    for other in [b"mine".as_slice(), b"", &whole[..whole.len() - 1], &longer] {
+        std::fs::write(&annex, other).unwrap();
+        let refused = again();
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
+        assert!(message(&refused).contains("more-schedule.csv: this file is there already and holds something else; move it away, or give the page another name with --out"), "{refused:?}");
+        assert_eq!(std::fs::read(&annex).unwrap(), other, "as it was");
+        assert!(!page.exists(), "no page without its annex");
+    }
+    std::fs::remove_file(&annex).unwrap();
+    assert_eq!(again().code, 0);
+    assert_eq!(std::fs::read(&annex).unwrap(), whole);
+}
+
 #[test]
 fn the_audit_log_is_not_overwritten_by_page_or_annex() {
     let (sandbox, ..) = run_of(&["a"], &[], |_, _| Reply::deleted());
@@ -316,8 +338,20 @@ fn what_makes_no_sense_with_a_certificate() {
         said.stderr.lines().next().unwrap().trim_start_matches("decom: ").to_owned()
     };
     assert_snapshot!(refused(&["report", "--issued-at", ISSUED]), @"--issued-at is for certificates; add --format html, or leave it out");
+    assert_snapshot!(refused(&["report", "--checkpoint-dir", "points"]), @"--checkpoint-dir is for certificates; add --format html, or leave it out");
     assert_snapshot!(refused(&["report", "--format", "html", "--datasource", "a"]), @"a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md");
     assert_snapshot!(refused(&["report", "--format", "html", "--issued-at", "today"]), @"error: invalid value 'today' for '--issued-at <TIME>': `today` is no point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z");
+    let last = column(&sandbox.log(), "SELECT finished_at FROM runs").remove(0);
+    let issued = |at: &str| said(&mut sandbox.decom(&["report", "--format", "html", "--issued-at", at]));
+    assert_eq!(issued(&last).code, 0, "at the moment of its last record");
+    let before = issued("2026-01-01T00:00:00Z");
+    assert_eq!((before.code, before.stdout.as_str()), (2, ""), "{before:?}");
+    let run = column(&sandbox.log(), "SELECT run_id FROM runs").remove(0);
+    assert!(
+        message(&before)
+            .contains(&format!("is before the last record of run {run} ({last}); name a time after it")),
+        "{before:?}"
+    );
     assert_snapshot!(refused(&["runs", "--format", "html"]), @"error: invalid value 'html' for '--format <FORMAT>': `html` is no format; the formats are table, csv, json and md");
     sandbox.file("config.toml", "[report]\norganisation = \"a\\nb\"\n");
     assert_snapshot!(refused(&["report", "--config", "config.toml"]), @r#"config.toml, line 2, column 16: `a\nb` cannot be `report.organisation`: it holds a control character"#);

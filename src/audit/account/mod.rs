@@ -216,6 +216,7 @@ fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
         targets_sha256: text(&detail["targets_sha256"]),
         token_fingerprint: text(&detail["token_fingerprint"]),
         rate: text(&settings["rate"]),
+        checkpoints: settings["checkpoints"] == true,
         plan_creator: text(&origin["plan_creator"]),
         approved_with: text(&origin["approved_with"]),
         why: None,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{OptionalExtension, params};
 
-use crate::audit::checkpoint::{EXTENSION, LONGEST_FILE};
+use crate::audit::checkpoint::{EXTENSION, LONGEST_FILE, signature_of};
 use crate::audit::{AuditError, AuditReader, Statement};
 use crate::vocabulary::RunAccount;
 
@@ -20,13 +20,16 @@ pub struct Voucher {
     pub text: String,
     /// How many records it is about.
     pub records: u64,
+    /// Whether a signature lies beside it; whether that is good, is not looked at.
+    pub signed: bool,
     /// Whether the log holds that many records, and the last of them has the hash that it names.
     pub agrees: bool,
 }
 
 impl AuditReader {
-    /// The statement in `folder` about the log of this run that vouches for all of the run: the first
-    /// of those, and where there is none, the last about that log at all.
+    /// The statement in `folder` about the log of this run that is about all of the run: the first of
+    /// those, and where there is none, the last about that log at all. One that is signed comes before
+    /// all that are not.
     pub fn voucher(&self, folder: &Path, account: &RunAccount) -> Result<Option<Voucher>, AuditError> {
         let io =
             |source| AuditError::Io { path: folder.to_owned(), action: "read the checkpoints of", source };
@@ -35,7 +38,7 @@ impl AuditReader {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(io(error)),
         };
-        let mut best: Option<(String, String, Statement)> = None;
+        let mut best: Option<(Voucher, Statement)> = None;
         for entry in entries {
             let path = entry.map_err(io)?.path();
             if path.extension().is_none_or(|extension| extension != EXTENSION) {
@@ -50,15 +53,16 @@ impl AuditReader {
             let Some(claim) = claim else { continue };
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // By number and name, so that the order in which the folder is read does not matter.
-            let key =
-                |claim: &Statement, file: &str| (rank(claim.records, account.last.seq), file.to_owned());
-            if best.as_ref().is_none_or(|(other, _, best)| key(&claim, &file) < key(best, other)) {
-                best = Some((file, text, claim));
+            let key = |it: &Voucher| (!it.signed, rank(it.records, account.last.seq), it.file.clone());
+            let signed = signature_of(&path).is_file();
+            let found = Voucher { file, text, records: claim.records, signed, agrees: false };
+            if best.as_ref().is_none_or(|(best, _)| key(&found) < key(best)) {
+                best = Some((found, claim));
             }
         }
-        let Some((file, text, claim)) = best else { return Ok(None) };
+        let Some((found, claim)) = best else { return Ok(None) };
         let agrees = self.hash_at(account, claim.records)?.as_deref() == Some(claim.head.as_str());
-        Ok(Some(Voucher { file, text, records: claim.records, agrees }))
+        Ok(Some(Voucher { agrees, ..found }))
     }
 
     /// The hash of the record `seq` of the log of this run.

@@ -98,26 +98,48 @@ fn listing(certificate: &Certificate) -> Markup {
 }
 
 fn checkpoint(certificate: &Certificate) -> Markup {
-    let last = certificate.account.last.seq;
     match &certificate.checkpoint {
         None => html! {
+            @if certificate.account.checkpoints {
+                p.words {
+                    strong.alarm {
+                        "This run was set to write checkpoints; "
+                        @if certificate.looked_for_checkpoints {
+                            "none of this log was found in the folder given (--checkpoint-dir)."
+                        } @else { "no folder was given to look for them (--checkpoint-dir)." }
+                    }
+                }
+            }
             p.words {
                 "There is none: no signed statement about this log was found. The chain of hashes shows changes "
                 "within the log; that its end was not cut off, only a copy of its head kept elsewhere can show."
             }
         },
-        Some(Checkpoint { file, text: said, records, agrees }) => html! {
-            p.words {
-                (name(file)) " vouches for the first " (counted(*records, "record", "records"))
-                @if *records >= last { ", this run included." } @else { "; the run ended behind them." }
-                " "
-                @if *agrees { "Its head is the hash that this log has there." }
-                @else {
-                    strong.alarm { "Its head is not what this log has there: the log was changed, or is another one." }
-                }
-                " Whether its signature is good, the command below tells."
-            }
-            pre { (lines(said)) }
+        Some(found) => html! {
+            p.words { (judged(found, certificate.account.last.seq)) }
+            pre { (lines(&found.text)) }
         },
+    }
+}
+
+/// What a checkpoint is worth: it vouches only where it agrees with the log and is signed.
+fn judged(found: &Checkpoint, last: u64) -> Markup {
+    let records = counted(found.records, "record", "records");
+    html! {
+        @if !found.agrees {
+            strong.alarm {
+                (name(&found.file)) " contradicts this log, and does not vouch for it: its head, after "
+                (records) ", is not what this log has there. The log was changed or cut off, or it is an older copy."
+            }
+            @if !found.signed { " No signature lies beside the checkpoint." }
+        } @else if found.signed {
+            (name(&found.file)) " vouches for the first " (records)
+            @if found.records >= last { ", this run included." } @else { "; the run ended behind them." }
+            " Its head is the hash that this log has there. "
+            "Whether its signature is good, the command below tells."
+        } @else {
+            "A checkpoint without a signature lies there (" (name(&found.file)) "): it vouches for nothing. "
+            "Its head, after " (records) ", is the hash that this log has there, but anybody can have written it."
+        }
     }
 }

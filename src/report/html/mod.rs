@@ -46,8 +46,10 @@ pub struct Certificate {
     pub issued_by: String,
     /// The schedule as a file of its own, where it is too long for the page.
     pub annex: Option<Annex>,
-    /// The signed statement about the log that covers the run, where there is one.
+    /// The statement about the log that fits the run best, where there is one.
     pub checkpoint: Option<Checkpoint>,
+    /// Whether a folder of checkpoints was given.
+    pub looked_for_checkpoints: bool,
     /// The command that checks the log.
     pub verify: String,
 }
@@ -65,15 +67,17 @@ pub struct Annex {
     pub bytes: u64,
 }
 
-/// A signed statement about the log.
+/// A statement about the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The name of its file.
     pub file: String,
     /// What it says, verbatim.
     pub text: String,
-    /// How many records it vouches for.
+    /// How many records it is about.
     pub records: u64,
+    /// Whether a signature lies beside it.
+    pub signed: bool,
     /// Whether this log holds the record that it names, with the hash that it names.
     pub agrees: bool,
 }

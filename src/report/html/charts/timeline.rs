@@ -158,7 +158,7 @@ fn told(certificate: &Certificate) -> Markup {
         p.words {
             (counted(account.requests, "request was sent", "requests were sent")) ", "
             (counted(account.repeats, "of them to try again", "of them to try again"))
-            @if let Some(rate) = &account.rate { ". The pace was set to " code { (rate) } }
+            @if let Some(rate) = &account.rate { ". The pace was set to " code { (rate) } " when the run began" }
             ". "
             @if timeline.pauses.is_empty() { "There was no pause long enough to be seen here." }
             @else { "Pauses, in which no request left:" }
