@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::audit::hex;
 use crate::audit::verify::{Finding, Verification, Weight};
-use crate::report::grouped;
+use crate::report::{grouped, visible};
 use crate::vocabulary::{ExitStatus, Timestamp};
 
 /// A verification that is to be shown.
@@ -142,9 +142,9 @@ impl Shown<'_> {
 
     pub(super) fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let verification = self.verification;
-        writeln!(out, "{}: {}", self.path.display(), self.verdict())?;
+        writeln!(out, "{}: {}", visible(&self.path.to_string_lossy()), self.verdict())?;
         if let (Some(id), Some(head)) = (&verification.log_id, &verification.head) {
-            writeln!(out, "\n  log      {}", id.escape_debug())?;
+            writeln!(out, "\n  log      {}", visible(id))?;
             writeln!(out, "  records  {}", grouped(verification.totals.records))?;
             writeln!(out, "  head     {}", hex(head))?;
             if let Some(at) = verification.at_us {
@@ -159,7 +159,7 @@ impl Shown<'_> {
                 writeln!(out, "\n{title}:")?;
             }
             for line in lines {
-                writeln!(out, "  - {line}")?;
+                writeln!(out, "  - {}", visible(&line))?;
             }
         }
         Ok(())
@@ -174,7 +174,8 @@ impl Shown<'_> {
         writeln!(out, "\n{title}:")?;
         let mut kinds: Vec<&str> = Vec::new();
         for finding in &listed {
-            writeln!(out, "  - {finding}")?;
+            // Names in it are the word of whoever wrote the file, and may hold what a terminal obeys.
+            writeln!(out, "  - {}", visible(&finding.to_string()))?;
             if !kinds.contains(&finding.kind()) {
                 kinds.push(finding.kind());
             }
@@ -204,7 +205,7 @@ impl Shown<'_> {
                     "kind": it.kind(),
                     "weight": weight,
                     "record": it.record(),
-                    "message": it.to_string(),
+                    "message": visible(&it.to_string()),
                     "of_this_kind": findings.count(it.kind()),
                 })
             })

@@ -8,6 +8,7 @@ mod columns;
 mod copies;
 mod rows;
 mod schema;
+mod screen;
 mod vectors;
 
 use std::path::{Path, PathBuf};
