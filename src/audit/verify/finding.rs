@@ -201,6 +201,15 @@ pub enum Finding {
         /// The record.
         records: u64,
     },
+    /// A checkpoint names a time at which it cannot have been made.
+    CheckpointTime {
+        /// The file.
+        file: String,
+        /// The record.
+        records: u64,
+        /// What is wrong with the time.
+        why: String,
+    },
     /// Checkpoints were written for this log, and they are not there.
     CheckpointsMissing {
         /// The `run` record since when there must be one.
@@ -253,6 +262,7 @@ impl Finding {
             Self::CheckpointUnsigned { .. } => "checkpoint_unsigned",
             Self::CheckpointAhead { .. } => "checkpoint_ahead",
             Self::CheckpointDiffers { .. } => "checkpoint_differs",
+            Self::CheckpointTime { .. } => "checkpoint_time",
             Self::CheckpointsMissing { .. } => "checkpoints_missing",
             Self::CheckpointOfEnd { .. } => "checkpoint_of_end_missing",
             Self::NotAnchored { .. } => "not_anchored",
@@ -298,7 +308,9 @@ impl Finding {
             | Self::AttemptDoubted { seq }
             | Self::CheckpointsMissing { seq }
             | Self::CheckpointOfEnd { seq } => Some(*seq),
-            Self::CheckpointDiffers { records, .. } => i64::try_from(*records).ok(),
+            Self::CheckpointDiffers { records, .. } | Self::CheckpointTime { records, .. } => {
+                i64::try_from(*records).ok()
+            }
             Self::CheckpointAhead { found, .. } => i64::try_from(*found).ok().map(|found| found + 1),
             _ => None,
         }

@@ -29,6 +29,7 @@ const ANCHORS: &[&str] = &[
     "checkpoint_unsigned",
     "checkpoint_ahead",
     "checkpoint_differs",
+    "checkpoint_time",
     "checkpoints_missing",
 ];
 

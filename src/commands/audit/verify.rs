@@ -30,7 +30,8 @@ pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result
     let context = Context::new(shared, world)?;
     let path = &context.settings.audit.db;
     let checkpoints = checkpoints(request, context.settings.audit.checkpoint_dir.as_deref())?;
-    let anchors = AnchorCheck { checkpoints, revoked: request.revoked_signers.as_deref() };
+    let now = world.clock.timestamp();
+    let anchors = AnchorCheck { checkpoints, revoked: request.revoked_signers.as_deref(), now };
     let verified = match check(path, &anchors) {
         Ok(verified) => verified,
         Err(error) => {
