@@ -75,6 +75,11 @@ impl AnchorCheck<'_> {
             (_, Some(seq)) if up_to < seq => findings.add(Finding::CheckpointOfEnd { seq }),
             _ => {}
         }
+        if let (Some(up_to), Some(seq)) = (anchors.up_to, account.last_end)
+            && i64::try_from(up_to).is_ok_and(|up_to| up_to < seq)
+        {
+            findings.add(Finding::EndNotAnchored { seq, up_to });
+        }
         if anchors.up_to.is_none() {
             let why = if anchors.of_others > 0 {
                 "none of the checkpoints there vouches for this log; there are some of other logs"

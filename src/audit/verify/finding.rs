@@ -220,6 +220,13 @@ pub enum Finding {
         /// The `end` record.
         seq: i64,
     },
+    /// The checkpoints do not go up to the end of the last run.
+    EndNotAnchored {
+        /// The `end` record.
+        seq: i64,
+        /// Up to which record they go.
+        up_to: u64,
+    },
     /// Nothing outside of the log vouches for it.
     NotAnchored {
         /// Why.
@@ -265,6 +272,7 @@ impl Finding {
             Self::CheckpointTime { .. } => "checkpoint_time",
             Self::CheckpointsMissing { .. } => "checkpoints_missing",
             Self::CheckpointOfEnd { .. } => "checkpoint_of_end_missing",
+            Self::EndNotAnchored { .. } => "end_not_anchored",
             Self::NotAnchored { .. } => "not_anchored",
         }
     }
@@ -278,6 +286,7 @@ impl Finding {
             | Self::Unfinished { .. }
             | Self::AttemptOpen { .. }
             | Self::CheckpointOfEnd { .. }
+            | Self::EndNotAnchored { .. }
             | Self::NotAnchored { .. } => Weight::Open,
             _ => Weight::Unsound,
         }
@@ -307,7 +316,8 @@ impl Finding {
             | Self::AttemptOpen { seq }
             | Self::AttemptDoubted { seq }
             | Self::CheckpointsMissing { seq }
-            | Self::CheckpointOfEnd { seq } => Some(*seq),
+            | Self::CheckpointOfEnd { seq }
+            | Self::EndNotAnchored { seq, .. } => Some(*seq),
             Self::CheckpointDiffers { records, .. } | Self::CheckpointTime { records, .. } => {
                 i64::try_from(*records).ok()
             }

@@ -80,6 +80,10 @@ impl fmt::Display for Finding {
                 f,
                 "the run that ended with record {seq} wrote checkpoints, and none of then or later is here: it could not be written, or was removed"
             ),
+            Self::EndNotAnchored { seq, up_to } => write!(
+                f,
+                "the last run ended with record {seq}, and the newest checkpoint goes up to record {up_to}: nothing vouches for what is behind it"
+            ),
             Self::NotAnchored { why } => f.write_str(why),
         }
     }

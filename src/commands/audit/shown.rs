@@ -46,6 +46,11 @@ impl Shown<'_> {
             Weight::Open if verification.findings.count("not_anchored") > 0 => {
                 "sound, and nothing outside of it vouches for it".to_owned()
             }
+            Weight::Open if verification.findings.count("end_not_anchored") > 0 => format!(
+                "sound, and not anchored to its end: up to record {} of {}",
+                grouped(verification.anchors.up_to.unwrap_or(0)),
+                grouped(verification.totals.records)
+            ),
             Weight::Open => "sound so far, and not finished".to_owned(),
             Weight::Note => {
                 let up_to = grouped(verification.anchors.up_to.unwrap_or(0));
@@ -58,6 +63,7 @@ impl Shown<'_> {
         match self.verification.findings.weight() {
             Weight::Unsound => "not_sound",
             Weight::Open if self.verification.findings.count("not_anchored") > 0 => "not_anchored",
+            Weight::Open if self.verification.findings.count("end_not_anchored") > 0 => "end_not_anchored",
             Weight::Open => "not_finished",
             Weight::Note => "anchored",
         }
@@ -125,11 +131,17 @@ impl Shown<'_> {
                 "that no records were cut off at the end, and that the log was not written anew from the beginning: only checkpoints that are kept elsewhere show that".to_owned(),
             ),
             Some(up_to) => {
-                if up_to < totals.records {
+                let (from, to) = (up_to.saturating_add(1), totals.records);
+                if from < to {
                     open.push(format!(
-                        "that none were cut off behind record {}: the newest checkpoint goes up to record {}",
-                        grouped(totals.records),
-                        grouped(up_to)
+                        "records {} to {}: no checkpoint vouches for them; they could have been altered, written anew or cut off",
+                        grouped(from),
+                        grouped(to)
+                    ));
+                } else if from == to {
+                    open.push(format!(
+                        "record {}: no checkpoint vouches for it; it could have been altered, written anew or cut off",
+                        grouped(to)
                     ));
                 }
                 open.push("that nobody else has the signing key, and that the newest checkpoints are all here".to_owned());
