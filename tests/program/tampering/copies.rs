@@ -179,6 +179,19 @@ fn a_log_whose_write_ahead_log_is_missing_is_said_to_lack_its_end() {
     // It holds all that the checkpoints know of; still nobody can tell that it is all.
     case.found(&alone, Held::Anchored, 1, "wal_missing", None, "without its -wal");
     assert!(!case.path("alone.db-wal").exists() && !case.path("alone.db-shm").exists());
+
+    // Something else in its place does not make up for it.
+    let mark = [&[0x37, 0x7f, 0x06, 0x82][..], &3_007_000_u32.to_be_bytes(), &[7; 60]].concat();
+    for other in [Vec::new(), b"not a write-ahead log".repeat(9), mark[..32].to_vec()] {
+        for suffixes in [&["-wal"][..], &["-wal", "-shm"]] {
+            for suffix in suffixes {
+                std::fs::write(case.path(&format!("alone.db{suffix}")), &other).unwrap();
+            }
+            let (code, said) = case.verify(&alone, Held::Anchored);
+            assert_eq!((code, kinds(&said)), (1, vec!["wal_missing"]), "{other:?} {suffixes:?}: {said:#}");
+        }
+        std::fs::remove_file(case.path("alone.db-shm")).unwrap();
+    }
 }
 
 #[test]
