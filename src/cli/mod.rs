@@ -13,6 +13,7 @@ use clap::error::ErrorKind;
 
 use crate::commands::{Interrupts, World};
 use crate::config::Environment;
+use crate::report::visible;
 use crate::vocabulary::{ExitStatus, SystemClock};
 use args::Cli;
 
@@ -46,8 +47,10 @@ pub fn main() -> ExitCode {
     };
     let mark = if cli.is_dry_run() { "(dry run) " } else { "" };
     let status = cli.execute(&world).unwrap_or_else(|error| {
-        // As above.
-        let _ = writeln!(io::stderr(), "decom: {mark}{error}");
+        // What stands in a file or a log is a stranger's word: a terminal is not to obey it. As above.
+        let error_text = error.to_string();
+        let lines: Vec<_> = error_text.split('\n').map(visible).collect();
+        let _ = writeln!(io::stderr(), "decom: {mark}{}", lines.join("\n"));
         error.exit()
     });
     ExitCode::from(status.code())

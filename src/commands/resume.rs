@@ -12,7 +12,7 @@ use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
-use crate::report::grouped;
+use crate::report::{grouped, visible};
 use crate::vocabulary::{Evidence, ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 
 /// How many due targets are looked at at once.
@@ -48,10 +48,10 @@ pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result
     if open.base_url != base_url.as_str() {
         return Err(CommandError::Usage(format!(
             "run {} was on {}, and the base URL is {}; name it with --base-url {}",
-            open.run_id,
-            open.base_url,
+            visible(&open.run_id),
+            visible(&open.base_url),
             base_url.as_str(),
-            open.base_url
+            visible(&open.base_url)
         )));
     }
     let reach = context.reach(base_url, token, context.settings.pace.rate)?;
@@ -111,7 +111,7 @@ pub(super) fn carry_on(
         planned.write(&mut out, context.shared.json)?;
         survey.check()?;
         if !context.shared.json {
-            writeln!(out, "(dry run) nothing was sent; run {} would go on", open.run_id)?;
+            writeln!(out, "(dry run) nothing was sent; run {} would go on", visible(&open.run_id))?;
         }
         return Ok(ExitStatus::Done);
     };

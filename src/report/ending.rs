@@ -61,7 +61,7 @@ pub fn print_ending(
         "stopped" => "stopped",
         _ => "unfinished",
     };
-    writeln!(out, "Run {} {title}.", run.run_id)?;
+    writeln!(out, "Run {} {title}.", visible(&run.run_id))?;
     if let Some(why) = &ending.stopped {
         writeln!(out, "It stopped early: {why}")?;
     }

@@ -120,7 +120,8 @@ pub(super) fn history_text(out: &mut dyn Write, entries: &[HistoryEntry]) -> io:
     for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
         let at = result.finished_at.as_deref().unwrap_or("not finished");
         let retry = retry_of.as_ref().map(|run| format!(" (retry of {run})")).unwrap_or_default();
-        writeln!(out, "{}{retry}  {at}  {}  {}", result.run_id, result.outcome, why(result))?;
+        let run = visible(&result.run_id);
+        writeln!(out, "{run}{retry}  {at}  {}  {}", result.outcome, why(result))?;
         if let Some(digest) = plan_digest {
             let by = approved_by.as_deref().map_or_else(|| "nobody".into(), visible);
             writeln!(out, "    by plan {digest}, approved by {by}")?;
@@ -210,9 +211,9 @@ fn runs_table(runs: &[RunSummary], show: impl Fn(&str) -> String) -> Table {
         let gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
         let pending = counts.of(Outcome::Pending);
         table.add_row([
-            run.run_id.clone(),
+            show(&run.run_id),
             run.started_at.get(..19).unwrap_or(&run.started_at).replace('T', " "),
-            run.status.clone(),
+            show(&run.status),
             grouped(counts.planned()),
             grouped(gone),
             grouped(counts.planned() - gone - pending),

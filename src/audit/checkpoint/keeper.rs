@@ -37,6 +37,8 @@ impl Keeper {
         head: &Head,
         at: Timestamp,
     ) -> Result<Self, AuditError> {
+        // Where the clock went back, nothing is said at a time at which it was not there yet.
+        let at = at.max(Timestamp::from_micros(head.at_us));
         let mut keeper = Self { log_id: log_id.to_owned(), options, last: 0 };
         keeper.write(head, at)?;
         Ok(keeper)

@@ -36,6 +36,8 @@ pub(super) struct Account {
     /// The newest run that wrote checkpoints, and the newest end of one.
     pub(super) anchored_run: Option<i64>,
     pub(super) anchored_end: Option<i64>,
+    /// The newest end of any run.
+    pub(super) last_end: Option<i64>,
     /// The place and the time of the last record.
     last_seq: i64,
     last_at: Option<i64>,
@@ -175,6 +177,7 @@ impl Account {
 
     fn end(&mut self, index: usize, fact: &Fact, findings: &mut Findings) {
         let seq = fact.seq;
+        self.last_end = Some(seq);
         let run = &mut self.open[index];
         if run.anchored {
             self.anchored_end = Some(seq);

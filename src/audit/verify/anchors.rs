@@ -10,6 +10,10 @@ use super::super::checkpoint::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, hex,
 use super::account::Account;
 use super::{Finding, Findings};
 use crate::signature::{SignatureCheck, whole};
+use crate::vocabulary::Timestamp;
+
+/// How far the clock of the machine that made a checkpoint may be ahead, in microseconds: a day.
+const AHEAD: i64 = 86_400_000_000;
 
 /// What a log is held against.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +22,8 @@ pub struct AnchorCheck<'a> {
     pub checkpoints: Option<(&'a Path, &'a Path)>,
     /// Public keys that sign nothing any more, one a line.
     pub revoked: Option<&'a Path>,
+    /// The time of the verification: no checkpoint was made after it.
+    pub now: Timestamp,
 }
 
 /// What vouches for a log from outside.
@@ -69,6 +75,11 @@ impl AnchorCheck<'_> {
             (_, Some(seq)) if up_to < seq => findings.add(Finding::CheckpointOfEnd { seq }),
             _ => {}
         }
+        if let (Some(up_to), Some(seq)) = (anchors.up_to, account.last_end)
+            && i64::try_from(up_to).is_ok_and(|up_to| up_to < seq)
+        {
+            findings.add(Finding::EndNotAnchored { seq, up_to });
+        }
         if anchors.up_to.is_none() {
             let why = if anchors.of_others > 0 {
                 "none of the checkpoints there vouches for this log; there are some of other logs"
@@ -114,16 +125,29 @@ impl AnchorCheck<'_> {
             return Err(Finding::CheckpointAhead { file, records, found: u64::try_from(last).unwrap_or(0) });
         }
         let found = connection
-            .query_row("SELECT hash FROM record WHERE seq = ?1", [seq.saturating_add(shift)], |row| {
-                row.get::<_, Vec<u8>>(0)
+            .query_row("SELECT hash, at_us FROM record WHERE seq = ?1", [seq.saturating_add(shift)], |row| {
+                Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
             })
             .optional()
             .ok()
             .flatten();
-        if found.map(|hash| hex(&hash)) != Some(statement.head) {
+        let Some((_, at_us)) = found.filter(|(hash, _)| hex(hash) == statement.head) else {
             return Err(Finding::CheckpointDiffers { file, records });
+        };
+        if let Some(why) = self.wrong_time(statement.time, Timestamp::from_micros(at_us)) {
+            return Err(Finding::CheckpointTime { file, records, why });
         }
         Ok(Some((records, format!("{} ({})", signed.principals.join(", "), signed.fingerprint))))
+    }
+
+    /// What is wrong with the time of a checkpoint. A key counts that was allowed at that time: whoever has
+    /// one that is not any more could say that it was then.
+    fn wrong_time(&self, said: Timestamp, recorded: Timestamp) -> Option<String> {
+        if said < recorded {
+            return Some(format!("{said}, and the record was written at {recorded}"));
+        }
+        let latest = self.now.as_micros().saturating_add(AHEAD);
+        (said.as_micros() > latest).then(|| format!("{said}, and it is {} now", self.now))
     }
 }
 

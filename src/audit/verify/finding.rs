@@ -201,6 +201,15 @@ pub enum Finding {
         /// The record.
         records: u64,
     },
+    /// A checkpoint names a time at which it cannot have been made.
+    CheckpointTime {
+        /// The file.
+        file: String,
+        /// The record.
+        records: u64,
+        /// What is wrong with the time.
+        why: String,
+    },
     /// Checkpoints were written for this log, and they are not there.
     CheckpointsMissing {
         /// The `run` record since when there must be one.
@@ -210,6 +219,13 @@ pub enum Finding {
     CheckpointOfEnd {
         /// The `end` record.
         seq: i64,
+    },
+    /// The checkpoints do not go up to the end of the last run.
+    EndNotAnchored {
+        /// The `end` record.
+        seq: i64,
+        /// Up to which record they go.
+        up_to: u64,
     },
     /// Nothing outside of the log vouches for it.
     NotAnchored {
@@ -253,8 +269,10 @@ impl Finding {
             Self::CheckpointUnsigned { .. } => "checkpoint_unsigned",
             Self::CheckpointAhead { .. } => "checkpoint_ahead",
             Self::CheckpointDiffers { .. } => "checkpoint_differs",
+            Self::CheckpointTime { .. } => "checkpoint_time",
             Self::CheckpointsMissing { .. } => "checkpoints_missing",
             Self::CheckpointOfEnd { .. } => "checkpoint_of_end_missing",
+            Self::EndNotAnchored { .. } => "end_not_anchored",
             Self::NotAnchored { .. } => "not_anchored",
         }
     }
@@ -268,6 +286,7 @@ impl Finding {
             | Self::Unfinished { .. }
             | Self::AttemptOpen { .. }
             | Self::CheckpointOfEnd { .. }
+            | Self::EndNotAnchored { .. }
             | Self::NotAnchored { .. } => Weight::Open,
             _ => Weight::Unsound,
         }
@@ -297,8 +316,11 @@ impl Finding {
             | Self::AttemptOpen { seq }
             | Self::AttemptDoubted { seq }
             | Self::CheckpointsMissing { seq }
-            | Self::CheckpointOfEnd { seq } => Some(*seq),
-            Self::CheckpointDiffers { records, .. } => i64::try_from(*records).ok(),
+            | Self::CheckpointOfEnd { seq }
+            | Self::EndNotAnchored { seq, .. } => Some(*seq),
+            Self::CheckpointDiffers { records, .. } | Self::CheckpointTime { records, .. } => {
+                i64::try_from(*records).ok()
+            }
             Self::CheckpointAhead { found, .. } => i64::try_from(*found).ok().map(|found| found + 1),
             _ => None,
         }

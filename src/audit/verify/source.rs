@@ -61,11 +61,14 @@ impl Source {
         if is_hot(&file::beside(&real, "-journal")) {
             return Err(AuditError::Unplayed { path: path.to_owned() });
         }
-        let mut lacks_wal = false;
+        // Something else in the place of a write-ahead log holds no records either.
+        let is_wal = |real: &Path| header(real, path).map(|header| header[18..20] == [2, 2]);
+        let mut lacks_wal =
+            size("-wal").is_some() && is_wal(&real)? && !is_begun(&file::beside(&real, "-wal"));
         let way = match (size("-wal"), size("-shm")) {
             (Some(_), None) => Way::Copied(copied(&real, path)?),
             // Only where no writer of ours can be: see `refuse_other_things`.
-            (None, _) if header(&real, path)?[18..20] == [2, 2] => {
+            (None, _) if is_wal(&real)? => {
                 lacks_wal = true;
                 Way::Still { was: state(&real, path)? }
             }
@@ -113,6 +116,17 @@ impl Source {
 fn is_hot(journal: &Path) -> bool {
     let mut first = [0];
     File::open(journal).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first != [0]
+}
+
+/// Whether this file begins as a write-ahead log of SQLite: its mark and its format, and a first frame that
+/// has the salts of the file.
+fn is_begun(wal: &Path) -> bool {
+    let mut bytes = [0; 56];
+    let read = File::open(wal).and_then(|mut file| file.read_exact(&mut bytes)).is_ok();
+    let is_marked =
+        bytes.starts_with(&[0x37, 0x7f, 0x06, 0x82]) || bytes.starts_with(&[0x37, 0x7f, 0x06, 0x83]);
+    // The salts of the file are its bytes 16 to 24; the first frame begins at 32 and has them at 8 to 16.
+    read && is_marked && bytes[4..8] == 3_007_000_u32.to_be_bytes() && bytes[16..24] == bytes[40..48]
 }
 
 fn header(real: &Path, path: &Path) -> Result<[u8; 100], AuditError> {

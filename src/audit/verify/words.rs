@@ -69,6 +69,9 @@ impl fmt::Display for Finding {
                 f,
                 "{file}: record {records} has another hash than this checkpoint says: the log was written anew, or is another copy that went its own way"
             ),
+            Self::CheckpointTime { file, records, why } => {
+                write!(f, "{file}: this checkpoint of {records} records names a time at which it cannot have been made: {why}")
+            }
             Self::CheckpointsMissing { seq } => write!(
                 f,
                 "checkpoints were written for this log, by the run of record {seq} too, and none of then or later is here: were they removed?"
@@ -76,6 +79,10 @@ impl fmt::Display for Finding {
             Self::CheckpointOfEnd { seq } => write!(
                 f,
                 "the run that ended with record {seq} wrote checkpoints, and none of then or later is here: it could not be written, or was removed"
+            ),
+            Self::EndNotAnchored { seq, up_to } => write!(
+                f,
+                "the last run ended with record {seq}, and the newest checkpoint goes up to record {up_to}: nothing vouches for what is behind it"
             ),
             Self::NotAnchored { why } => f.write_str(why),
         }

@@ -8,7 +8,7 @@ use super::verify::{print, unverifiable};
 use crate::audit::verify::{AnchorCheck, Weight, verify};
 use crate::audit::{AuditError, CHECKPOINT, Statement, hex};
 use crate::signature::SigningKey;
-use crate::vocabulary::ExitStatus;
+use crate::vocabulary::{ExitStatus, Timestamp};
 
 /// What `decom audit checkpoint` is asked for.
 #[derive(Debug, Clone)]
@@ -47,7 +47,8 @@ pub fn checkpoint(
         log_id: log_id.clone(),
         records: verification.totals.records,
         head: hex(head),
-        time: world.clock.timestamp(),
+        // Never earlier than the record that it names: see `Finding::CheckpointTime`.
+        time: world.clock.timestamp().max(Timestamp::from_micros(verification.at_us.unwrap_or(0))),
     };
     let in_folder = || audit.checkpoint_dir.clone().unwrap_or_default().join(statement.file_name());
     let path = request.out.clone().unwrap_or_else(in_folder);

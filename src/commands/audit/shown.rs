@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::audit::hex;
 use crate::audit::verify::{Finding, Verification, Weight};
-use crate::report::grouped;
+use crate::report::{grouped, visible};
 use crate::vocabulary::{ExitStatus, Timestamp};
 
 /// A verification that is to be shown.
@@ -29,6 +29,7 @@ const ANCHORS: &[&str] = &[
     "checkpoint_unsigned",
     "checkpoint_ahead",
     "checkpoint_differs",
+    "checkpoint_time",
     "checkpoints_missing",
 ];
 
@@ -45,6 +46,11 @@ impl Shown<'_> {
             Weight::Open if verification.findings.count("not_anchored") > 0 => {
                 "sound, and nothing outside of it vouches for it".to_owned()
             }
+            Weight::Open if verification.findings.count("end_not_anchored") > 0 => format!(
+                "sound, and not anchored to its end: up to record {} of {}",
+                grouped(verification.anchors.up_to.unwrap_or(0)),
+                grouped(verification.totals.records)
+            ),
             Weight::Open => "sound so far, and not finished".to_owned(),
             Weight::Note => {
                 let up_to = grouped(verification.anchors.up_to.unwrap_or(0));
@@ -57,6 +63,7 @@ impl Shown<'_> {
         match self.verification.findings.weight() {
             Weight::Unsound => "not_sound",
             Weight::Open if self.verification.findings.count("not_anchored") > 0 => "not_anchored",
+            Weight::Open if self.verification.findings.count("end_not_anchored") > 0 => "end_not_anchored",
             Weight::Open => "not_finished",
             Weight::Note => "anchored",
         }
@@ -124,11 +131,17 @@ impl Shown<'_> {
                 "that no records were cut off at the end, and that the log was not written anew from the beginning: only checkpoints that are kept elsewhere show that".to_owned(),
             ),
             Some(up_to) => {
-                if up_to < totals.records {
+                let (from, to) = (up_to.saturating_add(1), totals.records);
+                if from < to {
                     open.push(format!(
-                        "that none were cut off behind record {}: the newest checkpoint goes up to record {}",
-                        grouped(totals.records),
-                        grouped(up_to)
+                        "records {} to {}: no checkpoint vouches for them; they could have been altered, written anew or cut off",
+                        grouped(from),
+                        grouped(to)
+                    ));
+                } else if from == to {
+                    open.push(format!(
+                        "record {}: no checkpoint vouches for it; it could have been altered, written anew or cut off",
+                        grouped(to)
                     ));
                 }
                 open.push("that nobody else has the signing key, and that the newest checkpoints are all here".to_owned());
@@ -142,9 +155,9 @@ impl Shown<'_> {
 
     pub(super) fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let verification = self.verification;
-        writeln!(out, "{}: {}", self.path.display(), self.verdict())?;
+        writeln!(out, "{}: {}", visible(&self.path.to_string_lossy()), self.verdict())?;
         if let (Some(id), Some(head)) = (&verification.log_id, &verification.head) {
-            writeln!(out, "\n  log      {}", id.escape_debug())?;
+            writeln!(out, "\n  log      {}", visible(id))?;
             writeln!(out, "  records  {}", grouped(verification.totals.records))?;
             writeln!(out, "  head     {}", hex(head))?;
             if let Some(at) = verification.at_us {
@@ -159,7 +172,7 @@ impl Shown<'_> {
                 writeln!(out, "\n{title}:")?;
             }
             for line in lines {
-                writeln!(out, "  - {line}")?;
+                writeln!(out, "  - {}", visible(&line))?;
             }
         }
         Ok(())
@@ -174,7 +187,8 @@ impl Shown<'_> {
         writeln!(out, "\n{title}:")?;
         let mut kinds: Vec<&str> = Vec::new();
         for finding in &listed {
-            writeln!(out, "  - {finding}")?;
+            // Names in it are the word of whoever wrote the file, and may hold what a terminal obeys.
+            writeln!(out, "  - {}", visible(&finding.to_string()))?;
             if !kinds.contains(&finding.kind()) {
                 kinds.push(finding.kind());
             }
@@ -204,7 +218,7 @@ impl Shown<'_> {
                     "kind": it.kind(),
                     "weight": weight,
                     "record": it.record(),
-                    "message": it.to_string(),
+                    "message": visible(&it.to_string()),
                     "of_this_kind": findings.count(it.kind()),
                 })
             })

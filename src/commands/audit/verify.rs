@@ -8,6 +8,7 @@ use super::super::context::{Context, Shared, World};
 use super::shown::Shown;
 use crate::audit::AuditError;
 use crate::audit::verify::{AnchorCheck, Verification, Verified, Weight, verify_each as check};
+use crate::report::visible;
 use crate::vocabulary::ExitStatus;
 
 /// What `decom audit verify` is asked for.
@@ -29,7 +30,8 @@ pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result
     let context = Context::new(shared, world)?;
     let path = &context.settings.audit.db;
     let checkpoints = checkpoints(request, context.settings.audit.checkpoint_dir.as_deref())?;
-    let anchors = AnchorCheck { checkpoints, revoked: request.revoked_signers.as_deref() };
+    let now = world.clock.timestamp();
+    let anchors = AnchorCheck { checkpoints, revoked: request.revoked_signers.as_deref(), now };
     let verified = match check(path, &anchors) {
         Ok(verified) => verified,
         Err(error) => {
@@ -67,7 +69,8 @@ fn shown<'a>(path: &'a Path, verified: &'a Verified) -> impl Iterator<Item = Sho
 
 fn as_text(out: &mut dyn Write, path: &Path, verified: &Verified) -> io::Result<()> {
     if verified.is_merged {
-        writeln!(out, "{}: {} logs were merged into this file.\n", path.display(), verified.logs.len())?;
+        let file = path.to_string_lossy();
+        writeln!(out, "{}: {} logs were merged into this file.\n", visible(&file), verified.logs.len())?;
     }
     for (place, shown) in shown(path, verified).enumerate() {
         if place > 0 {

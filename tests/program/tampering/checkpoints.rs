@@ -169,6 +169,33 @@ fn only_those_who_may_vouch_for_a_log() {
 }
 
 #[test]
+fn a_checkpoint_names_a_time_at_which_it_can_have_been_made() {
+    let case = Case::new();
+    let newest = statements(&case).pop().unwrap();
+    let text = std::fs::read_to_string(&newest).unwrap();
+    let time = text.lines().last().unwrap().strip_prefix("time ").unwrap();
+    let n = last(&case.log());
+    // The key is good for all of these times; only they are not.
+    for (dated, code) in [("2020-01-01T00:00:00.000000Z", 5), ("2099-01-01T00:00:00.000000Z", 5), (time, 0)] {
+        std::fs::write(&newest, text.replace(time, dated)).unwrap();
+        let signature = case.key.sign(&newest, NAMESPACE);
+        std::fs::rename(signature, format!("{}.sig", newest.display())).unwrap();
+        assert!(good(&case, &newest), "ssh-keygen takes it: {dated}");
+        let (found, said) = case.verify(&case.log(), Held::Anchored);
+        assert_eq!(found, code, "{dated}: {said:#}");
+        if code == 5 {
+            let finding = &said["findings"][0];
+            assert_eq!(
+                (&finding["kind"], &finding["record"]),
+                (&"checkpoint_time".into(), &n.into()),
+                "{said:#}"
+            );
+            assert!(!said["proven"].to_string().contains("nothing was altered or cut off"), "{said:#}");
+        }
+    }
+}
+
+#[test]
 fn a_checkpoint_by_hand_is_signed_or_says_how_to_sign_it() {
     let case = Case::new();
     let sandbox = &case.estate.sandbox;

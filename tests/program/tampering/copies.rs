@@ -29,6 +29,30 @@ fn an_older_copy_in_the_place_of_the_log_is_found_by_the_checkpoints() {
 }
 
 #[test]
+fn a_run_behind_the_newest_checkpoint_is_not_vouched_for() {
+    let case = Case::new();
+    let n = last(&case.log());
+    case.estate.sandbox.file("more.csv", "name\ncustomer-8\n");
+    // This one writes no checkpoints: nothing in the log says that there should be any of it.
+    let run =
+        crate::emulated::said(&mut case.estate.decom(&["run", "more.csv", "--yes", "--max-share", "100"]));
+    assert!(run.code <= 1, "{run:?}");
+    let end = last(&case.log());
+    case.found(&case.log(), Held::Anchored, 1, "end_not_anchored", Some(end), "a run without checkpoints");
+    let (_, said) = case.verify(&case.log(), Held::Anchored);
+    assert_eq!(said["status"], "end_not_anchored", "{said:#}");
+    let behind = format!(
+        "records {} to {end}: no checkpoint vouches for them; they could have been altered, written anew or cut off",
+        n + 1
+    );
+    assert_eq!(said["not_checked"][0], behind, "{said:#}");
+    // A checkpoint by hand makes up for it.
+    let by_hand = ["audit", "checkpoint", "--out", "checkpoints/x.checkpoint", "--signing-key", "key"];
+    assert_eq!(crate::emulated::said(&mut case.estate.sandbox.decom(&by_hand)).code, 0);
+    assert_eq!(case.verify(&case.log(), Held::Anchored).0, 0);
+}
+
+#[test]
 fn two_copies_that_were_continued_separately_are_found_by_the_checkpoints_of_both() {
     let case = Case::new();
     let other = case.copy();
@@ -155,6 +179,19 @@ fn a_log_whose_write_ahead_log_is_missing_is_said_to_lack_its_end() {
     // It holds all that the checkpoints know of; still nobody can tell that it is all.
     case.found(&alone, Held::Anchored, 1, "wal_missing", None, "without its -wal");
     assert!(!case.path("alone.db-wal").exists() && !case.path("alone.db-shm").exists());
+
+    // Something else in its place does not make up for it.
+    let mark = [&[0x37, 0x7f, 0x06, 0x82][..], &3_007_000_u32.to_be_bytes(), &[7; 60]].concat();
+    for other in [Vec::new(), b"not a write-ahead log".repeat(9), mark[..32].to_vec()] {
+        for suffixes in [&["-wal"][..], &["-wal", "-shm"]] {
+            for suffix in suffixes {
+                std::fs::write(case.path(&format!("alone.db{suffix}")), &other).unwrap();
+            }
+            let (code, said) = case.verify(&alone, Held::Anchored);
+            assert_eq!((code, kinds(&said)), (1, vec!["wal_missing"]), "{other:?} {suffixes:?}: {said:#}");
+        }
+        std::fs::remove_file(case.path("alone.db-shm")).unwrap();
+    }
 }
 
 #[test]

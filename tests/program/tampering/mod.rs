@@ -8,6 +8,7 @@ mod columns;
 mod copies;
 mod rows;
 mod schema;
+mod screen;
 mod vectors;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ const HASHED: usize = 19;
 /// A log with every kind of record, of which checkpoints were written.
 struct Case {
     estate: Estate,
+    /// What signs the checkpoints.
+    key: Key,
 }
 
 /// Whether the log is held against the checkpoints.
@@ -49,7 +52,7 @@ impl Case {
         sandbox.file("allowed_signers", format!("auditor@example.com {}\n", key.public));
         sandbox
             .file("names.csv", format!("name,reason\n{}\nprod-1,never\n", names.join(",over\n") + ",over"));
-        let case = Self { estate };
+        let case = Self { estate, key };
         assert_eq!(case.run("names.csv", "checkpoints"), 1);
         case
     }
