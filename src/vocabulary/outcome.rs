@@ -132,6 +132,18 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// Every kind of evidence.
+    pub const ALL: [Self; 8] = [
+        Self::Acknowledged,
+        Self::Refused,
+        Self::NotFoundAfterDoubt,
+        Self::AbsentFromListing,
+        Self::StillListed,
+        Self::NoClearAnswer,
+        Self::AuditLog,
+        Self::Rule,
+    ];
+
     /// The word that stands in the audit log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
 
 use super::super::record::{BEFORE_THE_FIRST, Hash};
-use super::shape::{COLUMNS, Kind, is_integer, kind_of, outcome_of};
+use super::shape::{COLUMNS, Kind, is_evidence, is_integer, is_verdict, kind_of, outcome_of};
 use super::{Finding, Findings};
 use crate::vocabulary::Outcome;
 
@@ -17,6 +17,8 @@ use crate::vocabulary::Outcome;
 const KIND: usize = 1;
 const NAME: usize = 6;
 const OUTCOME: usize = 14;
+const VERDICT: usize = 7;
+const EVIDENCE: usize = 15;
 const DETAIL: usize = 18;
 const HASH: usize = 19;
 
@@ -105,6 +107,7 @@ impl Reading {
         let mut integers = [0_i64; COLUMNS.len()];
         let (mut set, mut wrong) = (1_u32 << HASH, None);
         let (mut kind_word, mut outcome_word): (&[u8], &[u8]) = (b"", b"");
+        let mut unknown_word = None;
         self.canonical.clear();
         self.canonical.extend_from_slice(previous);
         for (column, name) in COLUMNS.iter().enumerate().take(HASH) {
@@ -131,6 +134,8 @@ impl Reading {
                     match column {
                         KIND => kind_word = bytes,
                         OUTCOME => outcome_word = bytes,
+                        VERDICT if !is_verdict(bytes) => unknown_word = Some("verdict"),
+                        EVIDENCE if !is_evidence(bytes) => unknown_word = Some("evidence"),
                         _ => {}
                     }
                     !is_integer(column) && std::str::from_utf8(bytes).is_ok()
@@ -161,6 +166,12 @@ impl Reading {
         let computed: Hash = Sha256::digest(&self.canonical).into();
         if stored != Some(computed) {
             self.part.findings.add(Finding::Hash { seq });
+        }
+        if let Some(column) = unknown_word {
+            self.part.findings.add(Finding::Word { seq, column });
+        }
+        if integers[2] < 0 {
+            self.part.findings.add(Finding::Time { seq });
         }
         self.note(row, seq, kind_word, outcome_word, set, &integers)?;
         Ok(stored.unwrap_or(computed))
@@ -197,7 +208,12 @@ impl Reading {
                         _ => String::new(),
                     })
                 };
-                Some(Box::new((text(NAME)?, text(DETAIL)?)))
+                let (name, detail) = (text(NAME)?, text(DETAIL)?);
+                // The views look into it.
+                if !serde_json::from_str::<serde_json::Value>(&detail).is_ok_and(|value| value.is_object()) {
+                    findings.add(Finding::Word { seq, column: "detail" });
+                }
+                Some(Box::new((name, detail)))
             }
             _ => None,
         };

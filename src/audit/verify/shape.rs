@@ -1,6 +1,6 @@
 //! The columns of a record, which of them a record of each kind has, and the words that they hold.
 
-use crate::vocabulary::Outcome;
+use crate::vocabulary::{Evidence, Outcome, Verdict};
 
 /// The columns in the table's order; `hash` is the last.
 pub(super) const COLUMNS: [&str; 20] = [
@@ -98,6 +98,16 @@ pub(super) fn kind_of(word: &[u8], set: u32) -> Option<(Kind, u32, u32)> {
 /// The outcome of this word.
 pub(super) fn outcome_of(word: &[u8]) -> Option<Outcome> {
     Outcome::ALL.into_iter().find(|it| it.as_str().as_bytes() == word && *it != Outcome::Pending)
+}
+
+/// Whether decom writes such a verdict.
+pub(super) fn is_verdict(word: &[u8]) -> bool {
+    Verdict::ALL.into_iter().any(|it| it.as_str().as_bytes() == word)
+}
+
+/// Whether decom writes such an evidence.
+pub(super) fn is_evidence(word: &[u8]) -> bool {
+    Evidence::ALL.into_iter().any(|it| it.as_str().as_bytes() == word)
 }
 
 /// The bit of a column, by its name.

@@ -49,6 +49,9 @@ fn hashes_that_fit_do_not_make_a_story_true() {
             send,
         ),
         ("a word that is none", format!("UPDATE record SET kind = 'note' WHERE seq = {send}"), "word", send),
+        ("no verdict", format!("UPDATE record SET verdict = 'zz' WHERE seq = {answer}"), "word", answer),
+        ("no evidence", format!("UPDATE record SET evidence = 'zz' WHERE seq = {settled}"), "word", settled),
+        ("no object", "UPDATE record SET detail = '{' WHERE seq = 2".to_owned(), "word", 2),
         (
             "a column that is not needed",
             format!("UPDATE record SET ticket = 'x' WHERE seq = {send}"),
