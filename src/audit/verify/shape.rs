@@ -1,5 +1,6 @@
 //! The columns of a record, which of them a record of each kind has, and the words that they hold.
 
+pub(super) use super::super::record::Kind;
 use crate::vocabulary::{Evidence, Outcome, Verdict};
 
 /// The columns in the table's order; `hash` is the last.
@@ -41,21 +42,6 @@ const ALWAYS: u32 = bit("seq") | bit("kind") | bit("at_us") | bit("hash");
 /// Whether the column holds an integer, rather than a text.
 pub(super) const fn is_integer(column: usize) -> bool {
     INTEGERS & (1 << column) != 0
-}
-
-/// What a record tells, as it is read back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Log,
-    Run,
-    Target,
-    Send,
-    Answer,
-    Settle,
-    Check,
-    Resume,
-    End,
-    Close,
 }
 
 /// Each kind with its word, the columns that it needs, and those that it may have.
