@@ -37,9 +37,7 @@ pub enum ApiError {
     #[error(transparent)]
     Pace(#[from] PaceError),
     /// The token is not accepted, as reading a listing showed.
-    #[error(
-        "the API does not accept the token (HTTP 401); nothing was sent, and no run was begun. Check DATABRAIN_TOKEN and the base URL, and give the same command again"
-    )]
+    #[error("the API does not accept the token (HTTP 401)")]
     Unauthorized,
     /// A listing could not be read.
     #[error("cannot read the list of {what}: {why}")]

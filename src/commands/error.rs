@@ -35,6 +35,11 @@ pub enum CommandError {
     /// The API cannot be reached as configured.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The API does not accept the token, as a look before anything is sent showed.
+    #[error(
+        "{0}; nothing was sent, and no run was begun. Check DATABRAIN_TOKEN and the base URL, and give the same command again"
+    )]
+    Unauthorized(ApiError),
     /// The audit log cannot be used.
     #[error(transparent)]
     Audit(Arc<AuditError>),
@@ -92,7 +97,7 @@ impl CommandError {
             Self::Refused(_) | Self::PlanRefused(_) | Self::Plan(PlanError::Altered { .. }) => {
                 ExitStatus::Refused
             }
-            Self::Api(ApiError::Unauthorized) => ExitStatus::Stopped,
+            Self::Unauthorized(_) => ExitStatus::Stopped,
             Self::Approval(error) if !error.is_usage() => ExitStatus::Refused,
             _ => ExitStatus::Usage,
         }

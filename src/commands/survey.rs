@@ -75,7 +75,7 @@ impl Context<'_> {
                 Some(preview)
             }
             // No guard has to be asked: nothing would get through.
-            Err(error @ ApiError::Unauthorized) => return Err(error.into()),
+            Err(error @ ApiError::Unauthorized) => return Err(CommandError::Unauthorized(error)),
             Err(error) => {
                 tracing::warn!(%error, "what exists is not known before the run");
                 failure = Some(error.to_string());
