@@ -101,7 +101,7 @@ impl Lister {
         match self.get(what, path).await? {
             Got::Entries(entries) => {
                 listing.add(entries);
-                if !listing.may_be_a_page() || !self.has_more(what, path, &mut listing).await? {
+                if !listing.may_be_a_page() || !self.has_more(what, path, &listing).await? {
                     return Ok(listing.entries);
                 }
             }
@@ -112,7 +112,15 @@ impl Lister {
         for number in 1..=MOST_PAGES {
             match self.get(what, &page(path, number)).await? {
                 Got::Entries(entries) if entries.is_empty() => return Ok(listing.entries),
-                Got::Entries(entries) => listing.add(entries),
+                Got::Entries(entries) => {
+                    let before = listing.entries.len();
+                    listing.add(entries);
+                    // Behind all that is known, and nothing new: it would go on like this for ever.
+                    if listing.entries.len() == before && number > before / PAGE + 1 {
+                        let why = format!("its page {number} only repeats the pages before it");
+                        return Err(ApiError::Listing { what, why });
+                    }
+                }
                 Got::Refused(status) => return Err(refused(what, status)),
             }
         }
@@ -125,7 +133,7 @@ impl Lister {
         &self,
         what: &'static str,
         path: &str,
-        listing: &mut Listed<T>,
+        listing: &Listed<T>,
     ) -> Result<bool, ApiError> {
         let next = listing.entries.len() / PAGE + 1;
         match self.get::<T>(what, &page(path, next)).await? {

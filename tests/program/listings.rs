@@ -90,3 +90,16 @@ fn an_error_beside_the_data_settles_nothing_after_a_run() {
         ["unknown no_clear_answer"]
     );
 }
+
+#[test]
+fn pages_that_only_repeat_are_no_listing() {
+    let server = Scripted::start(|_, _| Reply::deleted());
+    server.answers_listings(|target| match target.split_once('?') {
+        None => Reply::error(400, "INVALID_REQUEST_BODY"),
+        Some(_) => Reply::Says(200, json!({ "data": [{ "name": "always" }] }).to_string()),
+    });
+    let (_, finished) = run(&server, 20);
+    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert!(finished.stderr.contains("page 2 only repeats the pages before it"), "{}", finished.stderr);
+    assert_eq!(server.asked_for(), [""; 0]);
+}
