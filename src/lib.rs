@@ -7,6 +7,7 @@ pub mod config;
 pub mod emulator;
 pub mod pace;
 pub mod plan;
+pub mod queue;
 pub mod report;
 pub mod run;
 pub mod signature;

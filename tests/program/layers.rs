@@ -15,8 +15,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("api", STAGE),
     ("audit", &["pace", "signature", "vocabulary"]),
     ("report", STAGE),
+    ("queue", &["vocabulary"]),
     ("emulator", STAGE),
-    ("run", &["api", "audit", "pace", "plan", "vocabulary"]),
+    ("run", &["api", "audit", "pace", "plan", "queue", "vocabulary"]),
     ("terminal", &["report", "run", "vocabulary"]),
     (
         "commands",
@@ -27,6 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "emulator",
             "pace",
             "plan",
+            "queue",
             "report",
             "run",
             "signature",
@@ -44,6 +46,7 @@ const STAGE: &[&str] = &["pace", "vocabulary"];
 
 /// Libraries that are the business of certain rooms only.
 const HOMES: &[(&str, &[&str])] = &[
+    ("async_nats", &["queue"]),
     ("clap", &["cli"]),
     ("comfy_table", &["report"]),
     ("csv", &["plan", "report", "source"]),
@@ -52,7 +55,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("governor", &["pace"]),
     ("hyper", &["emulator"]),
     ("indicatif", &["terminal"]),
+    ("lapin", &["queue"]),
     ("maud", &["report"]),
+    ("redis", &["queue"]),
     ("reqwest", &["api"]),
     ("reqwest_middleware", &["api"]),
     ("reqwest_retry", &["api"]),

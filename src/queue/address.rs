@@ -1,0 +1,195 @@
+//! Where a queue is: one URL tells the broker, how it is reached, and the queue's name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+use super::QueueError;
+
+/// The name of a queue that is not given one.
+const NAME: &str = "decom";
+
+/// The brokers that decom speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broker {
+    /// Redis Streams: `redis://` or `rediss://`.
+    Redis,
+    /// RabbitMQ, over AMQP 0.9.1: `amqp://` or `amqps://`.
+    Rabbit,
+    /// NATS JetStream: `nats://` or `tls://`.
+    JetStream,
+    /// Amazon SQS: `sqs://`.
+    Sqs,
+}
+
+impl Broker {
+    /// The feature of cargo that builds its client in.
+    #[must_use]
+    pub const fn feature(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Rabbit => "rabbitmq",
+            Self::JetStream => "jetstream",
+            Self::Sqs => "sqs",
+        }
+    }
+}
+
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Redis => "Redis",
+            Self::Rabbit => "RabbitMQ",
+            Self::JetStream => "NATS JetStream",
+            Self::Sqs => "Amazon SQS",
+        })
+    }
+}
+
+/// Where a queue is: `SCHEME://[USER:PASSWORD@]HOST[:PORT][/PATH][?queue=NAME]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    broker: Broker,
+    /// As given, without what is ours: what the broker's own client takes.
+    url: Url,
+    queue: String,
+}
+
+impl Address {
+    /// The broker.
+    #[must_use]
+    pub const fn broker(&self) -> Broker {
+        self.broker
+    }
+
+    /// The URL for the broker's own client, without `queue`. It may hold a password.
+    #[must_use]
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The name of the queue.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// The name of the queue for what makes no sense.
+    #[must_use]
+    pub fn dead_letter_queue(&self) -> String {
+        format!("{}.dead", self.queue)
+    }
+
+    /// Whether it holds a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.url.password().is_some_and(|password| !password.is_empty())
+    }
+}
+
+/// Without the password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut url = self.url.clone();
+        if url.password().is_some() {
+            // A URL with a password has a host, and can be given another.
+            let _ = url.set_password(Some("***"));
+        }
+        url.query_pairs_mut().append_pair("queue", &self.queue);
+        f.write_str(url.as_str())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Address {
+    type Err = QueueError;
+
+    fn from_str(text: &str) -> Result<Self, QueueError> {
+        let refused = |why: &str| QueueError::Address { given: without_password(text), why: why.to_owned() };
+        let mut url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+        let broker = match url.scheme() {
+            "redis" | "rediss" => Broker::Redis,
+            "amqp" | "amqps" => Broker::Rabbit,
+            "nats" | "tls" => Broker::JetStream,
+            "sqs" => Broker::Sqs,
+            _ => {
+                return Err(refused(
+                    "it begins with redis://, rediss://, amqp://, amqps://, nats://, tls:// or sqs://",
+                ));
+            }
+        };
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(refused("it names no host"));
+        }
+        let (ours, others): (Vec<_>, Vec<_>) = url
+            .query_pairs()
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .partition(|(key, _)| key == "queue");
+        let queue = match &ours[..] {
+            [] => NAME.to_owned(),
+            [(_, name)] if is_name(name) => name.clone(),
+            [_] => return Err(refused("a queue's name has letters, digits, `-` and `_` only, at most 64")),
+            _ => return Err(refused("it names more than one queue")),
+        };
+        url.set_query(None);
+        if !others.is_empty() {
+            url.query_pairs_mut().extend_pairs(others);
+        }
+        Ok(Self { broker, url, queue })
+    }
+}
+
+/// What every broker takes as a name. Dots and colons have a meaning for some.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// The text without what may be a password: whatever stands before the last `@`, behind the first `:` that
+/// follows the scheme.
+fn without_password(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let Some(end) = text.rfind('@').filter(|end| *end >= start) else { return text.to_owned() };
+    let user = text[start..end].split(':').next().unwrap_or_default();
+    format!("{}{user}:***{}", &text[..start], &text[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_broker_and_queue_and_never_shows_a_password() {
+        let address: Address =
+            "amqp://worker:s3cret@mq.example/vhost?queue=leaving&heartbeat=10".parse().unwrap();
+        assert_eq!((address.broker(), address.queue()), (Broker::Rabbit, "leaving"));
+        assert_eq!(address.dead_letter_queue(), "leaving.dead");
+        assert_eq!(address.url().as_str(), "amqp://worker:s3cret@mq.example/vhost?heartbeat=10");
+        let shown = "amqp://worker:***@mq.example/vhost?heartbeat=10&queue=leaving";
+        assert_eq!((address.to_string(), format!("{address:?}")), (shown.to_owned(), shown.to_owned()));
+        assert_eq!("redis://localhost".parse::<Address>().unwrap().queue(), "decom");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_its_password() {
+        for text in [
+            "leaving",
+            "https://u:s3cret@host/",
+            "redis://",
+            "redis://u:s3cret@host?queue=a.b",
+            "redis://u:s3cret@host?queue=a&queue=b",
+            "redis://u:s3cret@ho st/?queue=",
+            "amqp://u:s3c:r@et@host:port",
+        ] {
+            let said = text.parse::<Address>().unwrap_err().to_string();
+            assert!(!said.contains("s3c") && !said.contains("et@"), "{said}");
+        }
+    }
+}
