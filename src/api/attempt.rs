@@ -16,7 +16,7 @@ use super::client::described;
 use super::dependants::Dependants;
 use super::pacing::{Waited, costs_nothing};
 use super::{ApiError, Body, BodyEnd, Ledger, Reading, classify};
-use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Outcome, Target, Token, Verdict};
+use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Evidence, Outcome, Target, Token, Verdict};
 
 /// How much of a body is read at the most, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -135,7 +135,8 @@ impl Middleware for AttemptLayer {
         let latency = began.elapsed();
 
         let answer = self.redacted(reading.answer);
-        let outcome = answer.verdict.settles(delivery.doubted.load(Ordering::Relaxed));
+        let doubted = delivery.doubted.load(Ordering::Relaxed);
+        let outcome = answer.verdict.settles(doubted || target.redelivered);
         if answer.verdict.leaves_doubt() {
             delivery.doubted.store(true, Ordering::Relaxed);
         }
@@ -154,7 +155,7 @@ impl Middleware for AttemptLayer {
                 (None, Verdict::Unauthorized) => Delivered::Unauthorized(answer.clone()),
                 (None, _) => Delivered::Exhausted {
                     answer: answer.clone(),
-                    doubted: delivery.doubted.load(Ordering::Relaxed),
+                    doubted: delivery.doubted.load(Ordering::Relaxed) || target.redelivered,
                 },
             };
             *delivery.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
@@ -167,12 +168,20 @@ impl Middleware for AttemptLayer {
                 at: self.clock.timestamp(),
                 latency,
                 answer,
-                outcome,
+                outcome: outcome.map(|outcome| (outcome, evidence(outcome, doubted))),
                 dependants,
             },
         );
         delivery.in_flight.store(false, Ordering::Relaxed);
         Ok(outwards(status, headers, Shown { try_again }))
+    }
+}
+
+/// How an outcome is known that an answer settled; `doubted` tells whether an attempt in this log was in doubt.
+const fn evidence(outcome: Outcome, doubted: bool) -> Evidence {
+    match outcome {
+        Outcome::DeletedUnconfirmed if !doubted => Evidence::NotFoundAfterRedelivery,
+        outcome => Evidence::of_answer(outcome),
     }
 }
 

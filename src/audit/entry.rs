@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::record::{Kind, Record};
-use crate::vocabulary::{AttemptEnd, AttemptStart, Counts, Evidence, ExitStatus, Seq, Settlement, Timestamp};
+use crate::vocabulary::{
+    AttemptEnd, AttemptStart, Counts, Evidence, ExitStatus, RefusedMessage, RequestedTarget, Seq, Settlement,
+    Timestamp,
+};
 
 /// What a run is: recorded when it begins, together with its targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +96,10 @@ pub struct ListingCheck {
 pub(super) enum Entry {
     /// The log begins.
     Log { at: Timestamp, log_id: String, detail: String },
+    /// A message asked for a target.
+    Target(Seq, Box<RequestedTarget>),
+    /// A message asked for nothing that could be done.
+    Refused(Seq, Box<RefusedMessage>),
     /// An attempt is about to leave.
     AttemptStart(Seq, AttemptStart),
     /// An attempt is over.
@@ -112,6 +119,8 @@ impl Entry {
     pub(super) const fn at(&self) -> Timestamp {
         match self {
             Self::Log { at, .. } | Self::Resume { at, .. } => *at,
+            Self::Target(_, target) => target.at,
+            Self::Refused(_, message) => message.at,
             Self::AttemptStart(_, start) => start.at,
             Self::AttemptEnd(_, end) => end.at,
             Self::Settlement(_, settlement) => settlement.at,
@@ -130,6 +139,28 @@ impl Entry {
         match self {
             Self::Log { log_id, detail, .. } => {
                 use_it(&Record { name: Some(log_id), detail: Some(detail), ..Record::of(Kind::Log) })
+            }
+            Self::Target(run, target) => {
+                let from = json!({ "message_id": target.message_id, "redelivered": target.redelivered });
+                let detail = from.to_string();
+                use_it(&Record {
+                    run: Some(run.0),
+                    number: Some(i64::try_from(target.number).unwrap_or(i64::MAX)),
+                    name: Some(target.name.as_str()),
+                    reason: target.reason.as_deref(),
+                    ticket: target.ticket.as_deref(),
+                    detail: Some(&detail),
+                    ..Record::of(Kind::Target)
+                })
+            }
+            Self::Refused(run, message) => {
+                let detail = json!({ "message_id": message.message_id, "body": message.body }).to_string();
+                use_it(&Record {
+                    run: Some(run.0),
+                    message: Some(&message.why),
+                    detail: Some(&detail),
+                    ..Record::of(Kind::Refused)
+                })
             }
             Self::AttemptStart(run, start) => use_it(&Record {
                 run: Some(run.0),
@@ -151,8 +182,8 @@ impl Entry {
                     message: answer.message.as_deref(),
                     latency_us: Some(micros(end.latency)),
                     datasource_id: answer.datasource_id.as_deref(),
-                    outcome: end.outcome.map(crate::vocabulary::Outcome::as_str),
-                    evidence: end.outcome.map(|outcome| Evidence::of_answer(outcome).as_str()),
+                    outcome: end.outcome.map(|(outcome, _)| outcome.as_str()),
+                    evidence: end.outcome.map(|(_, evidence)| evidence.as_str()),
                     detail: detail.as_deref(),
                     ..Record::of(Kind::Answer)
                 })
@@ -168,7 +199,7 @@ impl Entry {
                         Some((_, words)) => Some(words),
                         None => answer.and_then(|answer| answer.message.as_deref()),
                     },
-                    detail: settlement.skip.as_ref().map(|(reason, _)| reason.as_str()),
+                    detail: settlement.skip.as_ref().map(|(reason, _)| *reason),
                     outcome: Some(settlement.outcome.as_str()),
                     evidence: Some(settlement.evidence.as_str()),
                     ..Record::of(Kind::Settle)

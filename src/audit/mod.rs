@@ -42,7 +42,9 @@ pub use rotation::{Closed, Rotated, rotate};
 pub use walk::refuse_to_certify;
 pub use writer::NewTargets;
 
-use crate::vocabulary::{AttemptEnd, AttemptStart, Seq, Settlement, Timestamp};
+use crate::vocabulary::{
+    AttemptEnd, AttemptStart, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp,
+};
 use entry::Entry;
 use file::{Identity, WriterLock};
 use relay::{Done, Relay};
@@ -175,6 +177,16 @@ impl Recorder {
     /// Records that an interrupted run goes on. `detail` is a JSON object.
     pub async fn resume_run(&self, run: Seq, at: Timestamp, detail: String) -> WriteResult {
         self.wait(|done| Command::Append(Entry::Resume { run, at, detail }, done)).await
+    }
+
+    /// Records a target that a message asked for, and returns its place once that is durable.
+    pub async fn take_on(&self, run: Seq, target: RequestedTarget) -> WriteResult {
+        self.wait(|done| Command::Append(Entry::Target(run, Box::new(target)), done)).await
+    }
+
+    /// Records that a message asked for nothing that could be done.
+    pub async fn refuse(&self, run: Seq, message: RefusedMessage) -> WriteResult {
+        self.wait(|done| Command::Append(Entry::Refused(run, Box::new(message)), done)).await
     }
 
     /// Records that an attempt is about to leave, and returns once that is durable: only then may

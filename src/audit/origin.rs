@@ -15,6 +15,8 @@ pub struct RunOrigin {
     pub token_fingerprint: String,
     /// The protection that it was begun with.
     pub protect: Vec<String>,
+    /// Whether it took its targets from a queue.
+    pub is_of_queue: bool,
 }
 
 impl AuditReader {
@@ -33,7 +35,8 @@ impl AuditReader {
                                  detail ->> '$.settings.origin.retry_of_plan'),
                         coalesce(detail -> '$.settings.origin.approver_names', '[]'),
                         coalesce(detail ->> '$.token_fingerprint', ''),
-                        coalesce(detail -> '$.settings.protect', '[]')
+                        coalesce(detail -> '$.settings.protect', '[]'),
+                        coalesce(detail ->> '$.settings.origin.command', '') = 'work'
                    FROM record WHERE kind = 'run' AND name = ?1",
                 params![run_id],
                 |row| {
@@ -42,6 +45,7 @@ impl AuditReader {
                         approvers: list(row, 1)?,
                         token_fingerprint: row.get(2)?,
                         protect: list(row, 3)?,
+                        is_of_queue: row.get(4)?,
                     })
                 },
             )

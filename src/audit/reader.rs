@@ -133,7 +133,7 @@ impl AuditReader {
             DuePart::Others => (attempts, DOUBTED, format!("AND NOT {DOUBTED_HERE}")),
         };
         let query = format!(
-            "SELECT t.seq, t.number, t.name, {attempts}, {doubted}
+            "SELECT t.seq, t.number, t.name, {attempts}, {doubted}, coalesce(t.detail ->> '$.redelivered', 0)
                FROM record t
               WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 AND NOT {SETTLED} {part}
               ORDER BY t.number LIMIT ?3"
@@ -155,6 +155,7 @@ impl AuditReader {
                     name,
                     attempts: row.get(3)?,
                     doubted: row.get(4)?,
+                    redelivered: row.get(5)?,
                 })
             })
             .map_err(|e| self.failed(e))?;
@@ -205,11 +206,11 @@ impl AuditReader {
         Ok(counts)
     }
 
-    /// How many targets of `run` were skipped because they are protected.
-    pub fn protected(&self, run: Seq) -> Result<u64, AuditError> {
+    /// How many targets of `run` were skipped that may exist still: protected, or given back to their queue.
+    pub fn kept_back(&self, run: Seq) -> Result<u64, AuditError> {
         self.connection
             .query_row(
-                "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail = 'protected'",
+                "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail <> 'already_deleted'",
                 [run.0],
                 |row| row.get(0),
             )
@@ -231,6 +232,14 @@ impl AuditReader {
         self.open_run(
             "r.detail ->> '$.targets_sha256' = ?1 AND r.detail ->> '$.base_url' = ?2",
             params![targets_sha256, base_url],
+        )
+    }
+
+    /// The newest run that took its targets from a queue, on this host, and is not finished.
+    pub fn open_run_of_queue(&self, base_url: &str) -> Result<Option<OpenRun>, AuditError> {
+        self.open_run(
+            "r.detail ->> '$.settings.origin.command' = 'work' AND r.detail ->> '$.base_url' = ?1",
+            params![base_url],
         )
     }
 
@@ -319,6 +328,35 @@ impl AuditReader {
             .and_then(|mut statement| {
                 let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Timestamp::from_micros(row.get(1)?)));
                 statement.query_row(params![name, base_url, after.0], row).optional()
+            })
+            .map_err(|e| self.failed(e))
+    }
+
+    /// Whether an attempt for the datasource `name` on this host, of whichever run, got no clear answer, and
+    /// nothing that came later told whether it exists.
+    pub fn in_doubt(&self, run: Seq, name: &str, base_url: &str) -> Result<bool, AuditError> {
+        let query = format!("WITH t (run, name) AS (VALUES (?1, ?2)) SELECT {DOUBTED} FROM t WHERE ?3");
+        self.connection
+            .prepare_cached(&query)
+            .and_then(|mut statement| {
+                statement.query_row(params![run.0, name, true, base_url], |row| row.get(0))
+            })
+            .map_err(|e| self.failed(e))
+    }
+
+    /// How many attempts the log holds for a target.
+    pub fn attempts_of(&self, target: Seq) -> Result<u32, AuditError> {
+        self.connection
+            .prepare_cached("SELECT count(*) FROM record WHERE target = ?1 AND kind = 'send'")
+            .and_then(|mut statement| statement.query_row([target.0], |row| row.get(0)))
+            .map_err(|e| self.failed(e))
+    }
+
+    /// How many messages the run has refused.
+    pub fn refused_messages(&self, run: Seq) -> Result<u64, AuditError> {
+        self.connection
+            .query_row("SELECT count(*) FROM record WHERE run = ?1 AND kind = 'refused'", [run.0], |row| {
+                row.get(0)
             })
             .map_err(|e| self.failed(e))
     }

@@ -19,7 +19,7 @@ pub(super) const SCHEMA_VERSION: i64 = 1;
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
 /// The public views.
-const VIEWS: [&str; 3] = ["runs", "results", "attempts"];
+const VIEWS: [&str; 4] = ["runs", "results", "attempts", "refused_messages"];
 
 /// Makes the schema of a merged file: that of a log, and each view with the log's id at the end.
 pub(super) fn make_merged(connection: &Connection) -> rusqlite::Result<()> {

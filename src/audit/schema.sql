@@ -4,7 +4,7 @@
 -- (see record.rs): the columns in the order below, but for `hash`.
 CREATE TABLE record (
     seq           INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without a gap
-    kind          TEXT NOT NULL,        -- log, run, target, send, answer, settle, check, resume, end, close
+    kind          TEXT NOT NULL,        -- log, run, target, refused, send, answer, settle, check, resume, end, close
     at_us         INTEGER NOT NULL,     -- microseconds since 1970, UTC; never less than the record before
     run           INTEGER,              -- seq of the `run` record that this one belongs to
     target        INTEGER,              -- seq of the `target` record that this one is about
@@ -32,6 +32,7 @@ CREATE INDEX record_about_target ON record (target, number) WHERE target IS NOT 
 CREATE INDEX record_outcome ON record (run, outcome) WHERE outcome IS NOT NULL;
 CREATE INDEX record_run_state ON record (run, seq) WHERE kind IN ('resume', 'end');
 CREATE INDEX record_check ON record (run, seq) WHERE kind = 'check';
+CREATE INDEX record_refused ON record (run, seq) WHERE kind = 'refused';
 
 CREATE TRIGGER record_is_never_updated BEFORE UPDATE ON record
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: no record is updated'); END;
@@ -110,11 +111,25 @@ SELECT
     strftime('%Y-%m-%dT%H:%M:%S', o.at_us / 1000000, 'unixepoch') || printf('.%06dZ', o.at_us % 1000000) AS finished_at,
     -- Those of the input's own row; `runs` has what was said for the run as a whole.
     t.reason AS target_reason,
-    t.ticket AS target_ticket
+    t.ticket AS target_ticket,
+    -- The message that asked for it, where it came from a queue.
+    t.detail ->> '$.message_id' AS message_id
 FROM record t
 JOIN record r ON r.seq = t.run AND r.kind = 'run'
 LEFT JOIN record o ON o.target = t.seq AND o.outcome IS NOT NULL
 WHERE t.kind = 'target';
+
+-- Messages of a queue that asked for nothing that could be done.
+CREATE VIEW refused_messages AS
+SELECT
+    r.name AS run_id,
+    strftime('%Y-%m-%dT%H:%M:%S', m.at_us / 1000000, 'unixepoch') || printf('.%06dZ', m.at_us % 1000000) AS refused_at,
+    m.detail ->> '$.message_id' AS message_id,
+    m.detail ->> '$.body' AS body,
+    m.message AS why
+FROM record m
+JOIN record r ON r.seq = m.run AND r.kind = 'run'
+WHERE m.kind = 'refused';
 
 CREATE VIEW attempts AS
 SELECT

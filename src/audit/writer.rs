@@ -317,16 +317,12 @@ impl Writer {
 }
 
 fn skipped(run: i64, target: i64, reason: crate::vocabulary::SkipReason, message: &str) -> Record<'_> {
-    use crate::vocabulary::{Evidence, Outcome, SkipReason};
-    let evidence = match reason {
-        SkipReason::Protected => Evidence::Rule,
-        SkipReason::AlreadyDeleted => Evidence::AuditLog,
-    };
+    use crate::vocabulary::Outcome;
     Record {
         run: Some(run),
         target: Some(target),
         outcome: Some(Outcome::Skipped.as_str()),
-        evidence: Some(evidence.as_str()),
+        evidence: Some(reason.evidence().as_str()),
         message: Some(message),
         detail: Some(reason.as_str()),
         ..Record::of(Kind::Settle)

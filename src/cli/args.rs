@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use super::audit::AuditCommand;
-use super::flags::{InputArgs, LogArgs, RunArgs};
+use super::flags::{InputArgs, LogArgs, QueueArgs, RunArgs};
 use crate::commands::{
-    self, CommandError, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput,
-    RunRequest, RunsRequest, World,
+    self, CommandError, EnqueueRequest, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest,
+    RetryRequest, RunInput, RunRequest, RunsRequest, WorkRequest, World,
 };
 use crate::emulator::Faults;
 use crate::report::{Format, RunFormat};
@@ -109,6 +109,35 @@ enum Command {
     },
     /// Do the whole of `run` against an embedded emulator of the API; needs no token, deletes nothing
     Rehearse(Box<RehearseArgs>),
+    /// Take names from a queue and delete them, until it is empty
+    Work {
+        #[command(flatten)]
+        queue: QueueArgs,
+        /// End once no message came for so long [default: 30s]
+        #[arg(long, value_name = "TIME", conflicts_with = "follow", help_heading = "Queue")]
+        idle: Option<String>,
+        /// Go on for ever, until a signal
+        #[arg(long, help_heading = "Queue")]
+        follow: bool,
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Put the names of INPUT on a queue
+    #[command(group(ArgGroup::new("what").args(["input"]).required(true)))]
+    Enqueue {
+        #[command(flatten)]
+        input: InputArgs,
+        #[command(flatten)]
+        queue: QueueArgs,
+        /// Show what would be done, and put nothing on the queue
+        #[arg(long)]
+        dry_run: bool,
+        /// The form of the result on stdout
+        #[arg(long, value_name = "FORM", value_parser = ["table", "json"], default_value = "table", help_heading = "Output")]
+        output: String,
+        #[command(flatten)]
+        log: LogArgs,
+    },
     /// List the runs in the audit log
     Runs {
         /// table, csv, json or md
@@ -174,6 +203,8 @@ impl Cli {
             Command::Run { run, .. } | Command::Resume { run, .. } | Command::Retry { run, .. } => {
                 run.dry_run
             }
+            Command::Work { run, .. } => run.dry_run,
+            Command::Enqueue { dry_run, .. } => *dry_run,
             Command::Rehearse(args) => args.run.dry_run,
             Command::Runs { .. } | Command::Report { .. } | Command::Audit(_) => false,
         }
@@ -215,6 +246,18 @@ impl Cli {
                     real_time: args.real_time,
                 };
                 commands::rehearse(&request, &args.run.shared(), world)
+            }
+            Command::Work { queue, idle, follow, run } => {
+                let mut shared = run.shared();
+                shared.flags.extend(queue.flags());
+                shared.flags.extend(idle.map(|time| ("idle", vec![time])));
+                commands::work(&WorkRequest { follow }, &shared, world)
+            }
+            Command::Enqueue { input, queue, dry_run, output, log } => {
+                let mut shared = log.shared();
+                shared.flags.extend(queue.flags());
+                (shared.dry_run, shared.json) = (dry_run, output == "json");
+                commands::enqueue(&EnqueueRequest { input: input.request()? }, &shared, world)
             }
             Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.shared(), world),
             Command::Report { wanted, datasource, format, out, issued_at, checkpoint_dir, log } => {

@@ -102,6 +102,17 @@ pub(super) struct RunArgs {
     output: String,
 }
 
+/// Which queue.
+#[derive(Debug, Clone, Args)]
+pub(super) struct QueueArgs {
+    /// The queue, such as redis://HOST?queue=NAME, amqp://HOST?queue=NAME or nats://HOST?queue=NAME
+    #[arg(long, value_name = "URL", help_heading = "Queue")]
+    queue: Option<String>,
+    /// A file that holds the queue's URL: for one with a password
+    #[arg(long, value_name = "FILE", conflicts_with = "queue", help_heading = "Queue")]
+    queue_file: Option<String>,
+}
+
 /// Where the names are.
 #[derive(Debug, Clone, Args)]
 pub(super) struct InputArgs {
@@ -175,6 +186,13 @@ impl RunArgs {
             shared.flags.push(("protect", self.protect.clone()));
         }
         shared
+    }
+}
+
+impl QueueArgs {
+    pub(super) fn flags(&self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
+        let given = [("queue", self.queue.clone()), ("queue-file", self.queue_file.clone())];
+        given.into_iter().filter_map(|(flag, value)| Some((flag, vec![value?])))
     }
 }
 

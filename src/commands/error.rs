@@ -9,6 +9,7 @@ use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::emulator::EmulatorError;
 use crate::plan::{ApprovalError, PlanError, PlanRefusal};
+use crate::queue::QueueError;
 use crate::run::RunError;
 use crate::source::SourceError;
 use crate::terminal::LogError;
@@ -52,6 +53,21 @@ pub enum CommandError {
         /// The log.
         path: PathBuf,
     },
+    /// The queue cannot be used.
+    #[error("{0}; nothing was sent")]
+    Queue(#[from] QueueError),
+    /// Not all of an input went on the queue.
+    #[error(
+        "{source}; {put} of {count} names are on the queue. Give the same command again: a name that is there twice is deleted once"
+    )]
+    Enqueue {
+        /// How many are on it for certain.
+        put: u64,
+        /// How many there are.
+        count: u64,
+        /// What went wrong.
+        source: QueueError,
+    },
     /// The log cannot be kept.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -92,7 +108,7 @@ impl CommandError {
         match self {
             Self::Audit(error) => of_audit(error),
             Self::Run(RunError::Audit(error)) => of_audit(error),
-            Self::Run(RunError::Abandoned) | Self::NotSound { .. } => ExitStatus::Audit,
+            Self::NotSound { .. } => ExitStatus::Audit,
             Self::NothingToVerify(_) => ExitStatus::NothingToVerify,
             Self::Refused(_) | Self::PlanRefused(_) | Self::Plan(PlanError::Altered { .. }) => {
                 ExitStatus::Refused

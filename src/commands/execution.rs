@@ -12,7 +12,7 @@ use super::survey::Survey;
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::plan::{KnownGone, PlanRefusal, Selection, is_over};
 use crate::report::{self, EachResult, Ending, Planned};
-use crate::run::{RunParts, RunReport, execute};
+use crate::run::{RunParts, RunReport, Supply, execute};
 use crate::terminal::{Progress, ask, phrase};
 use crate::vocabulary::{ExitStatus, Outcome, Seq};
 
@@ -45,6 +45,8 @@ pub(super) struct PlanOfRun {
 pub(super) struct Closing<'a> {
     /// Whether the commands that go on with the run are shown.
     pub(super) next: bool,
+    /// Whether the run takes its targets from a queue.
+    pub(super) of_queue: bool,
     /// Lines made from the run's id and how many requests it takes: its attempts, and one at least for each
     /// target that is pending.
     pub(super) notes: &'a dyn Fn(&str, u64) -> Vec<String>,
@@ -83,7 +85,7 @@ impl Context<'_> {
     }
 
     /// Asks whether `count` datasources on `host` may be deleted.
-    fn confirm(&self, count: u64, host: &str) -> Result<(), CommandError> {
+    pub(super) fn confirm(&self, count: u64, host: &str) -> Result<(), CommandError> {
         if self.shared.yes || count == 0 {
             return Ok(());
         }
@@ -110,15 +112,20 @@ impl Context<'_> {
         if !reader.knows_any_gone(base_url)? {
             return Ok(None);
         }
+        Ok(Some(Self::gone_according_to(reader, base_url, after)))
+    }
+
+    /// What the log behind `reader` knows to have gone on this host behind the record `after`, at any time.
+    pub(super) fn gone_according_to(reader: AuditReader, base_url: &str, after: Seq) -> KnownGone {
         let base_url = base_url.to_owned();
-        Ok(Some(Box::new(move |name| {
+        Box::new(move |name| {
             let found = reader.known_gone(name.as_str(), &base_url, after).unwrap_or_else(|error| {
                 // Sent rather than skipped: the API has the last word on what is there.
                 tracing::warn!(%error, "the audit log could not be asked what is gone");
                 None
             });
             found.map(|(run, at)| (run, at.to_string()))
-        })))
+        })
     }
 
     /// Records the beginning of a run and all its targets.
@@ -167,7 +174,8 @@ impl Context<'_> {
         &self,
         log: AuditLog,
         run: (Seq, String),
-        reach: Reach,
+        reach: &mut Reach,
+        supply: Supply,
         closing: Closing<'_>,
     ) -> Result<ExitStatus, CommandError> {
         let (seq, run_id) = run;
@@ -186,16 +194,17 @@ impl Context<'_> {
             run_id: run_id.clone(),
             recorder: log.recorder(),
             reader: AuditReader::open(log.path())?,
-            api: reach.api,
+            supply,
+            api: reach.api.clone(),
             retry: self.retry(),
-            token: reach.token,
-            pacer: reach.pacer,
+            token: reach.token.clone(),
+            pacer: reach.pacer.clone(),
             clock: self.world.clock.clone(),
             limits: self.limits(),
             interrupts: &mut interrupts,
             watcher: &mut progress,
         };
-        let report = execute(parts, reach.happenings).await;
+        let report = execute(parts, &mut reach.happenings).await;
         progress.finish();
         let path = log.path().to_owned();
         log.close();
@@ -242,6 +251,7 @@ impl Context<'_> {
             next,
             stopped: report.stopped.as_ref().map(ToString::to_string),
             still_listed: report.still_listed.clone(),
+            refused: closing.of_queue.then_some(report.refused),
             notes: (closing.notes)(run_id, attempts + counts.of(Outcome::Pending)),
         };
         let exceptions: EachResult<'_> =

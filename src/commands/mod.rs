@@ -3,6 +3,7 @@
 mod audit;
 mod certificate;
 mod context;
+mod enqueue;
 mod error;
 mod execution;
 mod intake;
@@ -10,6 +11,7 @@ mod interrupts;
 mod output;
 mod permission;
 mod plan;
+mod queue;
 mod reach;
 mod rehearse;
 mod report;
@@ -17,12 +19,14 @@ mod resume;
 mod retry;
 mod run;
 mod survey;
+mod work;
 
 pub use audit::{
     CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, RotateRequest, UnknownExportFormat,
     VerifyRequest, checkpoint, export, merge, rotate, verify,
 };
 pub use context::{Shared, World};
+pub use enqueue::{EnqueueRequest, enqueue};
 pub use error::CommandError;
 pub use intake::InputRequest;
 pub use interrupts::Interrupts;
@@ -32,3 +36,4 @@ pub use report::{ReportRequest, RunsRequest, report, runs};
 pub use resume::{ResumeRequest, resume};
 pub use retry::{RetryRequest, retry};
 pub use run::{RunInput, RunRequest, run};
+pub use work::{WorkRequest, work};

@@ -16,6 +16,7 @@ use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, Windo
 use crate::pace::Rate;
 use crate::plan::{PlannedSkips, Rules, Selection};
 use crate::report::{grouped, rounded};
+use crate::run::Supply;
 use crate::vocabulary::{ExitStatus, Token};
 
 /// How much faster than the real API the emulator's limit is.
@@ -79,7 +80,7 @@ pub fn rehearse(
     })?;
     let base_url = BaseUrl::new(emulator.base_url(), false)?;
     let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let reach = context.reach(base_url, token, real_rate.scaled(pace(FASTER)))?;
+    let mut reach = context.reach(base_url, token, real_rate.scaled(pace(FASTER)))?;
 
     let mut selection =
         Selection::new(targets, Rules { protection, known_gone: None, planned: PlannedSkips::new() })?;
@@ -144,7 +145,15 @@ pub fn rehearse(
     };
     let exit = Context::block_on(async {
         let run = context.begin(&log, job, &reach).await?;
-        context.carry_out(log, run, reach, Closing { next: false, notes: &notes }).await
+        context
+            .carry_out(
+                log,
+                run,
+                &mut reach,
+                Supply::Log,
+                Closing { next: false, of_queue: false, notes: &notes },
+            )
+            .await
     })?;
     emulator.shutdown();
     exit

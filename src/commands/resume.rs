@@ -13,7 +13,8 @@ use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
-use crate::vocabulary::{Evidence, ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
+use crate::run::{Supply, given_back};
+use crate::vocabulary::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 
 /// How many due targets are looked at at once.
 const PAGE: u32 = 512;
@@ -54,15 +55,15 @@ pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result
             visible(&open.base_url)
         )));
     }
-    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    carry_on(&context, open, reach)
+    let mut reach = context.reach(base_url, token, context.settings.pace.rate)?;
+    carry_on(&context, open, &mut reach)
 }
 
 /// Goes on with `open`.
 pub(super) fn carry_on(
     context: &Context<'_>,
     open: OpenRun,
-    reach: Reach,
+    reach: &mut Reach,
 ) -> Result<ExitStatus, CommandError> {
     let path = context.settings.audit.db.clone();
     let reader = AuditReader::open(&path)?;
@@ -94,12 +95,12 @@ pub(super) fn carry_on(
     // Only what went since the run began: what went before, it was asked to send nevertheless.
     let known_gone = Context::known_gone(&path, &open.base_url, open.seq)?;
     let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
-    let mut selection = Selection::new(due_targets(&reader, open.seq)?, rules)?;
+    let mut selection = Selection::new(due_targets(&reader, open.seq, origin.is_of_queue)?, rules)?;
     let due = selection.counts().due;
     // The share was decided when the run began: what it has deleted since would distort it.
     let guards = Guards { max_share: 100.0, ..context.guards() };
     let survey = if due > 0 && (context.guards().need_listing() || context.will_ask(due)) {
-        Context::block_on(context.survey(&mut selection, &reach, guards))??
+        Context::block_on(context.survey(&mut selection, reach, guards))??
     } else {
         Survey::offline(guards, &selection, "nothing is to be deleted")
     };
@@ -131,23 +132,53 @@ pub(super) fn carry_on(
         });
         let at = context.world.clock.timestamp();
         log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
+        if origin.is_of_queue {
+            give_back_what_was_never_sent(context, &log, &reader, open.seq).await?;
+        }
         skip_what_must_not_be_sent(context, &log, &reader, open.seq, selection.rules()).await?;
         drop(reader);
         let notes = |_: &str, _: u64| vec![note.clone()];
-        context.carry_out(log, (open.seq, open.run_id), reach, Closing { next: true, notes: &notes }).await
+        context
+            .carry_out(
+                log,
+                (open.seq, open.run_id),
+                reach,
+                Supply::Log,
+                Closing { next: true, of_queue: false, notes: &notes },
+            )
+            .await
     })?
 }
 
-/// The targets of `run` that are due, as a list.
-fn due_targets(reader: &AuditReader, run: Seq) -> Result<Targets, CommandError> {
+/// The targets of `run` that are due, as a list. Those for which nothing was sent yet are no longer the run's
+/// where it took them from a queue.
+fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targets, CommandError> {
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
     let mut after = 0;
     loop {
         let page = reader.due(run, DuePart::All, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(builder.finish()?) };
         after = last.number;
-        for target in page {
+        for target in page.into_iter().filter(|target| !is_of_queue || target.attempts > 0) {
             builder.add(&NewTarget { name: target.name, reason: None, ticket: None, skip: None })?;
+        }
+    }
+}
+
+/// Settles due targets for which nothing was sent: the broker has given their messages to others by now.
+async fn give_back_what_was_never_sent(
+    context: &Context<'_>,
+    log: &AuditLog,
+    reader: &AuditReader,
+    run: Seq,
+) -> Result<(), CommandError> {
+    let mut after = 0;
+    loop {
+        let page = reader.due(run, DuePart::All, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.number;
+        for target in page.iter().filter(|target| target.attempts == 0) {
+            log.recorder().settle(run, given_back(target.seq, &*context.world.clock)).await?;
         }
     }
 }
@@ -173,12 +204,9 @@ async fn skip_what_must_not_be_sent(
                 target: target.seq,
                 at: context.world.clock.timestamp(),
                 outcome: if was_sent { Outcome::Unknown } else { Outcome::Skipped },
-                evidence: match reason {
-                    SkipReason::Protected => Evidence::Rule,
-                    SkipReason::AlreadyDeleted => Evidence::AuditLog,
-                },
+                evidence: reason.evidence(),
                 answer: None,
-                skip: Some((reason, message)),
+                skip: Some((reason.as_str(), message)),
             };
             log.recorder().settle(run, settlement).await?;
         }

@@ -14,6 +14,7 @@ use super::{CommandError, permission, resume};
 use crate::audit::{AuditError, AuditReader, OpenRun};
 use crate::config::find_token;
 use crate::plan::{Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, is_over};
+use crate::run::Supply;
 use crate::vocabulary::{DatasourceName, ExitStatus, Seq};
 
 /// What `decom run` is asked for.
@@ -58,7 +59,7 @@ pub fn run(request: &RunRequest, shared: &Shared, world: &World) -> Result<ExitS
 
 fn names(
     context: &Context<'_>,
-    reach: Reach,
+    mut reach: Reach,
     input: &InputRequest,
     again: bool,
 ) -> Result<ExitStatus, CommandError> {
@@ -71,7 +72,7 @@ fn names(
     let Intake { targets, label, sha256, rows } =
         intake::read(input, &intake::folder_of(&context.settings.audit.db))?;
     if !again && let Some(open) = interrupted(context, targets.sha256(), reach.api.base_url.as_str())? {
-        return resume::carry_on(context, open, reach);
+        return resume::carry_on(context, open, &mut reach);
     }
     begin(context, reach, again, |rules| {
         Ok(Job {
@@ -88,7 +89,7 @@ fn names(
 
 fn planned(
     context: &Context<'_>,
-    reach: Reach,
+    mut reach: Reach,
     path: &Path,
     approval: Option<&Path>,
     again: bool,
@@ -108,7 +109,7 @@ fn planned(
     }
     let approval = permission::approved(context, &plan, &bytes, approval)?;
     match run_of(context, &plan)? {
-        Some((open, false)) => return resume::carry_on(context, open, reach),
+        Some((open, false)) => return resume::carry_on(context, open, &mut reach),
         Some((done, true)) => {
             return Err(CommandError::PlanRefused(PlanRefusal::Applied { run_id: done.run_id }));
         }
@@ -205,7 +206,7 @@ fn interrupted(
 /// Shows, guards, confirms, begins and executes the job that `make` makes of the rules.
 pub(super) fn begin(
     context: &Context<'_>,
-    reach: Reach,
+    mut reach: Reach,
     again: bool,
     make: impl FnOnce(Rules) -> Result<Job, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
@@ -248,6 +249,14 @@ pub(super) fn begin(
     Context::block_on(async {
         let run = context.begin(&log, job, &reach).await?;
         let notes = |_: &str, _: u64| vec![note.clone()];
-        context.carry_out(log, run, reach, Closing { next: true, notes: &notes }).await
+        context
+            .carry_out(
+                log,
+                run,
+                &mut reach,
+                Supply::Log,
+                Closing { next: true, of_queue: false, notes: &notes },
+            )
+            .await
     })?
 }

@@ -24,6 +24,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// What is refused.
     pub safety: SafetySettings,
+    /// Where names come from instead of a file.
+    pub queue: QueueSettings,
     /// What a run carries with it.
     pub run: RunSettings,
     /// What reports carry.
@@ -115,6 +117,21 @@ pub struct SafetySettings {
     pub breaker_window: usize,
 }
 
+/// Where names come from instead of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Where the queue is. It may hold a password, and is shown nowhere as it stands here.
+    pub url: Option<String>,
+    /// A file that holds that instead.
+    pub url_file: Option<PathBuf>,
+    /// A worker ends once no message came for so long.
+    pub idle: Duration,
+    /// How long a message stays with a worker that gives no sign of life.
+    pub hold: Duration,
+    /// How long the broker may be away until a worker gives up.
+    pub max_outage: Duration,
+}
+
 /// What a run carries with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSettings {
@@ -182,6 +199,7 @@ struct Written {
     pace: WrittenPace,
     retry: WrittenRetry,
     safety: WrittenSafety,
+    queue: WrittenQueue,
     run: WrittenRun,
     report: WrittenReport,
     log: WrittenLog,
@@ -234,6 +252,15 @@ struct WrittenSafety {
     revoked_signers: String,
     breaker_failures: i64,
     breaker_window: i64,
+}
+
+#[derive(Deserialize)]
+struct WrittenQueue {
+    url: String,
+    url_file: String,
+    idle: String,
+    hold: String,
+    max_outage: String,
 }
 
 #[derive(Deserialize)]
@@ -319,6 +346,13 @@ impl Written {
                     i64::try_from(breaker_window).unwrap_or(i64::MAX),
                 )?,
                 breaker_window,
+            },
+            queue: QueueSettings {
+                url: Some(self.queue.url).filter(|url| !url.is_empty()),
+                url_file: places.path(&self.queue.url_file),
+                idle: places.positive("queue.idle", &self.queue.idle)?,
+                hold: places.positive("queue.hold", &self.queue.hold)?,
+                max_outage: places.duration("queue.max_outage", &self.queue.max_outage)?,
             },
             run: RunSettings {
                 grace: places.duration("run.grace", &self.run.grace)?,

@@ -67,6 +67,23 @@ impl Guards {
         self.max_share < 100.0
     }
 
+    /// How many a run may delete whose targets are not known beforehand, where so many exist.
+    ///
+    /// # Errors
+    /// Where the share has to be known, and the listing was not read, or is empty.
+    pub fn most(&self, exist: Option<u64>) -> Result<u64, Refusal> {
+        if !self.need_listing() {
+            return Ok(self.max_deletes);
+        }
+        let refused =
+            |why: Option<&str>| Refusal::NoListing { max: self.max_share, why: why.map(str::to_owned) };
+        match exist {
+            None => Err(refused(None)),
+            Some(0) => Err(refused(Some(NOTHING_LISTED))),
+            Some(exist) => Ok(self.max_deletes.min(part(self.max_share, exist))),
+        }
+    }
+
     /// Every guard that refuses a run of this extent.
     #[must_use]
     pub fn refusals(&self, extent: Extent) -> Vec<Refusal> {
@@ -93,6 +110,19 @@ impl Guards {
 #[expect(clippy::cast_precision_loss, reason = "a percentage of counts far below 2^52")]
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 * 100.0 / whole as f64
+}
+
+/// The largest number of `whole` that is no more than `percent` of it.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a percentage of counts far below 2^52"
+)]
+fn part(percent: f64, whole: u64) -> u64 {
+    let near = (whole as f64 * percent / 100.0) as u64;
+    // Rounding may go either way, and the guard of a run decides by `share`.
+    (0..=near + 1).rev().find(|n| share(*n, whole) <= percent).unwrap_or(0)
 }
 
 impl Refusal {

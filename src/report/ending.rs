@@ -28,6 +28,8 @@ pub struct Ending {
     pub stopped: Option<String>,
     /// Names that were deleted and are still listed.
     pub still_listed: Vec<String>,
+    /// How many messages made no sense, where the run took its targets from a queue.
+    pub refused: Option<u64>,
     /// Further lines, such as where the audit log is.
     pub notes: Vec<String>,
 }
@@ -67,6 +69,15 @@ pub fn print_ending(
     }
     writeln!(out)?;
     print_counts(out, &run.counts)?;
+    if let Some(refused) = ending.refused.filter(|refused| *refused > 0) {
+        let (what, verb) = if refused == 1 { ("message", "was") } else { ("messages", "were") };
+        writeln!(out)?;
+        writeln!(
+            out,
+            "{} {what} made no sense, and {verb} put on the dead-letter queue; the view `refused_messages` of the audit log has each",
+            grouped(refused)
+        )?;
+    }
     if !ending.next.is_empty() {
         writeln!(out)?;
         for (what, command) in &ending.next {

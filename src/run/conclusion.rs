@@ -3,12 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::{Limits, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, ListingCheck, Recorder};
-use crate::vocabulary::{
-    Answer, Clock, Counts, Evidence, ExitStatus, Outcome, Seq, Settlement, Target, Verdict,
-};
+use crate::vocabulary::{Answer, Clock, DatasourceName, Evidence, Outcome, Seq, Settlement, Target, Verdict};
 
 /// A target whose attempts are used up while nothing is settled.
 #[derive(Debug, Clone)]
@@ -43,6 +40,37 @@ pub(super) struct Conclusion<'a> {
     pub(super) recorder: &'a Recorder,
     pub(super) reader: &'a AuditReader,
     pub(super) clock: &'a dyn Clock,
+    /// Told of each target that is settled, once that is durable.
+    pub(super) settled: &'a (dyn Fn(Seq, &DatasourceName, Outcome) + Send + Sync),
+}
+
+/// Settles what is exhausted, with the names that are listed where those are known.
+pub(super) async fn settle_exhausted(
+    run: Seq,
+    recorder: &Recorder,
+    clock: &dyn Clock,
+    exhausted: Vec<Exhausted>,
+    names: Option<&HashSet<&str>>,
+    settled: &(dyn Fn(Seq, &DatasourceName, Outcome) + Send + Sync),
+) -> Result<(), std::sync::Arc<AuditError>> {
+    let mut written = Vec::new();
+    for exhausted in exhausted {
+        let (outcome, evidence) = exhausted.outcome(names);
+        let settlement = Settlement {
+            target: exhausted.target.seq,
+            at: clock.timestamp(),
+            outcome,
+            evidence,
+            answer: Some(exhausted.answer),
+            skip: None,
+        };
+        written.push((recorder.settle(run, settlement), exhausted.target, outcome));
+    }
+    for (written, target, outcome) in written {
+        written.await?;
+        settled(target.seq, &target.name, outcome);
+    }
+    Ok(())
 }
 
 impl Conclusion<'_> {
@@ -67,22 +95,8 @@ impl Conclusion<'_> {
         };
         let names: Option<HashSet<&str>> =
             listing.as_ref().map(|names| names.iter().map(String::as_str).collect());
-        let mut settled = Vec::new();
-        for exhausted in exhausted {
-            let (outcome, evidence) = exhausted.outcome(names.as_ref());
-            let settlement = Settlement {
-                target: exhausted.target.seq,
-                at: self.clock.timestamp(),
-                outcome,
-                evidence,
-                answer: Some(exhausted.answer),
-                skip: None,
-            };
-            settled.push(self.recorder.settle(self.run, settlement));
-        }
-        for written in settled {
-            written.await?;
-        }
+        settle_exhausted(self.run, self.recorder, self.clock, exhausted, names.as_ref(), self.settled)
+            .await?;
         match names {
             Some(names) => self.check(&names).await,
             None => Ok(Vec::new()),
@@ -107,23 +121,4 @@ impl Conclusion<'_> {
         still_listed.sort();
         Ok(still_listed)
     }
-}
-
-/// The exit code of a run.
-pub(super) fn exit_status(
-    stopped: Option<&StopReason>,
-    counts: &Counts,
-    protected: u64,
-    still_listed: usize,
-    limits: &Limits,
-) -> ExitStatus {
-    if let Some(reason) = stopped {
-        return reason.exit();
-    }
-    let mut gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
-    gone += counts.of(Outcome::Skipped) - protected.min(counts.of(Outcome::Skipped));
-    if limits.ignore_not_found {
-        gone += counts.of(Outcome::NotFound);
-    }
-    if gone == counts.planned() && still_listed == 0 { ExitStatus::Done } else { ExitStatus::Exceptions }
 }

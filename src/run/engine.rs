@@ -14,11 +14,12 @@ use tracing::Instrument;
 
 use super::breaker::Breaker;
 use super::conclusion::Exhausted;
-use super::feed::Feed;
+use super::feed::{Feed, FeedError};
+use super::settler::Settler;
 use super::{Happening, Interrupt, Limits, StopReason, Watcher};
 use crate::api::{ApiError, Deleter, Delivered};
 use crate::pace::{PaceError, PaceEvent, PauseCause};
-use crate::vocabulary::{Counts, DatasourceName, Outcome, RunEvent};
+use crate::vocabulary::{Counts, DatasourceName, Outcome, RunEvent, Seq};
 
 /// How often the watcher is told that time passed.
 const TICK: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// What is left when the workers are done.
 pub(super) struct Worked {
     pub(super) stopped: Option<StopReason>,
+    /// What is known of how many targets ended how.
+    pub(super) counts: Counts,
     pub(super) exhausted: Vec<Exhausted>,
 }
 
@@ -37,24 +40,23 @@ pub(super) struct Engine<'a> {
     pub(super) interrupts: &'a mut Receiver<Interrupt>,
     pub(super) happenings: &'a mut UnboundedReceiver<Happening>,
     pub(super) watcher: &'a mut dyn Watcher,
+    pub(super) feed: Arc<dyn Feed>,
+    /// Settles by the listing what is waited for.
+    pub(super) settler: Option<Settler>,
 }
 
 impl Engine<'_> {
-    pub(super) async fn work(
-        mut self,
-        deleter: Arc<Deleter>,
-        feed: Arc<Feed>,
-        sender: &UnboundedSender<Happening>,
-    ) -> Worked {
+    pub(super) async fn work(mut self, deleter: Arc<Deleter>, sender: &UnboundedSender<Happening>) -> Worked {
+        let feed = self.feed.clone();
         let mut state = State {
             breaker: Breaker::new(self.limits.breaker_window, self.limits.breaker_failures),
-            worked: Worked { stopped: None, exhausted: Vec::new() },
+            worked: Worked { stopped: None, counts: self.counts, exhausted: Vec::new() },
             concluded: 0,
             in_canary: self.limits.canary > 0,
         };
         if state.in_canary {
             feed.limit_to(self.limits.canary).await;
-            self.deliver(&mut state, &deleter, &feed, sender).await;
+            self.deliver(&mut state, &deleter, sender).await;
             // The rest waits until all of these are durable.
             while state.worked.stopped.is_none() && state.concluded < feed.handed_out().await {
                 let Some(happening) = self.happenings.recv().await else { break };
@@ -64,12 +66,15 @@ impl Engine<'_> {
             feed.limit_to(u64::MAX).await;
         }
         if state.worked.stopped.is_none() {
-            self.deliver(&mut state, &deleter, &feed, sender).await;
+            self.deliver(&mut state, &deleter, sender).await;
+        }
+        if let Some(settler) = &mut self.settler {
+            state.worked.exhausted.extend(settler.stop().await);
         }
         while let Ok(happening) = self.happenings.try_recv() {
             self.take(&mut state, happening);
         }
-        state.worked
+        Worked { counts: self.counts, ..state.worked }
     }
 
     /// Delivers what `feed` hands out, until that is all done or there is reason to stop.
@@ -77,12 +82,11 @@ impl Engine<'_> {
         &mut self,
         state: &mut State,
         deleter: &Arc<Deleter>,
-        feed: &Arc<Feed>,
         sender: &UnboundedSender<Happening>,
     ) {
         let mut workers = JoinSet::new();
         for _ in 0..self.limits.concurrency {
-            let work = worker(deleter.clone(), feed.clone(), self.stop.clone(), sender.clone());
+            let work = worker(deleter.clone(), self.feed.clone(), self.stop.clone(), sender.clone());
             workers.spawn(work.in_current_span());
         }
         let mut give_up_at: Option<Instant> = None;
@@ -106,7 +110,12 @@ impl Engine<'_> {
                     workers.abort_all();
                     give_up_at = Some(far);
                 }
-                _ = ticks.tick() => self.watcher.tick(&self.counts),
+                _ = ticks.tick() => {
+                    if let Some(settler) = &mut self.settler {
+                        settler.tick(&mut state.worked.exhausted, sender);
+                    }
+                    self.watcher.tick(&self.counts);
+                }
                 joined = workers.join_next() => match joined {
                     Some(_) => {}
                     None => break,
@@ -120,11 +129,23 @@ impl Engine<'_> {
 
     fn take(&mut self, state: &mut State, happening: Happening) {
         match happening {
-            Happening::Settled { name, outcome } => {
-                self.counts.settle(outcome);
-                self.watcher.event(&RunEvent::Settled { name: name.clone(), outcome }, &self.counts);
+            Happening::TakenOn { name } => {
+                self.counts.add(Outcome::Pending, 1);
+                self.watcher.event(&RunEvent::TakenOn { name }, &self.counts);
+            }
+            Happening::Skipped { name } => {
+                self.counts.settle(Outcome::Skipped);
+                self.watcher.event(&RunEvent::Settled { name, outcome: Outcome::Skipped }, &self.counts);
+            }
+            Happening::Refused { message_id, why } => {
+                self.watcher.event(&RunEvent::Refused { message_id, why }, &self.counts);
+            }
+            Happening::Settled { target, name, outcome } => {
+                self.conclude(target, name.clone(), outcome);
                 self.note(state, &name, outcome);
             }
+            Happening::Listed { target, name, outcome } => self.conclude(target, name, outcome),
+            Happening::Unlisted(exhausted) => state.worked.exhausted.extend(exhausted),
             Happening::Attempted { name, verdict } => {
                 self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
             }
@@ -135,6 +156,8 @@ impl Engine<'_> {
             }
             Happening::Unauthorized(answer) => self.halt(state, StopReason::Unauthorized(answer)),
             Happening::AuditFailed(error) => self.halt(state, StopReason::Audit(error)),
+            Happening::QueueFailed(error) => self.halt(state, StopReason::Queue(error)),
+            Happening::LimitReached(limit) => self.halt(state, StopReason::Limit { limit }),
             Happening::CannotGoOn(error) => match error {
                 // The ledger has told the reason itself.
                 ApiError::Ledger(_) => self.stop.cancel(),
@@ -157,6 +180,12 @@ impl Engine<'_> {
                 }
             }
         }
+    }
+
+    fn conclude(&mut self, target: Seq, name: DatasourceName, outcome: Outcome) {
+        self.counts.settle(outcome);
+        self.feed.settled(target);
+        self.watcher.event(&RunEvent::Settled { name, outcome }, &self.counts);
     }
 
     fn note(&mut self, state: &mut State, name: &DatasourceName, outcome: Outcome) {
@@ -199,7 +228,7 @@ struct State {
 
 async fn worker(
     deleter: Arc<Deleter>,
-    feed: Arc<Feed>,
+    feed: Arc<dyn Feed>,
     stop: CancellationToken,
     happenings: UnboundedSender<Happening>,
 ) {
@@ -209,7 +238,13 @@ async fn worker(
         let target = match feed.next().await {
             Ok(Some(target)) => target,
             Ok(None) => return,
-            Err(error) => return tell(Happening::AuditFailed(Arc::new(error))),
+            Err(error) => {
+                return tell(match error {
+                    FeedError::Audit(error) => Happening::AuditFailed(error),
+                    FeedError::Queue(error) => Happening::QueueFailed(error),
+                    FeedError::Limit(limit) => Happening::LimitReached(limit),
+                });
+            }
         };
         match deleter.delete(target.clone()).await {
             Ok(Some(Delivered::Settled(_))) => {}

@@ -33,6 +33,7 @@ impl Ledger for RunLedger {
     fn attempt_ended(&self, name: &DatasourceName, end: AttemptEnd) {
         let (happenings, name) = (self.happenings.clone(), name.clone());
         let (verdict, outcome, number) = (end.answer.verdict, end.outcome, end.number);
+        let target = end.target;
         self.recorder.attempt_ended(self.run, end, move |written| {
             if written.is_err() {
                 // The one place that is left to tell it.
@@ -45,7 +46,7 @@ impl Ledger for RunLedger {
             }
             // The run listens until its last record is written.
             let _ = happenings.send(match (written, outcome) {
-                (Ok(_), Some(outcome)) => Happening::Settled { name, outcome },
+                (Ok(_), Some((outcome, _))) => Happening::Settled { target, name, outcome },
                 (Ok(_), None) => Happening::Attempted { name, verdict },
                 (Err(error), _) => Happening::AuditFailed(error),
             });

@@ -3,9 +3,11 @@
 
 mod breaker;
 mod conclusion;
+mod end;
 mod engine;
 mod feed;
 mod ledger;
+mod settler;
 mod stop;
 
 use std::sync::Arc;
@@ -14,18 +16,23 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use end::given_back;
+pub use feed::{QueueSupply, Supply};
 pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, DeleterParts, Lister, RetryOptions};
-use crate::audit::{AuditError, AuditReader, Recorder, RunEnding};
+use crate::audit::{AuditError, AuditReader, Recorder};
 use crate::pace::{PaceEvent, Pacer};
+use crate::queue::QueueError;
 use crate::vocabulary::{
     Answer, Clock, Counts, DatasourceName, ExitStatus, Outcome, RunEvent, Seq, Token, Verdict,
 };
-use conclusion::{Conclusion, Exhausted, exit_status};
+use conclusion::Exhausted;
+use end::End;
 use engine::Engine;
-use feed::Feed;
+use feed::{Feed, LogFeed, MessageFeed, MessageFeedParts, Owed};
 use ledger::RunLedger;
+use settler::Settler;
 
 /// Shows what happens. Called from the run's own loop: it must not block.
 pub trait Watcher: Send {
@@ -65,6 +72,8 @@ pub struct RunParts<'a> {
     pub recorder: Recorder,
     /// Reads the audit log.
     pub reader: AuditReader,
+    /// Where its targets come from.
+    pub supply: Supply,
     /// How the API is reached.
     pub api: ApiOptions,
     /// How often a target is tried.
@@ -92,6 +101,8 @@ pub struct RunReport {
     pub stopped: Option<StopReason>,
     /// Names that were deleted and are still listed.
     pub still_listed: Vec<String>,
+    /// How many messages made no sense, and were set aside.
+    pub refused: u64,
     /// The exit code that tells all this.
     pub exit: ExitStatus,
 }
@@ -99,11 +110,38 @@ pub struct RunReport {
 /// Something that happened, told to the run's own loop once it is durable.
 #[derive(Debug)]
 enum Happening {
-    Settled { name: DatasourceName, outcome: Outcome },
-    Attempted { name: DatasourceName, verdict: Verdict },
+    TakenOn {
+        name: DatasourceName,
+    },
+    Skipped {
+        name: DatasourceName,
+    },
+    Refused {
+        message_id: String,
+        why: String,
+    },
+    Settled {
+        target: Seq,
+        name: DatasourceName,
+        outcome: Outcome,
+    },
+    Attempted {
+        name: DatasourceName,
+        verdict: Verdict,
+    },
     Exhausted(Exhausted),
+    /// Settled by a reading of the listing.
+    Listed {
+        target: Seq,
+        name: DatasourceName,
+        outcome: Outcome,
+    },
+    /// The listing could not be read.
+    Unlisted(Vec<Exhausted>),
     Unauthorized(Answer),
     AuditFailed(Arc<AuditError>),
+    QueueFailed(QueueError),
+    LimitReached(u64),
     CannotGoOn(ApiError),
     Pace(PaceEvent),
 }
@@ -131,27 +169,25 @@ impl Happenings {
     }
 }
 
-/// Executes a run whose targets are in the audit log, until each is settled or there is reason to
-/// stop, and records its end.
+/// Executes a run until each of its targets is settled or there is reason to stop, and records its end.
 ///
 /// # Errors
 /// Where the client cannot be set up, or the log cannot be read; nothing was sent then. What goes
 /// wrong later is in the report.
 #[tracing::instrument(name = "run", skip_all, fields(run_id = parts.run_id))]
-pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunReport, RunError> {
-    let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
-    let Happenings { sender, mut receiver } = happenings;
+pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result<RunReport, RunError> {
+    let RunParts { run, run_id, recorder, reader, api, token, pacer, clock, limits, .. } = parts;
+    let Happenings { sender, receiver } = happenings;
     // A pause that was told of before the run began, while somebody was asked, may be long over.
     while receiver.try_recv().is_ok() {}
     let stop = CancellationToken::new();
     let counts = reader.counts(run)?;
-    let protected = reader.protected(run)?;
     parts.watcher.event(&RunEvent::Begun { counts }, &counts);
 
     let ledger = RunLedger { run, recorder: recorder.clone(), happenings: sender.clone() };
     let deleter = Deleter::new(
         &api,
-        retry,
+        parts.retry,
         &token,
         DeleterParts {
             ledger: Arc::new(ledger),
@@ -161,68 +197,52 @@ pub async fn execute(parts: RunParts<'_>, happenings: Happenings) -> Result<RunR
             run_id,
         },
     )?;
-    let feed = Arc::new(Feed::new(run, reader)?);
+    let lister = Lister::new(&api, &token, pacer, clock.clone(), CancellationToken::new())?;
+    let lister = limits.listing_check.then(|| Arc::new(lister));
+    let (feed, owed): (Arc<dyn Feed>, _) = match parts.supply {
+        Supply::Log => (Arc::new(LogFeed::new(run, AuditReader::open(reader.path())?)?), None),
+        Supply::Queue(supply) => {
+            let owed = Owed::new(supply.queue.clone());
+            let parts = MessageFeedParts {
+                run,
+                base_url: api.base_url.as_str().to_owned(),
+                supply,
+                owed: owed.clone(),
+                reader: AuditReader::open(reader.path())?,
+                recorder: recorder.clone(),
+                clock: clock.clone(),
+                token: token.clone(),
+                stop: stop.clone(),
+                happenings: sender.clone(),
+            };
+            (Arc::new(MessageFeed::new(parts)), Some(owed))
+        }
+    };
+    let settler = lister.clone().filter(|_| feed.is_waited_for()).map(|lister| Settler {
+        run,
+        recorder: recorder.clone(),
+        clock: clock.clone(),
+        lister,
+        reading: None,
+    });
     let engine = Engine {
         limits,
         counts,
         stop,
         interrupts: parts.interrupts,
-        happenings: &mut receiver,
+        happenings: receiver,
         watcher: parts.watcher,
+        feed,
+        settler,
     };
-    let worked = engine.work(Arc::new(deleter), feed.clone(), &sender).await;
-
-    // All workers are gone, so nobody else holds the feed.
-    let Some(feed) = Arc::into_inner(feed) else { return Err(RunError::Abandoned) };
-    let reader = feed.into_reader();
-    let mut stopped = worked.stopped;
-    let mut still_listed = Vec::new();
-    let ended = async {
-        // Behind everything that was handed to the writer before.
-        recorder.flush().await?;
-        let conclusion = Conclusion { run, recorder: &recorder, reader: &reader, clock: &*clock };
-        let answers = stopped.as_ref().is_none_or(StopReason::api_answers);
-        let lister = if limits.listing_check && answers {
-            Some(Lister::new(&api, &token, pacer, clock.clone(), CancellationToken::new()))
-        } else {
-            None
-        };
-        let lister = lister.and_then(Result::ok);
-        // Where nobody could look, they stay due: the next start tries them again.
-        let exhausted = if answers { worked.exhausted } else { Vec::new() };
-        let reading = conclusion.settle(exhausted, lister.as_ref());
-        still_listed = tokio::select! {
-            read = reading => read?,
-            Some(interrupt) = parts.interrupts.recv() => {
-                stopped = Some(StopReason::Interrupted(interrupt));
-                Vec::new()
-            }
-        };
-        // Of a settlement that was interrupted, some may be on the way still: the end counts them, too.
-        recorder.flush().await?;
-        let counts = reader.counts(run)?;
-        let exit = exit_status(stopped.as_ref(), &counts, protected, still_listed.len(), &limits);
-        let ending = RunEnding {
-            at: clock.timestamp(),
-            status: stopped.as_ref().map_or("finished", StopReason::status),
-            exit,
-            why: stopped.as_ref().map(ToString::to_string),
-            counts,
-        };
-        recorder.end_run(run, ending).await?;
-        Ok::<_, Arc<AuditError>>((counts, exit))
-    };
-    Ok(match ended.await {
-        Ok((counts, exit)) => RunReport { counts, stopped, still_listed, exit },
-        Err(error) => {
-            let counts = reader.counts(run).unwrap_or(counts);
-            let stopped = match stopped {
-                Some(StopReason::Audit(first)) => StopReason::Audit(first),
-                _ => StopReason::Audit(error),
-            };
-            RunReport { counts, exit: stopped.exit(), stopped: Some(stopped), still_listed }
-        }
-    })
+    let keeping = owed.clone().map(|owed| tokio::spawn(owed.keep()));
+    let worked = engine.work(Arc::new(deleter), sender).await;
+    let end = End { run, recorder: &recorder, reader: &reader, clock: &*clock, limits, owed: owed.as_ref() };
+    let report = end.come_to(worked, lister.as_deref(), parts.interrupts).await;
+    if let Some(keeping) = keeping {
+        keeping.abort();
+    }
+    Ok(report)
 }
 
 /// Why a run could not be executed.
@@ -234,7 +254,4 @@ pub enum RunError {
     /// The client cannot be set up.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// A worker outlived its run, which a programming error alone can cause.
-    #[error("a worker is still busy after the run; please report this")]
-    Abandoned,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::AuditError;
+use crate::queue::QueueError;
 use crate::vocabulary::{Answer, DatasourceName, ExitStatus, Outcome};
 
 /// Somebody asked the process to end.
@@ -44,6 +45,13 @@ pub enum StopReason {
         /// What is allowed.
         max: Duration,
     },
+    /// As many targets were sent as one run may send, and the queue holds more.
+    Limit {
+        /// So many.
+        limit: u64,
+    },
+    /// The queue cannot be used.
+    Queue(QueueError),
     /// The client cannot go on.
     Client(String),
     /// The audit log cannot be written.
@@ -65,7 +73,10 @@ impl StopReason {
     /// Whether the API can still be asked for its listing, and the user waits for nothing else.
     #[must_use]
     pub const fn api_answers(&self) -> bool {
-        matches!(self, Self::TooManyFailures { .. } | Self::Canary { .. })
+        matches!(
+            self,
+            Self::TooManyFailures { .. } | Self::Canary { .. } | Self::Limit { .. } | Self::Queue(_)
+        )
     }
 
     /// The run's status in the audit log.
@@ -108,6 +119,11 @@ impl fmt::Display for StopReason {
                 humantime::format_duration(Duration::from_secs(asked.as_secs())),
                 humantime::format_duration(*max)
             ),
+            Self::Limit { limit } => write!(
+                f,
+                "{limit} is as many as one run may delete (safety.max_deletes, safety.max_share), and more is on the queue"
+            ),
+            Self::Queue(error) => write!(f, "{error}"),
             Self::Client(why) => f.write_str(why),
             Self::Audit(error) => write!(f, "{error}"),
         }

@@ -119,7 +119,12 @@ impl Watcher for Progress {
                 self.settled_before = counts.settled();
                 self.draw(counts, true);
             }
-            RunEvent::Settled { .. } | RunEvent::Retrying { .. } => self.draw(counts, false),
+            RunEvent::Settled { .. } | RunEvent::Retrying { .. } | RunEvent::TakenOn { .. } => {
+                self.draw(counts, false);
+            }
+            RunEvent::Refused { message_id, why } => {
+                tracing::warn!(message_id, why, "a message makes no sense, and was set aside");
+            }
             RunEvent::Paused { pause, why } => {
                 let until = Instant::now() + *pause;
                 let news = self.paused_until.is_none_or(|old| until > old + Duration::from_secs(1));

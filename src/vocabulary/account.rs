@@ -39,6 +39,8 @@ pub struct RunAccount {
     pub unanswered: u64,
     /// How many targets were skipped because they are protected.
     pub protected: u64,
+    /// How many were never sent, as the messages that asked for them went back to their queue.
+    pub given_back: u64,
     /// How many targets were deleted and are still listed.
     pub still_listed: u64,
     /// How many names the listing held that was read at the end; `None` where none was read.
@@ -153,7 +155,7 @@ pub enum Wanted {
     /// Those that ended so.
     Ended(super::Outcome),
     /// Those that were skipped for this reason.
-    Skipped(super::SkipReason),
+    Skipped(&'static str),
     /// Those that were deleted and are still listed.
     StillListed,
 }

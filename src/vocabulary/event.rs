@@ -35,6 +35,8 @@ pub struct Target {
     pub attempts: u32,
     /// Whether one of them, or one of an earlier run, got no clear answer.
     pub doubted: bool,
+    /// Whether the message that asked for it was given out before: another worker may have sent it.
+    pub redelivered: bool,
 }
 
 /// An attempt that is about to leave.
@@ -63,8 +65,8 @@ pub struct AttemptEnd {
     pub latency: Duration,
     /// What it showed.
     pub answer: Answer,
-    /// The outcome that it settles its target with, where it does.
-    pub outcome: Option<Outcome>,
+    /// The outcome that it settles its target with, where it does, and how that is known.
+    pub outcome: Option<(Outcome, Evidence)>,
     /// The names of what depends on the datasource, where it is in use and they could be found.
     pub dependants: Vec<String>,
 }
@@ -97,8 +99,40 @@ pub struct Settlement {
     pub evidence: Evidence,
     /// The last answer, where there was one.
     pub answer: Option<Answer>,
-    /// Where it is skipped: why, and in words.
-    pub skip: Option<(SkipReason, String)>,
+    /// Where it is skipped: the word for why, and why in words.
+    pub skip: Option<(&'static str, String)>,
+}
+
+/// A target that a message of a queue asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedTarget {
+    /// When it was taken on.
+    pub at: Timestamp,
+    /// Its number in the run, from 1.
+    pub number: u64,
+    /// Its name.
+    pub name: DatasourceName,
+    /// Why it goes, as the message says.
+    pub reason: Option<String>,
+    /// The ticket that asked for it.
+    pub ticket: Option<String>,
+    /// What the broker calls the message.
+    pub message_id: String,
+    /// Whether the message was given out before, so that another worker may have acted on it.
+    pub redelivered: bool,
+}
+
+/// A message of a queue that asks for nothing that could be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedMessage {
+    /// When it was refused.
+    pub at: Timestamp,
+    /// What the broker calls it.
+    pub message_id: String,
+    /// What it says, as far as it is kept.
+    pub body: String,
+    /// Why it was refused.
+    pub why: String,
 }
 
 /// Something that those who watch a run may want to show. Sent only after it is durable.
@@ -122,6 +156,18 @@ pub enum RunEvent {
         name: DatasourceName,
         /// What the attempt showed.
         verdict: Verdict,
+    },
+    /// A message asked for a target, which is due from now on.
+    TakenOn {
+        /// The target's name.
+        name: DatasourceName,
+    },
+    /// A message made no sense, and was set aside.
+    Refused {
+        /// What the broker calls it.
+        message_id: String,
+        /// Why.
+        why: String,
     },
     /// The server asked everybody to wait.
     Paused {

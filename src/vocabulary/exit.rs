@@ -1,7 +1,7 @@
 //! The exit codes: public interface, relied on by scripts and by Kubernetes' `podFailurePolicy`.
 
 /// How the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitStatus {
     /// 0: every target is gone.
     Done,

@@ -15,11 +15,14 @@ pub use account::{
     Latency, LatencyBin, LogState, Pause, PauseCause, RecordMark, RunAccount, ScheduledTarget, Stretch,
     Timeline, Wanted,
 };
-pub use event::{Answer, AttemptEnd, AttemptStart, NewTarget, RunEvent, Seq, Settlement, Target};
+pub use event::{
+    Answer, AttemptEnd, AttemptStart, NewTarget, RefusedMessage, RequestedTarget, RunEvent, Seq, Settlement,
+    Target,
+};
 pub use exit::ExitStatus;
 pub use history::{HistoryEntry, RunSummary, TargetResult};
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
-pub use outcome::{Counts, Evidence, Outcome, SkipReason, UnknownOutcome};
+pub use outcome::{Counts, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
 pub use sent::{SentAnswer, SentBy, SentRequest};
 pub use time::{Clock, SystemClock, TimeError, Timestamp};
 pub use token::{Token, TokenError};

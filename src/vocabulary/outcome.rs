@@ -108,7 +108,20 @@ impl SkipReason {
             Self::AlreadyDeleted => "already_deleted",
         }
     }
+
+    /// How it is known.
+    #[must_use]
+    pub const fn evidence(self) -> Evidence {
+        match self {
+            Self::Protected => Evidence::Rule,
+            Self::AlreadyDeleted => Evidence::AuditLog,
+        }
+    }
 }
+
+/// The word for why a target was never sent where no rule says so: the run stopped before, and the message
+/// that asked for it went back to its queue.
+pub const GIVEN_BACK: &str = "given_back";
 
 /// How an outcome is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +132,9 @@ pub enum Evidence {
     Refused,
     /// "Not found" after an attempt in doubt.
     NotFoundAfterDoubt,
+    /// "Not found", and the message that asked for it had been given to another worker before, which may have
+    /// deleted it.
+    NotFoundAfterRedelivery,
     /// The name is not in the listing that was read afterwards.
     AbsentFromListing,
     /// The name is still in the listing that was read afterwards.
@@ -129,19 +145,23 @@ pub enum Evidence {
     AuditLog,
     /// A rule of the configuration.
     Rule,
+    /// The message that asked for it is on its queue again.
+    Queue,
 }
 
 impl Evidence {
     /// Every kind of evidence.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Acknowledged,
         Self::Refused,
         Self::NotFoundAfterDoubt,
+        Self::NotFoundAfterRedelivery,
         Self::AbsentFromListing,
         Self::StillListed,
         Self::NoClearAnswer,
         Self::AuditLog,
         Self::Rule,
+        Self::Queue,
     ];
 
     /// The word that stands in the audit log.
@@ -151,11 +171,13 @@ impl Evidence {
             Self::Acknowledged => "acknowledged",
             Self::Refused => "refused",
             Self::NotFoundAfterDoubt => "not_found_after_doubt",
+            Self::NotFoundAfterRedelivery => "not_found_after_redelivery",
             Self::AbsentFromListing => "absent_from_listing",
             Self::StillListed => "still_listed",
             Self::NoClearAnswer => "no_clear_answer",
             Self::AuditLog => "audit_log",
             Self::Rule => "rule",
+            Self::Queue => "queue",
         }
     }
 

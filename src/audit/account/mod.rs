@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::history::result;
 use super::{AuditError, AuditReader};
 use crate::vocabulary::{
-    LogState, Outcome, RecordMark, RunAccount, ScheduledTarget, SkipReason, Timestamp, Wanted,
+    GIVEN_BACK, LogState, Outcome, RecordMark, RunAccount, ScheduledTarget, SkipReason, Timestamp, Wanted,
 };
 use latency::Latencies;
 use timeline::{Counted, Happened};
@@ -112,8 +112,9 @@ impl AuditReader {
                 counted.happened(fact.at_us, happened(fact.outcome));
             }
             "settle" if fact.outcome == Some(Outcome::Skipped) => {
-                let protected = fact.detail.as_deref() == Some(SkipReason::Protected.as_str());
-                account.protected += u64::from(protected);
+                let why = fact.detail.as_deref();
+                account.protected += u64::from(why == Some(SkipReason::Protected.as_str()));
+                account.given_back += u64::from(why == Some(GIVEN_BACK));
             }
             "settle" => counted.happened(fact.at_us, happened(fact.outcome)),
             "check" if fact.evidence.as_deref() == Some("still_listed") => {}
@@ -171,7 +172,7 @@ impl AuditReader {
         let (which, value) = match wanted {
             Wanted::All => ("?2 = ''", ""),
             Wanted::Ended(outcome) => ("v.outcome = ?2", outcome.as_str()),
-            Wanted::Skipped(reason) => ("v.outcome = 'skipped' AND v.detail = ?2", reason.as_str()),
+            Wanted::Skipped(reason) => ("v.outcome = 'skipped' AND v.detail = ?2", reason),
             Wanted::StillListed => {
                 ("v.outcome IN ('deleted', 'deleted_unconfirmed') AND v.evidence = ?2", "still_listed")
             }
@@ -225,6 +226,7 @@ fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
         repeats: 0,
         unanswered: 0,
         protected: 0,
+        given_back: 0,
         still_listed: 0,
         listed: None,
         latency: None,

@@ -108,7 +108,7 @@ impl Account {
                 };
                 match fact.kind {
                     Kind::End => self.end(index, fact, findings),
-                    Kind::Resume => {}
+                    Kind::Resume | Kind::Refused => {}
                     Kind::Target => {
                         self.totals.targets += 1;
                         self.open[index].add_target(fact, findings);

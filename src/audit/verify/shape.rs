@@ -45,10 +45,16 @@ pub(super) const fn is_integer(column: usize) -> bool {
 }
 
 /// Each kind with its word, the columns that it needs, and those that it may have.
-const KINDS: [(&[u8], Kind, u32, u32); 10] = [
+const KINDS: [(&[u8], Kind, u32, u32); 11] = [
     (b"log", Kind::Log, bit("name") | bit("detail"), 0),
     (b"run", Kind::Run, bit("name") | bit("detail"), bit("reason") | bit("ticket")),
-    (b"target", Kind::Target, bit("run") | bit("number") | bit("name"), bit("reason") | bit("ticket")),
+    (
+        b"target",
+        Kind::Target,
+        bit("run") | bit("number") | bit("name"),
+        bit("reason") | bit("ticket") | bit("detail"),
+    ),
+    (b"refused", Kind::Refused, bit("run") | bit("message") | bit("detail"), 0),
     (b"send", Kind::Send, bit("run") | bit("target") | bit("number") | bit("waited_us"), 0),
     (
         b"answer",

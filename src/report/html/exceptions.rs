@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::page::Page;
 use super::wording::{counted, exact_time, name, number, text};
 use super::{Certificate, EachTarget, LONGEST_LIST};
-use crate::vocabulary::{Outcome, ScheduledTarget, SkipReason, TargetResult, Wanted};
+use crate::vocabulary::{GIVEN_BACK, Outcome, ScheduledTarget, SkipReason, TargetResult, Wanted};
 
 /// Targets that have one thing in common.
 struct Group {
@@ -76,10 +76,17 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
             "Something depends on these; a person has to remove the dependants first. These still exist.",
         ),
         Group {
-            wanted: Wanted::Skipped(SkipReason::Protected),
+            wanted: Wanted::Skipped(SkipReason::Protected.as_str()),
             title: "Protected",
             words: "A rule of the configuration protects these names. They were never sent.",
             count: account.protected,
+        },
+        Group {
+            wanted: Wanted::Skipped(GIVEN_BACK),
+            title: "Given back to the queue",
+            words: "The run stopped before these were sent, and their messages went back to the queue, where \
+                    another run takes them. This run never sent them.",
+            count: account.given_back,
         },
         ended(
             Outcome::NotFound,
@@ -100,7 +107,9 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
 
 fn remarks(certificate: &Certificate) -> Vec<Group> {
     let counts = &certificate.run.counts;
-    let already = counts.of(Outcome::Skipped).saturating_sub(certificate.account.protected);
+    let already = counts
+        .of(Outcome::Skipped)
+        .saturating_sub(certificate.account.protected + certificate.account.given_back);
     let mut groups = vec![
         Group {
             wanted: Wanted::Ended(Outcome::DeletedUnconfirmed),
@@ -110,7 +119,7 @@ fn remarks(certificate: &Certificate) -> Vec<Group> {
             count: counts.of(Outcome::DeletedUnconfirmed),
         },
         Group {
-            wanted: Wanted::Skipped(SkipReason::AlreadyDeleted),
+            wanted: Wanted::Skipped(SkipReason::AlreadyDeleted.as_str()),
             title: "Deleted already",
             words: "The audit log holds an earlier deletion of these. They were not sent again.",
             count: already,

@@ -53,8 +53,12 @@ fn asked_for(certificate: &Certificate) -> Markup {
 fn reconciliation(certificate: &Certificate) -> Markup {
     let (counts, account) = (&certificate.run.counts, &certificate.account);
     let planned = counts.planned();
-    let already = counts.of(Outcome::Skipped).saturating_sub(account.protected);
-    let skipped = [(account.protected, "protected"), (already, "already deleted")];
+    let already = counts.of(Outcome::Skipped).saturating_sub(account.protected + account.given_back);
+    let skipped = [
+        (account.protected, "protected"),
+        (already, "already deleted"),
+        (account.given_back, "given back to the queue"),
+    ];
     let skipped = skipped.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| counted(n, word, word));
     let skipped = skipped.collect::<Vec<_>>().join(", ");
     html! {

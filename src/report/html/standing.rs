@@ -38,7 +38,7 @@ impl Standing {
         let not_found = if accepts_not_found { 0 } else { counts.of(Outcome::NotFound) };
         let refused = [Outcome::InUse, Outcome::Rejected, Outcome::Failed, Outcome::Unknown];
         let refused: u64 = refused.into_iter().map(|outcome| counts.of(outcome)).sum();
-        let exceptions = refused + not_found + account.protected + account.still_listed;
+        let exceptions = refused + not_found + account.protected + account.given_back + account.still_listed;
         let (planned, pending) = (counts.planned(), counts.of(Outcome::Pending));
         let kind = match run.status.as_str() {
             "finished" if pending > 0 => Kind::Incomplete,

@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 
+use async_trait::async_trait;
 use tokio::sync::Mutex;
 
+use super::{Feed, FeedError};
 use crate::audit::{AuditError, AuditReader, DuePart};
 use crate::vocabulary::{Seq, Target};
 
@@ -12,7 +14,7 @@ use crate::vocabulary::{Seq, Target};
 const PAGE: u32 = 512;
 
 /// Hands out the targets of a run that are due, each once.
-pub(super) struct Feed {
+pub(in crate::run) struct LogFeed {
     run: Seq,
     state: Mutex<State>,
 }
@@ -30,9 +32,9 @@ struct State {
     limit: u64,
 }
 
-impl Feed {
+impl LogFeed {
     /// Begins with the first target of `run` that is in doubt, or due.
-    pub(super) fn new(run: Seq, reader: AuditReader) -> Result<Self, AuditError> {
+    pub(in crate::run) fn new(run: Seq, reader: AuditReader) -> Result<Self, AuditError> {
         let part = match (reader.was_resumed(run)?, reader.is_first(run)?) {
             (true, _) => DuePart::InDoubt,
             (false, true) => DuePart::Fresh,
@@ -49,9 +51,11 @@ impl Feed {
         };
         Ok(Self { run, state: Mutex::new(state) })
     }
+}
 
-    /// The next target; `None` when all were handed out.
-    pub(super) async fn next(&self) -> Result<Option<Target>, AuditError> {
+#[async_trait]
+impl Feed for LogFeed {
+    async fn next(&self) -> Result<Option<Target>, FeedError> {
         let mut state = self.state.lock().await;
         if state.handed_out >= state.limit {
             return Ok(None);
@@ -70,18 +74,17 @@ impl Feed {
         Ok(next)
     }
 
-    /// Hands out no more than `limit` targets in all, from now on.
-    pub(super) async fn limit_to(&self, limit: u64) {
+    async fn limit_to(&self, limit: u64) {
         self.state.lock().await.limit = limit;
     }
 
-    /// How many targets were handed out.
-    pub(super) async fn handed_out(&self) -> u64 {
+    async fn handed_out(&self) -> u64 {
         self.state.lock().await.handed_out
     }
 
-    /// The reader, to ask it something else.
-    pub(super) fn into_reader(self) -> AuditReader {
-        self.state.into_inner().reader
+    fn settled(&self, _: Seq) {}
+
+    fn is_waited_for(&self) -> bool {
+        false
     }
 }

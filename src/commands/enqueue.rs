@@ -1,0 +1,68 @@
+//! `decom enqueue`: puts the names of an input on a queue.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::CommandError;
+use super::context::{Context, Shared, World};
+use super::intake::{self, InputRequest, Intake};
+use crate::queue::{Request, body_of};
+use crate::report::grouped;
+use crate::vocabulary::ExitStatus;
+
+/// How many messages are handed to the broker at once.
+const BATCH: usize = 500;
+
+/// What `decom enqueue` is asked for.
+#[derive(Debug, Clone)]
+pub struct EnqueueRequest {
+    /// What to put on the queue.
+    pub input: InputRequest,
+}
+
+/// Puts the names of an input on a queue, each once, once all of them have been read.
+///
+/// # Errors
+/// Where the input is wrong: nothing is on the queue then. Where the broker goes away midway, the error says
+/// how much is on it: a name that is put there again is deleted once.
+pub fn enqueue(request: &EnqueueRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(shared, world)?;
+    let address = context.queue_address()?;
+    let Intake { mut targets, label, .. } =
+        intake::read(&request.input, &intake::folder_of(&context.settings.audit.db))?;
+    let count = targets.facts().count;
+    if shared.dry_run {
+        let line = format!("(dry run) {} from {label} would go on the queue {address}", messages(count));
+        writeln!(io::stdout().lock(), "{line}")?;
+        return Ok(ExitStatus::Done);
+    }
+    let mut bodies = Vec::new();
+    targets.each(|target| {
+        let (name, reason, ticket) = (target.name, target.reason, target.ticket);
+        bodies.push(body_of(&Request { name, reason, ticket }));
+    })?;
+    Context::block_on(async {
+        let queue = context.open_queue(&address).await?;
+        let mut put = 0;
+        for batch in bodies.chunks(BATCH) {
+            if let Err(source) = queue.put(batch).await {
+                return Err(CommandError::Enqueue { put, count, source });
+            }
+            put += batch.len() as u64;
+        }
+        queue.close().await;
+        Ok(())
+    })??;
+    let mut out = io::stdout().lock();
+    if shared.json {
+        writeln!(out, "{}", json!({ "queue": address.to_string(), "input": label, "messages": count }))?;
+    } else {
+        writeln!(out, "{} from {label} on the queue {address}", messages(count))?;
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn messages(count: u64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "message" } else { "messages" })
+}

@@ -1,0 +1,82 @@
+//! Which queue, and how it is reached: what `work` and `enqueue` share.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::CommandError;
+use super::context::{Context, host, random_hex};
+use crate::queue::{Address, Queue, QueueError, QueueOptions};
+
+/// How long a broker that is away at the start is waited for: long enough for one that is being restarted.
+const START: Duration = Duration::from_secs(30);
+
+/// How far apart two tries are.
+const APART: Duration = Duration::from_secs(2);
+
+/// The longest file that is read for an address, in bytes.
+const LONGEST_FILE: u64 = 4096;
+
+impl Context<'_> {
+    /// Where the queue is.
+    pub(super) fn queue_address(&self) -> Result<Address, CommandError> {
+        let settings = &self.settings.queue;
+        let text = match (&settings.url, &settings.url_file) {
+            (Some(url), None) => url.clone(),
+            (None, Some(file)) => first_line(file)?,
+            (None, None) => {
+                return Err(CommandError::Usage(
+                    "no queue; name one with --queue URL, such as redis://localhost?queue=decom".to_owned(),
+                ));
+            }
+            (Some(_), Some(file)) => {
+                return Err(CommandError::Usage(format!(
+                    "a queue is named by its URL (queue.url), and by the file {} (queue.url_file); leave one out",
+                    file.display()
+                )));
+            }
+        };
+        let address: Address = text.parse()?;
+        if address.has_password() && self.shared.flags.iter().any(|(flag, _)| *flag == "queue") {
+            tracing::warn!(
+                "everybody on this machine can read the queue's password from the process list; give the URL by --queue-file or DECOM_QUEUE_URL"
+            );
+        }
+        Ok(address)
+    }
+
+    /// Opens the queue at `address`, and waits a while for a broker that is away.
+    pub(super) async fn open_queue(&self, address: &Address) -> Result<Box<dyn Queue>, CommandError> {
+        let options = QueueOptions {
+            address: address.clone(),
+            worker: format!("{}-{}-{}", host(), std::process::id(), random_hex(4)),
+            at_once: u16::try_from(self.settings.pace.concurrency).unwrap_or(u16::MAX),
+            hold: self.settings.queue.hold,
+        };
+        let begun = Instant::now();
+        loop {
+            match crate::queue::open(options.clone()).await {
+                Ok(queue) => return Ok(queue),
+                Err(error @ QueueError::Away { .. }) if begun.elapsed() + APART < START => {
+                    tracing::warn!(%error, "trying again in {}", humantime::format_duration(APART));
+                    tokio::time::sleep(APART).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// The one line of a file.
+fn first_line(path: &Path) -> Result<String, CommandError> {
+    use std::io::Read;
+    let unreadable = |why: String| CommandError::Usage(format!("{}: {why}", path.display()));
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text))
+        .map_err(|error| unreadable(format!("cannot read the queue's URL: {error}")))?;
+    let line = text.trim();
+    if line.is_empty() || line.contains('\n') {
+        return Err(unreadable("the file does not hold one line, the queue's URL".to_owned()));
+    }
+    Ok(line.to_owned())
+}

@@ -1,0 +1,256 @@
+//! Hands out what the messages of a queue ask for: each becomes a target in the audit log before
+//! anything is sent for it, and its message is acknowledged once its outcome is durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Happening;
+use super::{Feed, FeedError, Owed, QueueSupply};
+use crate::audit::{AuditReader, Recorder};
+use crate::plan::Rules;
+use crate::queue::{Message, Queue, QueueError, Request};
+use crate::vocabulary::{
+    Clock, Outcome, RefusedMessage, RequestedTarget, Seq, Settlement, SkipReason, Target, Token,
+};
+
+/// For how long a message is waited for at a time: a run that stops waits no longer than this.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// The pauses between two tries to reach a broker that is away: they double, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How much of a message that makes no sense is kept in the audit log, in characters.
+const KEPT_CHARS: usize = 1000;
+
+/// What a [`MessageFeed`] is made of.
+pub(in crate::run) struct MessageFeedParts {
+    pub(in crate::run) run: Seq,
+    pub(in crate::run) base_url: String,
+    pub(in crate::run) supply: QueueSupply,
+    pub(in crate::run) owed: Owed,
+    pub(in crate::run) reader: AuditReader,
+    pub(in crate::run) recorder: Recorder,
+    pub(in crate::run) clock: Arc<dyn Clock>,
+    pub(in crate::run) token: Token,
+    pub(in crate::run) stop: CancellationToken,
+    pub(in crate::run) happenings: UnboundedSender<Happening>,
+}
+
+/// Hands out what the messages of a queue ask for.
+pub(in crate::run) struct MessageFeed {
+    run: Seq,
+    base_url: String,
+    queue: Arc<dyn Queue>,
+    owed: Owed,
+    recorder: Recorder,
+    clock: Arc<dyn Clock>,
+    token: Token,
+    stop: CancellationToken,
+    happenings: UnboundedSender<Happening>,
+    max_deletes: u64,
+    idle: Option<Duration>,
+    max_outage: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    reader: AuditReader,
+    rules: Rules,
+    /// How many targets the run has, those that are skipped included.
+    taken_on: u64,
+    handed_out: u64,
+    /// No more than this many are handed out for now.
+    limit: u64,
+    /// Whether the queue was empty for long enough.
+    at_end: bool,
+}
+
+impl MessageFeed {
+    pub(in crate::run) fn new(parts: MessageFeedParts) -> Self {
+        let QueueSupply { queue, rules, limit: max_deletes, idle, max_outage } = parts.supply;
+        let state =
+            State { reader: parts.reader, rules, taken_on: 0, handed_out: 0, limit: u64::MAX, at_end: false };
+        Self {
+            run: parts.run,
+            base_url: parts.base_url,
+            queue,
+            owed: parts.owed,
+            recorder: parts.recorder,
+            clock: parts.clock,
+            token: parts.token,
+            stop: parts.stop,
+            happenings: parts.happenings,
+            max_deletes,
+            idle,
+            max_outage,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The next message; `None` where none came for long enough, or the run stops.
+    async fn message(&self) -> Result<Option<Message>, QueueError> {
+        let mut since = Instant::now();
+        let mut outage: Option<Outage> = None;
+        while !self.stop.is_cancelled() {
+            let left = self.idle.map_or(SLICE, |idle| idle.saturating_sub(since.elapsed()));
+            match self.queue.take(left.min(SLICE)).await {
+                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(None) => {
+                    if outage.take().is_some() {
+                        tracing::info!("the queue can be reached again");
+                        since = Instant::now();
+                    }
+                    if self.idle.is_some_and(|idle| since.elapsed() >= idle) {
+                        return Ok(None);
+                    }
+                }
+                Err(error) if error.may_pass() => {
+                    let outage = outage.get_or_insert_with(Outage::begin);
+                    if outage.since.elapsed() >= self.max_outage {
+                        return Err(error);
+                    }
+                    tracing::warn!(%error, "trying again in {}", humantime::format_duration(outage.pause));
+                    tokio::select! {
+                        () = tokio::time::sleep(outage.pause) => outage.pause = (outage.pause * 2).min(LONGEST_PAUSE),
+                        () = self.stop.cancelled() => {}
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The target that `message` asks for, where one has to be sent.
+    async fn consider(&self, state: &mut State, message: Message) -> Result<Option<Target>, FeedError> {
+        let request = match Request::read(&message.body) {
+            Ok(request) => request,
+            Err(why) => {
+                self.refuse(message, why.to_string()).await?;
+                return Ok(None);
+            }
+        };
+        if self.owed.join(&request.name, &message.receipt) {
+            tracing::debug!(message_id = message.id, "the same name is under way; its outcome is this one's");
+            return Ok(None);
+        }
+        let skip = state.rules.skip(&request.name);
+        if skip.is_none() && state.handed_out >= self.max_deletes {
+            self.owed.give_back(vec![message.receipt]);
+            state.at_end = true;
+            return Err(FeedError::Limit(self.max_deletes));
+        }
+        state.taken_on += 1;
+        let (number, name) = (state.taken_on, request.name.clone());
+        let target = RequestedTarget {
+            at: self.clock.timestamp(),
+            number,
+            name: request.name,
+            reason: request.reason.map(|text| self.token.redact(text)),
+            ticket: request.ticket.map(|text| self.token.redact(text)),
+            message_id: self.token.redact(message.id),
+            redelivered: message.redelivered,
+        };
+        let target = self.recorder.take_on(self.run, target).await?;
+        if let Some((reason, words)) = skip {
+            self.tell(Happening::TakenOn { name: name.clone() });
+            self.skip(target, reason, words).await?;
+            self.tell(Happening::Skipped { name });
+            self.owed.acknowledge(message.receipt);
+            return Ok(None);
+        }
+        self.owed.add(target, name.clone(), message.receipt);
+        self.tell(Happening::TakenOn { name: name.clone() });
+        let doubted = state.reader.in_doubt(self.run, name.as_str(), &self.base_url)?;
+        state.handed_out += 1;
+        let redelivered = message.redelivered;
+        Ok(Some(Target { seq: target, number, name, attempts: 0, doubted, redelivered }))
+    }
+
+    async fn skip(&self, target: Seq, reason: SkipReason, words: String) -> Result<(), FeedError> {
+        let settlement = Settlement {
+            target,
+            at: self.clock.timestamp(),
+            outcome: Outcome::Skipped,
+            evidence: reason.evidence(),
+            answer: None,
+            skip: Some((reason.as_str(), words)),
+        };
+        self.recorder.settle(self.run, settlement).await?;
+        Ok(())
+    }
+
+    /// Records that `message` makes no sense, and sets it aside: it never comes back.
+    async fn refuse(&self, message: Message, why: String) -> Result<(), FeedError> {
+        let said = String::from_utf8_lossy(&message.body);
+        let refused = RefusedMessage {
+            at: self.clock.timestamp(),
+            message_id: self.token.redact(message.id.clone()),
+            body: self.token.redact(said.chars().take(KEPT_CHARS).collect()),
+            why: self.token.redact(why.clone()),
+        };
+        let message_id = refused.message_id.clone();
+        self.recorder.refuse(self.run, refused).await?;
+        self.tell(Happening::Refused { message_id, why: why.clone() });
+        self.owed.set_aside(message, why);
+        Ok(())
+    }
+
+    fn tell(&self, happening: Happening) {
+        // The run listens until its last worker is gone.
+        let _ = self.happenings.send(happening);
+    }
+}
+
+#[async_trait]
+impl Feed for MessageFeed {
+    async fn next(&self) -> Result<Option<Target>, FeedError> {
+        let mut state = self.state.lock().await;
+        while !state.at_end && state.handed_out < state.limit {
+            match self.message().await.map_err(FeedError::Queue)? {
+                None => state.at_end = true,
+                Some(message) => {
+                    if let Some(target) = self.consider(&mut state, message).await? {
+                        return Ok(Some(target));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn limit_to(&self, limit: u64) {
+        self.state.lock().await.limit = limit;
+    }
+
+    async fn handed_out(&self) -> u64 {
+        self.state.lock().await.handed_out
+    }
+
+    fn settled(&self, target: Seq) {
+        self.owed.settled(target);
+    }
+
+    fn is_waited_for(&self) -> bool {
+        true
+    }
+}
+
+/// The broker is away.
+struct Outage {
+    since: Instant,
+    pause: Duration,
+}
+
+impl Outage {
+    fn begin() -> Self {
+        Self { since: Instant::now(), pause: FIRST_PAUSE }
+    }
+}
