@@ -6,6 +6,7 @@
 mod address;
 mod error;
 mod message;
+mod redis;
 
 use std::time::Duration;
 
@@ -89,10 +90,10 @@ pub trait Queue: Send + Sync {
 ///
 /// # Errors
 /// Where the address is of no known broker, the broker is away, or it refuses.
-#[expect(clippy::unused_async, reason = "the brokers' clients wait")]
 pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
     match options.address.broker() {
-        Broker::Redis | Broker::Rabbit | Broker::JetStream | Broker::Sqs => {
+        Broker::Redis => redis::open(options).await,
+        Broker::Rabbit | Broker::JetStream | Broker::Sqs => {
             Err(QueueError::NotBuiltIn { broker: options.address.broker() })
         }
     }

@@ -1,0 +1,100 @@
+//! A real Redis on a loopback port, in a folder of its own, until it is dropped.
+
+use std::process::Command;
+
+use redis::{Client, Commands, Connection};
+use tempfile::TempDir;
+
+use super::servers::{ServerProcess, free_port, until};
+use super::skipped;
+
+/// A password that must never be seen anywhere.
+pub const PASSWORD: &str = "r3dis-c4n4ry";
+
+pub struct RedisServer {
+    folder: TempDir,
+    port: u16,
+    password: bool,
+    process: Option<ServerProcess>,
+}
+
+impl RedisServer {
+    /// `None`, said where nobody can miss it, where this machine has no Redis.
+    pub fn start(test: &str) -> Option<Self> {
+        Self::begin(test, false)
+    }
+
+    /// One that asks for [`PASSWORD`].
+    pub fn with_password(test: &str) -> Option<Self> {
+        Self::begin(test, true)
+    }
+
+    fn begin(test: &str, password: bool) -> Option<Self> {
+        if Command::new("redis-server").arg("--version").output().is_err() {
+            skipped(test, "there is no redis-server");
+            return None;
+        }
+        // Whoever takes a port between the look and the start is not seen twice in a row.
+        for _ in 0..5 {
+            let folder = TempDir::new().unwrap();
+            let mut server = Self { folder, port: free_port(), password, process: None };
+            if server.run() {
+                return Some(server);
+            }
+        }
+        panic!("redis-server does not start");
+    }
+
+    /// What is written is on the disk before it is answered, so that a crash loses nothing.
+    fn run(&mut self) -> bool {
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
+        if self.password {
+            command.args(["--requirepass", PASSWORD]);
+        }
+        self.process = ServerProcess::start(command, self.port);
+        self.process.is_some()
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again, on its port and its folder.
+    pub fn restart(&mut self) {
+        until("Redis starts again", || self.run());
+    }
+
+    pub fn process(&self) -> &ServerProcess {
+        self.process.as_ref().unwrap()
+    }
+
+    /// The address of its queue `decom`.
+    pub fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The same, with a password.
+    pub fn address_with(&self, password: &str) -> String {
+        format!("redis://:{password}@127.0.0.1:{}", self.port)
+    }
+
+    /// A connection for what decom does not do.
+    pub fn connection(&self) -> Connection {
+        Client::open(self.address()).unwrap().get_connection().unwrap()
+    }
+
+    /// How many entries the stream has.
+    pub fn length(&self, stream: &str) -> usize {
+        self.connection().xlen(stream).unwrap()
+    }
+
+    /// The names of those who read by decom's group.
+    pub fn consumers(&self) -> Vec<String> {
+        let reply: redis::streams::StreamInfoConsumersReply =
+            self.connection().xinfo_consumers("decom", "decom").unwrap();
+        reply.consumers.into_iter().map(|consumer| consumer.name).collect()
+    }
+}
