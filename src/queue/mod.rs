@@ -5,7 +5,9 @@
 
 mod address;
 mod error;
+mod jetstream;
 mod message;
+mod rabbitmq;
 
 use std::time::Duration;
 
@@ -89,11 +91,10 @@ pub trait Queue: Send + Sync {
 ///
 /// # Errors
 /// Where the address is of no known broker, the broker is away, or it refuses.
-#[expect(clippy::unused_async, reason = "the brokers' clients wait")]
 pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
     match options.address.broker() {
-        Broker::Redis | Broker::Rabbit | Broker::JetStream | Broker::Sqs => {
-            Err(QueueError::NotBuiltIn { broker: options.address.broker() })
-        }
+        Broker::Rabbit => Ok(Box::new(rabbitmq::RabbitMq::open(&options).await?)),
+        Broker::JetStream => Ok(Box::new(jetstream::JetStream::open(&options).await?)),
+        Broker::Redis | Broker::Sqs => Err(QueueError::NotBuiltIn { broker: options.address.broker() }),
     }
 }
