@@ -78,7 +78,9 @@ impl Address {
     /// The name of the queue for what makes no sense.
     #[must_use]
     pub fn dead_letter_queue(&self) -> String {
-        format!("{}.dead", self.queue)
+        // Where a name may not hold a dot, something else stands in its place.
+        let mark = if matches!(self.broker, Broker::JetStream | Broker::Sqs) { '_' } else { '.' };
+        format!("{}{mark}dead", self.queue)
     }
 
     /// Whether it holds a password.

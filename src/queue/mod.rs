@@ -5,7 +5,9 @@
 
 mod address;
 mod error;
+mod jetstream;
 mod message;
+mod rabbitmq;
 mod redis;
 
 use std::time::Duration;
@@ -93,8 +95,8 @@ pub trait Queue: Send + Sync {
 pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
     match options.address.broker() {
         Broker::Redis => redis::open(options).await,
-        Broker::Rabbit | Broker::JetStream | Broker::Sqs => {
-            Err(QueueError::NotBuiltIn { broker: options.address.broker() })
-        }
+        Broker::Rabbit => Ok(Box::new(rabbitmq::RabbitMq::open(&options).await?)),
+        Broker::JetStream => Ok(Box::new(jetstream::JetStream::open(&options).await?)),
+        Broker::Sqs => Err(QueueError::NotBuiltIn { broker: options.address.broker() }),
     }
 }

@@ -137,7 +137,7 @@ pub fn print_ending_json(
     })?;
     let next: Vec<_> =
         ending.next.iter().map(|(what, command)| json!({ "what": what, "command": command })).collect();
-    let object = json!({
+    let mut object = json!({
         "run": run_object(run),
         "stopped": ending.stopped,
         "still_listed": ending.still_listed,
@@ -145,5 +145,8 @@ pub fn print_ending_json(
         "next": next,
         "notes": ending.notes,
     });
+    if let Some(refused) = ending.refused {
+        object["refused_messages"] = json!(refused);
+    }
     writeln!(out, "{object}")
 }
