@@ -33,6 +33,7 @@ mod pace;
 mod plan_binding;
 mod plan_runs;
 mod plans;
+mod queue_draining;
 mod queue_redis;
 mod readme;
 mod records;

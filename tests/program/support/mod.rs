@@ -1,6 +1,7 @@
 //! What the tests of the program share: a clean environment, a folder of their own, and questions
 //! to the audit log.
 
+pub mod draining;
 pub mod forgery;
 pub mod history;
 pub mod keys;

@@ -98,3 +98,22 @@ impl RedisServer {
         reply.consumers.into_iter().map(|consumer| consumer.name).collect()
     }
 }
+
+impl super::draining::Broker for RedisServer {
+    fn address(&self) -> String {
+        RedisServer::address(self)
+    }
+
+    fn kill(&mut self) {
+        RedisServer::kill(self);
+    }
+
+    fn restart(&mut self) {
+        RedisServer::restart(self);
+    }
+
+    fn dead_letters(&self) -> Vec<String> {
+        let reply: redis::streams::StreamRangeReply = self.connection().xrange_all("decom.dead").unwrap();
+        reply.ids.iter().map(|entry| entry.get("body").unwrap()).collect()
+    }
+}
