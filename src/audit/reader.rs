@@ -344,6 +344,14 @@ impl AuditReader {
             .map_err(|e| self.failed(e))
     }
 
+    /// Whether a target has its outcome.
+    pub fn is_settled(&self, target: Seq) -> Result<bool, AuditError> {
+        self.connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM record WHERE target = ?1 AND outcome IS NOT NULL)")
+            .and_then(|mut statement| statement.query_row([target.0], |row| row.get(0)))
+            .map_err(|e| self.failed(e))
+    }
+
     /// How many attempts the log holds for a target.
     pub fn attempts_of(&self, target: Seq) -> Result<u32, AuditError> {
         self.connection

@@ -7,7 +7,8 @@ use super::CommandError;
 use super::context::{Context, host, random_hex};
 use crate::queue::{Address, Queue, QueueError, QueueOptions};
 
-/// How long a broker that is away at the start is waited for: long enough for one that is being restarted.
+/// How long a broker that is away at the start is waited for at the most: long enough for one that is being
+/// restarted.
 const START: Duration = Duration::from_secs(30);
 
 /// How far apart two tries are.
@@ -53,10 +54,11 @@ impl Context<'_> {
             hold: self.settings.queue.hold,
         };
         let begun = Instant::now();
+        let patience = START.min(self.settings.queue.max_outage);
         loop {
             match crate::queue::open(options.clone()).await {
                 Ok(queue) => return Ok(queue),
-                Err(error @ QueueError::Away { .. }) if begun.elapsed() + APART < START => {
+                Err(error @ QueueError::Away { .. }) if begun.elapsed() + APART < patience => {
                     tracing::warn!(%error, "trying again in {}", humantime::format_duration(APART));
                     tokio::time::sleep(APART).await;
                 }

@@ -86,7 +86,7 @@ impl End<'_> {
         // Of a settlement that was interrupted, some may be on the way still: the end counts them, too.
         recorder.flush().await?;
         if let Some(owed) = self.owed {
-            self.release_what_was_never_sent(owed).await?;
+            self.part_with(owed).await?;
         }
         let counts = self.reader.counts(self.run)?;
         let exit = self.exit_status(stopped.as_ref(), &counts, still_listed.len())?;
@@ -101,11 +101,13 @@ impl End<'_> {
         Ok((counts, exit))
     }
 
-    /// Settles those targets for which nothing was sent: their messages go back, and another run takes them.
-    /// What was sent, and got no answer, stays due.
-    async fn release_what_was_never_sent(&self, owed: &Owed) -> Result<(), Arc<AuditError>> {
+    /// Acknowledges what was settled while the run came to its end, and settles those targets for which nothing
+    /// was sent: their messages go back, and another run takes them. What was sent, and got no answer, stays due.
+    async fn part_with(&self, owed: &Owed) -> Result<(), Arc<AuditError>> {
         for target in owed.targets() {
-            if self.reader.attempts_of(target)? == 0 {
+            if self.reader.is_settled(target)? {
+                owed.settled(target);
+            } else if self.reader.attempts_of(target)? == 0 {
                 self.recorder.settle(self.run, given_back(target, self.clock)).await?;
             }
         }

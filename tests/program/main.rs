@@ -52,3 +52,4 @@ mod tls;
 mod verdict_table;
 mod verdicts;
 mod wal_order;
+mod working;
