@@ -30,9 +30,9 @@ CREATE INDEX record_target_of_run ON record (run, number) WHERE kind = 'target';
 CREATE INDEX record_datasource ON record (name) WHERE kind = 'target';
 CREATE INDEX record_about_target ON record (target, number) WHERE target IS NOT NULL;
 CREATE INDEX record_outcome ON record (run, outcome) WHERE outcome IS NOT NULL;
-CREATE INDEX record_run_state ON record (run, seq) WHERE kind IN ('resume', 'end');
-CREATE INDEX record_check ON record (run, seq) WHERE kind = 'check';
-CREATE INDEX record_refused ON record (run, seq) WHERE kind = 'refused';
+CREATE INDEX record_run_state ON record (run) WHERE kind IN ('resume', 'end');
+CREATE INDEX record_check ON record (run) WHERE kind = 'check';
+CREATE INDEX record_refused ON record (run) WHERE kind = 'refused';
 
 CREATE TRIGGER record_is_never_updated BEFORE UPDATE ON record
 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only: no record is updated'); END;

@@ -9,18 +9,18 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
 
 use super::super::record::{BEFORE_THE_FIRST, Hash};
-use super::shape::{COLUMNS, Kind, is_evidence, is_integer, is_verdict, kind_of, outcome_of};
+use super::indexes::{Key, Sums};
+use super::shape::{COLUMNS, Kind, is_evidence, is_integer, is_verdict, kind_of, outcome_of, place};
 use super::{Finding, Findings};
 use crate::vocabulary::Outcome;
 
-/// The places of columns.
-const KIND: usize = 1;
-const NAME: usize = 6;
-const OUTCOME: usize = 14;
-const VERDICT: usize = 7;
-const EVIDENCE: usize = 15;
-const DETAIL: usize = 18;
-const HASH: usize = 19;
+const KIND: usize = place("kind");
+const NAME: usize = place("name");
+const OUTCOME: usize = place("outcome");
+const VERDICT: usize = place("verdict");
+const EVIDENCE: usize = place("evidence");
+const DETAIL: usize = place("detail");
+const HASH: usize = place("hash");
 
 /// The columns that hold the place of a record: `seq`, `run` and `target`.
 const PLACES: [usize; 3] = [0, 3, 4];
@@ -51,6 +51,8 @@ pub(super) struct Part {
     pub(super) records: u64,
     /// The places of the first and the last.
     pub(super) ends: Option<(i64, i64)>,
+    /// The entries that the indexes should have of them.
+    pub(super) entries: Sums,
 }
 
 /// Takes what was read; `false` where no more is wanted.
@@ -60,6 +62,7 @@ pub(super) type Take<'a> = &'a mut dyn FnMut(Part) -> bool;
 /// and `last` in the last. In a merged file they are those of one log, moved by `shift`.
 pub(super) fn read(
     connection: &Connection,
+    key: &Key,
     shift: i64,
     from: i64,
     to: i64,
@@ -77,7 +80,8 @@ pub(super) fn read(
     let query = format!("SELECT {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", COLUMNS.join(", "));
     let mut statement = connection.prepare_cached(&query)?;
     let mut rows = statement.query([from.saturating_add(shift), to.saturating_add(shift)])?;
-    let mut reading = Reading { shift, canonical: Vec::with_capacity(1024), part: Part::default() };
+    let mut reading =
+        Reading { key, shift, canonical: Vec::with_capacity(1024), entry: Vec::new(), part: Part::default() };
     while let Some(row) = rows.next()? {
         previous = reading.record(&previous, row)?;
         if reading.part.facts.len() >= PART && !take(std::mem::take(&mut reading.part)) {
@@ -94,17 +98,20 @@ fn hash_of(value: ValueRef<'_>) -> Option<Hash> {
     }
 }
 
-struct Reading {
+struct Reading<'a> {
+    key: &'a Key,
     shift: i64,
     canonical: Vec<u8>,
+    entry: Vec<u8>,
     part: Part,
 }
 
-impl Reading {
+impl Reading<'_> {
     /// Checks one record, and returns the hash that it says it has.
     fn record(&mut self, previous: &Hash, row: &Row<'_>) -> rusqlite::Result<Hash> {
         self.part.records += 1;
         let mut integers = [0_i64; COLUMNS.len()];
+        let mut values = [ValueRef::Null; COLUMNS.len()];
         let (mut set, mut wrong) = (1_u32 << HASH, None);
         let (mut kind_word, mut outcome_word): (&[u8], &[u8]) = (b"", b"");
         let mut unknown_word = None;
@@ -112,6 +119,7 @@ impl Reading {
         self.canonical.extend_from_slice(previous);
         for (column, name) in COLUMNS.iter().enumerate().take(HASH) {
             let value = row.get_ref(column)?;
+            values[column] = value;
             let fits = match value {
                 ValueRef::Null => {
                     self.canonical.push(0);
@@ -173,6 +181,7 @@ impl Reading {
         if integers[2] < 0 {
             self.part.findings.add(Finding::Time { seq });
         }
+        self.key.add(&mut self.part.entries, kind_word, set, &values, &mut self.entry);
         self.note(row, seq, kind_word, outcome_word, set, &integers)?;
         Ok(stored.unwrap_or(computed))
     }

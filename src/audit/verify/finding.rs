@@ -19,6 +19,11 @@ pub enum Finding {
         /// What SQLite says.
         why: String,
     },
+    /// An index does not hold what the records say.
+    Index {
+        /// Its name.
+        name: &'static str,
+    },
     /// The schema has no version that there ever was.
     Version {
         /// The version.
@@ -240,6 +245,7 @@ impl Finding {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Corrupt { .. } => "corrupt",
+            Self::Index { .. } => "index",
             Self::Version { .. } => "schema_version",
             Self::SchemaMissing { .. } => "schema_missing",
             Self::SchemaAltered { .. } => "schema_altered",

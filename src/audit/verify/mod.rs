@@ -9,10 +9,12 @@ mod anchors;
 mod chain;
 mod finding;
 mod findings;
+mod indexes;
 mod merged;
 mod schema;
 mod shape;
 mod source;
+mod whole;
 mod words;
 
 use std::path::Path;
@@ -28,8 +30,10 @@ pub use findings::Findings;
 use super::AuditError;
 use account::Account;
 use chain::Part;
+use indexes::Key;
 use schema::Identity;
 use source::Source;
+use whole::{Look, Seen, Whole};
 
 /// How many records a thread checks at a time.
 const PIECE: i64 = 32_768;
@@ -102,9 +106,19 @@ fn all(path: &Path, anchors: &AnchorCheck<'_>, piece: i64) -> Result<Verified, A
     let source = Source::find(path)?;
     let mut findings = Findings::default();
     let (is_merged, firsts) = look(&source, path, &mut findings)?;
+    let look = Look {
+        key: Key::default(),
+        last: firsts.last().map_or(0, |first| first.shift.saturating_add(first.last)),
+        is_merged,
+        is_known: is_known(&findings),
+    };
+    let mut whole = Whole::new(&source, look);
     let mut logs = Vec::new();
     for first in firsts {
-        logs.push(first.verify(&source, anchors, piece, std::mem::take(&mut findings)));
+        logs.push(first.verify(&mut whole, anchors, piece, std::mem::take(&mut findings)));
+    }
+    if let Some(first) = logs.first_mut() {
+        whole.close(&mut first.findings);
     }
     // Damaged beyond reading: that is what was found.
     if logs.is_empty() {
@@ -115,6 +129,11 @@ fn all(path: &Path, anchors: &AnchorCheck<'_>, piece: i64) -> Result<Verified, A
     }
     source.check_still(path)?;
     Ok(Verified { is_merged, logs })
+}
+
+/// Whether the tables and indexes are those of decom, as far as was found.
+fn is_known(findings: &Findings) -> bool {
+    ["schema_missing", "schema_altered", "schema_added"].iter().all(|kind| findings.count(kind) == 0)
 }
 
 /// A log as it was at the first look: what is written later is not looked at.
@@ -205,29 +224,30 @@ fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Resu
 impl First {
     fn verify(
         self,
-        source: &Source,
+        whole: &mut Whole<'_>,
         anchors: &AnchorCheck<'_>,
         piece: i64,
         mut findings: Findings,
     ) -> Verification {
         let mut account = Account::default();
         let pieces = self.pieces(piece.max(1));
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        if pieces.len() == 1 {
+        if let [(from, to)] = pieces[..] {
             if self.checks_file {
-                schema::check_integrity(&self.connection, &mut findings);
+                let (pages, indexes) =
+                    (whole.look.pages(&self.connection), whole.look.indexes(&self.connection));
+                whole.seen = Some(Seen { pages, indexes });
             }
-            let (from, to) = pieces[0];
-            let read = chain::read(&self.connection, self.shift, from, to, &mut |part| {
+            let key = whole.look.key.clone();
+            let read = chain::read(&self.connection, &key, self.shift, from, to, &mut |part| {
+                whole.add(&part);
                 account.add_up(part, &mut findings);
                 true
             });
             if let Err(error) = read {
-                findings.add(Finding::Corrupt { why: error.to_string() });
+                whole.miss(&error, &mut findings);
             }
         } else {
-            let file = self.checks_file.then_some(source);
-            in_parallel(source, file, (self.shift, &pieces), threads, &mut account, &mut findings);
+            self.in_parallel(whole, &pieces, &mut account, &mut findings);
         }
         account.close(&mut findings);
         if let Some(said) = &self.said {
@@ -242,6 +262,54 @@ impl First {
             findings,
             anchors,
         }
+    }
+
+    fn in_parallel(
+        &self,
+        whole: &mut Whole<'_>,
+        pieces: &[(i64, i64)],
+        account: &mut Account,
+        findings: &mut Findings,
+    ) {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let (source, look, shift) = (whole.source, whole.look.clone(), self.shift);
+        let look = &look;
+        std::thread::scope(|scope| {
+            let file = self.checks_file.then(|| {
+                let pages = scope.spawn(|| look.pages(&source.connect()?));
+                (pages, scope.spawn(|| look.indexes(&source.connect()?)))
+            });
+            let readers: Vec<Receiver<Handed>> = (0..threads)
+                .map(|first| {
+                    let (sender, receiver) = sync_channel(4);
+                    scope.spawn(move || {
+                        let mine = pieces.iter().skip(first).step_by(threads);
+                        if let Err(error) = read_pieces(source, &look.key, shift, mine, &sender) {
+                            let _ = sender.send(Some(Err(error)));
+                        }
+                    });
+                    receiver
+                })
+                .collect();
+            for index in 0..pieces.len() {
+                // A thread that ended early has said why.
+                while let Ok(Some(handed)) = readers[index % threads].recv() {
+                    match handed {
+                        Ok(part) => {
+                            whole.add(&part);
+                            account.add_up(part, findings);
+                        }
+                        Err(error) => whole.miss(&error, findings),
+                    }
+                }
+            }
+            drop(readers);
+            if let Some((pages, indexes)) = file
+                && let (Ok(pages), Ok(indexes)) = (pages.join(), indexes.join())
+            {
+                whole.seen = Some(Seen { pages, indexes });
+            }
+        });
     }
 
     /// The records in pieces. Where their numbers cannot be right, as the file is too small for so
@@ -261,62 +329,18 @@ impl First {
 /// What a thread hands over; `None` where a piece is at its end.
 type Handed = Option<rusqlite::Result<Part>>;
 
-fn in_parallel(
-    source: &Source,
-    file: Option<&Source>,
-    (shift, pieces): (i64, &[(i64, i64)]),
-    threads: usize,
-    account: &mut Account,
-    findings: &mut Findings,
-) {
-    std::thread::scope(|scope| {
-        let integrity = scope.spawn(|| {
-            let mut found = Findings::default();
-            let Some(file) = file else { return found };
-            match file.connect() {
-                Ok(connection) => schema::check_integrity(&connection, &mut found),
-                Err(error) => found.add(Finding::Corrupt { why: error.to_string() }),
-            }
-            found
-        });
-        let readers: Vec<Receiver<Handed>> = (0..threads)
-            .map(|first| {
-                let (sender, receiver) = sync_channel(4);
-                scope.spawn(move || {
-                    let mine = pieces.iter().skip(first).step_by(threads);
-                    if let Err(error) = read_pieces(source, shift, mine, &sender) {
-                        let _ = sender.send(Some(Err(error)));
-                    }
-                });
-                receiver
-            })
-            .collect();
-        for index in 0..pieces.len() {
-            // A thread that ended early has said why.
-            while let Ok(Some(handed)) = readers[index % threads].recv() {
-                match handed {
-                    Ok(part) => account.add_up(part, findings),
-                    Err(error) => findings.add(Finding::Corrupt { why: error.to_string() }),
-                }
-            }
-        }
-        drop(readers);
-        if let Ok(found) = integrity.join() {
-            findings.append(found);
-        }
-    });
-}
-
 fn read_pieces<'a>(
     source: &Source,
+    key: &Key,
     shift: i64,
     pieces: impl Iterator<Item = &'a (i64, i64)>,
     sender: &SyncSender<Handed>,
 ) -> rusqlite::Result<()> {
     let connection = source.connect()?;
     for (from, to) in pieces {
-        let wanted =
-            chain::read(&connection, shift, *from, *to, &mut |part| sender.send(Some(Ok(part))).is_ok())?;
+        let wanted = chain::read(&connection, key, shift, *from, *to, &mut |part| {
+            sender.send(Some(Ok(part))).is_ok()
+        })?;
         if !wanted || sender.send(None).is_err() {
             break;
         }

@@ -65,20 +65,3 @@ pub(super) fn compare(
     }
     Ok(())
 }
-
-/// Has SQLite check the whole file: every page, every index, every constraint.
-pub(super) fn check_integrity(connection: &Connection, findings: &mut Findings) {
-    let said = connection.prepare("PRAGMA integrity_check(20)").and_then(|mut statement| {
-        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-        rows.collect::<rusqlite::Result<Vec<_>>>()
-    });
-    match said {
-        Ok(lines) if lines == ["ok"] => {}
-        Ok(lines) => {
-            for why in lines {
-                findings.add(Finding::Corrupt { why });
-            }
-        }
-        Err(error) => findings.add(Finding::Corrupt { why: error.to_string() }),
-    }
-}

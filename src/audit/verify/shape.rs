@@ -103,15 +103,17 @@ pub(super) fn is_evidence(word: &[u8]) -> bool {
 }
 
 /// The bit of a column, by its name.
-const fn bit(name: &str) -> u32 {
+pub(super) const fn bit(name: &str) -> u32 {
+    1 << place(name)
+}
+
+/// The place of a column, by its name.
+pub(super) const fn place(name: &str) -> usize {
     let mut column = 0;
-    while column < COLUMNS.len() {
-        if is_same(COLUMNS[column], name) {
-            return 1 << column;
-        }
+    while column < COLUMNS.len() && !is_same(COLUMNS[column], name) {
         column += 1;
     }
-    0
+    column
 }
 
 const fn is_same(one: &str, other: &str) -> bool {

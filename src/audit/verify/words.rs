@@ -8,6 +8,9 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt { why } => write!(f, "the file is damaged: {why}"),
+            Self::Index { name } => {
+                write!(f, "the index `{name}` does not hold what the records say: what is looked up by it is wrong")
+            }
             Self::Version { found } => write!(f, "there never was a schema version {found}"),
             Self::SchemaMissing { what } => write!(f, "the {what} is gone"),
             Self::SchemaAltered { what } => write!(f, "the {what} is not as decom made it"),

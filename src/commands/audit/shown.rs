@@ -18,7 +18,7 @@ pub(super) struct Shown<'a> {
 }
 
 /// What each part of the check is about: the kinds of findings that speak against it.
-const PAGES: &[&str] = &["corrupt"];
+const PAGES: &[&str] = &["corrupt", "index"];
 const SCHEMA: &[&str] = &["schema_version", "schema_missing", "schema_altered", "schema_added"];
 const CHAIN: &[&str] = &["records_missing", "hash", "genesis", "after_close", "merged_logs"];
 const VALUES: &[&str] = &["type", "shape", "word", "time"];
@@ -81,7 +81,11 @@ impl Shown<'_> {
                 proven.push(words);
             }
         };
-        add(PAGES, "SQLite finds every page, index and constraint in order".to_owned());
+        add(
+            PAGES,
+            "SQLite finds every page and row in order, and every index holds just what the records say"
+                .to_owned(),
+        );
         add(
             SCHEMA,
             "tables, indexes, triggers and views are those that decom makes, to the letter".to_owned(),

@@ -6,6 +6,7 @@ mod bits;
 mod checkpoints;
 mod columns;
 mod copies;
+mod indexes;
 mod rows;
 mod schema;
 mod screen;
