@@ -4,6 +4,7 @@
 mod manifests;
 mod pods;
 mod running;
+mod worker;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

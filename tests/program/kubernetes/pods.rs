@@ -12,7 +12,7 @@ use crate::support::{Sandbox, TOKEN};
 
 /// What the cluster's secrets hold, by name and key.
 const SECRETS: [(&str, &str, &str); 2] =
-    [("databrain-token", "token", TOKEN), ("decom-queue", "url", "nats://127.0.0.1:4222/decom")];
+    [("databrain-token", "token", TOKEN), ("decom-queue", "url", "nats://127.0.0.1?queue=decom")];
 
 /// One pod of a workload.
 pub struct Pod<'a> {
@@ -139,8 +139,8 @@ impl<'a> Pod<'a> {
     }
 
     /// The program, as the pod would start it, with these arguments.
-    pub fn program(&self, arguments: &[String]) -> Command {
-        let mut command = Command::cargo_bin("decom").unwrap();
+    pub fn command(&self, arguments: &[String]) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_decom"));
         command.current_dir(self.path("/var/lib/decom")).env_clear().args(arguments);
         for variable in self.rendered.container()["env"].as_array().unwrap() {
             let value = self.translated(variable["value"].as_str().unwrap());
@@ -151,6 +151,11 @@ impl<'a> Pod<'a> {
             command.env("JOB_COMPLETION_INDEX", index.to_string());
         }
         command
+    }
+
+    /// The same, to be run to its end.
+    pub fn program(&self, arguments: &[String]) -> Command {
+        Command::from_std(self.command(arguments))
     }
 
     /// What the pod would run, against an API at this address.

@@ -13,19 +13,19 @@ use crate::support::{Sandbox, TOKEN, column};
 const LISTED: [&str; 3] = ["acme-postgres", "acme-events", "Globex, Inc. – sales"];
 
 /// An API in which those exist, and enough others.
-fn estate() -> Estate {
+pub fn estate() -> Estate {
     let others = ["other-1", "other-2", "other-3", "other-4", "other-5"];
     Estate::of(&[&LISTED[..], &others].concat())
 }
 
 /// What was deleted, in order of the alphabet.
-fn deleted(estate: &Estate) -> Vec<String> {
+pub fn deleted(estate: &Estate) -> Vec<String> {
     let mut names: Vec<_> = estate.deletes().into_iter().map(|(name, _)| name).collect();
     names.sort();
     names
 }
 
-fn listed() -> Vec<String> {
+pub fn listed() -> Vec<String> {
     let mut names = LISTED.map(str::to_owned);
     names.sort();
     names.to_vec()
