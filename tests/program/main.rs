@@ -26,6 +26,7 @@ mod exports;
 mod fail_closed;
 mod guard_table;
 mod guards;
+mod kubernetes;
 mod layers;
 mod listings;
 mod merges;

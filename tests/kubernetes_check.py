@@ -1,0 +1,31 @@
+"""Holds manifests, as YAML on standard input, against the schemas of Kubernetes, and prints them as JSON.
+
+The schemas of the three newest versions that the package kubernetes-validate carries are used, in its
+strict mode: a property that a version does not know is refused. Names each resource that a version does
+not take on standard error, and ends with 1 where there is one.
+"""
+
+import json
+import sys
+
+import kubernetes_validate
+import yaml
+from kubernetes_validate.utils import all_versions
+from packaging.version import Version
+
+versions = sorted(set(all_versions()), key=Version)[-3:]
+resources = [resource for resource in yaml.safe_load_all(sys.stdin) if resource]
+wrong = 0
+for version in versions:
+    for resource in resources:
+        name = f"{version} {resource.get('kind')} {resource.get('metadata', {}).get('name')}"
+        try:
+            kubernetes_validate.validate(resource, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            wrong += 1
+            print(f"{name}: {error.json_path}: {error.message}"[:300], file=sys.stderr)
+        except kubernetes_validate.SchemaNotFoundError as error:
+            wrong += 1
+            print(f"{name}: {error.message}", file=sys.stderr)
+json.dump({"versions": versions, "resources": resources}, sys.stdout)
+sys.exit(1 if wrong or not resources else 0)

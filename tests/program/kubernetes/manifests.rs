@@ -1,0 +1,270 @@
+//! What has to hold of the manifests themselves: schemas, security, exit codes, times, places.
+
+use std::collections::BTreeSet;
+
+use decom::vocabulary::ExitStatus;
+use serde_json::{Value, json};
+
+use super::{OVERLAYS, Rendered, Tools, copy, folder, words};
+use crate::support::Sandbox;
+
+/// All overlays; that of a plan with a plan that is none.
+fn all(tools: &Tools) -> Vec<(&'static str, Rendered)> {
+    let sandbox = Sandbox::new();
+    copy(&sandbox.path("copy"));
+    for name in ["plan.json", "plan.json.sig"] {
+        std::fs::write(sandbox.path("copy/overlays/plan").join(name), "{}").unwrap();
+    }
+    let overlays = OVERLAYS.iter().chain(&["plan"]);
+    overlays.map(|overlay| (*overlay, tools.rendered_in(&sandbox.path("copy"), overlay))).collect()
+}
+
+#[test]
+fn the_three_newest_versions_of_kubernetes_take_them() {
+    let Some(tools) = Tools::find("the_three_newest_versions_of_kubernetes_take_them") else { return };
+    for (overlay, rendered) in all(&tools) {
+        assert_eq!(rendered.versions.len(), 3, "{overlay}");
+        assert!(rendered.resources.len() >= 7, "{overlay}: {:#?}", rendered.resources);
+    }
+    let reader = std::fs::read(folder().join("reader.yaml")).unwrap();
+    let checked = tools.checked(&reader);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    // The schemas do refuse what is wrong.
+    let reader = String::from_utf8(reader).unwrap();
+    for (right, wrong) in [
+        ("restartPolicy: Never", "restartPolice: Never"),
+        ("runAsUser: 65532", "runAsUser: nonroot"),
+        ("kind: Pod", "kind: Pot"),
+    ] {
+        assert!(!tools.checked(reader.replace(right, wrong).as_bytes()).status.success(), "{wrong}");
+    }
+}
+
+#[test]
+fn pods_are_as_restricted_as_can_be() {
+    let Some(tools) = Tools::find("pods_are_as_restricted_as_can_be") else { return };
+    let reader = Rendered::of(&tools.checked(&std::fs::read(folder().join("reader.yaml")).unwrap()));
+    let reader = ("reader", reader.resources[0]["spec"].clone());
+    let all = all(&tools);
+    let pods = all.iter().map(|(overlay, rendered)| (*overlay, rendered.pod().clone())).chain([reader]);
+    for (overlay, pod) in pods {
+        // decom asks nothing of Kubernetes, and wants no variables of whatever services there are.
+        for switch in ["automountServiceAccountToken", "enableServiceLinks"] {
+            assert_eq!(pod[switch], json!(false), "{overlay}: {switch}");
+        }
+        for switch in ["hostNetwork", "hostPID", "hostIPC"] {
+            assert_eq!(pod[switch], Value::Null, "{overlay}: {switch}");
+        }
+        let context = &pod["securityContext"];
+        assert_eq!(context["runAsNonRoot"], json!(true), "{overlay}");
+        for id in ["runAsUser", "runAsGroup", "fsGroup"] {
+            assert_eq!(context[id], json!(65532), "{overlay}: {id}");
+        }
+        assert_eq!(context["seccompProfile"], json!({ "type": "RuntimeDefault" }), "{overlay}");
+        let container = &pod["containers"][0];
+        let wanted = json!({
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": { "drop": ["ALL"] },
+        });
+        assert_eq!(container["securityContext"], wanted, "{overlay}");
+        for (which, what) in [("requests", "cpu"), ("requests", "memory"), ("limits", "memory")] {
+            assert!(container["resources"][which][what].is_string(), "{overlay}: {which}.{what}");
+        }
+        for mount in container["volumeMounts"].as_array().unwrap() {
+            let writable = mount["mountPath"] == "/var/lib/decom";
+            assert_eq!(mount["readOnly"] != json!(true), writable, "{overlay}: {mount}");
+        }
+        assert_eq!(container["command"].is_array(), overlay == "reader", "the image says what is run");
+    }
+}
+
+#[test]
+fn the_namespace_lets_in_what_it_has_to_and_nothing_more() {
+    let Some(tools) = Tools::find("the_namespace_lets_in_what_it_has_to_and_nothing_more") else { return };
+    for (overlay, rendered) in all(&tools) {
+        let namespace = &rendered.all("Namespace")[0]["metadata"];
+        assert_eq!(namespace["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "{overlay}");
+        for resource in &rendered.resources {
+            let place = &resource["metadata"]["namespace"];
+            assert!(*place == namespace["name"] || resource["kind"] == "Namespace", "{overlay}: {resource}");
+        }
+        assert_eq!(
+            rendered.all("ServiceAccount")[0]["automountServiceAccountToken"],
+            json!(false),
+            "{overlay}"
+        );
+        assert_eq!(rendered.pod()["serviceAccountName"], "decom", "{overlay}");
+        assert!(rendered.all("Secret").is_empty(), "{overlay}: a secret has no place in a repository");
+        let policies = rendered.all("NetworkPolicy");
+        let denies = policies.iter().filter(|policy| {
+            policy["spec"] == json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"] })
+        });
+        assert_eq!(denies.count(), 1, "{overlay}");
+        let ports = |direction: &str| -> BTreeSet<u64> {
+            let rules = policies.iter().filter_map(|policy| policy["spec"][direction].as_array()).flatten();
+            let ports = rules.flat_map(|rule| rule["ports"].as_array().expect("never all ports"));
+            ports.map(|port| port["port"].as_u64().unwrap()).collect()
+        };
+        let worker = overlay == "worker";
+        assert_eq!(
+            ports("egress"),
+            if worker { [53, 443, 4222].into() } else { [53, 443].into() },
+            "{overlay}"
+        );
+        assert_eq!(ports("ingress"), if worker { [9464].into() } else { [].into() }, "{overlay}");
+        // The policies are about the pods that there are.
+        let labels = &rendered.job()["template"]["metadata"]["labels"];
+        for policy in policies {
+            if let Some(wanted) = policy["spec"]["podSelector"]["matchLabels"].as_object() {
+                assert!(wanted.iter().all(|(key, value)| labels[key] == *value), "{overlay}: {policy}");
+            }
+        }
+    }
+}
+
+#[test]
+fn jobs_fail_by_the_exit_codes_that_no_new_start_mends() {
+    let Some(tools) = Tools::find("jobs_fail_by_the_exit_codes_that_no_new_start_mends") else { return };
+    let codes = [
+        ExitStatus::Exceptions,
+        ExitStatus::Usage,
+        ExitStatus::Refused,
+        ExitStatus::Stopped,
+        ExitStatus::Audit,
+    ];
+    for (overlay, rendered) in all(&tools).iter().filter(|(overlay, _)| *overlay != "worker") {
+        let job = rendered.job();
+        let rules = &job["podFailurePolicy"]["rules"];
+        let disruption = json!({ "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget" }] });
+        let mut first = rules[0].clone();
+        // What Kubernetes puts there by itself.
+        first["onPodConditions"][0].as_object_mut().unwrap().remove("status");
+        assert_eq!(first, disruption, "{overlay}");
+        let indexed = job["completionMode"] == "Indexed";
+        assert_eq!(rules[1]["action"], if indexed { "FailIndex" } else { "FailJob" }, "{overlay}");
+        let on = &rules[1]["onExitCodes"];
+        assert_eq!(on["values"], json!(codes.map(ExitStatus::code)), "{overlay}");
+        assert_eq!((&on["operator"], &on["containerName"]), (&json!("In"), &rendered.container()["name"]));
+        assert_eq!(rules.as_array().unwrap().len(), 2, "{overlay}");
+        let limit = if indexed { "backoffLimitPerIndex" } else { "backoffLimit" };
+        assert!(job[limit].as_u64().unwrap() > 0, "{overlay}: a pod that was killed is begun again");
+        // What these rules need; and no second pod on a log whose first one still ends.
+        assert_eq!(rendered.pod()["restartPolicy"], "Never", "{overlay}");
+        assert_eq!(job["podReplacementPolicy"], "Failed", "{overlay}");
+        assert!(job["ttlSecondsAfterFinished"].as_u64().unwrap() >= 86_400, "{overlay}");
+    }
+    let rendered = tools.rendered("cronjob");
+    let cron = &rendered.workload()["spec"];
+    assert_eq!((&cron["concurrencyPolicy"], &cron["timeZone"]), (&json!("Forbid"), &json!("Etc/UTC")));
+    assert!(cron["startingDeadlineSeconds"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_pod_has_longer_to_end_than_its_requests() {
+    let Some(tools) = Tools::find("a_pod_has_longer_to_end_than_its_requests") else { return };
+    for (overlay, rendered) in all(&tools) {
+        let config = rendered.pod()["volumes"].as_array().unwrap().iter().find(|it| it["name"] == "config");
+        let files = rendered.config_map(&config.unwrap()["configMap"]["name"]);
+        let (_, text) = files.iter().find(|(name, _)| name == "decom.toml").unwrap();
+        let config: toml_edit::DocumentMut = text.parse().unwrap();
+        let grace = humantime::parse_duration(config["run"]["grace"].as_str().unwrap()).unwrap();
+        assert!(!words(&rendered.container()["args"]).iter().any(|word| word.starts_with("--grace")));
+        let given = rendered.pod()["terminationGracePeriodSeconds"].as_u64().unwrap();
+        assert!(given > grace.as_secs() + 10, "{overlay}: {given} s and {grace:?}");
+        // Two files that say the same of what may be deleted: the plan's adds the approval.
+        let base = std::fs::read_to_string(folder().join("base/decom.toml")).unwrap();
+        let base: toml_edit::DocumentMut = base.parse().unwrap();
+        for (section, table) in base.iter() {
+            for (key, value) in table.as_table().unwrap() {
+                let here = &config[section][key];
+                assert_eq!(here.to_string().trim(), value.to_string().trim(), "{overlay}: {section}.{key}");
+            }
+        }
+    }
+}
+
+/// The value of a flag, in the form `--flag=value`.
+fn flag(rendered: &Rendered, name: &str) -> String {
+    let given = words(&rendered.container()["args"]);
+    let value = given.iter().find_map(|word| word.strip_prefix(&format!("--{name}=")));
+    value.unwrap_or_else(|| panic!("no --{name} in {given:?}")).to_owned()
+}
+
+#[test]
+fn the_numbers_of_pods_are_those_that_the_program_is_told() {
+    let Some(tools) = Tools::find("the_numbers_of_pods_are_those_that_the_program_is_told") else { return };
+    let rendered = tools.rendered("shards");
+    let job = rendered.job();
+    assert_eq!(job["completionMode"], "Indexed");
+    let shards: u64 = flag(&rendered, "shards").parse().unwrap();
+    assert_eq!((job["completions"].as_u64(), job["parallelism"].as_u64()), (Some(shards), Some(shards)));
+    let rate = flag(&rendered, "rate");
+    let each: u64 = rate.strip_suffix("/2m").unwrap().parse().unwrap();
+    assert_eq!(each * shards, 480, "they share the quota: {rate}");
+    // One volume on one node, a folder for each, so they have to be on one node.
+    assert_eq!(rendered.all("PersistentVolumeClaim")[0]["spec"]["accessModes"], json!(["ReadWriteOnce"]));
+    let near =
+        &rendered.pod()["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0];
+    assert_eq!(near["topologyKey"], "kubernetes.io/hostname");
+    let name = &near["labelSelector"]["matchLabels"]["batch.kubernetes.io/job-name"];
+    assert_eq!(*name, rendered.workload()["metadata"]["name"]);
+    let audit = &rendered.container()["volumeMounts"][0];
+    assert_eq!(audit["subPathExpr"], "$(JOB_COMPLETION_INDEX)");
+
+    let rendered = tools.rendered("worker");
+    let worker = &rendered.workload()["spec"];
+    assert_eq!(worker["replicas"], json!(flag(&rendered, "workers").parse::<u64>().unwrap()));
+    let claim = &worker["volumeClaimTemplates"][0]["spec"];
+    assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]));
+    let kept = json!({ "whenDeleted": "Retain", "whenScaled": "Retain" });
+    assert_eq!(worker["persistentVolumeClaimRetentionPolicy"], kept);
+    let claim = tools.rendered("cronjob").all("PersistentVolumeClaim")[0]["spec"].clone();
+    assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]));
+}
+
+#[test]
+fn the_workers_are_watched_where_they_listen() {
+    let Some(tools) = Tools::find("the_workers_are_watched_where_they_listen") else { return };
+    let rendered = tools.rendered("worker");
+    let container = rendered.container();
+    let port = &container["ports"][0];
+    let address = flag(&rendered, "metrics-addr");
+    assert_eq!(address, format!("0.0.0.0:{}", port["containerPort"]));
+    for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
+        assert_eq!(container[probe]["httpGet"], json!({ "path": path, "port": port["name"] }));
+    }
+    let service = &rendered.all("Service")[0]["spec"];
+    assert_eq!(service["ports"][0]["targetPort"], port["name"]);
+    assert_eq!(service["clusterIP"], "None", "a StatefulSet's");
+    let labels = rendered.job()["template"]["metadata"]["labels"].as_object().unwrap();
+    for selector in [&service["selector"], &rendered.workload()["spec"]["selector"]["matchLabels"]] {
+        let wanted = selector.as_object().unwrap();
+        assert!(wanted.iter().all(|(key, value)| labels[key] == *value), "{wanted:?}");
+    }
+    assert_eq!(rendered.workload()["spec"]["serviceName"], rendered.all("Service")[0]["metadata"]["name"]);
+}
+
+#[test]
+fn the_image_is_the_one_that_is_built_here() {
+    let root = folder().join("../..");
+    let dockerfile = std::fs::read_to_string(root.join("Dockerfile")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(dockerfile.lines().any(|line| line == format!("ARG VERSION={version}")));
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    assert!(dockerfile.contains(&format!("/rust:{rust}-")), "the compiler is {rust}");
+    let description = format!("description=\"{}\"", env!("CARGO_PKG_DESCRIPTION"));
+    assert!(dockerfile.contains(&description), "{description}");
+    let Some(tools) = Tools::find("the_image_is_the_one_that_is_built_here") else { return };
+    for (overlay, rendered) in all(&tools) {
+        let image = rendered.container()["image"].as_str().unwrap();
+        assert!(image.ends_with(&format!("/decom:{version}")), "{overlay}: {image}");
+        // Where the image looks for its settings, and where it has room for the log.
+        let container = rendered.container();
+        let config = json!({ "name": "DECOM_CONFIG", "value": "/etc/decom/decom.toml" });
+        assert!(container["env"].as_array().unwrap().contains(&config), "{overlay}");
+        for line in ["ENV DECOM_CONFIG=/etc/decom/decom.toml", "WORKDIR /var/lib/decom", "USER 65532:65532"] {
+            assert!(dockerfile.lines().any(|it| it == line), "{line}");
+        }
+    }
+}
