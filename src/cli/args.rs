@@ -1,5 +1,6 @@
 //! The commands and their arguments.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,12 @@ enum Command {
     Run {
         #[command(flatten)]
         input: InputArgs,
+        /// Divide INPUT by a stable hash of the names, and take one of N shares: the one of JOB_COMPLETION_INDEX
+        #[arg(long, value_name = "N", conflicts_with = "plan", help_heading = "Input")]
+        shards: Option<NonZeroU32>,
+        /// Which share, from 0, where JOB_COMPLETION_INDEX does not say it
+        #[arg(long, value_name = "INDEX", requires = "shards", help_heading = "Input")]
+        shard: Option<u32>,
         /// Run exactly what a saved plan lists
         #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "column", "no_header", "delimiter"], help_heading = "Plan")]
         plan: Option<PathBuf>,
@@ -221,10 +228,20 @@ impl Cli {
                 shared.flags.extend(valid_for.map(|time| ("valid-for", vec![time])));
                 commands::plan(&request, &shared, world)
             }
-            Command::Run { input, plan, approval, allowed_signers, revoked_signers, again, run } => {
+            Command::Run {
+                input,
+                shards,
+                shard,
+                plan,
+                approval,
+                allowed_signers,
+                revoked_signers,
+                again,
+                run,
+            } => {
                 let what = match plan {
                     Some(plan) => RunInput::Plan { plan, approval },
-                    None => RunInput::Names(input.request()?),
+                    None => RunInput::Names { input: input.request()?, shards, shard },
                 };
                 let mut shared = run.shared();
                 shared.flags.extend(allowed_signers.map(|file| ("allowed-signers", vec![file])));

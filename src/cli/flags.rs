@@ -49,6 +49,9 @@ pub(super) struct RunArgs {
     /// How many requests are under way at once [default: 8]
     #[arg(long, value_name = "N", help_heading = "Pace")]
     concurrency: Option<String>,
+    /// How many decoms share the rate and the server's quota, this one included [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Pace")]
+    workers: Option<String>,
     /// How many attempts a target gets [default: 5]
     #[arg(long, value_name = "N", help_heading = "Pace")]
     max_attempts: Option<String>,
@@ -155,6 +158,7 @@ impl RunArgs {
             ("ca-file", &self.ca_file),
             ("rate", &self.rate),
             ("concurrency", &self.concurrency),
+            ("workers", &self.workers),
             ("max-attempts", &self.max_attempts),
             ("canary", &self.canary),
             ("grace", &self.grace),

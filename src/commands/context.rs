@@ -230,8 +230,8 @@ impl<'a> Context<'a> {
         }
         for (flag, values) in &self.shared.flags {
             match *flag {
-                "audit-db" | "base-url" | "ca-file" | "rate" | "concurrency" | "max-attempts" | "grace"
-                | "max-deletes" | "max-share" | "operator" | "signing-key" | "checkpoint-dir"
+                "audit-db" | "base-url" | "ca-file" | "rate" | "concurrency" | "workers" | "max-attempts"
+                | "grace" | "max-deletes" | "max-share" | "operator" | "signing-key" | "checkpoint-dir"
                 | "checkpoint-every" => {
                     all.push(format!("--{flag}"));
                     all.extend(values.last().cloned());

@@ -10,7 +10,7 @@ use super::context::{Context, VERSION, host};
 use super::reach::Reach;
 use super::survey::Survey;
 use crate::audit::{AuditLog, AuditReader, RunOpening};
-use crate::plan::{KnownGone, PlanRefusal, Selection, is_over};
+use crate::plan::{KnownGone, PlanRefusal, Selection, Shard, is_over};
 use crate::report::{self, EachResult, Ending, Planned};
 use crate::run::{RunParts, RunReport, Supply, execute};
 use crate::terminal::{Progress, ask, phrase};
@@ -18,7 +18,10 @@ use crate::vocabulary::{ExitStatus, Outcome, Seq};
 
 /// A run that is about to be shown, confirmed and begun.
 pub(super) struct Job {
+    /// What was asked for: the guards look at all of it.
     pub(super) selection: Selection,
+    /// The part of it that this process takes, where others take the rest.
+    pub(super) share: Option<(Shard, Selection)>,
     /// The input, as it is named in the log.
     pub(super) label: String,
     pub(super) input_sha256: Option<String>,
@@ -145,7 +148,13 @@ impl Context<'_> {
             at: self.world.clock.timestamp(),
             input: job.label,
             input_sha256: job.input_sha256,
-            targets_sha256: job.selection.targets().sha256().to_owned(),
+            targets_sha256: job
+                .share
+                .as_ref()
+                .map_or(&job.selection, |(_, share)| share)
+                .targets()
+                .sha256()
+                .to_owned(),
             operator: self.operator()?,
             reason: self.settings.run.reason.clone().or(reason),
             ticket: self.settings.run.ticket.clone().or(ticket),
@@ -156,6 +165,7 @@ impl Context<'_> {
             settings: json!({
                 "rate": reach.pacer.rate().to_string(),
                 "concurrency": pace.concurrency,
+                "workers": pace.workers,
                 "max_attempts": retry.max_attempts,
                 "max_deletes": safety.max_deletes,
                 "max_share": safety.max_share,
@@ -164,7 +174,8 @@ impl Context<'_> {
                 "origin": origin,
             }),
         };
-        let targets = Box::new(job.selection.into_targets());
+        let selection = job.share.map_or(job.selection, |(_, share)| share);
+        let targets = Box::new(selection.into_targets());
         let run = log.recorder().begin_run(opening, targets).await?;
         Ok((run, run_id))
     }

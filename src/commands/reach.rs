@@ -22,11 +22,14 @@ impl Context<'_> {
         let api = self.api(base_url);
         api.check(&token)?;
         let happenings = Happenings::default();
+        let workers = self.settings.pace.workers;
         let options = PaceOptions {
             max_pause: self.settings.pace.max_pause,
+            fallback: Rate::DEFAULT.shared(workers),
+            workers,
             on_event: Some(happenings.pace_hook()),
             ..PaceOptions::default()
         };
-        Ok(Reach { api, token, pacer: Pacer::new(rate, options), happenings })
+        Ok(Reach { api, token, pacer: Pacer::new(rate.shared(workers), options), happenings })
     }
 }

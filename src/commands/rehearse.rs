@@ -124,6 +124,7 @@ pub fn rehearse(
     });
     let job = Job {
         selection,
+        share: None,
         label: format!("{label} (rehearsal)"),
         input_sha256: sha256,
         purpose: (None, None),

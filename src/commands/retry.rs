@@ -69,6 +69,7 @@ pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<E
         let rules = Rules { protection: Protection::new(&protect)?, ..rules };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
+            share: None,
             label: format!("retry of {}", earlier.run_id),
             input_sha256: earlier.input_sha256.clone(),
             purpose: (None, None),

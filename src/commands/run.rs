@@ -1,6 +1,7 @@
 //! `decom run`: deletes what the input, or a saved plan, names.
 
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -13,9 +14,15 @@ use super::survey::Survey;
 use super::{CommandError, permission, resume};
 use crate::audit::{AuditError, AuditReader, OpenRun};
 use crate::config::find_token;
-use crate::plan::{Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, is_over};
+use crate::plan::{
+    Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, Shard, is_over,
+};
+use crate::report::rounded;
 use crate::run::Supply;
 use crate::vocabulary::{DatasourceName, ExitStatus, Seq};
+
+/// In which pod of an Indexed Job this is, as Kubernetes says it.
+const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
@@ -29,8 +36,15 @@ pub struct RunRequest {
 /// What a run is to delete.
 #[derive(Debug, Clone)]
 pub enum RunInput {
-    /// What an input names.
-    Names(InputRequest),
+    /// What an input names, or a share of it.
+    Names {
+        /// The input.
+        input: InputRequest,
+        /// Into how many shares it is divided, where it is.
+        shards: Option<NonZeroU32>,
+        /// Which of them is this one's; where that is not said, the environment says it.
+        shard: Option<u32>,
+    },
     /// Exactly what a saved plan lists.
     Plan {
         /// The plan.
@@ -50,10 +64,46 @@ pub fn run(request: &RunRequest, shared: &Shared, world: &World) -> Result<ExitS
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
     let reach = context.reach(base_url, token, context.settings.pace.rate)?;
     match &request.what {
-        RunInput::Names(input) => names(&context, reach, input, request.again),
+        RunInput::Names { input, shards, shard } => {
+            let shard = share(&context, *shards, *shard)?;
+            names(&context, reach, input, shard, request.again)
+        }
         RunInput::Plan { plan, approval } => {
             planned(&context, reach, plan, approval.as_deref(), request.again)
         }
+    }
+}
+
+/// The share of the input that is this process's.
+fn share(
+    context: &Context<'_>,
+    shards: Option<NonZeroU32>,
+    given: Option<u32>,
+) -> Result<Option<Shard>, CommandError> {
+    let usage = |why: String| Err(CommandError::Usage(why));
+    let told = context.world.environment.get(COMPLETION_INDEX)?.filter(|text| !text.is_empty());
+    let Some(shards) = shards else {
+        if told.is_some() {
+            tracing::warn!(
+                "this is a pod of an Indexed Job, and takes the whole input as every other does; --shards N gives each its share"
+            );
+        }
+        return Ok(None);
+    };
+    let index = match (given, told.map(str::parse)) {
+        (Some(index), _) | (None, Some(Ok(index))) => index,
+        (None, Some(Err(_))) => {
+            return usage(format!("{COMPLETION_INDEX} is no number; name the share with --shard INDEX"));
+        }
+        (None, None) => {
+            return usage(format!(
+                "which of the {shards} shares is this one's? Name it with --shard INDEX, from 0; in an Indexed Job, Kubernetes says it ({COMPLETION_INDEX})"
+            ));
+        }
+    };
+    match Shard::new(index, shards) {
+        Some(shard) => Ok(Some(shard)),
+        None => usage(format!("there is no shard {index} of {shards}: they are counted from 0")),
     }
 }
 
@@ -61,6 +111,7 @@ fn names(
     context: &Context<'_>,
     mut reach: Reach,
     input: &InputRequest,
+    shard: Option<Shard>,
     again: bool,
 ) -> Result<ExitStatus, CommandError> {
     // A dry run is to be seen, and says at its end that the run would be refused.
@@ -69,20 +120,40 @@ fn names(
     }
     // Before the input is read, which may take long: a pattern that is none.
     context.protection()?;
-    let Intake { targets, label, sha256, rows } =
-        intake::read(input, &intake::folder_of(&context.settings.audit.db))?;
-    if !again && let Some(open) = interrupted(context, targets.sha256(), reach.api.base_url.as_str())? {
+    let folder = intake::folder_of(&context.settings.audit.db);
+    let Intake { mut targets, mut label, sha256, rows } = intake::read(input, &folder)?;
+    let share = match shard {
+        Some(shard) => Some((shard, targets.share(shard, intake::spool_folder(&folder))?)),
+        None => None,
+    };
+    if let Some(shard) = shard {
+        label = format!("{label} ({shard})");
+    }
+    let digest = share.as_ref().map_or(targets.sha256(), |(_, share)| share.sha256());
+    if !again && let Some(open) = interrupted(context, digest, reach.api.base_url.as_str())? {
         return resume::carry_on(context, open, &mut reach);
     }
+    let path = context.settings.audit.db.clone();
+    let base_url = reach.api.base_url.as_str().to_owned();
     begin(context, reach, again, |rules| {
+        let share = match share {
+            None => None,
+            Some((shard, share)) => {
+                let known_gone = if again { None } else { Context::known_gone(&path, &base_url, Seq(0))? };
+                let protection = context.protection()?;
+                let rules = Rules { protection, known_gone, planned: PlannedSkips::new() };
+                Some((shard, Selection::new(share, rules)?))
+            }
+        };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
+            share,
             label,
             input_sha256: sha256,
             purpose: (None, None),
             protect: context.protect(&[]),
             plan: None,
-            origin: json!({ "command": "run", "rows": rows }),
+            origin: json!({ "command": "run", "rows": rows, "shard": shard.map(|shard| shard.to_string()) }),
         })
     })
 }
@@ -131,6 +202,7 @@ fn planned(
         let rules = Rules { protection: Protection::new(&protect)?, planned: plan.skips(), ..rules };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
+            share: None,
             label: plan.input.clone(),
             input_sha256: plan.input_sha256.clone(),
             purpose: (plan.reason.clone(), plan.ticket.clone()),
@@ -228,6 +300,17 @@ pub(super) fn begin(
         Survey::offline(context.guards(), &job.selection, "nothing is to be deleted")
     };
     let mut planned = context.planned(&mut job.selection, &survey, &host, reach.pacer.rate(), false)?;
+    // From here on it is about what this process sends.
+    let due = job.share.as_ref().map_or(due, |(_, share)| share.counts().due);
+    if let Some((shard, _)) = &job.share {
+        planned.share = Some((shard.to_string(), due));
+        planned.time = reach
+            .pacer
+            .rate()
+            .time_for(due)
+            .filter(|_| due > 0)
+            .map(|time| (rounded(time).to_string(), reach.pacer.rate().to_string()));
+    }
     planned.plan = job.plan.as_ref().map(|plan| (plan.digest.clone(), plan.approved_by.clone()));
     let Some(log) = log else {
         let mut out = io::stdout().lock();

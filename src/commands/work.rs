@@ -122,6 +122,7 @@ fn take_from(
     };
     let job = Job {
         selection: Selection::new(targets, rules()?)?,
+        share: None,
         label: address.to_string(),
         input_sha256: None,
         purpose: (None, None),

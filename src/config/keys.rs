@@ -13,6 +13,7 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("allow-http", "api.allow_http"),
     ("rate", "pace.rate"),
     ("concurrency", "pace.concurrency"),
+    ("workers", "pace.workers"),
     ("max-attempts", "retry.max_attempts"),
     ("max-deletes", "safety.max_deletes"),
     ("max-share", "safety.max_share"),

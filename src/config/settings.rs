@@ -73,6 +73,8 @@ pub struct PaceSettings {
     pub rate: Rate,
     /// How many are under way at once, 1 to 1024.
     pub concurrency: usize,
+    /// How many workers share the rate, this one included, 1 to 1024.
+    pub workers: u32,
     /// The longest pause that the server may ask for.
     pub max_pause: Duration,
 }
@@ -228,6 +230,7 @@ struct WrittenApi {
 struct WrittenPace {
     rate: String,
     concurrency: i64,
+    workers: i64,
     max_pause: String,
 }
 
@@ -321,6 +324,7 @@ impl Written {
                 rate: Rate::from_str(&self.pace.rate)
                     .map_err(|error| places.invalid("pace.rate", &self.pace.rate, error))?,
                 concurrency: places.whole("pace.concurrency", self.pace.concurrency, 1, 1024)?,
+                workers: places.whole("pace.workers", self.pace.workers, 1, 1024)?,
                 max_pause: places.positive("pace.max_pause", &self.pace.max_pause)?,
             },
             retry: RetrySettings {

@@ -43,13 +43,16 @@ pub struct PaceOptions {
     /// The rate that stands in for [`Rate::Auto`] where the server does not tell its quota: a ceiling,
     /// [`Rate::DEFAULT`] by default. Where it is not a ceiling, there is no limit then.
     pub fallback: Rate,
+    /// How many workers share the server's quota, this one included; 1 by default. Each keeps to its part of
+    /// what the server says is left. A ceiling is divided beforehand, by [`Rate::shared`].
+    pub workers: u32,
     /// Told of each [`PaceEvent`], by whichever worker caused it. It should return quickly.
     pub on_event: Option<Arc<dyn Fn(PaceEvent) + Send + Sync>>,
 }
 
 impl Default for PaceOptions {
     fn default() -> Self {
-        Self { max_pause: Duration::from_mins(15), fallback: Rate::DEFAULT, on_event: None }
+        Self { max_pause: Duration::from_mins(15), fallback: Rate::DEFAULT, workers: 1, on_event: None }
     }
 }
 
@@ -58,6 +61,7 @@ impl fmt::Debug for PaceOptions {
         f.debug_struct("PaceOptions")
             .field("max_pause", &self.max_pause)
             .field("fallback", &self.fallback)
+            .field("workers", &self.workers)
             .field("on_event", &self.on_event.as_ref().map(|_| "…"))
             .finish()
     }

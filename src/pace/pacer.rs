@@ -84,7 +84,9 @@ impl Pacer {
     pub fn new(rate: Rate, options: PaceOptions) -> Self {
         let now = Instant::now();
         let policy = match rate {
-            Rate::Auto => Policy::Auto { window: Window::new(), fallback: None, reported: false },
+            Rate::Auto => {
+                Policy::Auto { window: Window::new(options.workers), fallback: None, reported: false }
+            }
             _ => Ceiling::new(rate, now).map_or(Policy::Unlimited, Policy::Ceiling),
         };
         let state = State { pauses: Pauses::new(options.max_pause), policy, used_up: None, announced: None };

@@ -71,6 +71,25 @@ impl Rate {
         }
     }
 
+    /// The part of this rate that each of `workers` may keep, so that all of them together keep it. A ceiling's
+    /// requests are divided, and rounded down; where there are fewer than workers, its window grows. `auto` is
+    /// divided as the server tells its quota (see [`PaceOptions`](super::PaceOptions)). 0 counts as 1.
+    #[must_use]
+    pub fn shared(self, workers: u32) -> Rate {
+        match self {
+            Rate::Ceiling { requests, window } if workers > 1 => {
+                match NonZeroU32::new(requests.get() / workers) {
+                    Some(requests) => Rate::Ceiling { requests, window },
+                    None => Rate::Ceiling {
+                        requests: NonZeroU32::MIN,
+                        window: (window * workers / requests.get()).max(window),
+                    },
+                }
+            }
+            other => other,
+        }
+    }
+
     /// How long it takes at least until the last of `n` requests has left. `None` where the rate alone does
     /// not tell: for `auto` and `unlimited`.
     #[must_use]

@@ -58,6 +58,8 @@ enum Known {
 pub(super) struct Window {
     known: Known,
     limit: Option<u64>,
+    /// How many workers share the quota, this one included: each takes no more than its part of what is left.
+    workers: u64,
     /// The number of the current window, and of the next request.
     current: u64,
     next: u64,
@@ -69,10 +71,11 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(workers: u32) -> Self {
         Self {
             known: Known::Nothing { answers: 0 },
             limit: None,
+            workers: u64::from(workers.max(1)),
             current: 0,
             next: 0,
             in_flight: 0,
@@ -100,6 +103,8 @@ impl Window {
             Known::Whole { limit } => (limit, None),
             Known::Told { remaining, over } => (remaining, Some(over)),
         };
+        // What is left is everybody's. The next answer tells less by what the others have used meanwhile.
+        let quota = quota / self.workers;
         // An answered request is within the lowest number told; any other may come on top of it. Requests
         // that overtook each other are subtracted twice until they are answered, which is the safe error.
         let quota = quota.saturating_sub(self.untold());

@@ -8,6 +8,7 @@ mod preview;
 mod protection;
 mod saved;
 mod selection;
+mod shard;
 mod targets;
 
 pub use approval::{Approval, ApprovalCheck, ApprovalError, PURPOSE, check_second_person};
@@ -17,4 +18,5 @@ pub use preview::{Listings, Preview};
 pub use protection::Protection;
 pub use saved::{SavedGuards, SavedPlan, SavedSkip, SavedSkipReason, SavedTarget, is_over};
 pub use selection::{Ends, KnownGone, PlannedSkips, Rules, Selection, SelectionCounts};
+pub use shard::Shard;
 pub use targets::{ListFacts, Targets, TargetsBuilder};

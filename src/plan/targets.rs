@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
-use super::PlanError;
+use super::{PlanError, Shard};
 use crate::vocabulary::{DatasourceName, NewTarget};
 
 /// How many bytes of names stay in memory before they go to disk.
@@ -131,6 +131,23 @@ impl Targets {
     #[must_use]
     pub fn holds(&self, name: &str) -> bool {
         self.seen.contains(&NameDigest::of(name))
+    }
+
+    /// Those of the targets that `shard` takes, as a list of their own, which goes to a file in `folder` once it
+    /// is long.
+    ///
+    /// # Errors
+    /// Where the temporary file cannot be read or written.
+    pub fn share(&mut self, shard: Shard, folder: PathBuf) -> Result<Self, PlanError> {
+        let mut builder = TargetsBuilder::new(folder);
+        let mut added = Ok(());
+        self.each(|target| {
+            if added.is_ok() && shard.takes(&target.name) {
+                added = builder.add(&target);
+            }
+        })?;
+        added?;
+        builder.finish()
     }
 
     /// Hands each target to `take`, in order.

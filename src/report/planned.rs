@@ -40,6 +40,8 @@ pub struct Planned {
     pub guards: Vec<(String, Held)>,
     /// The digest of the saved plan that this is, and who approved it.
     pub plan: Option<(String, Option<String>)>,
+    /// The share of them that this process takes, and how many are to be deleted of it.
+    pub share: Option<(String, u64)>,
     /// How long it would take, and at which rate.
     pub time: Option<(String, String)>,
     /// Whether this is all that will happen: every line says so.
@@ -126,6 +128,9 @@ impl Planned {
             lines.extend(self.repeated_names.iter().map(|name| format!("      {}", distinct(name))));
         }
         lines.push(format!("  {} to delete", grouped(self.due)));
+        if let Some((shard, due)) = &self.share {
+            lines.push(format!("  {} of these by this process, {shard}", grouped(*due)));
+        }
         let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);
         lines.extend(self.first.iter().map(|name| format!("      {}", distinct(name))));
         if between > 0 {
@@ -249,6 +254,7 @@ impl Planned {
             "plan_digest": self.plan.as_ref().map(|(digest, _)| digest),
             "approved_by": self.plan.as_ref().and_then(|(_, approver)| approver.as_ref()),
             "due": self.due,
+            "share": self.share.as_ref().map(|(shard, due)| json!({ "shard": shard, "due": due })),
             "to_delete": self.to_delete,
             "listing": listed,
             "protected": pairs(&self.protected),
