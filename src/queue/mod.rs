@@ -9,6 +9,8 @@ mod jetstream;
 mod message;
 mod rabbitmq;
 mod redis;
+#[cfg(feature = "sqs")]
+mod sqs;
 
 use std::time::Duration;
 
@@ -97,6 +99,9 @@ pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
         Broker::Redis => redis::open(options).await,
         Broker::Rabbit => Ok(Box::new(rabbitmq::RabbitMq::open(&options).await?)),
         Broker::JetStream => Ok(Box::new(jetstream::JetStream::open(&options).await?)),
-        Broker::Sqs => Err(QueueError::NotBuiltIn { broker: options.address.broker() }),
+        #[cfg(feature = "sqs")]
+        Broker::Sqs => sqs::open(options).await,
+        #[cfg(not(feature = "sqs"))]
+        Broker::Sqs => Err(QueueError::NotBuiltIn { broker: Broker::Sqs }),
     }
 }

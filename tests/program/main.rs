@@ -36,6 +36,8 @@ mod plan_runs;
 mod plans;
 mod queue_draining;
 mod queue_redis;
+#[cfg(feature = "sqs")]
+mod queue_sqs;
 mod readme;
 mod records;
 mod refused_logs;

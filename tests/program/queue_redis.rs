@@ -11,6 +11,7 @@ use crate::support::queues::{
     self, LONG, SHORT, bodies, is_away, is_stale, next, nothing, once_back, open, opened,
 };
 use crate::support::redis::{PASSWORD, RedisServer};
+use crate::support::tls::Authority;
 
 #[tokio::test]
 async fn redis_gives_out_in_order_and_forgets_what_is_acknowledged() {
@@ -217,4 +218,45 @@ async fn redis_refuses_what_is_no_stream() {
     assert!(matches!(error, QueueError::Refused { .. }), "{error:?}");
     queue.give_back(&message.receipt).await.unwrap();
     assert_eq!(server.length("decom"), 1);
+}
+
+#[tokio::test]
+async fn redis_speaks_tls_and_trusts_no_stranger() {
+    let Some(server) = RedisServer::with_tls("queue_redis", &Authority::new()) else { return };
+    let file = server.ca_file();
+    let queue =
+        opened(&server.address_tls(&format!("?queue=secret&ca_file={}", file.display())), "one", LONG).await;
+    queue.put(&bodies(&["a"])).await.unwrap();
+    let message = next(&*queue).await;
+    queue.acknowledge(&message.receipt).await.unwrap();
+
+    for (address, what) in [
+        // Trying again would not help.
+        (server.address_tls(""), "invalid peer certificate: UnknownIssuer"),
+        (server.address_tls("?ca_file=/nowhere.pem"), "ca_file /nowhere.pem: No such file or directory"),
+        (server.address_tls("?tls=no"), "`tls` is not known"),
+        (format!("redis://localhost?ca_file={}", file.display()), "`ca_file` is for rediss://"),
+    ] {
+        let error = open(&address, "one", LONG).await.err().unwrap();
+        assert!(!error.may_pass() && error.to_string().contains(what), "{error}");
+    }
+}
+
+/// What `docs/queues.md` names is enough.
+#[tokio::test]
+async fn redis_needs_no_more_rights_than_the_page_says() {
+    let Some(server) = RedisServer::start("queue_redis") else { return };
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/queues.md")).unwrap();
+    let (_, rights) = page.split_once("| rights | `").unwrap();
+    let rights: Vec<&str> = rights.split('`').next().unwrap().split(' ').collect();
+    let mut command = redis::cmd("ACL");
+    command.arg("SETUSER").arg("worker").arg("on").arg(format!(">{PASSWORD}")).arg("-@all").arg(rights);
+    for stream in ["decom", "decom.dead"] {
+        command.arg(format!("~{stream}"));
+    }
+    let _: () = command.query(&mut server.connection()).unwrap();
+    let address = server.address().replace("redis://", &format!("redis://worker:{PASSWORD}@"));
+    queues::set_aside(&address).await;
+    queues::given_back(&address).await;
+    queues::put_take_acknowledge(&address, true).await;
 }

@@ -1,13 +1,14 @@
 //! A connection that is made anew once it broke, and commands that never wait for long.
 
 use std::error::Error;
-use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
-    ProtocolVersion, RedisError, RedisResult,
+    ProtocolVersion, RedisError, RedisResult, TlsCertificates,
 };
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -65,13 +66,20 @@ impl Link {
         // Another part of the process may have chosen one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let queue = address.to_string();
-        let refused =
-            |error: RedisError| QueueError::Address { given: queue.clone(), why: error.to_string() };
-        let info = address.url().as_str().into_connection_info().map_err(refused)?;
+        let refused = |why: String| QueueError::Address { given: queue.clone(), why };
+        let not_usable = |error: RedisError| refused(error.to_string());
+        let authority = authority(address).map_err(refused)?;
+        let info = address.url().as_str().into_connection_info().map_err(not_usable)?;
         // The answers are read as this version writes them.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
         let password = settings.password().filter(|password| !password.is_empty()).map(str::to_owned);
-        let client = Client::open(info.set_redis_settings(settings)).map_err(refused)?;
+        let info = info.set_redis_settings(settings);
+        let client = if let Some(pem) = authority {
+            Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem) })
+        } else {
+            Client::open(info)
+        };
+        let client = client.map_err(not_usable)?;
         Ok(Self { client, queue, password, current: Mutex::default() })
     }
 
@@ -184,17 +192,37 @@ impl Link {
     }
 }
 
+/// The certificates of the file that the address names, which are trusted in place of the public ones.
+fn authority(address: &Address) -> Result<Option<Vec<u8>>, String> {
+    let mut pem = None;
+    for (key, value) in address.url().query_pairs() {
+        if key != "ca_file" {
+            return Err(format!("`{key}` is not known; beside `queue`, only `ca_file` is"));
+        }
+        pem = Some(fs::read(&*value).map_err(|error| format!("ca_file {value}: {error}"))?);
+    }
+    if pem.is_some() && address.url().scheme() != "rediss" {
+        return Err("`ca_file` is for rediss://".to_owned());
+    }
+    Ok(pem)
+}
+
 /// Whether the same command may succeed later.
 fn may_pass(error: &RedisError) -> bool {
     match error.kind() {
         // A certificate that is not trusted, or a server that speaks no TLS, stays that way.
-        ErrorKind::Io => error
-            .source()
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .is_none_or(|source| source.kind() != io::ErrorKind::InvalidData),
+        ErrorKind::Io => !is_invalid_data(error),
         _ => {
             error.code().is_some_and(|code| LATER.contains(&code))
                 || error.detail().is_some_and(|detail| detail.contains("max number of clients"))
         }
     }
+}
+
+/// Whether what came cannot be what was asked for, as rustls says of all that it does not like.
+fn is_invalid_data(error: &RedisError) -> bool {
+    // The cause is behind a pointer, and the pointer itself poses as the cause.
+    let cause = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
 }

@@ -6,6 +6,8 @@ pub mod forgery;
 pub mod history;
 pub mod keys;
 pub mod live;
+#[cfg(feature = "sqs")]
+pub mod moto;
 pub mod page;
 pub mod process;
 pub mod queues;

@@ -1,5 +1,6 @@
 //! A real Redis on a loopback port, in a folder of its own, until it is dropped.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use redis::{Client, Commands, Connection};
@@ -7,6 +8,7 @@ use tempfile::TempDir;
 
 use super::servers::{ServerProcess, free_port, until};
 use super::skipped;
+use super::tls::Authority;
 
 /// A password that must never be seen anywhere.
 pub const PASSWORD: &str = "r3dis-c4n4ry";
@@ -14,22 +16,37 @@ pub const PASSWORD: &str = "r3dis-c4n4ry";
 pub struct RedisServer {
     folder: TempDir,
     port: u16,
-    password: bool,
+    flags: Vec<String>,
     process: Option<ServerProcess>,
 }
 
 impl RedisServer {
     /// `None`, said where nobody can miss it, where this machine has no Redis.
     pub fn start(test: &str) -> Option<Self> {
-        Self::begin(test, false)
+        Self::begin(test, |_| Vec::new())
     }
 
     /// One that asks for [`PASSWORD`].
     pub fn with_password(test: &str) -> Option<Self> {
-        Self::begin(test, true)
+        Self::begin(test, |_| ["--requirepass", PASSWORD].map(str::to_owned).into())
     }
 
-    fn begin(test: &str, password: bool) -> Option<Self> {
+    /// One that speaks TLS only, with a certificate of `authority` for `localhost`.
+    pub fn with_tls(test: &str, authority: &Authority) -> Option<Self> {
+        Self::begin(test, |folder| {
+            let (certificate, key) = authority.server_files("localhost");
+            let files = [("cert", certificate), ("key", key), ("ca-cert", authority.pem())];
+            let mut flags = ["--tls-auth-clients", "no"].map(str::to_owned).to_vec();
+            for (name, content) in files {
+                let path = folder.join(name);
+                std::fs::write(&path, content).unwrap();
+                flags.extend([format!("--tls-{name}-file"), path.to_str().unwrap().to_owned()]);
+            }
+            flags
+        })
+    }
+
+    fn begin(test: &str, flags: impl Fn(&Path) -> Vec<String>) -> Option<Self> {
         if Command::new("redis-server").arg("--version").output().is_err() {
             skipped(test, "there is no redis-server");
             return None;
@@ -37,7 +54,8 @@ impl RedisServer {
         // Whoever takes a port between the look and the start is not seen twice in a row.
         for _ in 0..5 {
             let folder = TempDir::new().unwrap();
-            let mut server = Self { folder, port: free_port(), password, process: None };
+            let flags = flags(folder.path());
+            let mut server = Self { folder, port: free_port(), flags, process: None };
             if server.run() {
                 return Some(server);
             }
@@ -48,11 +66,15 @@ impl RedisServer {
     /// What is written is on the disk before it is answered, so that a crash loses nothing.
     fn run(&mut self) -> bool {
         let mut command = Command::new("redis-server");
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
-        if self.password {
-            command.args(["--requirepass", PASSWORD]);
+        let port = self.port.to_string();
+        // The one port that there is, with TLS or without.
+        if self.flags.iter().any(|flag| flag.starts_with("--tls-")) {
+            command.args(["--port", "0", "--tls-port", &port]);
+        } else {
+            command.args(["--port", &port]);
         }
+        command.args(&self.flags).args(["--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
         self.process = ServerProcess::start(command, self.port);
         self.process.is_some()
     }
@@ -79,6 +101,16 @@ impl RedisServer {
     /// The same, with a password.
     pub fn address_with(&self, password: &str) -> String {
         format!("redis://:{password}@127.0.0.1:{}", self.port)
+    }
+
+    /// The same over TLS.
+    pub fn address_tls(&self, options: &str) -> String {
+        format!("rediss://localhost:{}{options}", self.port)
+    }
+
+    /// The certificate of the authority, as a file.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca-cert")
     }
 
     /// A connection for what decom does not do.

@@ -21,6 +21,13 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Certificate and key of a server for `host`, as files hold them.
+    pub fn server_files(&self, host: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([host.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A server with a certificate of this authority for `host`.
     pub fn server_config(&self, host: &str) -> Arc<rustls::ServerConfig> {
         let key = KeyPair::generate().unwrap();
