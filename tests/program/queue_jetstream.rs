@@ -67,7 +67,7 @@ async fn jetstream_hands_on_at_once_what_is_given_back() {
 async fn jetstream_keeps_what_makes_no_sense_on_a_stream_of_its_own() {
     let Some(server) = NatsServer::start("queue_jetstream") else { return };
     let message = queues::set_aside(&server.address()).await;
-    let dead = server.jetstream().await.get_stream("decom_dead").await.unwrap();
+    let dead = server.jetstream().await.get_stream("decom-dead").await.unwrap();
     assert_eq!(dead.cached_info().state.messages, 1);
     let letter = dead.get_raw_message(1).await.unwrap();
     assert_eq!(&letter.payload[..], b"{senseless");
