@@ -79,7 +79,7 @@ impl Address {
     #[must_use]
     pub fn dead_letter_queue(&self) -> String {
         // Where a name may not hold a dot, something else stands in its place.
-        let mark = if matches!(self.broker, Broker::JetStream | Broker::Sqs) { '_' } else { '.' };
+        let mark = if matches!(self.broker, Broker::JetStream | Broker::Sqs) { '-' } else { '.' };
         format!("{}{mark}dead", self.queue)
     }
 

@@ -35,6 +35,8 @@ mod plan_binding;
 mod plan_runs;
 mod plans;
 mod queue_draining;
+mod queue_jetstream;
+mod queue_rabbitmq;
 mod queue_redis;
 #[cfg(feature = "sqs")]
 mod queue_sqs;

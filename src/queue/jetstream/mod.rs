@@ -157,7 +157,7 @@ impl JetStream {
         subject: &str,
         messages: Vec<PublishMessage>,
     ) -> Result<(), QueueError> {
-        self.connected(action)?;
+        self.consumer(action).await?;
         let told = |error: &PublishError| match error.kind() {
             PublishErrorKind::MaxPayloadExceeded => {
                 self.told.refused(action, format!("{error}; max_payload is the server's to set"))
@@ -235,13 +235,21 @@ impl Queue for JetStream {
         self.connected(ACTION)?;
         let until = Instant::now() + self.hold;
         let kept: Vec<_> = receipts.iter().filter(|receipt| self.holds(receipt)).collect();
-        for receipt in &kept {
-            let told = self.client.publish(receipt.0.clone(), AckKind::Progress.into()).await;
-            told.map_err(|error| self.told.of(ACTION, &error))?;
-        }
+        let heard = async {
+            let inbox = self.client.new_inbox();
+            let mut answers = self.client.subscribe(inbox.clone()).await?;
+            for receipt in &kept {
+                let (subject, inbox) = (receipt.0.clone(), inbox.clone());
+                self.client.publish_with_reply(subject, inbox, AckKind::Progress.into()).await?;
+            }
+            for _ in &kept {
+                answers.next().await;
+            }
+            Ok(())
+        };
         let late = |_| self.told.away_or_forbidden(ACTION, "no answer in time".to_owned());
-        let flushed = timeout(PATIENCE, self.client.flush()).await.map_err(late)?;
-        flushed.map_err(|error| self.told.of(ACTION, &error))?;
+        let heard: Result<(), async_nats::Error> = timeout(PATIENCE, heard).await.map_err(late)?;
+        heard.map_err(|error| self.told.of(ACTION, &*error))?;
         let mut in_hand = locked(&self.in_hand);
         for receipt in kept {
             // Unless it was settled meanwhile.

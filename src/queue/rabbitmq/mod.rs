@@ -11,11 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::types::AMQPValue;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use self::refusal::Told;
 use self::session::Session;
@@ -27,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many messages are on their way to the broker at once.
 const BATCH: usize = 128;
+
+/// How soon an empty queue is looked at again: at first, and after a while.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A queue on RabbitMQ.
 pub(super) struct RabbitMq {
@@ -139,21 +142,20 @@ impl RabbitMq {
 impl Queue for RabbitMq {
     async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
         let session = self.session().await?;
-        let mut consumer = session.consumer().await;
-        if consumer.is_none() {
-            let begun = session.consume(&self.target);
-            *consumer = Some(self.within(&session, "give out messages", begun).await?);
+        let end = Instant::now() + wait;
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let asked = session.get(&self.target);
+            if let Some(delivery) = self.within(&session, "give out a message", asked).await? {
+                return Ok(Some(self.message(&session, delivery)));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            sleep(pause.min(left)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        let Some(deliveries) = consumer.as_mut() else { return Ok(None) };
-        let trouble = match timeout(wait, deliveries.next()).await {
-            Err(_) => return Ok(None),
-            Ok(Some(Ok(delivery))) => return Ok(Some(self.message(&session, delivery))),
-            Ok(Some(Err(error))) => error.to_string(),
-            Ok(None) => "the broker gives out no more messages; was the queue removed?".to_owned(),
-        };
-        // A new session shows whether this may pass.
-        self.forget(&session).await;
-        Err(self.told.away(trouble))
     }
 
     async fn acknowledge(&self, receipt: &Receipt) -> Result<(), QueueError> {

@@ -1,17 +1,17 @@
 //! One connection to the broker: a channel for what is taken, and one for what is put.
 
+use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
+    BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
     ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, Error, ErrorKind,
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Error, ErrorKind,
     PublisherConfirm, Result,
 };
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::target::Target;
 use crate::queue::Message;
@@ -26,8 +26,6 @@ pub(super) struct Session {
     connection: Connection,
     taking: Channel,
     putting: Channel,
-    /// Begun by the first who takes: the broker sends messages to a consumer unasked.
-    consumer: Mutex<Option<Consumer>>,
 }
 
 impl Session {
@@ -45,10 +43,9 @@ impl Session {
             declare(&connection, queue, dead).await?;
         }
         let taking = connection.create_channel().await?;
-        taking.basic_qos(target.at_once, BasicQosOptions::default()).await?;
         let putting = connection.create_channel().await?;
         putting.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { epoch, at_once: target.at_once, connection, taking, putting, consumer: Mutex::new(None) })
+        Ok(Self { epoch, at_once: target.at_once, connection, taking, putting })
     }
 
     /// Tells this session's deliveries from those of others.
@@ -63,15 +60,13 @@ impl Session {
             && self.putting.status().connected()
     }
 
-    /// The deliveries, where they have begun.
-    pub(super) async fn consumer(&self) -> MutexGuard<'_, Option<Consumer>> {
-        self.consumer.lock().await
-    }
-
-    /// Begins the deliveries.
-    pub(super) async fn consume(&self, target: &Target) -> Result<Consumer> {
-        let (queue, tag) = (target.queue.clone(), ShortString::default());
-        self.taking.basic_consume(queue, tag, BasicConsumeOptions::default(), FieldTable::default()).await
+    /// The next message, if one is there.
+    ///
+    /// It is asked for. A consumer would be sent messages ahead, which nobody else can take then; and
+    /// when they come back, as with a worker that ends, they look as if somebody had acted on them.
+    pub(super) async fn get(&self, target: &Target) -> Result<Option<Delivery>> {
+        let message = self.taking.basic_get(target.queue.clone(), BasicGetOptions::default()).await?;
+        Ok(message.map(|message| message.delivery))
     }
 
     pub(super) async fn acknowledge(&self, tag: u64) -> Result<()> {
@@ -163,25 +158,15 @@ async fn declare(connection: &Connection, queue: &ShortString, dead: Option<&Sho
         answer => return answer,
     }
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    match ask(durable, arguments(dead, true)).await {
-        // Brokers before 4.0 know no such limit, and no word for none.
-        Err(error) if is_soft(&error, &AMQPSoftError::PRECONDITIONFAILED) => {
-            ask(durable, arguments(dead, false)).await
-        }
-        answer => answer,
-    }
+    ask(durable, arguments(dead)).await
 }
 
-/// What a new queue is like: on several nodes where there are several, and written to disk before
-/// the broker says so. Brokers from 4.0 on drop a message that came back twenty times, unless they
-/// are told otherwise; and where they are told by a policy of their own, nothing is to be lost.
-fn arguments(dead: Option<&ShortString>, without_limit: bool) -> FieldTable {
+/// What a new queue is like. Its type is the virtual host's to choose: what is replicated differs from
+/// version to version. Where that brings a limit to how often a message may come back, which is 20 for
+/// quorum queues from 4.0 on, what is over it goes where it can be found.
+fn arguments(dead: Option<&ShortString>) -> FieldTable {
     let text = |text: &str| AMQPValue::LongString(text.into());
     let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), text("quorum"));
-    if without_limit {
-        arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(-1));
-    }
     if let Some(dead) = dead {
         arguments.insert("x-dead-letter-exchange".into(), text(""));
         arguments.insert("x-dead-letter-routing-key".into(), text(dead.as_str()));

@@ -1,6 +1,7 @@
 //! What the tests of the program share: a clean environment, a folder of their own, and questions
 //! to the audit log.
 
+pub mod cuts;
 pub mod draining;
 pub mod forgery;
 pub mod history;
@@ -8,9 +9,11 @@ pub mod keys;
 pub mod live;
 #[cfg(feature = "sqs")]
 pub mod moto;
+pub mod nats;
 pub mod page;
 pub mod process;
 pub mod queues;
+pub mod rabbit;
 pub mod redis;
 pub mod reply;
 pub mod scripted;
