@@ -50,6 +50,7 @@ mod rotations;
 mod second_person;
 mod secrets;
 mod settling;
+mod sharing;
 mod signals;
 mod support;
 mod tampering;

@@ -284,7 +284,11 @@ impl Clock for Jumping {
 fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) -> ExitStatus {
     let input = Input::File(sandbox.path("names.csv"));
     let request = RunRequest {
-        what: RunInput::Names(InputRequest { input, csv: CsvOptions::default() }),
+        what: RunInput::Names {
+            input: InputRequest { input, csv: CsvOptions::default() },
+            shards: None,
+            shard: None,
+        },
         again: false,
     };
     let shared = Shared {

@@ -6,6 +6,7 @@ mod gate;
 mod headers;
 mod rate;
 mod server;
+mod sharing;
 mod window;
 
 use std::future::Future;

@@ -26,7 +26,7 @@ fn drain(window: &mut Window, now: Instant) -> (Vec<Ticket>, Look) {
 
 /// A window whose first request was answered at `now`, with `remaining` of 10 left for 50 s.
 fn told(remaining: u64, now: Instant) -> Window {
-    let mut window = Window::new();
+    let mut window = Window::new(1);
     let ticket = window.leave(now);
     window.answered(ticket, Some(&quota(remaining, 50)), now);
     window
@@ -55,7 +55,7 @@ fn the_end_is_the_earliest_that_is_certain() {
     let now = Instant::now();
     let mut window = told(0, now);
     // No window lasts longer than its length after a request it counted: 100 s, not 100 s and the rounding.
-    let mut fresh = Window::new();
+    let mut fresh = Window::new(1);
     let ticket = fresh.leave(now);
     fresh.answered(ticket, Some(&quota(0, 100)), now);
     assert_eq!(fresh.look(now), Look::UsedUp(now + secs(100)));
@@ -136,7 +136,7 @@ fn another_limit_is_another_quota() {
 #[test]
 fn without_a_known_limit_each_window_is_probed() {
     let now = Instant::now();
-    let mut window = Window::new();
+    let mut window = Window::new(1);
     let ticket = window.leave(now);
     let unlimited = Quota { limit: None, remaining: 0, reset: secs(5), window: None };
     window.answered(ticket, Some(&unlimited), now);
@@ -148,7 +148,7 @@ fn without_a_known_limit_each_window_is_probed() {
 #[test]
 fn silence_is_three_answers_or_a_whole_quota_without_a_word() {
     let now = Instant::now();
-    let mut window = Window::new();
+    let mut window = Window::new(1);
     for _ in 0..3 {
         assert_eq!(window.look(now), Look::Go);
         let ticket = window.leave(now);

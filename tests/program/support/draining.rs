@@ -19,7 +19,7 @@ pub trait Broker {
     fn kill(&mut self);
     fn restart(&mut self);
     /// The bodies of what is on its dead-letter queue.
-    fn dead_letters(&self) -> Vec<String>;
+    async fn dead_letters(&self) -> Vec<String>;
 }
 
 /// How much of everything.
@@ -113,7 +113,7 @@ impl Worker {
 }
 
 /// Drains a queue on `broker`, and checks everything.
-pub fn drain(broker: &mut dyn Broker, extent: &Drain) {
+pub fn drain(broker: &mut impl Broker, extent: &Drain) {
     let (sandbox, queue) = (Sandbox::new(), broker.address());
     let names: Vec<_> = (0..extent.messages).map(|number| format!("tenant {number}/ü")).collect();
     let account = sandbox.path("requests.jsonl");
@@ -188,7 +188,7 @@ pub fn drain(broker: &mut dyn Broker, extent: &Drain) {
         logs.iter().flat_map(|log| column(log, "SELECT body FROM refused_messages")).collect();
     let poison: BTreeSet<_> = poison.iter().map(ToString::to_string).collect();
     assert_eq!(refused, poison, "what makes no sense is in the logs");
-    let dead: BTreeSet<_> = broker.dead_letters().into_iter().collect();
+    let dead: BTreeSet<_> = runtime.block_on(broker.dead_letters()).into_iter().collect();
     assert_eq!(dead, poison, "what makes no sense is on the dead-letter queue");
     for log in &logs {
         let verified =

@@ -72,3 +72,26 @@ impl MotoServer {
         format!("sqs://AKIAEXAMPLE:{SECRET}@{at}?region=eu-central-1&plain=true&queue={queue}")
     }
 }
+
+impl super::draining::Broker for MotoServer {
+    fn address(&self) -> String {
+        MotoServer::address(self)
+    }
+
+    fn kill(&mut self) {
+        unreachable!("it would lose its queues");
+    }
+
+    fn restart(&mut self) {
+        unreachable!("it would lose its queues");
+    }
+
+    async fn dead_letters(&self) -> Vec<String> {
+        let dead = super::queues::opened(&self.address_of("decom_dead"), "test", super::queues::LONG).await;
+        let mut bodies = Vec::new();
+        while let Some(message) = dead.take(std::time::Duration::from_secs(1)).await.unwrap() {
+            bodies.push(String::from_utf8(message.body).unwrap());
+        }
+        bodies
+    }
+}

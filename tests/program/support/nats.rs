@@ -94,3 +94,28 @@ fn program() -> &'static str {
     let debians = "/usr/sbin/nats-server";
     if Path::new(debians).exists() { debians } else { "nats-server" }
 }
+
+impl super::draining::Broker for NatsServer {
+    fn address(&self) -> String {
+        NatsServer::address(self)
+    }
+
+    fn kill(&mut self) {
+        NatsServer::kill(self);
+    }
+
+    fn restart(&mut self) {
+        NatsServer::restart(self);
+    }
+
+    async fn dead_letters(&self) -> Vec<String> {
+        let stream = self.jetstream().await.get_stream("decom-dead").await.unwrap();
+        let state = stream.cached_info().state.clone();
+        let mut bodies = Vec::new();
+        for number in state.first_sequence..=state.last_sequence {
+            let message = stream.get_raw_message(number).await.unwrap();
+            bodies.push(String::from_utf8(message.payload.to_vec()).unwrap());
+        }
+        bodies
+    }
+}

@@ -121,3 +121,27 @@ impl RabbitServer {
 
 /// Behind Debian's own `rabbitmq-server`, which insists on being root.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+impl super::draining::Broker for RabbitServer {
+    fn address(&self) -> String {
+        RabbitServer::address(self, "decom")
+    }
+
+    fn kill(&mut self) {
+        RabbitServer::kill(self);
+    }
+
+    fn restart(&mut self) {
+        RabbitServer::restart(self);
+    }
+
+    async fn dead_letters(&self) -> Vec<String> {
+        let (_connection, channel) = self.channel().await;
+        let options = lapin::options::BasicGetOptions { no_ack: true };
+        let mut bodies = Vec::new();
+        while let Some(message) = channel.basic_get("decom.dead".into(), options).await.unwrap() {
+            bodies.push(String::from_utf8(message.delivery.data.clone()).unwrap());
+        }
+        bodies
+    }
+}

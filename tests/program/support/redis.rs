@@ -144,7 +144,7 @@ impl super::draining::Broker for RedisServer {
         RedisServer::restart(self);
     }
 
-    fn dead_letters(&self) -> Vec<String> {
+    async fn dead_letters(&self) -> Vec<String> {
         let reply: redis::streams::StreamRangeReply = self.connection().xrange_all("decom.dead").unwrap();
         reply.ids.iter().map(|entry| entry.get("body").unwrap()).collect()
     }
