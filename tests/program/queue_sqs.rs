@@ -49,7 +49,7 @@ async fn sqs_keeps_what_makes_no_sense_on_a_queue_of_its_own() {
     let message = queues::set_aside(&server.address()).await;
     let queue = opened(&server.address(), "one", LONG).await;
     is_stale(queue.set_aside(&message, "again")).await;
-    let dead = opened(&server.address_of("decom_dead"), "one", LONG).await;
+    let dead = opened(&server.address_of("decom-dead"), "one", LONG).await;
     let buried = next(&*dead).await;
     assert_eq!(buried.body, message.body);
     nothing(&*dead).await;
