@@ -16,6 +16,9 @@ use super::headers::Quota;
 /// How far off the told seconds until the reset may be, by rounding.
 const ROUNDING: Duration = Duration::from_secs(1);
 
+/// For how long a worker that shares the quota trusts what it was told is left.
+const FRESH: Duration = Duration::from_millis(250);
+
 /// So many answers without a quota in a row mean that the server does not tell; a single one may come from a
 /// proxy in between.
 const SILENT_AFTER: u32 = 3;
@@ -58,8 +61,12 @@ enum Known {
 pub(super) struct Window {
     known: Known,
     limit: Option<u64>,
-    /// How many workers share the quota, this one included: each takes no more than its part of what is left.
+    /// How many workers share the quota, this one included.
     workers: u64,
+    /// The most requests that were in flight at once: the others are taken to be alike.
+    peak: u64,
+    /// When the server last told what is left.
+    told_at: Option<Instant>,
     /// The number of the current window, and of the next request.
     current: u64,
     next: u64,
@@ -76,6 +83,8 @@ impl Window {
             known: Known::Nothing { answers: 0 },
             limit: None,
             workers: u64::from(workers.max(1)),
+            peak: 0,
+            told_at: None,
             current: 0,
             next: 0,
             in_flight: 0,
@@ -103,11 +112,9 @@ impl Window {
             Known::Whole { limit } => (limit, None),
             Known::Told { remaining, over } => (remaining, Some(over)),
         };
-        // What is left is everybody's. The next answer tells less by what the others have used meanwhile.
-        let quota = quota / self.workers;
         // An answered request is within the lowest number told; any other may come on top of it. Requests
         // that overtook each other are subtracted twice until they are answered, which is the safe error.
-        let quota = quota.saturating_sub(self.untold());
+        let quota = self.own_part(quota.saturating_sub(self.untold()), now);
         match over {
             _ if quota > self.in_flight => Look::Go,
             _ if quota > 0 && self.in_flight > 0 => Look::Answer(over),
@@ -122,11 +129,27 @@ impl Window {
         }
     }
 
+    /// How many requests may be in flight, where so many are left for all workers. What the others have used
+    /// since the server last told it, and what they have in flight, nobody knows: so that much is held back, and
+    /// near the end each sends one at a time and looks what is left.
+    fn own_part(&self, left: u64, now: Instant) -> u64 {
+        if self.workers == 1 {
+            return left;
+        }
+        let unseen = (self.workers - 1) * 2 * self.peak;
+        let is_fresh = self.told_at.is_none_or(|told| now.duration_since(told) < FRESH);
+        match left.saturating_sub(unseen) / self.workers {
+            part if part > 1 && is_fresh => part,
+            _ => u64::from(left > 2 * self.workers),
+        }
+    }
+
     /// Lets a request leave.
     pub(super) fn leave(&mut self, now: Instant) -> Ticket {
         let number = self.next;
         self.next += 1;
         self.in_flight += 1;
+        self.peak = self.peak.max(self.in_flight);
         Ticket { number, window: self.current, left: now }
     }
 
@@ -149,6 +172,7 @@ impl Window {
             }
             return;
         };
+        self.told_at = Some(now);
         if ticket.window != self.current {
             // It tells of the last window or of this one, and nothing shows which.
             self.count_untold();
