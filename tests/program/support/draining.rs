@@ -20,6 +20,8 @@ pub trait Broker {
     fn restart(&mut self);
     /// The bodies of what is on its dead-letter queue.
     async fn dead_letters(&self) -> Vec<String>;
+    /// How many messages its queue holds, whoever they are with.
+    async fn length(&self) -> u64;
 }
 
 /// How much of everything.
@@ -125,7 +127,10 @@ pub fn drain(broker: &mut impl Broker, extent: &Drain) {
     })
     .unwrap();
     sandbox.file("names.csv", format!("name\n{}\n", names.join("\n")));
-    let put = Running::start(&sandbox, &["enqueue", "names.csv", "--queue", &queue]).finish();
+    // Whoever comes first may decide how long a message stays with a dead worker.
+    sandbox.file("worker.toml", SETTINGS);
+    let put = ["enqueue", "names.csv", "--queue", &queue, "--config", "worker.toml"];
+    let put = Running::start(&sandbox, &put).finish();
     assert_eq!(put.code, Some(0), "{put:?}");
     let again: Vec<_> = names.iter().step_by(20).take(extent.duplicates).map(String::as_str).collect();
     let poison: Vec<_> =
@@ -174,16 +179,17 @@ pub fn drain(broker: &mut impl Broker, extent: &Drain) {
         worker.come_to_an_end(&queue, emulator.base_url());
     }
     let logs: Vec<_> = workers.iter().map(|worker| worker.sandbox.log()).collect();
-    let seen = requests(&account);
-    every_request_is_in_one_log(&seen, &logs);
-    nothing_is_deleted_twice(&seen);
-    outcomes_are_true(&seen, &logs, &names, &again);
     runtime.block_on(async {
         let open = queues::opened(&queue, "test", queues::LONG).await;
         assert_eq!(open.waiting().await.unwrap(), 0, "the queue is empty");
         queues::nothing(&*open).await;
         open.close().await;
+        assert_eq!(broker.length().await, 0, "and nobody holds anything of it");
     });
+    let seen = requests(&account);
+    every_request_is_in_one_log(&seen, &logs);
+    nothing_is_deleted_twice(&seen);
+    outcomes_are_true(&seen, &logs, &names, &again);
     let refused: BTreeSet<_> =
         logs.iter().flat_map(|log| column(log, "SELECT body FROM refused_messages")).collect();
     let poison: BTreeSet<_> = poison.iter().map(ToString::to_string).collect();

@@ -86,6 +86,14 @@ impl super::draining::Broker for MotoServer {
         unreachable!("it would lose its queues");
     }
 
+    async fn length(&self) -> u64 {
+        super::queues::opened(&MotoServer::address(self), "test", super::queues::LONG)
+            .await
+            .waiting()
+            .await
+            .unwrap()
+    }
+
     async fn dead_letters(&self) -> Vec<String> {
         let dead = super::queues::opened(&self.address_of("decom_dead"), "test", super::queues::LONG).await;
         let mut bodies = Vec::new();

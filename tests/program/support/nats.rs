@@ -108,6 +108,10 @@ impl super::draining::Broker for NatsServer {
         NatsServer::restart(self);
     }
 
+    async fn length(&self) -> u64 {
+        NatsServer::length(self, "decom").await
+    }
+
     async fn dead_letters(&self) -> Vec<String> {
         let stream = self.jetstream().await.get_stream("decom-dead").await.unwrap();
         let state = stream.cached_info().state.clone();

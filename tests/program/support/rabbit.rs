@@ -135,6 +135,14 @@ impl super::draining::Broker for RabbitServer {
         RabbitServer::restart(self);
     }
 
+    async fn length(&self) -> u64 {
+        let (_connection, channel) = self.channel().await;
+        // Nobody is connected any more, so all that is there waits.
+        let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+        let queue = channel.queue_declare("decom".into(), options, Default::default()).await.unwrap();
+        queue.message_count().into()
+    }
+
     async fn dead_letters(&self) -> Vec<String> {
         let (_connection, channel) = self.channel().await;
         let options = lapin::options::BasicGetOptions { no_ack: true };

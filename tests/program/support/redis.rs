@@ -144,6 +144,10 @@ impl super::draining::Broker for RedisServer {
         RedisServer::restart(self);
     }
 
+    async fn length(&self) -> u64 {
+        RedisServer::length(self, "decom") as u64
+    }
+
     async fn dead_letters(&self) -> Vec<String> {
         let reply: redis::streams::StreamRangeReply = self.connection().xrange_all("decom.dead").unwrap();
         reply.ids.iter().map(|entry| entry.get("body").unwrap()).collect()
