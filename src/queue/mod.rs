@@ -100,7 +100,8 @@ pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
         Broker::Rabbit => Ok(Box::new(rabbitmq::RabbitMq::open(&options).await?)),
         Broker::JetStream => Ok(Box::new(jetstream::JetStream::open(&options).await?)),
         #[cfg(feature = "sqs")]
-        Broker::Sqs => sqs::open(options).await,
+        // Its future is many times as large as those of the others.
+        Broker::Sqs => Box::pin(sqs::open(options)).await,
         #[cfg(not(feature = "sqs"))]
         Broker::Sqs => Err(QueueError::NotBuiltIn { broker: Broker::Sqs }),
     }

@@ -1,5 +1,7 @@
 //! Amazon's client: where it connects to, as whom, and how it trusts.
 
+use std::borrow::Cow;
+
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::Client;
@@ -87,7 +89,7 @@ fn region_of(host: &str) -> Option<String> {
 
 /// What stands before the `@`: the id of a key, and its secret.
 fn credentials(url: &Url) -> Result<Option<Credentials>, String> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(|text| text.into_owned());
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(Cow::into_owned);
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
         ("", _) | (_, None) => Err("of the id of a key and its secret, one is missing".to_owned()),

@@ -152,9 +152,9 @@ impl SqsQueue {
             // SQS counts from when it hears of it, which is later.
             let until = Instant::now() + hold;
             let answer = answered(Duration::ZERO, call.send()).await?;
-            let mut held = self.held();
+            let mut known = self.held();
             for done in answer.successful() {
-                if let Some(held) = at(batch, done.id()).and_then(|receipt| held.get_mut(receipt)) {
+                if let Some(held) = at(batch, done.id()).and_then(|receipt| known.get_mut(receipt)) {
                     held.until = until;
                 }
             }
@@ -164,7 +164,7 @@ impl SqsQueue {
                     return Err(failure);
                 }
                 if let Some(receipt) = at(batch, failed.id()) {
-                    held.remove(receipt);
+                    known.remove(receipt);
                 }
             }
         }
