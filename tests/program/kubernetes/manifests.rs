@@ -133,7 +133,9 @@ fn jobs_fail_by_the_exit_codes_that_no_new_start_mends() {
         ExitStatus::Stopped,
         ExitStatus::Audit,
     ];
-    for (overlay, rendered) in all(&tools).iter().filter(|(overlay, _)| *overlay != "worker") {
+    for (overlay, rendered) in all(&tools) {
+        // No other kind lets a guard that stopped a run be the end of it.
+        assert!(["CronJob", "Job"].map(Value::from).contains(&rendered.workload()["kind"]), "{overlay}");
         let job = rendered.job();
         let rules = &job["podFailurePolicy"]["rules"];
         let disruption = json!({ "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget" }] });
@@ -194,33 +196,33 @@ fn flag(rendered: &Rendered, name: &str) -> String {
 #[test]
 fn the_numbers_of_pods_are_those_that_the_program_is_told() {
     let Some(tools) = Tools::find("the_numbers_of_pods_are_those_that_the_program_is_told") else { return };
-    let rendered = tools.rendered("shards");
-    let job = rendered.job();
-    assert_eq!(job["completionMode"], "Indexed");
-    let shards: u64 = flag(&rendered, "shards").parse().unwrap();
-    assert_eq!((job["completions"].as_u64(), job["parallelism"].as_u64()), (Some(shards), Some(shards)));
-    let rate = flag(&rendered, "rate");
-    let each: u64 = rate.strip_suffix("/2m").unwrap().parse().unwrap();
-    assert_eq!(each * shards, 480, "they share the quota: {rate}");
-    // One volume on one node, a folder for each, so they have to be on one node.
-    assert_eq!(rendered.all("PersistentVolumeClaim")[0]["spec"]["accessModes"], json!(["ReadWriteOnce"]));
-    let near =
-        &rendered.pod()["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0];
-    assert_eq!(near["topologyKey"], "kubernetes.io/hostname");
-    let name = &near["labelSelector"]["matchLabels"]["batch.kubernetes.io/job-name"];
-    assert_eq!(*name, rendered.workload()["metadata"]["name"]);
-    let audit = &rendered.container()["volumeMounts"][0];
-    assert_eq!(audit["subPathExpr"], "$(JOB_COMPLETION_INDEX)");
-
-    let rendered = tools.rendered("worker");
-    let worker = &rendered.workload()["spec"];
-    assert_eq!(worker["replicas"], json!(flag(&rendered, "workers").parse::<u64>().unwrap()));
-    let claim = &worker["volumeClaimTemplates"][0]["spec"];
-    assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]));
-    let kept = json!({ "whenDeleted": "Retain", "whenScaled": "Retain" });
-    assert_eq!(worker["persistentVolumeClaimRetentionPolicy"], kept);
-    let claim = tools.rendered("cronjob").all("PersistentVolumeClaim")[0]["spec"].clone();
-    assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]));
+    for (overlay, numbers) in [("shards", &["shards", "workers"][..]), ("worker", &["workers"])] {
+        let rendered = tools.rendered(overlay);
+        let job = rendered.job();
+        assert_eq!(job["completionMode"], "Indexed");
+        let number: u64 = flag(&rendered, numbers[0]).parse().unwrap();
+        assert!(numbers.iter().all(|name| flag(&rendered, name) == number.to_string()), "{overlay}");
+        assert_eq!((job["completions"].as_u64(), job["parallelism"].as_u64()), (Some(number), Some(number)));
+        // One volume on one node, a folder for each, so they have to be on one node.
+        let claim = &rendered.all("PersistentVolumeClaim")[0]["spec"];
+        assert_eq!(claim["accessModes"], json!(["ReadWriteOnce"]), "{overlay}");
+        let near = &rendered.pod()["affinity"]["podAffinity"];
+        let near = &near["requiredDuringSchedulingIgnoredDuringExecution"][0];
+        assert_eq!(near["topologyKey"], "kubernetes.io/hostname", "{overlay}");
+        let name = &near["labelSelector"]["matchLabels"]["batch.kubernetes.io/job-name"];
+        assert_eq!(*name, rendered.workload()["metadata"]["name"], "{overlay}");
+        let audit = &rendered.container()["volumeMounts"][0];
+        assert_eq!(
+            (&audit["name"], &audit["subPathExpr"]),
+            (&json!("audit"), &json!("$(JOB_COMPLETION_INDEX)"))
+        );
+    }
+    for (overlay, rendered) in all(&tools).iter().filter(|(overlay, _)| ["cronjob", "plan"].contains(overlay))
+    {
+        let claim = &rendered.all("PersistentVolumeClaim")[0]["spec"];
+        assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]), "{overlay}");
+        assert_eq!(rendered.container()["volumeMounts"][0]["subPathExpr"], Value::Null, "{overlay}");
+    }
 }
 
 #[test]
@@ -236,13 +238,22 @@ fn the_workers_are_watched_where_they_listen() {
     }
     let service = &rendered.all("Service")[0]["spec"];
     assert_eq!(service["ports"][0]["targetPort"], port["name"]);
-    assert_eq!(service["clusterIP"], "None", "a StatefulSet's");
+    assert_eq!(service["clusterIP"], "None", "each worker has numbers of its own");
     let labels = rendered.job()["template"]["metadata"]["labels"].as_object().unwrap();
-    for selector in [&service["selector"], &rendered.workload()["spec"]["selector"]["matchLabels"]] {
-        let wanted = selector.as_object().unwrap();
-        assert!(wanted.iter().all(|(key, value)| labels[key] == *value), "{wanted:?}");
+    let wanted = service["selector"].as_object().unwrap();
+    assert!(wanted.iter().all(|(key, value)| labels[key] == *value), "{wanted:?}");
+}
+
+#[test]
+fn what_the_page_names_is_there() {
+    let page = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    let links: Vec<_> = page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    assert!(links.len() > 5, "{links:?}");
+    for link in links {
+        assert!(folder().join(link).exists(), "{link}");
     }
-    assert_eq!(rendered.workload()["spec"]["serviceName"], rendered.all("Service")[0]["metadata"]["name"]);
+    // What is deleted here would take the audit logs with it.
+    assert!(page.contains("Never `kubectl delete -k`"));
 }
 
 #[test]

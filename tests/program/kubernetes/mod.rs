@@ -75,7 +75,7 @@ impl Rendered {
 
     /// The only one of the kinds that run pods.
     pub fn workload(&self) -> &Value {
-        let kinds = ["CronJob", "Job", "StatefulSet", "Deployment"];
+        let kinds = ["CronJob", "Job", "StatefulSet", "Deployment", "DaemonSet", "Pod"];
         let found: Vec<_> = kinds.iter().flat_map(|kind| self.all(kind)).collect();
         assert_eq!(found.len(), 1, "{found:#?}");
         found[0]

@@ -35,11 +35,8 @@ impl<'a> Pod<'a> {
 
     fn mount(&self, mount: &Value) {
         let place = self.place(mount["mountPath"].as_str().unwrap());
-        let Some(volume) = self.volume(&mount["name"]) else {
-            // A claim of a StatefulSet: empty at first.
-            std::fs::create_dir_all(self.in_volume(&place, mount)).unwrap();
-            return;
-        };
+        let volumes = self.rendered.pod()["volumes"].as_array().unwrap();
+        let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
         if volume.get("configMap").is_some() {
             for (name, text) in self.rendered.config_map(&volume["configMap"]["name"]) {
                 // The configuration speaks of places in the pod; lists and plans do not.
@@ -58,16 +55,6 @@ impl<'a> Pod<'a> {
             assert!(volume["persistentVolumeClaim"]["claimName"].is_string(), "{volume}");
             std::fs::create_dir_all(self.in_volume(&place, mount)).unwrap();
         }
-    }
-
-    fn volume(&self, name: &Value) -> Option<&Value> {
-        let volumes = self.rendered.pod()["volumes"].as_array().unwrap();
-        let found = volumes.iter().find(|volume| volume["name"] == *name);
-        if found.is_none() {
-            let claims = self.rendered.workload()["spec"]["volumeClaimTemplates"].as_array();
-            assert!(claims.unwrap().iter().any(|claim| claim["metadata"]["name"] == *name), "{name}");
-        }
-        found
     }
 
     /// A file as the kubelet mounts it: behind two links, so that all of a folder changes at once.
