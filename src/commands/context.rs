@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 
+use super::watching::Watching;
 use super::{CommandError, Interrupts};
 use crate::api::{ApiOptions, BaseUrl, RetryOptions};
 use crate::audit::{AuditError, AuditLog, CheckpointOptions, LogOptions};
@@ -55,6 +56,7 @@ pub(super) struct Context<'a> {
     pub(super) world: &'a World,
     pub(super) settings: Settings,
     pub(super) logging: Logging,
+    pub(super) watching: Watching,
 }
 
 /// The version of decom.
@@ -76,7 +78,7 @@ impl<'a> Context<'a> {
             dir: settings.log.dir.as_deref(),
             dry_run: shared.dry_run,
         })?;
-        Ok(Self { shared, world, settings, logging })
+        Ok(Self { shared, world, settings, logging, watching: Watching::default() })
     }
 
     /// Where the API is.
