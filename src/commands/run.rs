@@ -65,8 +65,7 @@ pub fn run(request: &RunRequest, shared: &Shared, world: &World) -> Result<ExitS
         let reach = context.reach(base_url, token, context.settings.pace.rate)?;
         match &request.what {
             RunInput::Names { input, shards, shard } => {
-                let shard = share(context, *shards, *shard)?;
-                names(context, reach, input, shard, request.again)
+                names(context, reach, input, share(context, *shards, *shard)?, request.again)
             }
             RunInput::Plan { plan, approval } => {
                 planned(context, reach, plan, approval.as_deref(), request.again)

@@ -227,3 +227,17 @@ fn read(path: &Path, run_id: &str) -> Result<(RunSummary, LogState), AuditError>
     let reader = AuditReader::open(path)?;
     Ok((reader.run(Some(run_id))?, reader.log_now(run_id)?))
 }
+
+/// Spans to a collector, where the environment names one.
+#[cfg(feature = "otlp")]
+pub(super) fn traces(
+    world: &super::context::World,
+    settings: &crate::config::Settings,
+) -> Result<Option<watch::Traces>, CommandError> {
+    for variable in watch::ENDPOINTS {
+        if world.environment.get(variable)?.is_some_and(|address| !address.is_empty()) {
+            return Ok(Some(watch::Traces::start(settings.api.ca_file.as_deref(), VERSION)?));
+        }
+    }
+    Ok(None)
+}

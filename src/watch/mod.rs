@@ -9,6 +9,8 @@ mod post;
 mod server;
 mod text;
 mod thread;
+#[cfg(feature = "otlp")]
+mod traces;
 mod watcher;
 
 use std::net::SocketAddr;
@@ -22,6 +24,8 @@ use url::Url;
 pub use error::WatchError;
 pub use notice::{Notice, NoticeForm};
 pub use post::Outside;
+#[cfg(feature = "otlp")]
+pub use traces::{ENDPOINTS, Traces};
 pub use watcher::MetricsWatcher;
 
 use crate::pace::Rate;

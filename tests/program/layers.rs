@@ -59,6 +59,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["terminal"]),
     ("lapin", &["queue"]),
     ("maud", &["report"]),
+    ("opentelemetry", &["watch"]),
+    ("opentelemetry_otlp", &["watch"]),
+    ("opentelemetry_sdk", &["watch"]),
     ("prometheus_client", &["watch"]),
     ("redis", &["queue"]),
     ("reqwest", &["api", "watch"]),
@@ -66,6 +69,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest_retry", &["api"]),
     ("rusqlite", &["audit"]),
     ("ssh_key", &["signature"]),
+    ("tracing_opentelemetry", &["watch"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
 ];

@@ -60,6 +60,8 @@ mod signals;
 mod support;
 mod tampering;
 mod tls;
+#[cfg(feature = "otlp")]
+mod traces;
 mod verdict_table;
 mod verdicts;
 mod wal_order;

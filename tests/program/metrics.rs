@@ -13,6 +13,8 @@ use crate::support::fetch::{ask, get, series};
 use crate::support::gate::Gate;
 use crate::support::live::{self, PATIENCE, Running, start};
 use crate::support::postbox::{self, Postbox};
+use crate::support::queues;
+use crate::support::redis::RedisServer;
 use crate::support::reply::{Fault, Reply};
 use crate::support::server::Server;
 use crate::support::session::{Ended, csv, decom};
@@ -314,6 +316,33 @@ fn a_rehearsal_serves_and_keeps_its_figures_out_of_the_settings_file() {
     Running::of(live::command(&sandbox, &arguments)).ended(&sandbox).expect(0);
     let text = std::fs::read_to_string(sandbox.path("rehearsal.prom")).unwrap();
     assert_eq!(series(&text)["decom_targets{outcome=\"deleted\"}"], 3.0);
+}
+
+#[tokio::test]
+async fn a_worker_is_ready_once_its_queue_is_there() {
+    let Some(redis) = RedisServer::start("the metrics of a worker") else { return };
+    let queue = queues::opened(&redis.address(), "test", queues::LONG).await;
+    queue.put(&queues::bodies(&["{senseless", "a", "b"])).await.unwrap();
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::start(move |_| {
+        held.pass();
+        Reply::deleted()
+    });
+    let sandbox = Sandbox::new();
+    let (queue, address_flag) = (redis.address(), ["--metrics-addr", "127.0.0.1:0"]);
+    let arguments = [&["work", "--queue", &queue, "--follow"], &address_flag[..]].concat();
+    let mut running = start(&sandbox, &server, &arguments, &[]);
+    let address = address(&mut running);
+    let during = wait_for(&address, |metrics| metrics["decom_attempts_in_flight"] == 2.0);
+    assert_eq!(during["decom_targets{outcome=\"pending\"}"], 2.0);
+    assert_eq!(get(&address, "/readyz").unwrap().0, 200);
+    gate.open();
+    let after =
+        wait_for(&address, |metrics| metrics["decom_targets_settled_total{outcome=\"deleted\"}"] == 2.0);
+    assert_eq!((after["decom_messages_refused_total"], after["decom_ready"]), (1.0, 1.0));
+    running.signal(Signal::TERM);
+    running.ended(&sandbox).expect(143);
 }
 
 #[test]
