@@ -14,3 +14,4 @@ pub mod signature;
 pub mod source;
 pub mod terminal;
 pub mod vocabulary;
+pub mod watch;

@@ -1,7 +1,7 @@
 //! The one HTTP client: TLS, timeouts, and nothing that it would send of its own accord.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
 use super::ApiError;
-use crate::vocabulary::Token;
+use crate::vocabulary::{Token, is_loopback};
 
 /// How the API is reached.
 #[derive(Debug, Clone)]
@@ -101,15 +101,6 @@ impl BaseUrl {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
-}
-
 /// Makes the client. The token goes into its one header, marked as sensitive.
 pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiError> {
     // Another part of the process may have chosen one already, which is as good.
@@ -140,7 +131,7 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
     // A file that is named is looked at even where no TLS will be spoken.
     let needs_none = options.base_url.0.scheme() == "http" && is_loopback(&options.base_url.0);
     if !needs_none || options.ca_file.is_some() {
-        builder = builder.tls_certs_only(trusted(options)?);
+        builder = builder.tls_certs_only(trusted(options.ca_file.as_deref())?);
     } else {
         builder = builder.tls_certs_only([]);
     }
@@ -148,11 +139,14 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
 }
 
 /// The public certificate authorities, compiled in as a container may hold none, and the private
-/// ones of the file.
-fn trusted(options: &ApiOptions) -> Result<Vec<Certificate>, ApiError> {
+/// ones of `ca_file`.
+///
+/// # Errors
+/// Where the file holds no certificates.
+pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ApiError> {
     let mut trusted = Vec::new();
-    if let Some(path) = &options.ca_file {
-        let refused = |why: String| ApiError::CaFile { path: path.clone(), why };
+    if let Some(path) = ca_file {
+        let refused = |why: String| ApiError::CaFile { path: path.to_owned(), why };
         let pem = fs::read(path).map_err(|error| refused(error.to_string()))?;
         let private = Certificate::from_pem_bundle(&pem).map_err(|error| refused(described(&error)))?;
         if private.is_empty() {
@@ -170,7 +164,8 @@ fn trusted(options: &ApiOptions) -> Result<Vec<Certificate>, ApiError> {
 }
 
 /// An error and what caused it, on one line, without the address, which holds the name.
-pub(super) fn described(error: &(dyn std::error::Error + 'static)) -> String {
+#[must_use]
+pub fn described(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = String::new();
     let mut next = Some(error);
     while let Some(error) = next {

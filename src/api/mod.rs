@@ -16,7 +16,7 @@ mod pacing;
 
 pub use attempt::Delivered;
 pub use classify::{Body, BodyEnd, Reading, classify};
-pub use client::{ApiOptions, BaseUrl};
+pub use client::{ApiOptions, BaseUrl, described, trusted};
 pub use deleter::{Deleter, DeleterParts, RetryOptions};
 pub use error::{ApiError, LedgerError};
 pub use ledger::Ledger;

@@ -100,6 +100,15 @@ pub(super) struct RunArgs {
     /// After how many records there is another checkpoint [default: 100000]
     #[arg(long, value_name = "N", help_heading = "Audit")]
     checkpoint_every: Option<String>,
+    /// Serve metrics to Prometheus here, with /healthz and /readyz, while it runs
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Watching")]
+    metrics_addr: Option<String>,
+    /// Write metrics to this file, for the textfile collector of node_exporter
+    #[arg(long, value_name = "FILE", help_heading = "Watching")]
+    metrics_file: Option<String>,
+    /// Push metrics to this push gateway at the end
+    #[arg(long, value_name = "URL", help_heading = "Watching")]
+    push_gateway: Option<String>,
     /// The form of the result on stdout
     #[arg(long, value_name = "FORM", value_parser = ["table", "json"], default_value = "table", help_heading = "Output")]
     output: String,
@@ -170,6 +179,9 @@ impl RunArgs {
             ("signing-key", &self.signing_key),
             ("checkpoint-dir", &self.checkpoint_dir),
             ("checkpoint-every", &self.checkpoint_every),
+            ("metrics-addr", &self.metrics_addr),
+            ("metrics-file", &self.metrics_file),
+            ("push-gateway", &self.push_gateway),
         ];
         for (flag, value) in given {
             if let Some(value) = value {

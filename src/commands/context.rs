@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use rand::Rng;
 
+#[cfg(feature = "otlp")]
+use super::watching;
+use super::watching::Watching;
 use super::{CommandError, Interrupts};
 use crate::api::{ApiOptions, BaseUrl, RetryOptions};
 use crate::audit::{AuditError, AuditLog, CheckpointOptions, LogOptions};
@@ -55,6 +58,10 @@ pub(super) struct Context<'a> {
     pub(super) world: &'a World,
     pub(super) settings: Settings,
     pub(super) logging: Logging,
+    pub(super) watching: Watching,
+    /// Sends what is left at the end.
+    #[cfg(feature = "otlp")]
+    _traces: Option<crate::watch::Traces>,
 }
 
 /// The version of decom.
@@ -70,13 +77,24 @@ impl<'a> Context<'a> {
             LogFormat::Json => true,
         };
         let filter = if shared.quiet { "warn" } else { &settings.log.level };
-        let logging = terminal::start(terminal::LogOptions {
-            json,
-            filter,
-            dir: settings.log.dir.as_deref(),
-            dry_run: shared.dry_run,
-        })?;
-        Ok(Self { shared, world, settings, logging })
+        let options =
+            terminal::LogOptions { json, filter, dir: settings.log.dir.as_deref(), dry_run: shared.dry_run };
+        #[cfg(feature = "otlp")]
+        let traces = watching::traces(world, &settings)?;
+        #[cfg(feature = "otlp")]
+        let others = traces.iter().map(crate::watch::Traces::layer).collect();
+        #[cfg(not(feature = "otlp"))]
+        let others = Vec::new();
+        let logging = terminal::start(options, others)?;
+        Ok(Self {
+            shared,
+            world,
+            settings,
+            logging,
+            watching: Watching::default(),
+            #[cfg(feature = "otlp")]
+            _traces: traces,
+        })
     }
 
     /// Where the API is.

@@ -14,6 +14,7 @@ use crate::run::RunError;
 use crate::source::SourceError;
 use crate::terminal::LogError;
 use crate::vocabulary::ExitStatus;
+use crate::watch::WatchError;
 
 /// Why a command ends without doing what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,9 @@ pub enum CommandError {
     /// The emulator cannot be started.
     #[error(transparent)]
     Emulator(#[from] EmulatorError),
+    /// Nobody can be told of the run.
+    #[error("{0}; nothing was sent")]
+    Watch(#[from] WatchError),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),

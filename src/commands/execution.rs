@@ -13,7 +13,7 @@ use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::plan::{KnownGone, PlanRefusal, Selection, Shard, is_over};
 use crate::report::{self, EachResult, Ending, Planned};
 use crate::run::{RunParts, RunReport, Supply, execute};
-use crate::terminal::{Progress, ask, phrase};
+use crate::terminal::{ask, phrase};
 use crate::vocabulary::{ExitStatus, Outcome, Seq};
 
 /// A run that is about to be shown, confirmed and begun.
@@ -192,14 +192,9 @@ impl Context<'_> {
         let (seq, run_id) = run;
         let mut interrupts = self.world.interrupts.hand_over();
         tokio::spawn(log.relay());
-        let mut progress = if self.shared.quiet {
-            Progress::none()
-        } else if self.world.stderr_is_terminal {
-            Progress::bar(&self.logging.bars())
-        } else {
-            Progress::lines()
-        };
-        tracing::info!(run_id, host = reach.api.base_url.host(), "the run begins");
+        let host = reach.api.base_url.host();
+        tracing::info!(run_id, host, "the run begins");
+        let mut watchers = self.watchers(reach.pacer.rate());
         let parts = RunParts {
             run: seq,
             run_id: run_id.clone(),
@@ -213,13 +208,14 @@ impl Context<'_> {
             clock: self.world.clock.clone(),
             limits: self.limits(),
             interrupts: &mut interrupts,
-            watcher: &mut progress,
+            watcher: &mut watchers,
         };
         let report = execute(parts, &mut reach.happenings).await;
-        progress.finish();
+        watchers.finish(report.as_ref().ok());
         let path = log.path().to_owned();
         log.close();
         let report = report?;
+        self.watching.note(&run_id, host, &report);
         tracing::info!(run_id, exit_code = report.exit.code(), "the run is over");
         if let Err(error) = self.print_end(&path, &run_id, &report, &closing)
             && !error.is_broken_pipe()

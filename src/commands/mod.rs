@@ -19,6 +19,7 @@ mod resume;
 mod retry;
 mod run;
 mod survey;
+mod watching;
 mod work;
 
 pub use audit::{

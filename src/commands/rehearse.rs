@@ -53,7 +53,11 @@ pub fn rehearse(
     shared: &Shared,
     world: &World,
 ) -> Result<ExitStatus, CommandError> {
-    let mut context = Context::new(shared, world)?;
+    Context::new(shared, world)?.watched_rehearsal(|context| play(request, context))
+}
+
+fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStatus, CommandError> {
+    let shared = context.shared;
     // The real log must not hold deletions that never were; a log that was named is meant.
     if !shared.flags.iter().any(|(flag, _)| *flag == "audit-db") {
         context.settings.audit.db = beside(&context.settings.audit.db);
@@ -91,7 +95,7 @@ pub fn rehearse(
     let shown_rate = if shared.dry_run { real_rate } else { reach.pacer.rate() };
     let planned = context.planned(&mut selection, &survey, "the embedded emulator", shown_rate, false)?;
     let refused = survey.refusals.iter().map(ToString::to_string);
-    let unapproved = permission::need_no_approval(&context).err().map(|error| match error {
+    let unapproved = permission::need_no_approval(context).err().map(|error| match error {
         CommandError::Refused(why) => why,
         other => other.to_string(),
     });

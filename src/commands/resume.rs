@@ -31,7 +31,11 @@ pub struct ResumeRequest {
 /// # Errors
 /// Where there is nothing to go on with, or nothing could be begun.
 pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+    Context::new(shared, world)?.watched(|context| go_on(request, context))
+}
+
+fn go_on(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
+    let (shared, world) = (context.shared, context.world);
     let base_url = context.base_url()?;
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
@@ -56,7 +60,7 @@ pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result
         )));
     }
     let mut reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    carry_on(&context, open, &mut reach)
+    carry_on(context, open, &mut reach)
 }
 
 /// Goes on with `open`.

@@ -24,9 +24,13 @@ pub struct RetryRequest {
 /// # Errors
 /// Where there are none, or nothing could be begun.
 pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+    Context::new(shared, world)?.watched(|context| try_again(request, context))
+}
+
+fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
+    let (shared, world) = (context.shared, context.world);
     if !shared.dry_run {
-        permission::need_no_approval(&context)?;
+        permission::need_no_approval(context)?;
     }
     let base_url = context.base_url()?;
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
@@ -63,7 +67,7 @@ pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<E
     }
     drop(reader);
     let reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    run::begin(&context, reach, false, |rules: Rules| {
+    run::begin(context, reach, false, |rules: Rules| {
         // What the earlier run protected stays so, whether or not the flag is given again.
         let protect = context.protect(&origin.protect);
         let rules = Rules { protection: Protection::new(&protect)?, ..rules };

@@ -59,19 +59,19 @@ pub enum RunInput {
 /// # Errors
 /// Where nothing could be begun. What goes wrong in a run is in its exit status.
 pub fn run(request: &RunRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
-    let base_url = context.base_url()?;
-    let token = find_token(shared.token_file.as_deref(), &world.environment)?;
-    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    match &request.what {
-        RunInput::Names { input, shards, shard } => {
-            let shard = share(&context, *shards, *shard)?;
-            names(&context, reach, input, shard, request.again)
+    Context::new(shared, world)?.watched(|context| {
+        let base_url = context.base_url()?;
+        let token = find_token(shared.token_file.as_deref(), &world.environment)?;
+        let reach = context.reach(base_url, token, context.settings.pace.rate)?;
+        match &request.what {
+            RunInput::Names { input, shards, shard } => {
+                names(context, reach, input, share(context, *shards, *shard)?, request.again)
+            }
+            RunInput::Plan { plan, approval } => {
+                planned(context, reach, plan, approval.as_deref(), request.again)
+            }
         }
-        RunInput::Plan { plan, approval } => {
-            planned(&context, reach, plan, approval.as_deref(), request.again)
-        }
-    }
+    })
 }
 
 /// The share of the input that is this process's.

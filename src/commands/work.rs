@@ -32,20 +32,24 @@ pub struct WorkRequest {
 /// # Errors
 /// Where nothing could be begun. What goes wrong in a run is in its exit status.
 pub fn work(request: &WorkRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+    Context::new(shared, world)?.watched(|context| serve(request, context))
+}
+
+fn serve(request: &WorkRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
+    let (shared, world) = (context.shared, context.world);
     if !shared.dry_run {
-        permission::need_no_approval(&context)?;
+        permission::need_no_approval(context)?;
     }
     context.protection()?;
     let address = context.queue_address()?;
     let base_url = context.base_url()?;
     let token = find_token(shared.token_file.as_deref(), &world.environment)?;
     let mut reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    let left_over = settle_what_was_left(&context, &mut reach)?;
+    let left_over = settle_what_was_left(context, &mut reach)?;
     if !matches!(left_over, ExitStatus::Done | ExitStatus::Exceptions) {
         return Ok(left_over);
     }
-    let worked = take_from(&context, &mut reach, &address, request.follow)?;
+    let worked = take_from(context, &mut reach, &address, request.follow)?;
     // What is wrong with what was left is not covered up by a clean run behind it.
     Ok(if worked == ExitStatus::Done { left_over } else { worked })
 }

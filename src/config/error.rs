@@ -103,4 +103,23 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: crate::vocabulary::TokenError,
     },
+    /// The file that holds a webhook's address cannot be read.
+    #[error("{}: cannot read the address of the webhook: {source}", path.display())]
+    WebhookFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What was given cannot be the address of a webhook. Does not show it.
+    #[error("{place}: this cannot be the address of a webhook: {source}")]
+    Webhook {
+        /// Where it came from.
+        place: String,
+        /// What is wrong with it.
+        source: crate::vocabulary::WebhookError,
+    },
+    /// The address of the webhook is given twice.
+    #[error("watch.notify_url and watch.notify_url_file are both set; unset one")]
+    TwoWebhooks,
 }

@@ -32,6 +32,9 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("reason", "run.reason"),
     ("ticket", "run.ticket"),
     ("log-format", "log.format"),
+    ("metrics-addr", "watch.metrics_addr"),
+    ("metrics-file", "watch.metrics_file"),
+    ("push-gateway", "watch.push_gateway"),
 ];
 
 /// Variables that begin with `DECOM_` and are no settings.

@@ -7,6 +7,7 @@ mod layers;
 mod places;
 mod settings;
 mod token;
+mod watch;
 
 pub use error::ConfigError;
 pub use keys::FLAGS;
@@ -16,6 +17,7 @@ pub use settings::{
     SafetySettings, Settings,
 };
 pub use token::find_token;
+pub use watch::{NoticeForm, WatchSettings, find_webhook};
 
 /// The defaults, and the documentation of every setting.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");

@@ -11,14 +11,18 @@ use super::ConfigError;
 pub(super) struct Places<'a>(pub(super) &'a Figment);
 
 impl Places<'_> {
+    /// Where `key` was set.
+    pub(super) fn of(&self, key: &str) -> String {
+        self.0.find_metadata(key).map_or_else(String::new, |metadata| metadata.name.to_string())
+    }
+
     pub(super) fn invalid(
         &self,
         key: &'static str,
         value: impl std::fmt::Display,
         why: impl std::fmt::Display,
     ) -> ConfigError {
-        let place = self.0.find_metadata(key).map_or_else(String::new, |metadata| metadata.name.to_string());
-        ConfigError::Invalid { place, key, value: value.to_string(), why: why.to_string() }
+        ConfigError::Invalid { place: self.of(key), key, value: value.to_string(), why: why.to_string() }
     }
 
     pub(super) fn whole<T: TryFrom<i64>>(

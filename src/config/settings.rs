@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::layers::{FlagValues, lay, wrong_kind};
 use super::places::Places;
+use super::watch::{WatchSettings, WrittenWatch};
 use super::{ConfigError, Environment};
 use crate::pace::Rate;
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub report: ReportSettings,
     /// What is logged.
     pub log: LogSettings,
+    /// Who is told of a run.
+    pub watch: WatchSettings,
 }
 
 /// The audit log.
@@ -205,6 +208,7 @@ struct Written {
     run: WrittenRun,
     report: WrittenReport,
     log: WrittenLog,
+    watch: WrittenWatch,
 }
 
 #[derive(Deserialize)]
@@ -379,6 +383,7 @@ impl Written {
                 level: places.level(self.log.level)?,
                 dir: places.path(&self.log.dir),
             },
+            watch: self.watch.checked(places, self.api.allow_http)?,
         })
     }
 }

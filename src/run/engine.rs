@@ -149,6 +149,7 @@ impl Engine<'_> {
             Happening::Attempted { name, verdict } => {
                 self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
             }
+            Happening::Shown(event) => self.watcher.event(&event, &self.counts),
             Happening::Exhausted(exhausted) => {
                 let outcome = exhausted.outcome_without_listing();
                 self.note(state, &exhausted.target.name, outcome);

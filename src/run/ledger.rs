@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Happening;
 use crate::api::{Ledger, LedgerError};
 use crate::audit::Recorder;
-use crate::vocabulary::{AttemptEnd, AttemptStart, DatasourceName, Seq};
+use crate::vocabulary::{AttemptEnd, AttemptStart, DatasourceName, RunEvent, Seq};
 
 /// Records the attempts of one run.
 pub(super) struct RunLedger {
@@ -21,8 +21,12 @@ pub(super) struct RunLedger {
 #[async_trait]
 impl Ledger for RunLedger {
     async fn attempt_starts(&self, start: AttemptStart) -> Result<(), LedgerError> {
+        let waited = start.waited;
         match self.recorder.attempt_starts(self.run, start).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                let _ = self.happenings.send(Happening::Shown(RunEvent::Sending { waited }));
+                Ok(())
+            }
             Err(error) => {
                 let _ = self.happenings.send(Happening::AuditFailed(error.clone()));
                 Err(LedgerError(error as Arc<_>))
@@ -34,6 +38,7 @@ impl Ledger for RunLedger {
         let (happenings, name) = (self.happenings.clone(), name.clone());
         let (verdict, outcome, number) = (end.answer.verdict, end.outcome, end.number);
         let target = end.target;
+        let latency = end.latency;
         self.recorder.attempt_ended(self.run, end, move |written| {
             if written.is_err() {
                 // The one place that is left to tell it.
@@ -45,6 +50,9 @@ impl Ledger for RunLedger {
                 );
             }
             // The run listens until its last record is written.
+            if written.is_ok() {
+                let _ = happenings.send(Happening::Shown(RunEvent::Answered { verdict, latency }));
+            }
             let _ = happenings.send(match (written, outcome) {
                 (Ok(_), Some((outcome, _))) => Happening::Settled { target, name, outcome },
                 (Ok(_), None) => Happening::Attempted { name, verdict },

@@ -144,6 +144,8 @@ enum Happening {
     LimitReached(u64),
     CannotGoOn(ApiError),
     Pace(PaceEvent),
+    /// Changes nothing, and is shown.
+    Shown(RunEvent),
 }
 
 /// Through this the pace tells of its pauses, from before the run begins.
@@ -231,7 +233,7 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
         stop,
         interrupts: parts.interrupts,
         happenings: receiver,
-        watcher: parts.watcher,
+        watcher: &mut *parts.watcher,
         feed,
         settler,
     };
@@ -239,6 +241,12 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
     let worked = engine.work(Arc::new(deleter), sender).await;
     let end = End { run, recorder: &recorder, reader: &reader, clock: &*clock, limits, owed: owed.as_ref() };
     let report = end.come_to(worked, lister.as_deref(), parts.interrupts).await;
+    // The last answers became durable when the engine had stopped to listen.
+    while let Ok(happening) = receiver.try_recv() {
+        if let Happening::Shown(event) = happening {
+            parts.watcher.event(&event, &report.counts);
+        }
+    }
     if let Some(keeping) = keeping {
         keeping.abort();
     }

@@ -54,11 +54,14 @@ pub enum LogError {
     },
 }
 
-/// Starts the log.
+/// Somebody else who takes what is told to the log, by a filter of their own.
+pub type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts the log, and tells `others` as well.
 ///
 /// # Errors
 /// Where the filter is none or the folder cannot be used.
-pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
+pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, LogError> {
     let bars = MultiProgress::new();
     let filter = || {
         EnvFilter::try_new(options.filter)
@@ -66,7 +69,7 @@ pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
     };
     let mark = options.dry_run.then_some(if options.json { Mark::Json } else { Mark::Text });
     let stderr = Marked { inner: AboveBars(bars.clone()), mark };
-    let shown: Box<dyn Layer<Registry> + Send + Sync> = if options.json {
+    let shown: LogLayer = if options.json {
         Box::new(
             fmt::layer()
                 .json()
@@ -101,6 +104,7 @@ pub fn start(options: LogOptions<'_>) -> Result<Logging, LogError> {
         ));
         guard = Some(worker);
     }
+    layers.extend(others);
     // Only a test in the same process can have started one before, and its log is as good.
     let _ = tracing_subscriber::registry().with(layers).try_init();
     Ok(Logging { bars, _files: guard })

@@ -5,5 +5,5 @@ mod logging;
 mod progress;
 
 pub use confirmation::{ask, phrase};
-pub use logging::{LogError, LogOptions, Logging, start};
+pub use logging::{LogError, LogLayer, LogOptions, Logging, start};
 pub use progress::Progress;

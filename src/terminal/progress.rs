@@ -122,6 +122,7 @@ impl Watcher for Progress {
             RunEvent::Settled { .. } | RunEvent::Retrying { .. } | RunEvent::TakenOn { .. } => {
                 self.draw(counts, false);
             }
+            RunEvent::Sending { .. } | RunEvent::Answered { .. } => {}
             RunEvent::Refused { message_id, why } => {
                 tracing::warn!(message_id, why, "a message makes no sense, and was set aside");
             }

@@ -143,6 +143,18 @@ pub enum RunEvent {
         /// What is known before: settled where it was interrupted earlier, skipped, pending.
         counts: Counts,
     },
+    /// An attempt may leave.
+    Sending {
+        /// How long it waited for the rate limit.
+        waited: Duration,
+    },
+    /// An attempt is over, whatever it showed.
+    Answered {
+        /// What it showed.
+        verdict: Verdict,
+        /// From the first byte sent to the last byte read.
+        latency: Duration,
+    },
     /// A target has its outcome.
     Settled {
         /// The target's name.

@@ -5,6 +5,8 @@
     clippy::panic,
     clippy::items_after_statements,
     clippy::semicolon_if_nothing_returned,
+    clippy::similar_names,
+    clippy::float_cmp,
     clippy::too_many_lines,
     unreachable_pub,
     reason = "a test fails by panicking"
@@ -30,10 +32,13 @@ mod kubernetes;
 mod layers;
 mod listings;
 mod merges;
+mod metrics;
+mod notices;
 mod pace;
 mod plan_binding;
 mod plan_runs;
 mod plans;
+mod prometheus;
 mod queue_draining;
 mod queue_jetstream;
 mod queue_rabbitmq;
@@ -55,6 +60,8 @@ mod signals;
 mod support;
 mod tampering;
 mod tls;
+#[cfg(feature = "otlp")]
+mod traces;
 mod verdict_table;
 mod verdicts;
 mod wal_order;

@@ -3,11 +3,10 @@
 //!
 //! Where a test says "at once", all that could end the wait otherwise takes hours.
 
-use std::sync::{Arc, Condvar, Mutex};
-
 use rustix::process::Signal;
 
-use crate::support::live::{PATIENCE, start};
+use crate::support::gate::Gate;
+use crate::support::live::start;
 use crate::support::reply::{Fault, Reply};
 use crate::support::server::{Seen, Server};
 use crate::support::session::{Ended, csv, decom};
@@ -19,24 +18,6 @@ const STOPPING: &str = "stopping: no new request";
 /// Nothing times out by itself.
 const ENDLESS: &[(&str, &str)] =
     &[("DECOM_API_RESPONSE_TIMEOUT", "20h"), ("DECOM_API_ATTEMPT_TIMEOUT", "20h"), ("DECOM_GRACE", "20h")];
-
-/// Holds requests back until the test lets them go.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    fn pass(&self) {
-        let (open, changed) = &*self.0;
-        let open = open.lock().unwrap();
-        let passed = changed.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap();
-        assert!(!passed.1.timed_out(), "nobody opened the gate");
-    }
-
-    fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-}
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("n-{number}")).collect()

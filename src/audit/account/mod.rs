@@ -80,6 +80,16 @@ impl AuditReader {
         self.connection.query_row(&query, [seq, log.first, log.last], mark).map_err(|e| self.failed(e))
     }
 
+    /// The log that holds the run with this id, as it is now.
+    pub fn log_now(&self, run_id: &str) -> Result<LogState, AuditError> {
+        let query = "SELECT seq FROM record WHERE kind = 'run' AND name = ?1";
+        let run: i64 =
+            self.connection.query_row(query, [run_id], |row| row.get(0)).map_err(|e| self.failed(e))?;
+        let log = self.log_around(run)?;
+        let head = self.mark(&log, "?1 IS NOT NULL", run)?;
+        Ok(LogState { id: log.id, head })
+    }
+
     /// The run with this id as a whole.
     pub fn account(&self, run_id: &str) -> Result<RunAccount, AuditError> {
         let (run, began, detail): (i64, i64, String) = self

@@ -56,15 +56,15 @@ impl Running {
         Self { pid, output, stderr, heard: Vec::new(), pid_is_free: false }
     }
 
-    /// Waits until a line of stderr has `words` in it.
+    /// Waits until a line of stderr has `words` in it, and returns it.
     #[track_caller]
-    pub fn wait_to_hear(&mut self, words: &str) {
+    pub fn wait_to_hear(&mut self, words: &str) -> String {
         loop {
             let line = wait(&mut self.stderr);
             let found = line.contains(words);
-            self.heard.push(line);
+            self.heard.push(line.clone());
             if found {
-                return;
+                return line;
             }
         }
     }

@@ -3,7 +3,9 @@
 
 pub mod cuts;
 pub mod draining;
+pub mod fetch;
 pub mod forgery;
+pub mod gate;
 pub mod history;
 pub mod keys;
 pub mod live;
@@ -11,6 +13,7 @@ pub mod live;
 pub mod moto;
 pub mod nats;
 pub mod page;
+pub mod postbox;
 pub mod process;
 pub mod queues;
 pub mod rabbit;

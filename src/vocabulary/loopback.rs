@@ -1,0 +1,14 @@
+//! Whether what is sent somewhere stays on this machine, where plain HTTP shows it to nobody.
+
+use url::{Host, Url};
+
+/// Whether `url` leads to this machine itself.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}

@@ -1,0 +1,87 @@
+//! Spans to an OpenTelemetry collector, by OTLP over HTTP. Built in by the feature `otlp`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{Layer, Registry};
+
+use super::WatchError;
+use crate::api::{described, trusted};
+
+/// The variables that name a collector. The exporter reads them itself, and those beside them
+/// (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_BSP_MAX_QUEUE_SIZE`, …).
+pub const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+
+/// How long one sending may take.
+const SENDING: Duration = Duration::from_secs(3);
+
+/// How long the last of them may take at the end.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Sends spans from a thread of its own, and drops those that it cannot keep up with. What is left
+/// goes out when it is dropped.
+pub struct Traces {
+    provider: SdkTracerProvider,
+}
+
+impl Traces {
+    /// Begins to send to the collector that the environment names.
+    ///
+    /// # Errors
+    /// Where what it names cannot be one, or the certificates of `ca_file` cannot be used.
+    pub fn start(ca_file: Option<&Path>, version: &'static str) -> Result<Self, WatchError> {
+        // Another part of the process may have chosen one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let wrong = |why| WatchError::Client { why };
+        let certificates = trusted(ca_file).map_err(|error| wrong(error.to_string()))?;
+        let client = reqwest::blocking::Client::builder()
+            .tls_certs_only(certificates)
+            .timeout(SENDING)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| wrong(described(&error)))?;
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        let mut resource = Resource::builder();
+        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+            resource = resource.with_service_name("decom");
+        }
+        let version = opentelemetry::KeyValue::new("service.version", version);
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource.with_attribute(version).build())
+            .build();
+        Ok(Self { provider })
+    }
+
+    /// What turns the spans of decom into those of the collector, whatever is logged.
+    #[must_use]
+    pub fn layer(&self) -> Box<dyn Layer<Registry> + Send + Sync> {
+        let tracer = self.provider.tracer("decom");
+        let ours = Targets::new().with_target("decom", Level::DEBUG);
+        Box::new(
+            tracing_opentelemetry::layer()
+                .with_tracer(tracer)
+                .with_location(false)
+                .with_threads(false)
+                .with_filter(ours),
+        )
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if let Err(error) = self.provider.shutdown_with_timeout(FLUSH) {
+            tracing::warn!(%error, "not all spans could be sent to the collector");
+        }
+    }
+}

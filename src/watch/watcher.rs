@@ -1,0 +1,91 @@
+//! Turns what happens in a run into metrics. Called from the run's own loop: it only counts.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::metrics::{Metrics, seconds, set, whole};
+use crate::pace::Rate;
+use crate::run::Watcher;
+use crate::vocabulary::{Clock, Counts, Outcome, RunEvent};
+
+/// Turns what happens in a run into metrics.
+pub struct MetricsWatcher {
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+    /// What was settled before this process, or is counted here already.
+    counted: Counts,
+    paused_until: Option<Instant>,
+}
+
+impl MetricsWatcher {
+    pub(super) fn new(metrics: Metrics, rate: Rate, clock: Arc<dyn Clock>) -> Self {
+        if let Rate::Ceiling { requests, window } = rate {
+            set(&metrics.ceiling, f64::from(requests.get()) / window.as_secs_f64());
+        }
+        Self { metrics, clock, counted: Counts::default(), paused_until: None }
+    }
+
+    /// The run is over, and `counts` are what its log says: some targets are settled only at its end.
+    pub fn ended(&mut self, counts: &Counts) {
+        for outcome in Outcome::ALL {
+            let late = counts.of(outcome).saturating_sub(self.counted.of(outcome));
+            self.metrics.settled[outcome as usize].inc_by(late);
+        }
+        self.counted = *counts;
+        self.metrics.count(counts);
+        self.metrics.ready.set(0);
+        self.metrics.in_flight.set(0);
+    }
+
+    fn settled(&mut self, outcome: Outcome, counts: &Counts) {
+        self.counted.add(outcome, 1);
+        self.metrics.settled[outcome as usize].inc();
+        for outcome in [outcome, Outcome::Pending] {
+            self.metrics.targets[outcome as usize].set(whole(counts.of(outcome)));
+        }
+    }
+}
+
+impl Watcher for MetricsWatcher {
+    fn event(&mut self, event: &RunEvent, counts: &Counts) {
+        let metrics = &self.metrics;
+        match event {
+            RunEvent::Begun { counts } => {
+                self.counted = *counts;
+                metrics.count(counts);
+                set(&metrics.began, seconds(self.clock.timestamp()));
+                metrics.ready.set(1);
+            }
+            RunEvent::Sending { waited } => {
+                metrics.waited.inc_by(waited.as_secs_f64());
+                metrics.in_flight.inc();
+            }
+            RunEvent::Answered { verdict, latency } => metrics.answered(*verdict, *latency),
+            RunEvent::Settled { outcome, .. } => self.settled(*outcome, counts),
+            RunEvent::Paused { pause, .. } => {
+                let now = Instant::now();
+                // Answers to what was under way ask for the same pause again.
+                let from = self.paused_until.map_or(now, |until| until.max(now));
+                let until = now + *pause;
+                metrics.pauses.inc();
+                metrics.paused.inc_by(until.saturating_duration_since(from).as_secs_f64());
+                self.paused_until = Some(from.max(until));
+            }
+            RunEvent::Stopping { .. } => {
+                metrics.ready.set(0);
+            }
+            RunEvent::TakenOn { .. } => {
+                metrics.targets[Outcome::Pending as usize].set(whole(counts.of(Outcome::Pending)));
+            }
+            RunEvent::Refused { .. } => {
+                metrics.refused.inc();
+            }
+            RunEvent::Retrying { .. } => {}
+        }
+    }
+
+    fn tick(&mut self, counts: &Counts) {
+        self.metrics.count(counts);
+    }
+}
