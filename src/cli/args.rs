@@ -64,10 +64,10 @@ enum Command {
     Run {
         #[command(flatten)]
         input: InputArgs,
-        /// Divide INPUT by a stable hash of the names, and take one of N shares: the one of JOB_COMPLETION_INDEX
+        /// Divide INPUT by a stable hash of the names, and take one of N shares: the one that Kubernetes gives an Indexed Job's pod
         #[arg(long, value_name = "N", conflicts_with = "plan", help_heading = "Input")]
         shards: Option<NonZeroU32>,
-        /// Which share, from 0, where JOB_COMPLETION_INDEX does not say it
+        /// Which share, from 0, where Kubernetes does not say it
         #[arg(long, value_name = "INDEX", requires = "shards", help_heading = "Input")]
         shard: Option<u32>,
         /// Run exactly what a saved plan lists

@@ -28,7 +28,6 @@ impl Context<'_> {
             fallback: Rate::DEFAULT.shared(workers),
             workers,
             on_event: Some(happenings.pace_hook()),
-            ..PaceOptions::default()
         };
         Ok(Reach { api, token, pacer: Pacer::new(rate.shared(workers), options), happenings })
     }

@@ -122,32 +122,29 @@ fn names(
     context.protection()?;
     let folder = intake::folder_of(&context.settings.audit.db);
     let Intake { mut targets, mut label, sha256, rows } = intake::read(input, &folder)?;
-    let share = match shard {
+    let part = match shard {
         Some(shard) => Some((shard, targets.share(shard, intake::spool_folder(&folder))?)),
         None => None,
     };
     if let Some(shard) = shard {
         label = format!("{label} ({shard})");
     }
-    let digest = share.as_ref().map_or(targets.sha256(), |(_, share)| share.sha256());
+    let digest = part.as_ref().map_or(targets.sha256(), |(_, part)| part.sha256());
     if !again && let Some(open) = interrupted(context, digest, reach.api.base_url.as_str())? {
         return resume::carry_on(context, open, &mut reach);
     }
     let path = context.settings.audit.db.clone();
     let base_url = reach.api.base_url.as_str().to_owned();
     begin(context, reach, again, |rules| {
-        let share = match share {
-            None => None,
-            Some((shard, share)) => {
-                let known_gone = if again { None } else { Context::known_gone(&path, &base_url, Seq(0))? };
-                let protection = context.protection()?;
-                let rules = Rules { protection, known_gone, planned: PlannedSkips::new() };
-                Some((shard, Selection::new(share, rules)?))
-            }
+        let own = |(shard, part)| {
+            let known_gone = if again { None } else { Context::known_gone(&path, &base_url, Seq(0))? };
+            let protection = context.protection()?;
+            let rules = Rules { protection, known_gone, planned: PlannedSkips::new() };
+            Ok::<_, CommandError>((shard, Selection::new(part, rules)?))
         };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
-            share,
+            share: part.map(own).transpose()?,
             label,
             input_sha256: sha256,
             purpose: (None, None),

@@ -38,7 +38,7 @@ fn play(dialect: super::server::Dialect, rate: Rate, processes: u32, told: u32) 
         }
         tasks.join_all().await;
         let tallies = server.lock().unwrap().tallies.clone();
-        tallies.iter().map(|tally| (u64::from(tally.refused), u64::from(tally.counted))).collect()
+        tallies.iter().map(|tally| (tally.refused, tally.counted)).collect()
     })
 }
 

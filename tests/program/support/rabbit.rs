@@ -139,7 +139,10 @@ impl super::draining::Broker for RabbitServer {
         let (_connection, channel) = self.channel().await;
         // Nobody is connected any more, so all that is there waits.
         let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
-        let queue = channel.queue_declare("decom".into(), options, Default::default()).await.unwrap();
+        let queue = channel
+            .queue_declare("decom".into(), options, lapin::types::FieldTable::default())
+            .await
+            .unwrap();
         queue.message_count().into()
     }
 
