@@ -181,7 +181,7 @@ impl Scan {
         let [end, end_before] = self.ends;
         self.odd |= self.form <= self.before
             || is_unique && self.form[..end] == self.before[..end_before.min(self.before.len())];
-        row.get(self.columns)
+        seq.as_i64().map_err(Into::into)
     }
 }
 
@@ -195,11 +195,12 @@ fn encode(value: ValueRef<'_>, out: &mut Vec<u8>) {
         }
         ValueRef::Text(bytes) => {
             out.push(3);
-            for (number, piece) in bytes.split(|byte| *byte == 0).enumerate() {
-                if number > 0 {
-                    out.extend_from_slice(&[0, 255]);
+            if bytes.contains(&0) {
+                for byte in bytes {
+                    out.extend_from_slice(if *byte == 0 { &[0, 255] } else { std::slice::from_ref(byte) });
                 }
-                out.extend_from_slice(piece);
+            } else {
+                out.extend_from_slice(bytes);
             }
             out.extend_from_slice(&[0, 0]);
         }
