@@ -177,7 +177,7 @@ mod tests {
         let shown = "amqp://worker:***@mq.example/vhost?heartbeat=10&queue=leaving";
         assert_eq!((address.to_string(), format!("{address:?}")), (shown.to_owned(), shown.to_owned()));
         assert_eq!("redis://localhost".parse::<Address>().unwrap().queue(), "decom");
-        assert_eq!("sqs://localhost".parse::<Address>().unwrap().dead_letter_queue(), "decom_dead");
+        assert_eq!("sqs://localhost".parse::<Address>().unwrap().dead_letter_queue(), "decom-dead");
     }
 
     #[test]
