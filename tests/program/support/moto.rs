@@ -95,7 +95,7 @@ impl super::draining::Broker for MotoServer {
     }
 
     async fn dead_letters(&self) -> Vec<String> {
-        let dead = super::queues::opened(&self.address_of("decom_dead"), "test", super::queues::LONG).await;
+        let dead = super::queues::opened(&self.address_of("decom-dead"), "test", super::queues::LONG).await;
         let mut bodies = Vec::new();
         while let Some(message) = dead.take(std::time::Duration::from_secs(1)).await.unwrap() {
             bodies.push(String::from_utf8(message.body).unwrap());
