@@ -80,7 +80,7 @@ impl<'a> Context<'a> {
         let options =
             terminal::LogOptions { json, filter, dir: settings.log.dir.as_deref(), dry_run: shared.dry_run };
         #[cfg(feature = "otlp")]
-        let traces = watching::traces(world, &settings)?;
+        let traces = watching::traces(&world.environment, &settings, VERSION)?;
         #[cfg(feature = "otlp")]
         let others = traces.iter().map(crate::watch::Traces::layer).collect();
         #[cfg(not(feature = "otlp"))]

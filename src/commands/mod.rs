@@ -19,6 +19,7 @@ mod resume;
 mod retry;
 mod run;
 mod survey;
+mod telling;
 mod watching;
 mod work;
 

@@ -232,6 +232,7 @@ fn a_plan_as_json() {
             "globex"
           ],
           "repeated_rows": 2,
+          "share": null,
           "targets": 7,
           "time": "1s",
           "to_delete": [
