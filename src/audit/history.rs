@@ -202,5 +202,6 @@ pub(super) fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
         finished_at: row.get("finished_at")?,
         target_reason: row.get("target_reason")?,
         target_ticket: row.get("target_ticket")?,
+        message_id: row.get("message_id")?,
     })
 }

@@ -84,6 +84,7 @@ pub(super) fn result_object(result: &TargetResult) -> Value {
         "finished_at": result.finished_at,
         "target_reason": result.target_reason,
         "target_ticket": result.target_ticket,
+        "message_id": result.message_id,
     })
 }
 

@@ -73,7 +73,7 @@ pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachRes
 }
 
 /// The columns of the view `results`, in its order.
-const RESULT_COLUMNS: [&str; 15] = [
+const RESULT_COLUMNS: [&str; 16] = [
     "run_id",
     "target",
     "datasource",
@@ -89,9 +89,10 @@ const RESULT_COLUMNS: [&str; 15] = [
     "finished_at",
     "target_reason",
     "target_ticket",
+    "message_id",
 ];
 
-fn result_cells(result: &TargetResult) -> [String; 15] {
+fn result_cells(result: &TargetResult) -> [String; 16] {
     let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default()).into_owned();
     [
         result.run_id.clone(),
@@ -109,6 +110,7 @@ fn result_cells(result: &TargetResult) -> [String; 15] {
         text(&result.finished_at),
         text(&result.target_reason),
         text(&result.target_ticket),
+        text(&result.message_id),
     ]
 }
 

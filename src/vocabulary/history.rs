@@ -91,4 +91,6 @@ pub struct TargetResult {
     pub target_reason: Option<String>,
     /// The ticket that the input gave for this name.
     pub target_ticket: Option<String>,
+    /// What the broker calls the message that asked for it, where it came from a queue.
+    pub message_id: Option<String>,
 }

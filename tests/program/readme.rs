@@ -47,6 +47,8 @@ fn help() -> Vec<(&'static str, String)> {
         "resume",
         "retry",
         "rehearse",
+        "work",
+        "enqueue",
         "runs",
         "report",
         "audit verify",

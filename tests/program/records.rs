@@ -247,8 +247,10 @@ fn the_public_views_have_the_columns_of_the_contract() {
         (
             "results",
             "run_id, target, datasource, outcome, attempts, http_status, error_code, message, \
-             datasource_id, evidence, detail, first_attempt_at, finished_at, target_reason, target_ticket",
+             datasource_id, evidence, detail, first_attempt_at, finished_at, target_reason, target_ticket, \
+             message_id",
         ),
+        ("refused_messages", "run_id, refused_at, message_id, body, why"),
         (
             "attempts",
             "run_id, target, datasource, attempt, started_at, finished_at, verdict, http_status, \

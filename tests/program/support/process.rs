@@ -67,7 +67,17 @@ impl Running {
             .env("PATH", path)
             .env("DATABRAIN_TOKEN", TOKEN)
             .env("USER", "tester");
-        Self { child: command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap(), output }
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        let child = loop {
+            match command.spawn() {
+                // A copy of a program is busy while another test's child holds what it was written through.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::yield_now()
+                }
+                started => break started.unwrap(),
+            }
+        };
+        Self { child, output }
     }
 
     /// The id of the process.
