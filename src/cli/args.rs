@@ -126,6 +126,9 @@ enum Command {
         /// Go on for ever, until a signal
         #[arg(long, help_heading = "Queue")]
         follow: bool,
+        /// Send also what the audit log knows to be gone
+        #[arg(long, help_heading = "Safety")]
+        again: bool,
         #[command(flatten)]
         run: Box<RunArgs>,
     },
@@ -264,11 +267,11 @@ impl Cli {
                 };
                 commands::rehearse(&request, &args.run.shared(), world)
             }
-            Command::Work { queue, idle, follow, run } => {
+            Command::Work { queue, idle, follow, again, run } => {
                 let mut shared = run.shared();
                 shared.flags.extend(queue.flags());
                 shared.flags.extend(idle.map(|time| ("idle", vec![time])));
-                commands::work(&WorkRequest { follow }, &shared, world)
+                commands::work(&WorkRequest { follow, again }, &shared, world)
             }
             Command::Enqueue { input, queue, dry_run, output, log } => {
                 let mut shared = log.shared();

@@ -254,12 +254,19 @@ impl Context<'_> {
                 next.push(("Once the reasons are mended".to_owned(), command));
             }
         }
+        let mut notes = (closing.notes)(run_id, attempts + counts.of(Outcome::Pending));
+        if closing.of_queue && report.stopped.is_some() {
+            notes.insert(
+                0,
+                "What this run did not send is on the queue; start `decom work` again to go on.".to_owned(),
+            );
+        }
         let ending = Ending {
             next,
             stopped: report.stopped.as_ref().map(ToString::to_string),
             still_listed: report.still_listed.clone(),
-            refused: closing.of_queue.then_some(report.refused),
-            notes: (closing.notes)(run_id, attempts + counts.of(Outcome::Pending)),
+            refused: closing.of_queue.then_some((report.refused.recorded, report.refused.set_aside)),
+            notes,
         };
         let exceptions: EachResult<'_> =
             &mut |take| reader.each_result(run_id, Some(report::EXCEPTIONS), take).map_err(io::Error::other);

@@ -1,5 +1,6 @@
 //! `decom work`: takes names from a queue and deletes them, until the queue is empty or for ever.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::{CommandError, intake, permission, resume};
 use crate::api::{ApiError, Lister};
 use crate::audit::AuditReader;
 use crate::config::find_token;
-use crate::plan::{PlannedSkips, Refusal, Rules, Selection, TargetsBuilder};
+use crate::plan::{KnownGone, PlannedSkips, Refusal, Rules, Selection, TargetsBuilder};
 use crate::queue::Address;
 use crate::report::grouped;
 use crate::run::{QueueSupply, Supply};
@@ -25,6 +26,8 @@ use crate::vocabulary::{ExitStatus, Seq};
 pub struct WorkRequest {
     /// Go on for ever, rather than until the queue is empty.
     pub follow: bool,
+    /// Send also what the audit log knows to be gone.
+    pub again: bool,
 }
 
 /// Takes names from a queue and deletes them. What an interrupted worker left in this log is settled first.
@@ -49,7 +52,7 @@ fn serve(request: &WorkRequest, context: &Context<'_>) -> Result<ExitStatus, Com
     if !matches!(left_over, ExitStatus::Done | ExitStatus::Exceptions) {
         return Ok(left_over);
     }
-    let worked = take_from(context, &mut reach, &address, request.follow)?;
+    let worked = take_from(context, &mut reach, &address, request)?;
     // What is wrong with what was left is not covered up by a clean run behind it.
     Ok(if worked == ExitStatus::Done { left_over } else { worked })
 }
@@ -75,16 +78,18 @@ fn take_from(
     context: &Context<'_>,
     reach: &mut Reach,
     address: &Address,
-    follow: bool,
+    request: &WorkRequest,
 ) -> Result<ExitStatus, CommandError> {
+    let follow = request.follow;
     let path = context.settings.audit.db.clone();
     let idle = (!follow).then_some(context.settings.queue.idle);
     // Held from here on, so that nobody else deletes between what is shown and what is done.
     let log = context.open_log(&path)?;
-    let limit = Context::block_on(limit(context, reach))?;
+    let began = context.world.clock.timestamp().to_string();
+    let found = Context::block_on(look(context, reach))?;
     let host = reach.api.base_url.host();
-    let limit = match limit {
-        Ok(limit) => limit,
+    let (limit, listed) = match found {
+        Ok(found) => found,
         Err(refused) => {
             if let Some(log) = log {
                 log.close();
@@ -113,19 +118,18 @@ fn take_from(
         return Err(refused);
     }
     let targets = TargetsBuilder::new(intake::folder_of(&path)).finish()?;
-    let rules = || {
-        Ok::<_, CommandError>(Rules {
-            protection: context.protection()?,
-            known_gone: Some(Context::gone_according_to(
-                AuditReader::open(&path)?,
-                reach.api.base_url.as_str(),
-                Seq(0),
-            )),
-            planned: PlannedSkips::new(),
-        })
+    let known_gone = if request.again {
+        None
+    } else {
+        let reader = AuditReader::open(&path)?;
+        let known_gone = Context::gone_according_to(reader, reach.api.base_url.as_str(), Seq(0));
+        Some(unless_it_is_back(known_gone, listed, began))
     };
+    let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
+    // What will be asked for is not known yet.
+    let nothing = Rules { protection: context.protection()?, known_gone: None, planned: PlannedSkips::new() };
     let job = Job {
-        selection: Selection::new(targets, rules()?)?,
+        selection: Selection::new(targets, nothing)?,
         share: None,
         label: address.to_string(),
         input_sha256: None,
@@ -134,7 +138,6 @@ fn take_from(
         plan: None,
         origin: json!({ "command": "work", "follow": follow, "limit": limit }),
     };
-    let rules = rules()?;
     Context::block_on(async {
         let queue = match context.open_queue(address).await {
             Ok(queue) => queue,
@@ -158,20 +161,24 @@ fn take_from(
     })?
 }
 
-/// How many datasources this run may delete: what it will be asked for is not known yet.
-async fn limit(context: &Context<'_>, reach: &Reach) -> Result<u64, CommandError> {
+/// How many datasources this run may delete, as what it will be asked for is not known yet; and which exist now,
+/// where that could be read.
+async fn look(context: &Context<'_>, reach: &Reach) -> Result<(u64, Option<Vec<String>>), CommandError> {
     let guards = context.guards();
-    let mut exist = None;
-    let mut failure = None;
-    if guards.need_listing() {
+    let (mut listed, mut failure) = (None, None);
+    if guards.need_listing() || context.settings.safety.listing_check {
         let (pacer, clock) = (reach.pacer.clone(), context.world.clock.clone());
-        let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
-        match lister.datasources().await {
-            Ok(names) => exist = Some(names.len() as u64),
+        let api = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
+        match api.datasources().await {
+            Ok(names) => listed = Some(names),
             Err(error @ ApiError::Unauthorized) => return Err(CommandError::Unauthorized(error)),
-            Err(error) => failure = Some(error.to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "what exists is not known before the run");
+                failure = Some(error.to_string());
+            }
         }
     }
+    let exist = listed.as_ref().map(|names| names.len() as u64);
     let limit = guards.most(exist).map_err(|refusal| match refusal {
         Refusal::NoListing { max, why } => Refusal::NoListing { max, why: failure.or(why) },
         other => other,
@@ -180,9 +187,27 @@ async fn limit(context: &Context<'_>, reach: &Reach) -> Result<u64, CommandError
         Ok(0) => Err(CommandError::Refused(
             "the guards let this run delete nothing at all (safety.max_deletes, safety.max_share)".to_owned(),
         )),
-        Ok(limit) => Ok(limit),
+        Ok(limit) => Ok((limit, listed)),
         Err(refusal) => Err(CommandError::Refused(refusal.to_string())),
     }
+}
+
+/// What the log knows to be gone, but for what existed again when the run began: somebody asks for that anew.
+fn unless_it_is_back(known_gone: KnownGone, listed: Option<Vec<String>>, began: String) -> KnownGone {
+    let Some(listed) = listed else { return known_gone };
+    let listed: HashSet<String> = listed.into_iter().collect();
+    Box::new(move |name| {
+        let (run, at) = known_gone(name)?;
+        // Times are of fixed width: their order is that of their texts.
+        if listed.contains(name.as_str()) && at < began {
+            tracing::info!(
+                datasource = name.as_str(),
+                "deleted by run {run} at {at}, and exists again; it is sent"
+            );
+            return None;
+        }
+        Some((run, at))
+    })
 }
 
 /// What is about to be done.

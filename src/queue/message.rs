@@ -7,6 +7,9 @@ use crate::vocabulary::{DatasourceName, NameError};
 /// The longest reason or ticket that is accepted, in characters: as in a CSV.
 const LONGEST_TEXT: usize = 1000;
 
+/// The longest that is told of what is wrong with JSON, in characters: it repeats what it does not know.
+const LONGEST_WHY: usize = 300;
+
 /// What a message asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -82,8 +85,8 @@ impl Request {
         let text =
             std::str::from_utf8(body).map_err(|error| Senseless::NotUtf8 { at: error.valid_up_to() + 1 })?;
         if text.trim_start().starts_with('{') {
-            let written: Written =
-                serde_json::from_str(text).map_err(|error| Senseless::Json { why: error.to_string() })?;
+            let written: Written = serde_json::from_str(text)
+                .map_err(|error| Senseless::Json { why: cut(&error.to_string()) })?;
             return Ok(Self {
                 name: name(&written.datasource_name)?,
                 reason: note("reason", written.reason)?,
@@ -104,6 +107,14 @@ pub fn body_of(request: &Request) -> Vec<u8> {
     };
     // Three texts are always JSON.
     serde_json::to_vec(&written).unwrap_or_default()
+}
+
+fn cut(text: &str) -> String {
+    let mut kept: String = text.chars().take(LONGEST_WHY).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept
 }
 
 fn name(text: &str) -> Result<DatasourceName, Senseless> {

@@ -28,8 +28,9 @@ pub struct Ending {
     pub stopped: Option<String>,
     /// Names that were deleted and are still listed.
     pub still_listed: Vec<String>,
-    /// How many messages made no sense, where the run took its targets from a queue.
-    pub refused: Option<u64>,
+    /// Where the run took its targets from a queue: how many messages made no sense, and how many of them are on
+    /// the dead-letter queue.
+    pub refused: Option<(u64, u64)>,
     /// Further lines, such as where the audit log is.
     pub notes: Vec<String>,
 }
@@ -69,12 +70,17 @@ pub fn print_ending(
     }
     writeln!(out)?;
     print_counts(out, &run.counts)?;
-    if let Some(refused) = ending.refused.filter(|refused| *refused > 0) {
-        let (what, verb) = if refused == 1 { ("message", "was") } else { ("messages", "were") };
+    if let Some((refused, set_aside)) = ending.refused.filter(|(refused, _)| *refused > 0) {
+        let messages = if refused == 1 { "message" } else { "messages" };
+        let place = if set_aside >= refused {
+            "on the dead-letter queue".to_owned()
+        } else {
+            format!("on the dead-letter queue as far as is known: {}", grouped(set_aside))
+        };
         writeln!(out)?;
         writeln!(
             out,
-            "{} {what} made no sense, and {verb} put on the dead-letter queue; the view `refused_messages` of the audit log has each",
+            "{} {messages} made no sense ({place}); the view `refused_messages` of the audit log has each",
             grouped(refused)
         )?;
     }

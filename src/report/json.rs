@@ -146,8 +146,9 @@ pub fn print_ending_json(
         "next": next,
         "notes": ending.notes,
     });
-    if let Some(refused) = ending.refused {
+    if let Some((refused, set_aside)) = ending.refused {
         object["refused_messages"] = json!(refused);
+        object["dead_letters"] = json!(set_aside);
     }
     writeln!(out, "{object}")
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use super::conclusion::Conclusion;
 use super::engine::Worked;
 use super::feed::Owed;
-use super::{Interrupt, Limits, RunReport, StopReason};
+use super::{Interrupt, Limits, RefusedMessages, RunReport, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, Recorder, RunEnding};
 use crate::vocabulary::{Clock, Counts, Evidence, ExitStatus, GIVEN_BACK, Outcome, Seq, Settlement};
@@ -36,10 +36,13 @@ impl End<'_> {
         let ended = self.settle_and_record(worked, lister, interrupts, &mut stopped, &mut still_listed).await;
         if let Some(owed) = self.owed {
             // What has no outcome is somebody else's from now on.
-            owed.give_back(owed.take_rest().into_iter().flat_map(|(_, receipts)| receipts).collect());
+            owed.give_back(owed.take_rest());
             owed.finish().await;
         }
-        let refused = self.reader.refused_messages(self.run).unwrap_or(0);
+        let refused = RefusedMessages {
+            recorded: self.reader.refused_messages(self.run).unwrap_or(0),
+            set_aside: self.owed.map_or(0, Owed::set_aside_so_far),
+        };
         match ended {
             Ok((counts, exit)) => RunReport { counts, stopped, still_listed, refused, exit },
             Err(error) => {

@@ -53,6 +53,7 @@ impl Engine<'_> {
             worked: Worked { stopped: None, counts: self.counts, exhausted: Vec::new() },
             concluded: 0,
             in_canary: self.limits.canary > 0,
+            limit: None,
         };
         if state.in_canary {
             feed.limit_to(self.limits.canary).await;
@@ -73,6 +74,9 @@ impl Engine<'_> {
         }
         while let Ok(happening) = self.happenings.try_recv() {
             self.take(&mut state, happening);
+        }
+        if let Some(limit) = state.limit {
+            self.halt(&mut state, StopReason::Limit { limit });
         }
         Worked { counts: self.counts, ..state.worked }
     }
@@ -158,7 +162,8 @@ impl Engine<'_> {
             Happening::Unauthorized(answer) => self.halt(state, StopReason::Unauthorized(answer)),
             Happening::AuditFailed(error) => self.halt(state, StopReason::Audit(error)),
             Happening::QueueFailed(error) => self.halt(state, StopReason::Queue(error)),
-            Happening::LimitReached(limit) => self.halt(state, StopReason::Limit { limit }),
+            // What is under way is within it, and is finished.
+            Happening::LimitReached(limit) => state.limit = Some(limit),
             Happening::CannotGoOn(error) => match error {
                 // The ledger has told the reason itself.
                 ApiError::Ledger(_) => self.stop.cancel(),
@@ -225,6 +230,8 @@ struct State {
     concluded: u64,
     /// Whether only the first few targets are under way.
     in_canary: bool,
+    /// How many targets may be sent, where the queue holds more.
+    limit: Option<u64>,
 }
 
 async fn worker(

@@ -92,6 +92,15 @@ pub struct RunParts<'a> {
     pub watcher: &'a mut dyn Watcher,
 }
 
+/// Messages that made no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RefusedMessages {
+    /// How many times one was recorded.
+    pub recorded: u64,
+    /// How many are on the dead-letter queue for certain.
+    pub set_aside: u64,
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct RunReport {
@@ -101,8 +110,8 @@ pub struct RunReport {
     pub stopped: Option<StopReason>,
     /// Names that were deleted and are still listed.
     pub still_listed: Vec<String>,
-    /// How many messages made no sense, and were set aside.
-    pub refused: u64,
+    /// Messages that made no sense.
+    pub refused: RefusedMessages,
     /// The exit code that tells all this.
     pub exit: ExitStatus,
 }
@@ -220,11 +229,11 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
             (Arc::new(MessageFeed::new(parts)), Some(owed))
         }
     };
-    let settler = lister.clone().filter(|_| feed.is_waited_for()).map(|lister| Settler {
+    let settler = feed.is_waited_for().then(|| Settler {
         run,
         recorder: recorder.clone(),
         clock: clock.clone(),
-        lister,
+        lister: lister.clone(),
         reading: None,
     });
     let engine = Engine {

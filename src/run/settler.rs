@@ -24,7 +24,8 @@ pub(super) struct Settler {
     pub(super) run: Seq,
     pub(super) recorder: Recorder,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) lister: Arc<Lister>,
+    /// Without one, what is exhausted is settled by its last answer.
+    pub(super) lister: Option<Arc<Lister>>,
     /// The reading that is under way, or was the last.
     pub(super) reading: Option<Reading>,
 }
@@ -42,10 +43,9 @@ pub(super) struct Reading {
 impl Settler {
     /// Begins a reading for what is exhausted, unless one is under way or was just made.
     pub(super) fn tick(&mut self, exhausted: &mut Vec<Exhausted>, sender: &UnboundedSender<Happening>) {
-        let is_busy = self
-            .reading
-            .as_ref()
-            .is_some_and(|reading| !reading.task.is_finished() || reading.begun.elapsed() < APART);
+        let is_busy = self.reading.as_ref().is_some_and(|reading| {
+            !reading.task.is_finished() || (self.lister.is_some() && reading.begun.elapsed() < APART)
+        });
         if exhausted.is_empty() || is_busy {
             return;
         }
@@ -57,19 +57,24 @@ impl Settler {
         let task = tokio::spawn(async move {
             // The run listens until this is over.
             let tell = |happening| drop(sender.send(happening));
-            let names = match lister.datasources().await {
-                Ok(names) => names,
-                Err(error) => {
-                    tracing::warn!(%error, "what got no clear answer cannot be settled yet");
-                    return tell(Happening::Unlisted(exhausted));
-                }
+            let found = match &lister {
+                None => None,
+                Some(lister) => match lister.datasources().await {
+                    Ok(names) => Some(names),
+                    Err(error) => {
+                        tracing::warn!(%error, "what got no clear answer cannot be settled yet");
+                        return tell(Happening::Unlisted(exhausted));
+                    }
+                },
             };
             settling.store(true, Ordering::Relaxed);
-            let names: HashSet<&str> = names.iter().map(String::as_str).collect();
+            let names: Option<HashSet<&str>> =
+                found.as_ref().map(|names| names.iter().map(String::as_str).collect());
             let settled = |target, name: &crate::vocabulary::DatasourceName, outcome| {
                 tell(Happening::Listed { target, name: name.clone(), outcome });
             };
-            let written = settle_exhausted(run, &recorder, &*clock, exhausted, Some(&names), &settled).await;
+            let written =
+                settle_exhausted(run, &recorder, &*clock, exhausted, names.as_ref(), &settled).await;
             if let Err(error) = written {
                 tell(Happening::AuditFailed(error));
             }

@@ -54,6 +54,9 @@ pub enum LogError {
     },
 }
 
+/// Libraries that tell what decom tells itself, in words of its own. A filter that names one hears it.
+const TALKATIVE: [&str; 4] = ["async_nats", "async_rs", "aws_config", "lapin"];
+
 /// Somebody else who takes what is told to the log, by a filter of their own.
 pub type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -64,8 +67,12 @@ pub type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, LogError> {
     let bars = MultiProgress::new();
     let filter = || {
-        EnvFilter::try_new(options.filter)
-            .map_err(|source| LogError::Filter { filter: options.filter.to_owned(), source })
+        let filter = EnvFilter::try_new(options.filter)
+            .map_err(|source| LogError::Filter { filter: options.filter.to_owned(), source })?;
+        // What these say is no news to who uses decom, and at times an error that is none.
+        let quiet = TALKATIVE.iter().filter(|target| !options.filter.contains(**target));
+        let quiet = quiet.filter_map(|target| format!("{target}=off").parse().ok());
+        Ok::<_, LogError>(quiet.fold(filter, EnvFilter::add_directive))
     };
     let mark = options.dry_run.then_some(if options.json { Mark::Json } else { Mark::Text });
     let stderr = Marked { inner: AboveBars(bars.clone()), mark };

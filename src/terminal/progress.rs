@@ -124,7 +124,11 @@ impl Watcher for Progress {
             }
             RunEvent::Sending { .. } | RunEvent::Answered { .. } => {}
             RunEvent::Refused { message_id, why } => {
-                tracing::warn!(message_id, why, "a message makes no sense, and was set aside");
+                tracing::warn!(
+                    message_id,
+                    why,
+                    "a message makes no sense, and goes to the dead-letter queue"
+                );
             }
             RunEvent::Paused { pause, why } => {
                 let until = Instant::now() + *pause;

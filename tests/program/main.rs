@@ -66,3 +66,4 @@ mod verdict_table;
 mod verdicts;
 mod wal_order;
 mod working;
+mod working_limits;

@@ -22,6 +22,9 @@ use crate::vocabulary::{
 /// For how long a message is waited for at a time: a run that stops waits no longer than this.
 const SLICE: Duration = Duration::from_secs(1);
 
+/// The shortest wait for a message.
+const LEAST: Duration = Duration::from_millis(50);
+
 /// The pauses between two tries to reach a broker that is away: they double, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -99,7 +102,12 @@ impl MessageFeed {
         let mut since = Instant::now();
         let mut outage: Option<Outage> = None;
         while !self.stop.is_cancelled() {
+            if let Some(message) = self.owed.next_again() {
+                return Ok(Some(message));
+            }
             let left = self.idle.map_or(SLICE, |idle| idle.saturating_sub(since.elapsed()));
+            // A wait of nothing would be a busy one.
+            let left = left.max(LEAST);
             match self.queue.take(left.min(SLICE)).await {
                 Ok(Some(message)) => return Ok(Some(message)),
                 Ok(None) => {
@@ -107,7 +115,8 @@ impl MessageFeed {
                         tracing::info!("the queue can be reached again");
                         since = Instant::now();
                     }
-                    if self.idle.is_some_and(|idle| since.elapsed() >= idle) {
+                    // What waits for a name that is under way is a message yet to come.
+                    if self.idle.is_some_and(|idle| since.elapsed() >= idle) && !self.owed.is_waiting() {
                         return Ok(None);
                     }
                 }
@@ -137,10 +146,7 @@ impl MessageFeed {
                 return Ok(None);
             }
         };
-        if self.owed.join(&request.name, &message.receipt) {
-            tracing::debug!(message_id = message.id, "the same name is under way; its outcome is this one's");
-            return Ok(None);
-        }
+        let Some(message) = self.owed.wait_for(&request.name, message) else { return Ok(None) };
         let skip = state.rules.skip(&request.name);
         if skip.is_none() && state.handed_out >= self.max_deletes {
             self.owed.give_back(vec![message.receipt]);
@@ -161,6 +167,7 @@ impl MessageFeed {
         let target = self.recorder.take_on(self.run, target).await?;
         if let Some((reason, words)) = skip {
             self.tell(Happening::TakenOn { name: name.clone() });
+            tracing::info!(datasource = name.as_str(), reason = reason.as_str(), "not sent: {words}");
             self.skip(target, reason, words).await?;
             self.tell(Happening::Skipped { name });
             self.owed.acknowledge(message.receipt);
@@ -199,7 +206,7 @@ impl MessageFeed {
         let message_id = refused.message_id.clone();
         self.recorder.refuse(self.run, refused).await?;
         self.tell(Happening::Refused { message_id, why: why.clone() });
-        self.owed.set_aside(message, why);
+        self.owed.set_aside(message, why, self.happenings.clone());
         Ok(())
     }
 

@@ -1,12 +1,16 @@
 //! What is owed to the queue: messages that were taken, and not yet acknowledged or given back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::super::Happening;
 use crate::queue::{Message, Queue, QueueError, Receipt};
 use crate::vocabulary::{DatasourceName, Seq};
 
@@ -18,6 +22,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// out again, and the audit log knows what became of that.
 const FAREWELL: Duration = Duration::from_secs(10);
 
+/// How much is kept of a message that is too large for the dead-letter queue, in characters.
+const KEPT_CHARS: usize = 1000;
+
 /// Messages that were taken, and not yet acknowledged or given back.
 #[derive(Clone)]
 pub(in crate::run) struct Owed {
@@ -26,40 +33,72 @@ pub(in crate::run) struct Owed {
     tasks: TaskTracker,
     /// Cancelled when nobody waits for the broker any longer.
     over: CancellationToken,
+    /// How many messages are on the dead-letter queue by now.
+    set_aside: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
 struct Open {
-    of_target: HashMap<Seq, (DatasourceName, Vec<Receipt>)>,
-    of_name: HashMap<DatasourceName, Seq>,
+    of_target: HashMap<Seq, (DatasourceName, Receipt)>,
+    /// The names that are under way, each with the messages that asked for it meanwhile.
+    of_name: HashMap<DatasourceName, Vec<Message>>,
+    /// Messages whose name is not under way any more.
+    again: VecDeque<Message>,
 }
 
 impl Owed {
     pub(in crate::run) fn new(queue: Arc<dyn Queue>) -> Self {
         let over = CancellationToken::new();
-        Self { queue, open: Arc::default(), tasks: TaskTracker::new(), over }
+        Self { queue, open: Arc::default(), tasks: TaskTracker::new(), over, set_aside: Arc::default() }
     }
 
     /// Notes that a message asked for `target`.
     pub(super) fn add(&self, target: Seq, name: DatasourceName, receipt: Receipt) {
         let mut open = self.open();
-        open.of_name.insert(name.clone(), target);
-        open.of_target.insert(target, (name, vec![receipt]));
+        open.of_name.entry(name.clone()).or_default();
+        open.of_target.insert(target, (name, receipt));
     }
 
-    /// Lets a further message share the fate of the target that has its name and is under way; `false`
-    /// where there is none.
-    pub(super) fn join(&self, name: &DatasourceName, receipt: &Receipt) -> bool {
-        let mut open = self.open();
-        let Some(target) = open.of_name.get(name).copied() else { return false };
-        let Some((_, receipts)) = open.of_target.get_mut(&target) else { return false };
-        receipts.push(receipt.clone());
-        true
+    /// Lets a message wait until the target of its name, which is under way, has its outcome; gives it back where
+    /// there is none.
+    pub(super) fn wait_for(&self, name: &DatasourceName, message: Message) -> Option<Message> {
+        match self.open().of_name.get_mut(name) {
+            Some(waiting) => {
+                waiting.push(message);
+                None
+            }
+            None => Some(message),
+        }
+    }
+
+    /// A message that has waited long enough.
+    pub(super) fn next_again(&self) -> Option<Message> {
+        self.open().again.pop_front()
+    }
+
+    /// Whether messages wait for a name that is under way.
+    pub(super) fn is_waiting(&self) -> bool {
+        let open = self.open();
+        !open.again.is_empty() || open.of_name.values().any(|waiting| !waiting.is_empty())
+    }
+
+    /// How many messages are on the dead-letter queue by now.
+    pub(in crate::run) fn set_aside_so_far(&self) -> u64 {
+        self.set_aside.load(Ordering::Relaxed)
     }
 
     /// Acknowledges what asked for `target`, whose outcome is durable.
     pub(in crate::run) fn settled(&self, target: Seq) {
-        for receipt in self.take(target) {
+        let settled = {
+            let mut open = self.open();
+            let settled = open.of_target.remove(&target);
+            if let Some((name, _)) = &settled {
+                let waiting = open.of_name.remove(name).unwrap_or_default();
+                open.again.extend(waiting);
+            }
+            settled
+        };
+        if let Some((_, receipt)) = settled {
             self.acknowledge(receipt);
         }
     }
@@ -67,15 +106,32 @@ impl Owed {
     pub(super) fn acknowledge(&self, receipt: Receipt) {
         let owed = self.clone();
         self.tasks.spawn(async move {
-            owed.insist("acknowledge a message", || owed.queue.acknowledge(&receipt)).await;
+            let told = owed.insist("acknowledge a message", || owed.queue.acknowledge(&receipt)).await;
+            if let Err(error) = told {
+                tracing::warn!(%error, "a message could not be acknowledged; the broker gives it out again");
+            }
         });
     }
 
-    /// Puts a message that makes no sense where it does no harm.
-    pub(super) fn set_aside(&self, message: Message, why: String) {
+    /// Puts a message that makes no sense where it does no harm. Where the broker will not have it there as it is,
+    /// what it is known by goes there in its place; and where it will not have that either, the run stops rather
+    /// than meet the message again and again.
+    pub(super) fn set_aside(&self, message: Message, why: String, happenings: UnboundedSender<Happening>) {
         let owed = self.clone();
         self.tasks.spawn(async move {
-            owed.insist("set a message aside", || owed.queue.set_aside(&message, &why)).await;
+            let mut refused =
+                owed.insist("set a message aside", || owed.queue.set_aside(&message, &why)).await;
+            if let Err(error) = refused {
+                tracing::warn!(%error, message_id = message.id, "not all of the message goes to the dead-letter queue");
+                let short = Message { body: stub(&message.body), ..message };
+                refused = owed.insist("set a message aside", || owed.queue.set_aside(&short, &why)).await;
+            }
+            match refused {
+                Ok(true) => drop(owed.set_aside.fetch_add(1, Ordering::Relaxed)),
+                Ok(false) => {}
+                // The run listens until its last worker is gone; after that, nothing is taken any more.
+                Err(error) => drop(happenings.send(Happening::QueueFailed(error))),
+            }
         });
     }
 
@@ -83,7 +139,10 @@ impl Owed {
         for receipt in receipts {
             let owed = self.clone();
             self.tasks.spawn(async move {
-                owed.insist("give a message back", || owed.queue.give_back(&receipt)).await;
+                let told = owed.insist("give a message back", || owed.queue.give_back(&receipt)).await;
+                if let Err(error) = told {
+                    tracing::warn!(%error, "a message could not be given back; the broker gives it out again later");
+                }
             });
         }
     }
@@ -95,13 +154,12 @@ impl Owed {
         targets
     }
 
-    /// The targets without an outcome, each with what asked for it; they are owed no longer.
-    pub(in crate::run) fn take_rest(&self) -> Vec<(Seq, Vec<Receipt>)> {
+    /// What is without an outcome, and owed no longer.
+    pub(in crate::run) fn take_rest(&self) -> Vec<Receipt> {
         let mut open = self.open();
-        open.of_name.clear();
-        let mut rest: Vec<_> =
-            open.of_target.drain().map(|(target, (_, receipts))| (target, receipts)).collect();
-        rest.sort_by_key(|(target, _)| *target);
+        let mut rest: Vec<_> = open.of_target.drain().map(|(_, (_, receipt))| receipt).collect();
+        let waiting: Vec<_> = open.of_name.drain().flat_map(|(_, waiting)| waiting).collect();
+        rest.extend(waiting.into_iter().chain(open.again.drain(..)).map(|message| message.receipt));
         rest
     }
 
@@ -110,8 +168,7 @@ impl Owed {
         let Some(every) = self.queue.keep_every() else { return };
         loop {
             tokio::time::sleep(every).await;
-            let receipts: Vec<_> =
-                self.open().of_target.values().flat_map(|(_, receipts)| receipts.clone()).collect();
+            let receipts = self.receipts();
             if receipts.is_empty() {
                 continue;
             }
@@ -134,42 +191,54 @@ impl Owed {
         }
     }
 
-    /// Tries until the broker has understood, or will never.
-    async fn insist<F>(&self, what: &'static str, mut ask: impl FnMut() -> F)
+    /// Tries until the broker has understood; `false` where it has taken the message back, or is not waited for any
+    /// longer.
+    async fn insist<F>(&self, what: &'static str, mut ask: impl FnMut() -> F) -> Result<bool, QueueError>
     where
         F: Future<Output = Result<(), QueueError>>,
     {
         let mut pause = FIRST_PAUSE;
         loop {
             match ask().await {
-                Ok(()) => return,
+                Ok(()) => return Ok(true),
                 Err(QueueError::Stale { .. }) => {
                     tracing::debug!("the broker has taken a message back, and gives it out again");
-                    return;
+                    return Ok(false);
                 }
                 Err(error) if error.may_pass() => {
                     tracing::debug!(%error, "could not {what}; trying again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-                        () = self.over.cancelled() => return,
+                        () = self.over.cancelled() => return Ok(false),
                     }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "could not {what}; the broker gives it out again");
-                    return;
-                }
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn take(&self, target: Seq) -> Vec<Receipt> {
-        let mut open = self.open();
-        let Some((name, receipts)) = open.of_target.remove(&target) else { return Vec::new() };
-        open.of_name.remove(&name);
-        receipts
+    fn receipts(&self) -> Vec<Receipt> {
+        let open = self.open();
+        let waiting =
+            open.of_name.values().flatten().chain(&open.again).map(|message| message.receipt.clone());
+        open.of_target.values().map(|(_, receipt)| receipt.clone()).chain(waiting).collect()
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a message is known by that is too large for the dead-letter queue.
+fn stub(body: &[u8]) -> Vec<u8> {
+    let digest = Sha256::digest(body).iter().fold(String::new(), |mut hex, byte| {
+        use std::fmt::Write;
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    let beginning: String = String::from_utf8_lossy(body).chars().take(KEPT_CHARS).collect();
+    serde_json::json!({ "too_large": { "bytes": body.len(), "sha256": digest, "beginning": beginning } })
+        .to_string()
+        .into_bytes()
 }

@@ -1,0 +1,133 @@
+//! `decom work` where a message, a run or an answer comes to its limits.
+
+use redis::Commands;
+use rustix::process::Signal;
+
+use crate::support::draining::Broker;
+use crate::support::live;
+use crate::support::nats::NatsServer;
+use crate::support::queues::{LONG, opened};
+use crate::support::rabbit::RabbitServer;
+use crate::support::redis::RedisServer;
+use crate::support::reply::Reply;
+use crate::support::server::Server;
+use crate::support::servers::until;
+use crate::support::session::{Ended, decom, rows};
+use crate::support::{Sandbox, column};
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn put(address: &str, bodies: &[Vec<u8>]) {
+    runtime().block_on(async {
+        let queue = opened(address, "test", LONG).await;
+        queue.put(bodies).await.unwrap();
+        queue.close().await;
+    });
+}
+
+fn work(sandbox: &Sandbox, server: &Server, address: &str, arguments: &[&str]) -> Ended {
+    let mut all = vec!["work", "--queue", address, "--idle", "1s"];
+    all.extend(arguments);
+    Ended::of(sandbox, decom(sandbox, server, &all).output().unwrap())
+}
+
+/// Bodies that make no sense, and are hard to put anywhere else: JSON that tells a long key, and one as long as it
+/// may be.
+fn unwieldy(longest: usize) -> Vec<Vec<u8>> {
+    let key = format!("{{\"{}\": 1}}", "k".repeat(200_000));
+    vec![key.into_bytes(), vec![b'\t'; longest], b"good".to_vec()]
+}
+
+fn goes_aside_once(broker: &impl Broker, longest: usize) {
+    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    put(&broker.address(), &unwieldy(longest));
+    let ended = work(&sandbox, &server, &broker.address(), &[]).expect(1);
+    assert_eq!(ended.outcome("good"), "deleted");
+    assert!(ended.stdout.contains("2 messages made no sense (on the dead-letter queue)"), "{}", ended.stdout);
+    assert_eq!(column(&sandbox.log(), "SELECT count(*) FROM refused_messages"), ["2"]);
+    assert!(
+        column(&sandbox.log(), "SELECT max(length(why)) FROM refused_messages")[0].parse::<usize>().unwrap()
+            < 500
+    );
+    assert_eq!(runtime().block_on(broker.length()), 0);
+    let dead = runtime().block_on(broker.dead_letters());
+    assert_eq!(dead.len(), 2, "{}", dead.len());
+    assert!(dead.iter().any(|body| body.starts_with("{\"kkk")), "as it was");
+}
+
+#[test]
+fn rabbitmq_takes_what_is_unwieldy_aside() {
+    let Some(rabbit) = RabbitServer::start("rabbitmq_takes_what_is_unwieldy_aside") else { return };
+    goes_aside_once(&rabbit, 1_048_576);
+}
+
+#[test]
+fn jetstream_takes_what_is_unwieldy_aside_in_short() {
+    let Some(nats) = NatsServer::start("jetstream_takes_what_is_unwieldy_aside_in_short") else { return };
+    // About as large as a message may be: with the reason beside it, it is too large.
+    const LARGEST: usize = 1_048_576 - 76;
+    goes_aside_once(&nats, LARGEST);
+    let dead = runtime().block_on(nats.dead_letters());
+    let short: serde_json::Value = dead.iter().find_map(|body| serde_json::from_str(body).ok()).unwrap();
+    assert_eq!(short["too_large"]["bytes"], LARGEST, "{short}");
+}
+
+#[test]
+fn what_a_limited_run_took_on_it_sends() {
+    let Some(redis) = RedisServer::start("what_a_limited_run_took_on_it_sends") else { return };
+    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let bodies: Vec<_> = (0..20).map(|number| format!("n{number}").into_bytes()).collect();
+    put(&redis.address(), &bodies);
+    let ended = work(&sandbox, &server, &redis.address(), &["--max-deletes", "6", "--rate", "4/s"]).expect(4);
+    assert_eq!(ended.results.len(), 6, "{ended:#?}");
+    assert!(ended.results.values().all(|row| row.outcome == "deleted"), "{ended:#?}");
+    assert!(ended.stdout.contains("start `decom work` again"), "{}", ended.stdout);
+    assert_eq!((redis.length("decom"), server.deletions().len()), (14, 6));
+}
+
+#[test]
+fn what_exists_again_is_sent_again() {
+    let Some(redis) = RedisServer::start("what_exists_again_is_sent_again") else { return };
+    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let again = |arguments: &[&str]| {
+        put(&redis.address(), &[b"a".to_vec()]);
+        work(&sandbox, &server, &redis.address(), arguments).expect(0)
+    };
+    again(&[]);
+    server.list(&["b"]);
+    assert_eq!(again(&["--max-share", "100"]).outcome("a"), "skipped");
+    server.list(&["a", "b"]);
+    assert_eq!(again(&["--max-share", "50"]).outcome("a"), "deleted");
+    server.list(&["b"]);
+    assert_eq!(again(&["--max-share", "100", "--again"]).outcome("a"), "deleted");
+    assert_eq!(server.deletions_of("a"), 3);
+}
+
+#[test]
+fn without_a_listing_the_last_answer_decides_at_once() {
+    let Some(redis) = RedisServer::start("without_a_listing_the_last_answer_decides_at_once") else { return };
+    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::status(500)));
+    put(&redis.address(), &[b"a".to_vec()]);
+    let address = redis.address();
+    let arguments = ["work", "--queue", &address, "--follow", "--max-attempts", "2", "--no-listing-check"];
+    let running = live::start(&sandbox, &server, &arguments, &[]);
+    until("the message is dealt with", || redis.length("decom") == 0);
+    running.signal(Signal::TERM);
+    assert_eq!(running.ended(&sandbox).expect(143).outcome("a"), "failed");
+}
+
+#[test]
+fn every_message_has_a_place_in_the_log() {
+    let Some(redis) = RedisServer::start("every_message_has_a_place_in_the_log") else { return };
+    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    for ticket in ["T-1", "T-2", "T-3"] {
+        let body = format!("{{\"datasourceName\": \"a\", \"ticket\": \"{ticket}\"}}");
+        let _: String = redis.connection().xadd("decom", "*", &[("body", body)]).unwrap();
+    }
+    work(&sandbox, &server, &redis.address(), &[]).expect(0);
+    let found = rows(&sandbox.log(), "SELECT target_ticket, outcome FROM results ORDER BY 1");
+    assert_eq!(found, [["T-1", "deleted"], ["T-2", "skipped"], ["T-3", "skipped"]]);
+    assert_eq!((redis.length("decom"), server.deletions_of("a")), (0, 1));
+}
