@@ -204,3 +204,18 @@ async fn jetstream_makes_anew_what_was_removed() {
     once_back(async || queue.put(&bodies(&["b"])).await).await;
     assert_eq!(next(&*queue).await.body, b"b");
 }
+
+#[tokio::test]
+async fn jetstream_is_not_believed_where_it_has_forgotten_what_it_gave_out() {
+    let Some(server) = NatsServer::start("queue_jetstream") else { return };
+    let queue = opened(&server.address(), "one", LONG).await;
+    queue.put(&bodies(&["a", "b"])).await.unwrap();
+    assert!(!next(&*queue).await.redelivered);
+    // The count of deliveries goes with it.
+    server.jetstream().await.delete_consumer_from_stream("decom", "decom").await.unwrap();
+    let again = once_back(async || queue.take(SHORT).await).await.unwrap();
+    assert_eq!((again.body.as_slice(), again.redelivered), (&b"a"[..], true));
+    let new = next(&*queue).await;
+    assert_eq!((new.body.as_slice(), new.redelivered), (&b"b"[..], false));
+    queue.close().await;
+}

@@ -3,6 +3,7 @@
 //! The client connects anew by itself and goes on; what is asked meanwhile fails soon, rather than
 //! being kept for later: a request for a message that nobody waits for any more would take one.
 
+mod furthest;
 mod refusal;
 mod stream;
 mod target;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
+use self::furthest::Furthest;
 use self::refusal::Told;
 use self::target::Target;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
@@ -54,6 +56,8 @@ pub(super) struct JetStream {
     consumer: Mutex<Option<PullConsumer>>,
     /// What was taken and not dealt with, and until when the server leaves it here.
     in_hand: Mutex<HashMap<Receipt, Instant>>,
+    /// How far the server has come with giving out, as far as this worker saw.
+    furthest: Mutex<Furthest>,
 }
 
 impl JetStream {
@@ -76,6 +80,7 @@ impl JetStream {
             told,
             consumer: Mutex::default(),
             in_hand: Mutex::default(),
+            furthest: Mutex::default(),
         };
         let consumer = queue.consumer("be opened").await?;
         queue.hold = stream::hold(&consumer.cached_info().config);
@@ -192,8 +197,11 @@ impl Queue for JetStream {
             let mut batch = consumer.batch().max_messages(1).expires(wait).messages().await?;
             batch.next().await.transpose()
         };
-        // The end of the wait got lost, and the connection with it.
-        let late = |_| self.told.away_or_forbidden(ACTION, "no answer in time".to_owned());
+        // The end of the wait got lost, and the connection with it; or nobody hears the question any more.
+        let late = |_| {
+            self.forget_consumer();
+            self.told.away_or_forbidden(ACTION, "no answer in time".to_owned())
+        };
         let given = timeout(wait + LATE, asked).await.map_err(late)?;
         let given = given.map_err(|error| {
             // It may have been removed; the next call looks.
@@ -202,7 +210,11 @@ impl Queue for JetStream {
         })?;
         let Some(message) = given else { return Ok(None) };
         let info = message.info().map_err(|error| self.told.of(ACTION, &*error))?;
-        let (id, redelivered) = (info.stream_sequence.to_string(), info.delivered > 1);
+        let id = info.stream_sequence.to_string();
+        let published = info.published.unix_timestamp_nanos();
+        // Both are asked, always: each message counts for those after it.
+        let falls_behind = locked(&self.furthest).is_behind(info.stream_sequence, published);
+        let redelivered = falls_behind || info.delivered > 1;
         let receipt = Receipt(message.reply.as_deref().unwrap_or_default().to_owned());
         locked(&self.in_hand).insert(receipt.clone(), Instant::now() + self.hold);
         Ok(Some(Message { id, body: message.payload.to_vec(), redelivered, receipt }))

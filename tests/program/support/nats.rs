@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::{self, Context};
 use tempfile::TempDir;
 
@@ -108,8 +109,19 @@ impl super::draining::Broker for NatsServer {
         NatsServer::restart(self);
     }
 
+    /// The stream would not do: after a crash, a server of 2.9 has messages in it again whose acknowledgement
+    /// its consumer still knows of. That each name has an outcome is seen in the logs.
     async fn length(&self) -> u64 {
-        NatsServer::length(self, "decom").await
+        let jetstream = self.jetstream().await;
+        let consumer =
+            jetstream.get_consumer_from_stream::<pull::Config, _, _>("decom", "decom").await.unwrap();
+        let info = consumer.cached_info();
+        info.num_pending + u64::try_from(info.num_ack_pending).unwrap()
+    }
+
+    /// It writes down ten times in a second, and not at once, what its consumers were given.
+    fn forgets(&self) -> bool {
+        true
     }
 
     async fn dead_letters(&self) -> Vec<String> {
