@@ -149,7 +149,6 @@ impl Engine<'_> {
                 self.note(state, &name, outcome);
             }
             Happening::Listed { target, name, outcome } => self.conclude(target, name, outcome),
-            Happening::Unlisted(exhausted) => state.worked.exhausted.extend(exhausted),
             Happening::Attempted { name, verdict } => {
                 self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
             }

@@ -145,8 +145,6 @@ enum Happening {
         name: DatasourceName,
         outcome: Outcome,
     },
-    /// The listing could not be read.
-    Unlisted(Vec<Exhausted>),
     Unauthorized(Answer),
     AuditFailed(Arc<AuditError>),
     QueueFailed(QueueError),

@@ -62,8 +62,8 @@ impl Settler {
                 Some(lister) => match lister.datasources().await {
                     Ok(names) => Some(names),
                     Err(error) => {
-                        tracing::warn!(%error, "what got no clear answer cannot be settled yet");
-                        return tell(Happening::Unlisted(exhausted));
+                        tracing::warn!(%error, "what got no clear answer is settled without the listing");
+                        None
                     }
                 },
             };
