@@ -54,6 +54,14 @@ impl ServerProcess {
     /// Holds it where it is: it answers nothing, and its connections stay.
     pub fn freeze(&self) {
         kill_process(self.pid(), Signal::STOP).unwrap();
+        // Its threads stop one after the other, and one of them might still answer.
+        let threads = format!("/proc/{}/task", self.0.id());
+        let has_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            let state = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            state.is_ok_and(|state| state.rsplit(") ").next().unwrap().starts_with('T'))
+        };
+        // Without such a folder nobody can tell.
+        until("it stands still", || std::fs::read_dir(&threads).map_or(true, |mut all| all.all(has_stopped)));
     }
 
     /// Lets it go on.
