@@ -177,6 +177,11 @@ fn cause(error: &reqwest_middleware::Error) -> ApiError {
         if let Some(ours) = error.downcast_ref::<ApiError>() {
             return ours.clone();
         }
+        // Transparent as well: without a retry before, its source is what lies behind the error that it holds.
+        if let Some(reqwest_retry::RetryError::Error(held)) = error.downcast_ref() {
+            next = Some(held);
+            continue;
+        }
         next = match error.downcast_ref::<reqwest_middleware::Error>() {
             // Transparent: its source is what lies behind the error that it holds.
             Some(reqwest_middleware::Error::Middleware(held)) => Some(held.as_ref()),

@@ -20,7 +20,8 @@ pub struct RunOpening {
     /// SHA-256 of the input's bytes, in hexadecimal.
     pub input_sha256: Option<String>,
     /// SHA-256 over the names of the targets in order: what an interrupted run is known by.
-    pub targets_sha256: String,
+    /// None where the targets are not known beforehand.
+    pub targets_sha256: Option<String>,
     /// Who runs it.
     pub operator: String,
     /// Why.

@@ -344,12 +344,14 @@ impl AuditReader {
             .map_err(|e| self.failed(e))
     }
 
-    /// Whether a target has its outcome.
-    pub fn is_settled(&self, target: Seq) -> Result<bool, AuditError> {
-        self.connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM record WHERE target = ?1 AND outcome IS NOT NULL)")
-            .and_then(|mut statement| statement.query_row([target.0], |row| row.get(0)))
-            .map_err(|e| self.failed(e))
+    /// The outcome of a target, where it has one.
+    pub fn outcome_of(&self, target: Seq) -> Result<Option<Outcome>, AuditError> {
+        let found: Option<String> = self
+            .connection
+            .prepare_cached("SELECT outcome FROM record WHERE target = ?1 AND outcome IS NOT NULL")
+            .and_then(|mut statement| statement.query_row([target.0], |row| row.get(0)).optional())
+            .map_err(|e| self.failed(e))?;
+        Ok(found.and_then(|outcome| outcome.parse().ok()))
     }
 
     /// How many attempts the log holds for a target.

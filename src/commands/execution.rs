@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) selection: Selection,
     /// The part of it that this process takes, where others take the rest.
     pub(super) share: Option<(Shard, Selection)>,
+    /// Whether its targets come from a queue, later.
+    pub(super) of_queue: bool,
     /// The input, as it is named in the log.
     pub(super) label: String,
     pub(super) input_sha256: Option<String>,
@@ -148,13 +150,10 @@ impl Context<'_> {
             at: self.world.clock.timestamp(),
             input: job.label,
             input_sha256: job.input_sha256,
-            targets_sha256: job
-                .share
-                .as_ref()
-                .map_or(&job.selection, |(_, share)| share)
-                .targets()
-                .sha256()
-                .to_owned(),
+            targets_sha256: (!job.of_queue).then(|| {
+                let all = job.share.as_ref().map_or(&job.selection, |(_, share)| share);
+                all.targets().sha256().to_owned()
+            }),
             operator: self.operator()?,
             reason: self.settings.run.reason.clone().or(reason),
             ticket: self.settings.run.ticket.clone().or(ticket),

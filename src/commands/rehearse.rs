@@ -129,6 +129,7 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
     let job = Job {
         selection,
         share: None,
+        of_queue: false,
         label: format!("{label} (rehearsal)"),
         input_sha256: sha256,
         purpose: (None, None),

@@ -74,6 +74,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             share: None,
+            of_queue: false,
             label: format!("retry of {}", earlier.run_id),
             input_sha256: earlier.input_sha256.clone(),
             purpose: (None, None),

@@ -145,6 +145,7 @@ fn names(
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             share: part.map(own).transpose()?,
+            of_queue: false,
             label,
             input_sha256: sha256,
             purpose: (None, None),
@@ -200,6 +201,7 @@ fn planned(
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             share: None,
+            of_queue: false,
             label: plan.input.clone(),
             input_sha256: plan.input_sha256.clone(),
             purpose: (plan.reason.clone(), plan.ticket.clone()),

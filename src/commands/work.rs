@@ -1,6 +1,5 @@
 //! `decom work`: takes names from a queue and deletes them, until the queue is empty or for ever.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use super::{CommandError, intake, permission, resume};
 use crate::api::{ApiError, Lister};
 use crate::audit::AuditReader;
 use crate::config::find_token;
-use crate::plan::{KnownGone, PlannedSkips, Refusal, Rules, Selection, TargetsBuilder};
+use crate::plan::{PlannedSkips, Refusal, Rules, Selection, TargetsBuilder};
 use crate::queue::Address;
 use crate::report::grouped;
 use crate::run::{QueueSupply, Supply};
@@ -85,10 +84,9 @@ fn take_from(
     let idle = (!follow).then_some(context.settings.queue.idle);
     // Held from here on, so that nobody else deletes between what is shown and what is done.
     let log = context.open_log(&path)?;
-    let began = context.world.clock.timestamp().to_string();
     let found = Context::block_on(look(context, reach))?;
     let host = reach.api.base_url.host();
-    let (limit, listed) = match found {
+    let limit = match found {
         Ok(found) => found,
         Err(refused) => {
             if let Some(log) = log {
@@ -122,8 +120,7 @@ fn take_from(
         None
     } else {
         let reader = AuditReader::open(&path)?;
-        let known_gone = Context::gone_according_to(reader, reach.api.base_url.as_str(), Seq(0));
-        Some(unless_it_is_back(known_gone, listed, began))
+        Some(Context::gone_according_to(reader, reach.api.base_url.as_str(), Seq(0)))
     };
     let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
     // What will be asked for is not known yet.
@@ -131,6 +128,7 @@ fn take_from(
     let job = Job {
         selection: Selection::new(targets, nothing)?,
         share: None,
+        of_queue: true,
         label: address.to_string(),
         input_sha256: None,
         purpose: (None, None),
@@ -161,24 +159,19 @@ fn take_from(
     })?
 }
 
-/// How many datasources this run may delete, as what it will be asked for is not known yet; and which exist now,
-/// where that could be read.
-async fn look(context: &Context<'_>, reach: &Reach) -> Result<(u64, Option<Vec<String>>), CommandError> {
+/// How many datasources this run may delete: what it will be asked for is not known yet.
+async fn look(context: &Context<'_>, reach: &Reach) -> Result<u64, CommandError> {
     let guards = context.guards();
-    let (mut listed, mut failure) = (None, None);
-    if guards.need_listing() || context.settings.safety.listing_check {
+    let (mut exist, mut failure) = (None, None);
+    if guards.need_listing() {
         let (pacer, clock) = (reach.pacer.clone(), context.world.clock.clone());
         let api = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
         match api.datasources().await {
-            Ok(names) => listed = Some(names),
+            Ok(names) => exist = Some(names.len() as u64),
             Err(error @ ApiError::Unauthorized) => return Err(CommandError::Unauthorized(error)),
-            Err(error) => {
-                tracing::warn!(%error, "what exists is not known before the run");
-                failure = Some(error.to_string());
-            }
+            Err(error) => failure = Some(error.to_string()),
         }
     }
-    let exist = listed.as_ref().map(|names| names.len() as u64);
     let limit = guards.most(exist).map_err(|refusal| match refusal {
         Refusal::NoListing { max, why } => Refusal::NoListing { max, why: failure.or(why) },
         other => other,
@@ -187,27 +180,9 @@ async fn look(context: &Context<'_>, reach: &Reach) -> Result<(u64, Option<Vec<S
         Ok(0) => Err(CommandError::Refused(
             "the guards let this run delete nothing at all (safety.max_deletes, safety.max_share)".to_owned(),
         )),
-        Ok(limit) => Ok((limit, listed)),
+        Ok(limit) => Ok(limit),
         Err(refusal) => Err(CommandError::Refused(refusal.to_string())),
     }
-}
-
-/// What the log knows to be gone, but for what existed again when the run began: somebody asks for that anew.
-fn unless_it_is_back(known_gone: KnownGone, listed: Option<Vec<String>>, began: String) -> KnownGone {
-    let Some(listed) = listed else { return known_gone };
-    let listed: HashSet<String> = listed.into_iter().collect();
-    Box::new(move |name| {
-        let (run, at) = known_gone(name)?;
-        // Times are of fixed width: their order is that of their texts.
-        if listed.contains(name.as_str()) && at < began {
-            tracing::info!(
-                datasource = name.as_str(),
-                "deleted by run {run} at {at}, and exists again; it is sent"
-            );
-            return None;
-        }
-        Some((run, at))
-    })
 }
 
 /// What is about to be done.

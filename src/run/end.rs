@@ -68,9 +68,9 @@ impl End<'_> {
         // Behind everything that was handed to the writer before.
         recorder.flush().await?;
         let owed = self.owed;
-        let settled = |target, _: &_, _| {
+        let settled = |target, _: &_, outcome| {
             if let Some(owed) = owed {
-                owed.settled(target);
+                owed.settled(target, outcome);
             }
         };
         let conclusion =
@@ -108,8 +108,8 @@ impl End<'_> {
     /// was sent: their messages go back, and another run takes them. What was sent, and got no answer, stays due.
     async fn part_with(&self, owed: &Owed) -> Result<(), Arc<AuditError>> {
         for target in owed.targets() {
-            if self.reader.is_settled(target)? {
-                owed.settled(target);
+            if let Some(outcome) = self.reader.outcome_of(target)? {
+                owed.settled(target, outcome);
             } else if self.reader.attempts_of(target)? == 0 {
                 self.recorder.settle(self.run, given_back(target, self.clock)).await?;
             }

@@ -94,6 +94,7 @@ impl Engine<'_> {
             workers.spawn(work.in_current_span());
         }
         let mut give_up_at: Option<Instant> = None;
+        let mut asked = false;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let far = Instant::now() + Duration::from_hours(24 * 365);
@@ -101,10 +102,11 @@ impl Engine<'_> {
             tokio::select! {
                 biased;
                 Some(interrupt) = self.interrupts.recv() => {
-                    if give_up_at.is_some() {
+                    if asked {
                         // Asked for a second time: what is in flight stays in doubt.
                         workers.abort_all();
                     } else {
+                        asked = true;
                         self.halt(state, StopReason::Interrupted(interrupt));
                     }
                 }
@@ -137,9 +139,9 @@ impl Engine<'_> {
                 self.counts.add(Outcome::Pending, 1);
                 self.watcher.event(&RunEvent::TakenOn { name }, &self.counts);
             }
-            Happening::Skipped { name } => {
-                self.counts.settle(Outcome::Skipped);
-                self.watcher.event(&RunEvent::Settled { name, outcome: Outcome::Skipped }, &self.counts);
+            Happening::Shared { name, outcome } => {
+                self.counts.settle(outcome);
+                self.watcher.event(&RunEvent::Settled { name, outcome }, &self.counts);
             }
             Happening::Refused { message_id, why } => {
                 self.watcher.event(&RunEvent::Refused { message_id, why }, &self.counts);
@@ -189,7 +191,7 @@ impl Engine<'_> {
 
     fn conclude(&mut self, target: Seq, name: DatasourceName, outcome: Outcome) {
         self.counts.settle(outcome);
-        self.feed.settled(target);
+        self.feed.settled(target, outcome);
         self.watcher.event(&RunEvent::Settled { name, outcome }, &self.counts);
     }
 

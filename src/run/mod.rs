@@ -122,8 +122,10 @@ enum Happening {
     TakenOn {
         name: DatasourceName,
     },
-    Skipped {
+    /// Settled without an attempt of its own.
+    Shared {
         name: DatasourceName,
+        outcome: Outcome,
     },
     Refused {
         message_id: String,
@@ -219,6 +221,7 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
                 owed: owed.clone(),
                 reader: AuditReader::open(reader.path())?,
                 recorder: recorder.clone(),
+                lister: lister.clone(),
                 clock: clock.clone(),
                 token: token.clone(),
                 stop: stop.clone(),

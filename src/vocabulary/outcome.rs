@@ -132,8 +132,8 @@ pub enum Evidence {
     Refused,
     /// "Not found" after an attempt in doubt.
     NotFoundAfterDoubt,
-    /// "Not found", and the message that asked for it had been given to another worker before, which may have
-    /// deleted it.
+    /// "Not found", and the message that asked for it had been given to another worker before, whose log tells
+    /// what that one did.
     NotFoundAfterRedelivery,
     /// The name is not in the listing that was read afterwards.
     AbsentFromListing,

@@ -203,10 +203,12 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         absent from listing: the listing that was read after the run did not hold the name
         still listed: that listing still held the name
         not found after doubt: the API did not find it, after an attempt without a clear answer
+        not found after redelivery: the API did not find it; the message that asked for it had been given to another worker before, whose log tells what that one did
         refused: the API’s definite answer that it did not delete
         no clear answer: every attempt ended without one
-        audit log: an earlier run had deleted it
+        audit log: the audit log holds an earlier outcome of the same name
         rule: a rule of the configuration kept it from being sent
+        queue: the message that asked for it is on its queue again
         6Integrity
         This page is a reading of the audit log, and the log is what proves it: an append-only file in which each record carries the SHA-256 of the one before, and in which every request stood before it was sent. Whoever has that file can check it, and make this page again from it. Before this page was made, the log was checked: every record matches its hash. The command below checks it again.
         Audit log: [log]

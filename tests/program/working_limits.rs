@@ -1,5 +1,7 @@
 //! `decom work` where a message, a run or an answer comes to its limits.
 
+use std::sync::mpsc::channel;
+
 use redis::Commands;
 use rustix::process::Signal;
 
@@ -92,17 +94,31 @@ fn what_a_limited_run_took_on_it_sends() {
 fn what_exists_again_is_sent_again() {
     let Some(redis) = RedisServer::start("what_exists_again_is_sent_again") else { return };
     let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
-    let again = |arguments: &[&str]| {
+    server.list(&["b"]);
+    // Without end, so that nothing of it is read at the end.
+    let check = [("DECOM_SAFETY_LISTING_CHECK", "true")];
+    let address = redis.address();
+    let mut running = live::start(&sandbox, &server, &["work", "--queue", &address, "--follow"], &check);
+    let outcomes = || column(&sandbox.log(), "SELECT outcome FROM results ORDER BY target");
+    let ask = |number| {
         put(&redis.address(), &[b"a".to_vec()]);
-        work(&sandbox, &server, &redis.address(), arguments).expect(0)
+        until("the message is dealt with", || outcomes().len() == number && redis.length("decom") == 0);
     };
-    again(&[]);
-    server.list(&["b"]);
-    assert_eq!(again(&["--max-share", "100"]).outcome("a"), "skipped");
+    running.wait_to_hear("the run begins");
+    ask(1);
+    // It is not there: asked for again, it is not sent again.
+    ask(2);
+    assert_eq!((outcomes(), server.deletions_of("a")), (vec!["deleted".to_owned(), "skipped".to_owned()], 1));
+    // Somebody made it anew.
     server.list(&["a", "b"]);
-    assert_eq!(again(&["--max-share", "50"]).outcome("a"), "deleted");
+    ask(3);
+    assert_eq!(server.deletions_of("a"), 2);
+    running.signal(Signal::TERM);
+    running.ended(&sandbox).expect(143);
     server.list(&["b"]);
-    assert_eq!(again(&["--max-share", "100", "--again"]).outcome("a"), "deleted");
+    put(&redis.address(), &[b"a".to_vec()]);
+    let ended = work(&sandbox, &server, &redis.address(), &["--again"]).expect(0);
+    assert_eq!(ended.outcome("a"), "deleted");
     assert_eq!(server.deletions_of("a"), 3);
 }
 
@@ -131,4 +147,51 @@ fn every_message_has_a_place_in_the_log() {
     let found = rows(&sandbox.log(), "SELECT target_ticket, outcome FROM results ORDER BY 1");
     assert_eq!(found, [["T-1", "deleted"], ["T-2", "skipped"], ["T-3", "skipped"]]);
     assert_eq!((redis.length("decom"), server.deletions_of("a")), (0, 1));
+}
+
+#[test]
+fn what_waited_for_a_name_has_the_outcome_that_the_name_had() {
+    let Some(redis) = RedisServer::start("what_waited_for_a_name_has_the_outcome_that_the_name_had") else {
+        return;
+    };
+    let (go, wait) = channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let server = Server::start(move |_| {
+        let _ = wait.lock().unwrap().recv_timeout(live::PATIENCE);
+        Reply::in_use()
+    });
+    let (sandbox, address) = (Sandbox::new(), redis.address());
+    put(&address, &[b"a".to_vec(), b"a".to_vec(), b"a".to_vec()]);
+    let running = live::start(&sandbox, &server, &["work", "--queue", &address, "--idle", "1s"], &[]);
+    until("all are taken", || {
+        let pending: redis::RedisResult<redis::streams::StreamPendingReply> =
+            redis.connection().xpending("decom", "decom");
+        pending.is_ok_and(|pending| pending.count() == 3)
+    });
+    go.send(()).unwrap();
+    let ended = running.ended(&sandbox).expect(1);
+    assert_eq!((server.deletions_of("a"), redis.length("decom")), (1, 0), "{ended:?}");
+    let found = rows(&sandbox.log(), "SELECT outcome, evidence, attempts FROM results ORDER BY target");
+    assert_eq!(
+        found,
+        [["in_use", "refused", "1"], ["in_use", "audit_log", "0"], ["in_use", "audit_log", "0"]]
+    );
+    sandbox.decom(&["audit", "verify"]).assert().code(1);
+}
+
+#[test]
+fn an_empty_share_is_not_mistaken_for_what_a_queue_left() {
+    let Some(redis) = RedisServer::start("an_empty_share_is_not_mistaken_for_what_a_queue_left") else {
+        return;
+    };
+    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::status(401)));
+    put(&redis.address(), &[b"of the queue".to_vec()]);
+    work(&sandbox, &server, &redis.address(), &[]).expect(4);
+    sandbox.file("one.csv", "name\nof the file\n");
+    for shard in ["0", "1", "2", "3"] {
+        let arguments = ["run", "one.csv", "--shards", "4", "--shard", shard];
+        let output = decom(&sandbox, &server, &arguments).output().unwrap();
+        assert!(matches!(output.status.code(), Some(0 | 4)), "{output:?}");
+    }
+    assert_eq!(server.deletions_of("of the queue"), 1, "by the worker, and nobody else");
 }

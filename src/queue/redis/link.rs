@@ -16,8 +16,18 @@ use tokio::time::timeout;
 use crate::queue::{Address, QueueError};
 
 /// Answers that mean "later": the server starts, fails over, is full, or is kept busy.
-const LATER: &[&str] =
-    &["BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"];
+const LATER: &[&str] = &[
+    "BUSY",
+    "CLUSTERDOWN",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "UNBLOCKED",
+];
 
 /// Why a command was in vain.
 #[derive(Debug)]

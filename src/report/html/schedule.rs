@@ -113,10 +113,15 @@ fn evidence() -> Markup {
         ("absent from listing", "the listing that was read after the run did not hold the name"),
         ("still listed", "that listing still held the name"),
         ("not found after doubt", "the API did not find it, after an attempt without a clear answer"),
+        (
+            "not found after redelivery",
+            "the API did not find it; the message that asked for it had been given to another worker before, whose log tells what that one did",
+        ),
         ("refused", "the API’s definite answer that it did not delete"),
         ("no clear answer", "every attempt ended without one"),
-        ("audit log", "an earlier run had deleted it"),
+        ("audit log", "the audit log holds an earlier outcome of the same name"),
         ("rule", "a rule of the configuration kept it from being sent"),
+        ("queue", "the message that asked for it is on its queue again"),
     ];
     html! {
         dl.words {

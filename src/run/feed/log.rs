@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{Feed, FeedError};
 use crate::audit::{AuditError, AuditReader, DuePart};
-use crate::vocabulary::{Seq, Target};
+use crate::vocabulary::{Outcome, Seq, Target};
 
 /// How many targets are read at once.
 const PAGE: u32 = 512;
@@ -82,7 +82,7 @@ impl Feed for LogFeed {
         self.state.lock().await.handed_out
     }
 
-    fn settled(&self, _: Seq) {}
+    fn settled(&self, _: Seq, _: Outcome) {}
 
     fn is_waited_for(&self) -> bool {
         false

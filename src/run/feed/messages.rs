@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::Happening;
 use super::{Feed, FeedError, Owed, QueueSupply};
+use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::plan::Rules;
 use crate::queue::{Message, Queue, QueueError, Request};
 use crate::vocabulary::{
-    Clock, Outcome, RefusedMessage, RequestedTarget, Seq, Settlement, SkipReason, Target, Token,
+    Clock, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, Seq, Settlement, SkipReason,
+    Target, Token,
 };
 
 /// For how long a message is waited for at a time: a run that stops waits no longer than this.
@@ -40,6 +42,8 @@ pub(in crate::run) struct MessageFeedParts {
     pub(in crate::run) owed: Owed,
     pub(in crate::run) reader: AuditReader,
     pub(in crate::run) recorder: Recorder,
+    /// Looks what exists, where it may.
+    pub(in crate::run) lister: Option<Arc<Lister>>,
     pub(in crate::run) clock: Arc<dyn Clock>,
     pub(in crate::run) token: Token,
     pub(in crate::run) stop: CancellationToken,
@@ -53,6 +57,7 @@ pub(in crate::run) struct MessageFeed {
     queue: Arc<dyn Queue>,
     owed: Owed,
     recorder: Recorder,
+    lister: Option<Arc<Lister>>,
     clock: Arc<dyn Clock>,
     token: Token,
     stop: CancellationToken,
@@ -86,6 +91,7 @@ impl MessageFeed {
             queue,
             owed: parts.owed,
             recorder: parts.recorder,
+            lister: parts.lister,
             clock: parts.clock,
             token: parts.token,
             stop: parts.stop,
@@ -97,19 +103,19 @@ impl MessageFeed {
         }
     }
 
-    /// The next message; `None` where none came for long enough, or the run stops.
-    async fn message(&self) -> Result<Option<Message>, QueueError> {
+    /// The next message, with the outcome of its name where it has waited for that; `None` where none came for long enough, or the run stops.
+    async fn message(&self) -> Result<Option<(Message, Option<Outcome>)>, QueueError> {
         let mut since = Instant::now();
         let mut outage: Option<Outage> = None;
         while !self.stop.is_cancelled() {
-            if let Some(message) = self.owed.next_again() {
-                return Ok(Some(message));
+            if let Some((message, outcome)) = self.owed.next_again() {
+                return Ok(Some((message, Some(outcome))));
             }
             let left = self.idle.map_or(SLICE, |idle| idle.saturating_sub(since.elapsed()));
             // A wait of nothing would be a busy one.
             let left = left.max(LEAST);
             match self.queue.take(left.min(SLICE)).await {
-                Ok(Some(message)) => return Ok(Some(message)),
+                Ok(Some(message)) => return Ok(Some((message, None))),
                 Ok(None) => {
                     if outage.take().is_some() {
                         tracing::info!("the queue can be reached again");
@@ -138,7 +144,12 @@ impl MessageFeed {
     }
 
     /// The target that `message` asks for, where one has to be sent.
-    async fn consider(&self, state: &mut State, message: Message) -> Result<Option<Target>, FeedError> {
+    async fn consider(
+        &self,
+        state: &mut State,
+        message: Message,
+        shared: Option<Outcome>,
+    ) -> Result<Option<Target>, FeedError> {
         let request = match Request::read(&message.body) {
             Ok(request) => request,
             Err(why) => {
@@ -147,14 +158,21 @@ impl MessageFeed {
             }
         };
         let Some(message) = self.owed.wait_for(&request.name, message) else { return Ok(None) };
-        let skip = state.rules.skip(&request.name);
-        if skip.is_none() && state.handed_out >= self.max_deletes {
+        let has_waited = shared.is_some();
+        // What waited for another message of its name has the outcome of that; where the name is gone, a row of its
+        // own that says so.
+        let shared = shared.filter(|outcome| !outcome.is_gone() && *outcome != Outcome::Skipped);
+        let mut skip = state.rules.skip(&request.name);
+        if matches!(skip, Some((SkipReason::AlreadyDeleted, _))) && !message.redelivered && !has_waited {
+            skip = if self.is_back(&request.name).await { None } else { skip };
+        }
+        if skip.is_none() && shared.is_none() && state.handed_out >= self.max_deletes {
             self.owed.give_back(vec![message.receipt]);
             state.at_end = true;
             return Err(FeedError::Limit(self.max_deletes));
         }
         state.taken_on += 1;
-        let (number, name) = (state.taken_on, request.name.clone());
+        let (number, name, message_id) = (state.taken_on, request.name.clone(), message.id.clone());
         let target = RequestedTarget {
             at: self.clock.timestamp(),
             number,
@@ -165,20 +183,63 @@ impl MessageFeed {
             redelivered: message.redelivered,
         };
         let target = self.recorder.take_on(self.run, target).await?;
+        if let Some(outcome) = shared {
+            self.tell(Happening::TakenOn { name: name.clone() });
+            self.share(target, outcome).await?;
+            self.tell(Happening::Shared { name, outcome });
+            self.owed.acknowledge(message.receipt);
+            return Ok(None);
+        }
         if let Some((reason, words)) = skip {
             self.tell(Happening::TakenOn { name: name.clone() });
             tracing::info!(datasource = name.as_str(), reason = reason.as_str(), "not sent: {words}");
             self.skip(target, reason, words).await?;
-            self.tell(Happening::Skipped { name });
+            self.tell(Happening::Shared { name, outcome: Outcome::Skipped });
             self.owed.acknowledge(message.receipt);
             return Ok(None);
         }
-        self.owed.add(target, name.clone(), message.receipt);
+        self.owed.add(target, name.clone(), message_id, message.receipt);
         self.tell(Happening::TakenOn { name: name.clone() });
         let doubted = state.reader.in_doubt(self.run, name.as_str(), &self.base_url)?;
         state.handed_out += 1;
         let redelivered = message.redelivered;
         Ok(Some(Target { seq: target, number, name, attempts: 0, doubted, redelivered }))
+    }
+
+    /// Whether the datasource, which the audit log knows as deleted, exists now: then somebody made it anew, and
+    /// asks for that one. Where that cannot be known, the log is believed.
+    async fn is_back(&self, name: &DatasourceName) -> bool {
+        let Some(lister) = &self.lister else { return false };
+        match lister.datasources().await {
+            Ok(names) => {
+                let is_back = names.iter().any(|listed| listed == name.as_str());
+                if is_back {
+                    tracing::info!(
+                        datasource = name.as_str(),
+                        "deleted before, and exists again; it is sent"
+                    );
+                }
+                is_back
+            }
+            Err(error) => {
+                tracing::warn!(%error, datasource = name.as_str(), "whether it exists again is not known");
+                false
+            }
+        }
+    }
+
+    /// Settles a target with the outcome of another message of its name, for which it waited.
+    async fn share(&self, target: Seq, outcome: Outcome) -> Result<(), FeedError> {
+        let settlement = Settlement {
+            target,
+            at: self.clock.timestamp(),
+            outcome,
+            evidence: Evidence::AuditLog,
+            answer: None,
+            skip: None,
+        };
+        self.recorder.settle(self.run, settlement).await?;
+        Ok(())
     }
 
     async fn skip(&self, target: Seq, reason: SkipReason, words: String) -> Result<(), FeedError> {
@@ -223,8 +284,8 @@ impl Feed for MessageFeed {
         while !state.at_end && state.handed_out < state.limit {
             match self.message().await.map_err(FeedError::Queue)? {
                 None => state.at_end = true,
-                Some(message) => {
-                    if let Some(target) = self.consider(&mut state, message).await? {
+                Some((message, shared)) => {
+                    if let Some(target) = self.consider(&mut state, message, shared).await? {
                         return Ok(Some(target));
                     }
                 }
@@ -241,8 +302,8 @@ impl Feed for MessageFeed {
         self.state.lock().await.handed_out
     }
 
-    fn settled(&self, target: Seq) {
-        self.owed.settled(target);
+    fn settled(&self, target: Seq, outcome: Outcome) {
+        self.owed.settled(target, outcome);
     }
 
     fn is_waited_for(&self) -> bool {

@@ -17,7 +17,7 @@ pub(super) use owed::Owed;
 use crate::audit::AuditError;
 use crate::plan::Rules;
 use crate::queue::{Queue, QueueError};
-use crate::vocabulary::{Seq, Target};
+use crate::vocabulary::{Outcome, Seq, Target};
 
 /// Where the targets of a run come from.
 pub enum Supply {
@@ -54,7 +54,7 @@ pub(super) trait Feed: Send + Sync {
     async fn handed_out(&self) -> u64;
 
     /// A target has its outcome, durably.
-    fn settled(&self, target: Seq);
+    fn settled(&self, target: Seq, outcome: Outcome);
 
     /// Whether somebody waits for each outcome, so that none is left to the end of the run.
     fn is_waited_for(&self) -> bool;

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::super::Happening;
 use crate::queue::{Message, Queue, QueueError, Receipt};
-use crate::vocabulary::{DatasourceName, Seq};
+use crate::vocabulary::{DatasourceName, Outcome, Seq};
 
 /// The pauses between two tries to reach a broker that is away: they double, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -39,11 +39,18 @@ pub(in crate::run) struct Owed {
 
 #[derive(Default)]
 struct Open {
-    of_target: HashMap<Seq, (DatasourceName, Receipt)>,
+    of_target: HashMap<Seq, Asked>,
     /// The names that are under way, each with the messages that asked for it meanwhile.
     of_name: HashMap<DatasourceName, Vec<Message>>,
-    /// Messages whose name is not under way any more.
-    again: VecDeque<Message>,
+    /// Messages whose name is not under way any more, each with the outcome that it had meanwhile.
+    again: VecDeque<(Message, Outcome)>,
+}
+
+/// What asked for a target.
+struct Asked {
+    name: DatasourceName,
+    message_id: String,
+    receipt: Receipt,
 }
 
 impl Owed {
@@ -53,26 +60,31 @@ impl Owed {
     }
 
     /// Notes that a message asked for `target`.
-    pub(super) fn add(&self, target: Seq, name: DatasourceName, receipt: Receipt) {
+    pub(super) fn add(&self, target: Seq, name: DatasourceName, message_id: String, receipt: Receipt) {
         let mut open = self.open();
         open.of_name.entry(name.clone()).or_default();
-        open.of_target.insert(target, (name, receipt));
+        open.of_target.insert(target, Asked { name, message_id, receipt });
     }
 
     /// Lets a message wait until the target of its name, which is under way, has its outcome; gives it back where
-    /// there is none.
+    /// there is none. One that the broker gives out anew, as it does after a restart, takes the place of itself.
     pub(super) fn wait_for(&self, name: &DatasourceName, message: Message) -> Option<Message> {
-        match self.open().of_name.get_mut(name) {
-            Some(waiting) => {
-                waiting.push(message);
-                None
-            }
-            None => Some(message),
+        let mut open = self.open();
+        let Open { of_target, of_name, .. } = &mut *open;
+        let Some(waiting) = of_name.get_mut(name) else { return Some(message) };
+        let own = of_target.values_mut().find(|asked| asked.name == *name && asked.message_id == message.id);
+        if let Some(own) = own {
+            own.receipt = message.receipt;
+        } else if let Some(same) = waiting.iter_mut().find(|other| other.id == message.id) {
+            *same = message;
+        } else {
+            waiting.push(message);
         }
+        None
     }
 
     /// A message that has waited long enough.
-    pub(super) fn next_again(&self) -> Option<Message> {
+    pub(super) fn next_again(&self) -> Option<(Message, Outcome)> {
         self.open().again.pop_front()
     }
 
@@ -88,18 +100,18 @@ impl Owed {
     }
 
     /// Acknowledges what asked for `target`, whose outcome is durable.
-    pub(in crate::run) fn settled(&self, target: Seq) {
+    pub(in crate::run) fn settled(&self, target: Seq, outcome: Outcome) {
         let settled = {
             let mut open = self.open();
             let settled = open.of_target.remove(&target);
-            if let Some((name, _)) = &settled {
-                let waiting = open.of_name.remove(name).unwrap_or_default();
-                open.again.extend(waiting);
+            if let Some(asked) = &settled {
+                let waiting = open.of_name.remove(&asked.name).unwrap_or_default();
+                open.again.extend(waiting.into_iter().map(|message| (message, outcome)));
             }
             settled
         };
-        if let Some((_, receipt)) = settled {
-            self.acknowledge(receipt);
+        if let Some(asked) = settled {
+            self.acknowledge(asked.receipt);
         }
     }
 
@@ -157,9 +169,10 @@ impl Owed {
     /// What is without an outcome, and owed no longer.
     pub(in crate::run) fn take_rest(&self) -> Vec<Receipt> {
         let mut open = self.open();
-        let mut rest: Vec<_> = open.of_target.drain().map(|(_, (_, receipt))| receipt).collect();
+        let mut rest: Vec<_> = open.of_target.drain().map(|(_, asked)| asked.receipt).collect();
         let waiting: Vec<_> = open.of_name.drain().flat_map(|(_, waiting)| waiting).collect();
-        rest.extend(waiting.into_iter().chain(open.again.drain(..)).map(|message| message.receipt));
+        let again: Vec<_> = open.again.drain(..).map(|(message, _)| message).collect();
+        rest.extend(waiting.into_iter().chain(again).map(|message| message.receipt));
         rest
     }
 
@@ -219,9 +232,9 @@ impl Owed {
 
     fn receipts(&self) -> Vec<Receipt> {
         let open = self.open();
-        let waiting =
-            open.of_name.values().flatten().chain(&open.again).map(|message| message.receipt.clone());
-        open.of_target.values().map(|(_, receipt)| receipt.clone()).chain(waiting).collect()
+        let again = open.again.iter().map(|(message, _)| message);
+        let waiting = open.of_name.values().flatten().chain(again).map(|message| message.receipt.clone());
+        open.of_target.values().map(|asked| asked.receipt.clone()).chain(waiting).collect()
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
