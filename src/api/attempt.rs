@@ -136,7 +136,7 @@ impl Middleware for AttemptLayer {
 
         let answer = self.redacted(reading.answer);
         let doubted = delivery.doubted.load(Ordering::Relaxed);
-        let outcome = answer.verdict.settles(doubted);
+        let outcome = answer.verdict.settles(doubted || target.redelivered);
         if answer.verdict.leaves_doubt() {
             delivery.doubted.store(true, Ordering::Relaxed);
         }
@@ -155,7 +155,7 @@ impl Middleware for AttemptLayer {
                 (None, Verdict::Unauthorized) => Delivered::Unauthorized(answer.clone()),
                 (None, _) => Delivered::Exhausted {
                     answer: answer.clone(),
-                    doubted: delivery.doubted.load(Ordering::Relaxed),
+                    doubted: delivery.doubted.load(Ordering::Relaxed) || target.redelivered,
                 },
             };
             *delivery.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
@@ -168,7 +168,7 @@ impl Middleware for AttemptLayer {
                 at: self.clock.timestamp(),
                 latency,
                 answer,
-                outcome: outcome.map(|outcome| (outcome, evidence(outcome, target.redelivered))),
+                outcome: outcome.map(|outcome| (outcome, evidence(outcome, doubted))),
                 dependants,
             },
         );
@@ -177,11 +177,11 @@ impl Middleware for AttemptLayer {
     }
 }
 
-/// How an outcome is known that an answer settled. What is not there may have been deleted by another worker that
-/// was given the same message before: its log knows, and not this one.
-const fn evidence(outcome: Outcome, redelivered: bool) -> Evidence {
+/// How an outcome is known that an answer settled. What is gone without a doubtful attempt in this log was asked for
+/// by a message that another worker had, and did not give back: that one's log knows.
+const fn evidence(outcome: Outcome, doubted: bool) -> Evidence {
     match outcome {
-        Outcome::NotFound if redelivered => Evidence::NotFoundAfterRedelivery,
+        Outcome::DeletedUnconfirmed if !doubted => Evidence::NotFoundAfterRedelivery,
         outcome => Evidence::of_answer(outcome),
     }
 }

@@ -36,7 +36,13 @@ impl End<'_> {
         let ended = self.settle_and_record(worked, lister, interrupts, &mut stopped, &mut still_listed).await;
         if let Some(owed) = self.owed {
             // What has no outcome is somebody else's from now on.
-            owed.give_back(owed.take_rest());
+            let (asked, waiting) = owed.take_rest();
+            for message in asked {
+                owed.give_back(message);
+            }
+            for message in waiting {
+                owed.put_back(message);
+            }
             owed.finish().await;
         }
         let refused = RefusedMessages {
@@ -112,6 +118,9 @@ impl End<'_> {
                 owed.settled(target, outcome);
             } else if self.reader.attempts_of(target)? == 0 {
                 self.recorder.settle(self.run, given_back(target, self.clock)).await?;
+                if let Some(message) = owed.take(target) {
+                    owed.put_back(message);
+                }
             }
         }
         Ok(())

@@ -203,7 +203,7 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         absent from listing: the listing that was read after the run did not hold the name
         still listed: that listing still held the name
         not found after doubt: the API did not find it, after an attempt without a clear answer
-        not found after redelivery: the API did not find it; the message that asked for it had been given to another worker before, whose log tells what that one did
+        not found after redelivery: the API did not find it; another worker had the message that asked for it before, and did not give it back: its log tells what it did
         refused: the API’s definite answer that it did not delete
         no clear answer: every attempt ended without one
         audit log: the audit log holds an earlier outcome of the same name

@@ -195,3 +195,16 @@ fn an_empty_share_is_not_mistaken_for_what_a_queue_left() {
     }
     assert_eq!(server.deletions_of("of the queue"), 1, "by the worker, and nobody else");
 }
+
+#[test]
+fn what_was_never_sent_is_not_called_deleted() {
+    let Some(redis) = RedisServer::start("what_was_never_sent_is_not_called_deleted") else { return };
+    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::not_found()));
+    put(&redis.address(), &[b"no-such-1".to_vec(), b"no-such-2".to_vec()]);
+    // The second is taken, and put back, as one deletion is the limit.
+    work(&sandbox, &server, &redis.address(), &["--max-deletes", "1"]).expect(4);
+    assert_eq!(redis.length("decom"), 1);
+    let other = Sandbox::new();
+    let ended = work(&other, &server, &redis.address(), &[]).expect(1);
+    assert_eq!(ended.results.values().map(|row| &*row.outcome).collect::<Vec<_>>(), ["not_found"]);
+}

@@ -115,7 +115,7 @@ fn evidence() -> Markup {
         ("not found after doubt", "the API did not find it, after an attempt without a clear answer"),
         (
             "not found after redelivery",
-            "the API did not find it; the message that asked for it had been given to another worker before, whose log tells what that one did",
+            "the API did not find it; another worker had the message that asked for it before, and did not give it back: its log tells what it did",
         ),
         ("refused", "the API’s definite answer that it did not delete"),
         ("no clear answer", "every attempt ended without one"),

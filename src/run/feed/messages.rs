@@ -167,19 +167,19 @@ impl MessageFeed {
             skip = if self.is_back(&request.name).await { None } else { skip };
         }
         if skip.is_none() && shared.is_none() && state.handed_out >= self.max_deletes {
-            self.owed.give_back(vec![message.receipt]);
+            self.owed.put_back(message);
             state.at_end = true;
             return Err(FeedError::Limit(self.max_deletes));
         }
         state.taken_on += 1;
-        let (number, name, message_id) = (state.taken_on, request.name.clone(), message.id.clone());
+        let (number, name) = (state.taken_on, request.name.clone());
         let target = RequestedTarget {
             at: self.clock.timestamp(),
             number,
             name: request.name,
             reason: request.reason.map(|text| self.token.redact(text)),
             ticket: request.ticket.map(|text| self.token.redact(text)),
-            message_id: self.token.redact(message.id),
+            message_id: self.token.redact(message.id.clone()),
             redelivered: message.redelivered,
         };
         let target = self.recorder.take_on(self.run, target).await?;
@@ -198,11 +198,11 @@ impl MessageFeed {
             self.owed.acknowledge(message.receipt);
             return Ok(None);
         }
-        self.owed.add(target, name.clone(), message_id, message.receipt);
+        let redelivered = message.redelivered;
+        self.owed.add(target, name.clone(), message);
         self.tell(Happening::TakenOn { name: name.clone() });
         let doubted = state.reader.in_doubt(self.run, name.as_str(), &self.base_url)?;
         state.handed_out += 1;
-        let redelivered = message.redelivered;
         Ok(Some(Target { seq: target, number, name, attempts: 0, doubted, redelivered }))
     }
 

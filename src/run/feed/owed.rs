@@ -49,8 +49,7 @@ struct Open {
 /// What asked for a target.
 struct Asked {
     name: DatasourceName,
-    message_id: String,
-    receipt: Receipt,
+    message: Message,
 }
 
 impl Owed {
@@ -60,10 +59,10 @@ impl Owed {
     }
 
     /// Notes that a message asked for `target`.
-    pub(super) fn add(&self, target: Seq, name: DatasourceName, message_id: String, receipt: Receipt) {
+    pub(super) fn add(&self, target: Seq, name: DatasourceName, message: Message) {
         let mut open = self.open();
         open.of_name.entry(name.clone()).or_default();
-        open.of_target.insert(target, Asked { name, message_id, receipt });
+        open.of_target.insert(target, Asked { name, message });
     }
 
     /// Lets a message wait until the target of its name, which is under way, has its outcome; gives it back where
@@ -72,9 +71,9 @@ impl Owed {
         let mut open = self.open();
         let Open { of_target, of_name, .. } = &mut *open;
         let Some(waiting) = of_name.get_mut(name) else { return Some(message) };
-        let own = of_target.values_mut().find(|asked| asked.name == *name && asked.message_id == message.id);
+        let own = of_target.values_mut().find(|asked| asked.name == *name && asked.message.id == message.id);
         if let Some(own) = own {
-            own.receipt = message.receipt;
+            own.message.receipt = message.receipt;
         } else if let Some(same) = waiting.iter_mut().find(|other| other.id == message.id) {
             *same = message;
         } else {
@@ -111,7 +110,7 @@ impl Owed {
             settled
         };
         if let Some(asked) = settled {
-            self.acknowledge(asked.receipt);
+            self.acknowledge(asked.message.receipt);
         }
     }
 
@@ -147,15 +146,37 @@ impl Owed {
         });
     }
 
-    pub(in crate::run) fn give_back(&self, receipts: Vec<Receipt>) {
-        for receipt in receipts {
-            let owed = self.clone();
-            self.tasks.spawn(async move {
-                let told = owed.insist("give a message back", || owed.queue.give_back(&receipt)).await;
-                if let Err(error) = told {
-                    tracing::warn!(%error, "a message could not be given back; the broker gives it out again later");
+    /// Gives back a message for which something may have been sent: who takes it next is told that it was given out
+    /// before.
+    pub(in crate::run) fn give_back(&self, message: Message) {
+        let owed = self.clone();
+        self.tasks.spawn(async move { owed.given_back(&message).await });
+    }
+
+    /// Puts a message for which nothing was sent on its queue anew, as if nobody had taken it.
+    pub(in crate::run) fn put_back(&self, message: Message) {
+        let owed = self.clone();
+        self.tasks.spawn(async move {
+            let body = [message.body.clone()];
+            match owed.insist("put a message back", || owed.queue.put(&body)).await {
+                Ok(true) => {
+                    let told =
+                        owed.insist("acknowledge a message", || owed.queue.acknowledge(&message.receipt));
+                    if let Err(error) = told.await {
+                        tracing::warn!(%error, "a message is on its queue twice");
+                    }
                 }
-            });
+                Ok(false) => {}
+                // Rather with a mark that says too much than not at all.
+                Err(_) => owed.given_back(&message).await,
+            }
+        });
+    }
+
+    async fn given_back(&self, message: &Message) {
+        let told = self.insist("give a message back", || self.queue.give_back(&message.receipt)).await;
+        if let Err(error) = told {
+            tracing::warn!(%error, "a message could not be given back; the broker gives it out again later");
         }
     }
 
@@ -166,14 +187,18 @@ impl Owed {
         targets
     }
 
-    /// What is without an outcome, and owed no longer.
-    pub(in crate::run) fn take_rest(&self) -> Vec<Receipt> {
+    /// Takes out what asked for a target without an outcome.
+    pub(in crate::run) fn take(&self, target: Seq) -> Option<Message> {
+        self.open().of_target.remove(&target).map(|asked| asked.message)
+    }
+
+    /// What is owed no longer: what asked for targets without an outcome, and what waited for them.
+    pub(in crate::run) fn take_rest(&self) -> (Vec<Message>, Vec<Message>) {
         let mut open = self.open();
-        let mut rest: Vec<_> = open.of_target.drain().map(|(_, asked)| asked.receipt).collect();
+        let asked = open.of_target.drain().map(|(_, asked)| asked.message).collect();
         let waiting: Vec<_> = open.of_name.drain().flat_map(|(_, waiting)| waiting).collect();
         let again: Vec<_> = open.again.drain(..).map(|(message, _)| message).collect();
-        rest.extend(waiting.into_iter().chain(again).map(|message| message.receipt));
-        rest
+        (asked, waiting.into_iter().chain(again).collect())
     }
 
     /// Tells the broker, as often as it has to be told, that these are being worked on.
@@ -234,7 +259,7 @@ impl Owed {
         let open = self.open();
         let again = open.again.iter().map(|(message, _)| message);
         let waiting = open.of_name.values().flatten().chain(again).map(|message| message.receipt.clone());
-        open.of_target.values().map(|asked| asked.receipt.clone()).chain(waiting).collect()
+        open.of_target.values().map(|asked| asked.message.receipt.clone()).chain(waiting).collect()
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {

@@ -262,10 +262,7 @@ fn outcomes_are_true(
     let deleted: HashSet<_> = seen.iter().filter(|it| it.deleted).map(|it| it.name.clone()).collect();
     let mut outcomes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for log in logs {
-        let query = "SELECT json_array(datasource,
-                CASE evidence WHEN 'not_found_after_redelivery' THEN 'skipped' ELSE outcome END,
-                CASE evidence WHEN 'not_found_after_redelivery' THEN 'already_deleted' ELSE coalesce(detail, '') END)
-             FROM results";
+        let query = "SELECT json_array(datasource, outcome, coalesce(detail, '')) FROM results";
         for row in column(log, query) {
             let row: [String; 3] = serde_json::from_str(&row).unwrap();
             let [name, outcome, detail] = row;
