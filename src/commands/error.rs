@@ -59,7 +59,7 @@ pub enum CommandError {
     Queue(#[from] QueueError),
     /// Not all of an input went on the queue.
     #[error(
-        "{source}; {put} of {count} names are on the queue. Give the same command again: a name that is there twice is deleted once"
+        "{source}; at least {put} of {count} names are on the queue. Give the same command again: a name that is there twice is deleted once"
     )]
     Enqueue {
         /// How many are on it for certain.
