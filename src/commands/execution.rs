@@ -50,8 +50,6 @@ pub(super) struct PlanOfRun {
 pub(super) struct Closing<'a> {
     /// Whether the commands that go on with the run are shown.
     pub(super) next: bool,
-    /// Whether the run takes its targets from a queue.
-    pub(super) of_queue: bool,
     /// Lines made from the run's id and how many requests it takes: its attempts, and one at least for each
     /// target that is pending.
     pub(super) notes: &'a dyn Fn(&str, u64) -> Vec<String>,
@@ -189,6 +187,7 @@ impl Context<'_> {
         closing: Closing<'_>,
     ) -> Result<ExitStatus, CommandError> {
         let (seq, run_id) = run;
+        let of_queue = matches!(supply, Supply::Queue(_));
         let mut interrupts = self.world.interrupts.hand_over();
         tokio::spawn(log.relay());
         let host = reach.api.base_url.host();
@@ -216,7 +215,7 @@ impl Context<'_> {
         let report = report?;
         self.watching.note(&run_id, host, &report);
         tracing::info!(run_id, exit_code = report.exit.code(), "the run is over");
-        if let Err(error) = self.print_end(&path, &run_id, &report, &closing)
+        if let Err(error) = self.print_end(&path, &run_id, &report, &closing, of_queue)
             && !error.is_broken_pipe()
         {
             tracing::error!(%error, "the end of the run could not be printed");
@@ -230,6 +229,7 @@ impl Context<'_> {
         run_id: &str,
         report: &RunReport,
         closing: &Closing<'_>,
+        of_queue: bool,
     ) -> Result<(), CommandError> {
         let reader = AuditReader::open(path)?;
         let summary = reader.run(Some(run_id))?;
@@ -254,7 +254,7 @@ impl Context<'_> {
             }
         }
         let mut notes = (closing.notes)(run_id, attempts + counts.of(Outcome::Pending));
-        if closing.of_queue && report.stopped.is_some() {
+        if of_queue && report.stopped.is_some() {
             notes.insert(
                 0,
                 "What this run did not send is on the queue; start `decom work` again to go on.".to_owned(),
@@ -264,7 +264,7 @@ impl Context<'_> {
             next,
             stopped: report.stopped.as_ref().map(ToString::to_string),
             still_listed: report.still_listed.clone(),
-            refused: closing.of_queue.then_some((report.refused.recorded, report.refused.set_aside)),
+            refused: of_queue.then_some((report.refused.recorded, report.refused.set_aside)),
             notes,
         };
         let exceptions: EachResult<'_> =

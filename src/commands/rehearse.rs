@@ -151,15 +151,7 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
     };
     let exit = Context::block_on(async {
         let run = context.begin(&log, job, &reach).await?;
-        context
-            .carry_out(
-                log,
-                run,
-                &mut reach,
-                Supply::Log,
-                Closing { next: false, of_queue: false, notes: &notes },
-            )
-            .await
+        context.carry_out(log, run, &mut reach, Supply::Log, Closing { next: false, notes: &notes }).await
     })?;
     emulator.shutdown();
     exit

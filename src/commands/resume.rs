@@ -136,10 +136,8 @@ pub(super) fn carry_on(
         });
         let at = context.world.clock.timestamp();
         log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
-        if origin.is_of_queue {
-            give_back_what_was_never_sent(context, &log, &reader, open.seq).await?;
-        }
-        skip_what_must_not_be_sent(context, &log, &reader, open.seq, selection.rules()).await?;
+        skip_what_must_not_be_sent(context, &log, &reader, open.seq, selection.rules(), origin.is_of_queue)
+            .await?;
         drop(reader);
         let notes = |_: &str, _: u64| vec![note.clone()];
         context
@@ -148,7 +146,7 @@ pub(super) fn carry_on(
                 (open.seq, open.run_id),
                 reach,
                 Supply::Log,
-                Closing { next: true, of_queue: false, notes: &notes },
+                Closing { next: true, notes: &notes },
             )
             .await
     })?
@@ -169,31 +167,15 @@ fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targ
     }
 }
 
-/// Settles due targets for which nothing was sent: the broker has given their messages to others by now.
-async fn give_back_what_was_never_sent(
-    context: &Context<'_>,
-    log: &AuditLog,
-    reader: &AuditReader,
-    run: Seq,
-) -> Result<(), CommandError> {
-    let mut after = 0;
-    loop {
-        let page = reader.due(run, DuePart::All, after, PAGE)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.number;
-        for target in page.iter().filter(|target| target.attempts == 0) {
-            log.recorder().settle(run, given_back(target.seq, &*context.world.clock)).await?;
-        }
-    }
-}
-
-/// Settles due targets that are protected by now, or that another run has deleted in the meantime.
+/// Settles due targets that are protected by now, or that another run has deleted in the meantime; and, of a run
+/// that took them from a queue, those for which nothing was sent: others have their messages by now.
 async fn skip_what_must_not_be_sent(
     context: &Context<'_>,
     log: &AuditLog,
     reader: &AuditReader,
     run: Seq,
     rules: &Rules,
+    is_of_queue: bool,
 ) -> Result<(), CommandError> {
     let mut after = 0;
     loop {
@@ -201,6 +183,10 @@ async fn skip_what_must_not_be_sent(
         let Some(last) = page.last() else { return Ok(()) };
         after = last.number;
         for target in &page {
+            if is_of_queue && target.attempts == 0 {
+                log.recorder().settle(run, given_back(target.seq, &*context.world.clock)).await?;
+                continue;
+            }
             let Some((reason, message)) = rules.skip(&target.name) else { continue };
             // "Skipped" says that it was never sent.
             let was_sent = reason == SkipReason::Protected && target.doubted;

@@ -331,14 +331,6 @@ pub(super) fn begin(
     Context::block_on(async {
         let run = context.begin(&log, job, &reach).await?;
         let notes = |_: &str, _: u64| vec![note.clone()];
-        context
-            .carry_out(
-                log,
-                run,
-                &mut reach,
-                Supply::Log,
-                Closing { next: true, of_queue: false, notes: &notes },
-            )
-            .await
+        context.carry_out(log, run, &mut reach, Supply::Log, Closing { next: true, notes: &notes }).await
     })?
 }

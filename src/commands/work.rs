@@ -153,9 +153,7 @@ fn take_from(
             max_outage: context.settings.queue.max_outage,
         });
         let notes = |_: &str, _: u64| vec![where_the_log_is(&path)];
-        context
-            .carry_out(log, run, reach, supply, Closing { next: true, of_queue: true, notes: &notes })
-            .await
+        context.carry_out(log, run, reach, supply, Closing { next: true, notes: &notes }).await
     })?
 }
 
