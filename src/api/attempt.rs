@@ -8,14 +8,18 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Request, Response};
+use reqwest::{Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Error, Middleware, Next};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
+use url::Url;
 
 use super::client::described;
 use super::dependants::Dependants;
 use super::pacing::{Waited, costs_nothing};
 use super::{ApiError, Body, BodyEnd, Ledger, Reading, classify};
+use crate::pace::PaceError;
 use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Evidence, Outcome, Target, Token, Verdict};
 
 /// How much of a body is read at the most, in bytes.
@@ -91,6 +95,9 @@ pub(super) struct AttemptLayer {
     pub(super) response_timeout: Duration,
     pub(super) attempt_timeout: Duration,
     pub(super) dependants: Arc<Dependants>,
+    /// One for each request that may be under way.
+    pub(super) slots: Semaphore,
+    pub(super) stop: CancellationToken,
 }
 
 #[async_trait]
@@ -119,6 +126,12 @@ impl Middleware for AttemptLayer {
             return Err(Error::Middleware(ApiError::Ledger(error).into()));
         }
 
+        let Some(_slot) = self.slot().await else {
+            self.ledger.attempt_ended(&target.name, self.not_sent(target, number));
+            delivery.in_flight.store(false, Ordering::Relaxed);
+            return Err(Error::Middleware(ApiError::Pace(PaceError::Stopped).into()));
+        };
+
         let span = tracing::debug_span!(
             "attempt",
             attempt = number,
@@ -129,6 +142,7 @@ impl Middleware for AttemptLayer {
             http.response.status_code = tracing::field::Empty,
             error.r#type = tracing::field::Empty,
         );
+        let url = request.url().clone();
         let began = Instant::now();
         let (reading, status, headers) =
             self.exchange(request, extensions, next).instrument(span.clone()).await;
@@ -173,7 +187,7 @@ impl Middleware for AttemptLayer {
             },
         );
         delivery.in_flight.store(false, Ordering::Relaxed);
-        Ok(outwards(status, headers, Shown { try_again }))
+        Ok(outwards(url, status, headers, Shown { try_again }))
     }
 }
 
@@ -187,6 +201,35 @@ const fn evidence(outcome: Outcome, doubted: bool) -> Evidence {
 }
 
 impl AttemptLayer {
+    /// The leave to send one of as many requests as may be under way; none where the run stops meanwhile.
+    async fn slot(&self) -> Option<SemaphorePermit<'_>> {
+        if self.stop.is_cancelled() {
+            return None;
+        }
+        if let Ok(slot) = self.slots.try_acquire() {
+            return Some(slot);
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            slot = self.slots.acquire() => slot.ok(),
+        }
+    }
+
+    /// How an attempt ended of which the record was durable when the run stopped.
+    fn not_sent(&self, target: &Target, number: u32) -> AttemptEnd {
+        let said = "the run stopped before this attempt left".to_owned();
+        AttemptEnd {
+            target: target.seq,
+            number,
+            at: self.clock.timestamp(),
+            latency: Duration::ZERO,
+            answer: failure(Verdict::NotSent, "stopped", said).answer,
+            outcome: None,
+            dependants: Vec::new(),
+        }
+    }
+
     /// Sends the request and reads the answer. Whatever happens is a reading, never an error.
     async fn exchange(
         &self,
@@ -286,8 +329,9 @@ fn failure(verdict: Verdict, code: &str, message: String) -> Reading {
 
 /// The response for the layers further out: the status and headers, and what was shown. The body
 /// is read; a failure below HTTP has the status 599, which never leaves this room.
-fn outwards(status: u16, headers: HeaderMap, shown: Shown) -> Response {
-    let mut response = http::Response::new("");
+fn outwards(url: Url, status: u16, headers: HeaderMap, shown: Shown) -> Response {
+    // Without an address, one would be made up and parsed.
+    let mut response = http::Response::builder().url(url).body("").unwrap_or_default();
     *response.status_mut() =
         http::StatusCode::from_u16(if status == 0 { 599 } else { status }).unwrap_or_default();
     *response.headers_mut() = headers;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
@@ -116,7 +116,10 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
     authorization.set_sensitive(true);
     let mut builder = Client::builder()
         .user_agent(concat!("decom/", env!("CARGO_PKG_VERSION")))
-        .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
+        .default_headers(HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static("application/json")),
+            (AUTHORIZATION, authorization),
+        ]))
         .connect_timeout(options.connect_timeout)
         .pool_max_idle_per_host(options.connections)
         .redirect(redirect::Policy::none())

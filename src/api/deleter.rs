@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Client;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_retry::policies::ExponentialBackoff;
 use reqwest_retry::{Jitter, RetryTransientMiddleware, Retryable, RetryableStrategy};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -39,6 +41,7 @@ pub struct Deleter {
     stack: ClientWithMiddleware,
     endpoint: Url,
     stop: CancellationToken,
+    dependants: Arc<Dependants>,
 }
 
 /// What a [`Deleter`] is built from.
@@ -47,6 +50,8 @@ pub struct DeleterParts {
     pub ledger: Arc<dyn Ledger>,
     /// The pace that all share.
     pub pacer: Pacer,
+    /// How many requests may be under way at once. More may be recorded as about to leave.
+    pub slots: usize,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Cancelled when no new attempt may start.
@@ -67,7 +72,33 @@ impl Deleter {
         parts: DeleterParts,
     ) -> Result<Self, ApiError> {
         let client = build(options, token)?;
-        let lister = Lister::over(client.clone(), options, &parts);
+        let dependants = Arc::new(Dependants::from(Lister::over(client.clone(), options, &parts)));
+        Self::over(client, dependants, options, retry, token, parts)
+    }
+
+    /// Another one, with an HTTP client of its own, for another runtime. What this one has looked up it
+    /// knows as well.
+    ///
+    /// # Errors
+    /// Where the client cannot be set up from `options`.
+    pub fn beside(
+        &self,
+        options: &ApiOptions,
+        retry: RetryOptions,
+        token: &Token,
+        parts: DeleterParts,
+    ) -> Result<Self, ApiError> {
+        Self::over(build(options, token)?, self.dependants.clone(), options, retry, token, parts)
+    }
+
+    fn over(
+        client: Client,
+        dependants: Arc<Dependants>,
+        options: &ApiOptions,
+        retry: RetryOptions,
+        token: &Token,
+        parts: DeleterParts,
+    ) -> Result<Self, ApiError> {
         let policy = ExponentialBackoff::builder()
             .retry_bounds(retry.first_backoff, retry.longest_backoff)
             .jitter(Jitter::Full)
@@ -81,14 +112,17 @@ impl Deleter {
             max_attempts: retry.max_attempts,
             response_timeout: options.response_timeout,
             attempt_timeout: options.attempt_timeout,
-            dependants: Arc::new(Dependants::from(lister)),
+            dependants: dependants.clone(),
+            slots: Semaphore::new(parts.slots),
+            stop: parts.stop.clone(),
         };
         let stack = ClientBuilder::new(client)
             .with(RetryTransientMiddleware::new_with_policy_and_strategy(policy, AsShown))
             .with(PaceLayer { pacer: parts.pacer, stop: parts.stop.clone(), clock: parts.clock })
             .with(attempt)
             .build();
-        Ok(Self { stack, endpoint: options.base_url.endpoint("/api/v2/datasource")?, stop: parts.stop })
+        let endpoint = options.base_url.endpoint("/api/v2/datasource")?;
+        Ok(Self { stack, endpoint, stop: parts.stop, dependants })
     }
 
     /// Deletes `target`, with retries. `None` where the run stops before it is settled: no attempt
@@ -109,10 +143,8 @@ impl Deleter {
             utf8_percent_encode(target.name.as_str(), ENCODED)
         )));
         let delivery = Arc::new(Delivery::of(target));
-        let mut request = reqwest::Request::new(Method::DELETE, url);
-        request
-            .headers_mut()
-            .insert(http::header::ACCEPT, http::HeaderValue::from_static("application/json"));
+        // Without headers of its own, which the client adds: each layer makes a copy of it.
+        let request = reqwest::Request::new(Method::DELETE, url);
         let mut extensions = http::Extensions::new();
         extensions.insert(delivery.clone());
         let sending = self.stack.execute_with_extensions(request, &mut extensions);

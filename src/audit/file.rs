@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::AuditError;
+use super::appender;
 use super::lineage::refuse_closed;
 use super::schema::{APPLICATION_ID, MERGED_ID, SCHEMA, SCHEMA_VERSION, is_ours};
 
@@ -49,6 +50,7 @@ pub(super) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, A
     if !is_ours(&connection).map_err(failed("read"))? {
         return Err(AuditError::Altered { path: path.to_owned() });
     }
+    appender::prepare(&connection).map_err(failed("prepare"))?;
     Ok(connection)
 }
 

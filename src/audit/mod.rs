@@ -6,6 +6,7 @@
 //! public views in `schema.sql`.
 
 mod account;
+mod appender;
 mod checkpoint;
 mod entry;
 mod error;
@@ -47,7 +48,7 @@ use crate::vocabulary::{
 };
 use entry::Entry;
 use file::{Identity, WriterLock};
-use relay::{Done, Relay};
+use relay::{Done, Relay, Waiter};
 use writer::{Command, Writer};
 
 /// What became of a record: its place once it is durable, or why it cannot become so.
@@ -76,7 +77,6 @@ pub struct AuditLog {
     path: PathBuf,
     id: String,
     recorder: Recorder,
-    relay: Relay,
     thread: JoinHandle<()>,
     _lock: WriterLock,
 }
@@ -104,9 +104,9 @@ impl AuditLog {
             path: path.to_owned(),
             head,
             clock_tolerance: options.clock_tolerance,
+            gather: Duration::ZERO,
             failure: None,
             rescue_until: None,
-            relay: Relay::default(),
             keeper: None,
         };
         let id = match writer.make_ready(options) {
@@ -116,13 +116,13 @@ impl AuditLog {
                 return Err(error);
             }
         };
-        let relay = writer.relay.clone();
         let (sender, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.serve(&inbox))
             .map_err(|source| AuditError::Io { path: path.to_owned(), action: "start writing to", source })?;
-        Ok(Self { path: path.to_owned(), id, recorder: Recorder { sender }, relay, thread, _lock: lock })
+        let recorder = Recorder { sender, relay: Relay::default() };
+        Ok(Self { path: path.to_owned(), id, recorder, thread, _lock: lock })
     }
 
     /// Where the log is.
@@ -143,12 +143,6 @@ impl AuditLog {
         self.recorder.clone()
     }
 
-    /// What tells those who wait for their records that these are durable, to be run as a task where they
-    /// run. Without it they are told from the writer's thread, which is slower where there are many.
-    pub fn relay(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.relay.run()
-    }
-
     /// Waits until all that was handed over is written, and closes the log. Every [`Recorder`] must
     /// be gone.
     pub fn close(self) {
@@ -162,9 +156,25 @@ impl AuditLog {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     sender: mpsc::Sender<Command>,
+    relay: Relay,
 }
 
 impl Recorder {
+    /// One for where many wait at once, and the task that tells them that their records are durable, to be
+    /// run where they wait. Those who wait for any other are told from the writer's thread, each by itself.
+    #[must_use]
+    pub fn relayed(&self) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (relay, task) = Relay::open();
+        (Self { sender: self.sender.clone(), relay }, task)
+    }
+
+    /// From now on, commits that would be small ones wait so long for more records to share them with: a
+    /// commit costs as much as dozens of records. For those who do not wait for the one before.
+    pub fn gather(&self, time: Duration) {
+        // Where the writer is gone, nothing is written any more.
+        let _ = self.sender.send(Command::Gather(time));
+    }
+
     /// Records a run and all its targets, all or nothing, and returns the run's place once that is
     /// durable.
     ///
@@ -224,20 +234,24 @@ impl Recorder {
     }
 
     fn append(&self, entry: Entry, done: Done) {
-        if let Err(mpsc::SendError(Command::Append(_, done))) = self.sender.send(Command::Append(entry, done))
-        {
-            done(Err(Arc::new(AuditError::Closed)));
+        let command = Command::Append(entry, self.waiter(done));
+        if let Err(mpsc::SendError(Command::Append(_, waiter))) = self.sender.send(command) {
+            (waiter.done)(Err(Arc::new(AuditError::Closed)));
         }
     }
 
-    async fn wait(&self, command: impl FnOnce(Done) -> Command) -> WriteResult {
+    fn waiter(&self, done: Done) -> Waiter {
+        Waiter { done, relay: self.relay.clone() }
+    }
+
+    async fn wait(&self, command: impl FnOnce(Waiter) -> Command) -> WriteResult {
         let (sender, receiver) = oneshot::channel();
         let done: Done = Box::new(move |result| {
             // Nobody waits any more where a worker was stopped at once.
             let _ = sender.send(result);
         });
         // Where the writer is gone, `done` is dropped with the command, and the channel says so.
-        let _ = self.sender.send(command(done));
+        let _ = self.sender.send(command(self.waiter(done)));
         receiver.await.unwrap_or_else(|_| Err(Arc::new(AuditError::Closed)))
     }
 }

@@ -22,6 +22,9 @@ pub(super) type Hash = [u8; 32];
 /// The hash "before" the first record.
 pub(super) const BEFORE_THE_FIRST: Hash = [0; 32];
 
+/// How many columns a record has, its hash included.
+pub(super) const COLUMNS: usize = 20;
+
 /// Writes one record, with the columns in the order of [`Record::columns`] and `hash` last.
 pub(super) const INSERT: &str =
     "INSERT INTO record VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
@@ -150,10 +153,12 @@ impl Head {
         Self { seq: 0, at_us: 0, hash: BEFORE_THE_FIRST }
     }
 
-    /// Appends `record` with `statement`, which was prepared from [`INSERT`], and moves on to it.
-    pub(super) fn append(
+    /// Binds `record`, as the one behind this, to the parameters of `statement` from behind the first `after`
+    /// on, and moves on to it. The statement is to be executed before the chain is relied on.
+    pub(super) fn bind(
         &mut self,
         statement: &mut CachedStatement<'_>,
+        after: usize,
         buffer: &mut Vec<u8>,
         record: &Record<'_>,
         at_us: i64,
@@ -162,10 +167,9 @@ impl Head {
         let columns = record.columns(seq, at_us);
         let hash = chained(&self.hash, &columns, buffer);
         for (index, column) in columns.iter().enumerate() {
-            statement.raw_bind_parameter(index + 1, column)?;
+            statement.raw_bind_parameter(after + index + 1, column)?;
         }
-        statement.raw_bind_parameter(columns.len() + 1, &hash[..])?;
-        statement.raw_execute()?;
+        statement.raw_bind_parameter(after + COLUMNS, &hash[..])?;
         *self = Self { seq, at_us, hash };
         Ok(seq)
     }

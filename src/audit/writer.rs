@@ -14,8 +14,9 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::checkpoint::Keeper;
 use super::entry::{Entry, RunOpening};
 use super::file::{Identity, fold};
-use super::record::{Hash, Head, INSERT, Kind, Record, rehash};
-use super::relay::{Done, Relay};
+use super::appender::Appender;
+use super::record::{Hash, Head, Kind, Record, rehash};
+use super::relay::{Waiter, tell};
 use super::{AuditError, WriteResult};
 use crate::vocabulary::{NewTarget, Seq, Timestamp};
 
@@ -25,15 +26,20 @@ pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send
 /// What the writer is asked for.
 pub(super) enum Command {
     /// Append one record.
-    Append(Entry, Done),
+    Append(Entry, Waiter),
     /// Append a run and all its targets, all or nothing.
-    Begin(RunOpening, NewTargets, Done),
+    Begin(RunOpening, NewTargets, Waiter),
     /// Write what came before, and say so.
-    Flush(Done),
+    Flush(Waiter),
+    /// From now on wait so long for more records before each commit.
+    Gather(Duration),
 }
 
 /// More than this never shares one commit, so that nobody waits for long.
 const LARGEST_BATCH: usize = 1024;
+
+/// A commit of fewer records than this waits for more, where many are to be expected.
+const SMALL_BATCH: usize = 128;
 
 /// For how long after a failure a fact that could not be recorded is tried again, and how far apart.
 /// Shorter than the grace that a signal gives, so that the end is not held up.
@@ -46,11 +52,11 @@ pub(super) struct Writer {
     pub(super) identity: Identity,
     pub(super) head: Head,
     pub(super) clock_tolerance: Duration,
+    /// How long to wait for more records before a commit that would be a small one.
+    pub(super) gather: Duration,
     pub(super) failure: Option<Arc<AuditError>>,
     /// Until when what did happen is tried to be recorded nevertheless.
     pub(super) rescue_until: Option<Instant>,
-    /// The way back to those who wait.
-    pub(super) relay: Relay,
     /// Makes the head known outside of the log; there once the log's id is known.
     pub(super) keeper: Option<Keeper>,
 }
@@ -115,19 +121,21 @@ impl Writer {
         let mut batch = Vec::new();
         while let Ok(first) = inbox.recv() {
             let mut next = Some(first);
+            let mut wait = !self.gather.is_zero();
             loop {
                 match next.take() {
-                    Some(Command::Append(entry, done)) => batch.push((entry, done)),
-                    Some(Command::Begin(opening, targets, done)) => {
+                    Some(Command::Append(entry, waiter)) => batch.push((entry, waiter)),
+                    Some(Command::Begin(opening, targets, waiter)) => {
                         self.write(&mut batch);
                         let begun = self.begin(&opening, targets);
-                        self.relay.tell(vec![(done, begun)]);
+                        tell(std::iter::once((waiter, begun)));
                     }
-                    Some(Command::Flush(done)) => {
+                    Some(Command::Flush(waiter)) => {
                         self.write(&mut batch);
                         let flushed = self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err);
-                        self.relay.tell(vec![(done, flushed)]);
+                        tell(std::iter::once((waiter, flushed)));
                     }
+                    Some(Command::Gather(time)) => self.gather = time,
                     None => {}
                 }
                 if batch.len() >= LARGEST_BATCH {
@@ -135,6 +143,11 @@ impl Writer {
                 }
                 match inbox.try_recv() {
                     Ok(command) => next = Some(command),
+                    // Asleep, rather than listening: each record would wake this thread.
+                    Err(TryRecvError::Empty) if wait && batch.len() < SMALL_BATCH => {
+                        wait = false;
+                        std::thread::sleep(self.gather);
+                    }
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
                 }
             }
@@ -143,7 +156,7 @@ impl Writer {
         self.close();
     }
 
-    fn write(&mut self, batch: &mut Vec<(Entry, Done)>) {
+    fn write(&mut self, batch: &mut Vec<(Entry, Waiter)>) {
         if batch.is_empty() {
             return;
         }
@@ -157,11 +170,10 @@ impl Writer {
                     }
                     let milestone = batch.iter().any(|(entry, _)| entry.is_milestone());
                     let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
-                    let told = (first..).zip(batch.drain(..)).map(|(seq, (entry, done))| {
+                    tell((first..).zip(batch.drain(..)).map(|(seq, (entry, waiter))| {
                         let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
-                        (done, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
-                    });
-                    self.relay.tell(told.collect());
+                        (waiter, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
+                    }));
                     self.keep(milestone);
                     return;
                 }
@@ -195,11 +207,11 @@ impl Writer {
     /// Tries to record what did happen, although the log has failed. A log that was moved or
     /// unlinked still takes it: whoever puts it back finds it there. Beside a file that took its
     /// place nothing more is written, as SQLite might take that for a part of the new one.
-    fn rescue(&mut self, mut facts: Vec<(Entry, Done)>) {
+    fn rescue(&mut self, mut facts: Vec<(Entry, Waiter)>) {
         while !facts.is_empty() && !self.identity.is_replaced() {
             // A clock that jumped makes no fact less true: it gets the time of the record before it.
             if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry), Duration::MAX) {
-                self.relay.tell(facts.drain(..).map(|(_, done)| (done, Ok(Seq(last)))).collect());
+                tell(facts.drain(..).map(|(_, waiter)| (waiter, Ok(Seq(last)))));
             }
             if self.rescue_until.is_none_or(|until| Instant::now() >= until) {
                 break;
@@ -211,8 +223,8 @@ impl Writer {
         self.refuse(facts);
     }
 
-    fn refuse(&self, entries: Vec<(Entry, Done)>) {
-        self.relay.tell(entries.into_iter().map(|(_, done)| (done, Err(self.refusal()))).collect());
+    fn refuse(&self, entries: Vec<(Entry, Waiter)>) {
+        tell(entries.into_iter().map(|(_, waiter)| (waiter, Err(self.refusal()))));
     }
 
     fn refusal(&self) -> Arc<AuditError> {
@@ -220,20 +232,22 @@ impl Writer {
     }
 
     /// Writes all of `entries` in one transaction, and returns once they are durable.
-    fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Result<i64, AuditError> {
+    fn commit<'a>(&mut self, entries: impl ExactSizeIterator<Item = &'a Entry>) -> Result<i64, AuditError> {
         self.append(entries, self.clock_tolerance)
     }
 
     fn append<'a>(
         &mut self,
-        entries: impl Iterator<Item = &'a Entry>,
+        entries: impl ExactSizeIterator<Item = &'a Entry>,
         tolerance: Duration,
     ) -> Result<i64, AuditError> {
         let head = self.head.clone();
         let result = self.transact(|head, append| {
+            let mut following = entries.len();
             for entry in entries {
+                following -= 1;
                 let at_us = not_before(entry.at(), head.at_us, tolerance)?;
-                entry.with_record(|record| append(head, record, at_us))?;
+                entry.with_record(|record| append(head, record, at_us, following))?;
             }
             Ok(())
         });
@@ -251,7 +265,7 @@ impl Writer {
         let mut run = 0;
         let written = self.transact(|head, append| {
             let at_us = not_before(opening.at, head.at_us, tolerance)?;
-            run = opening.with_record(|record| append(head, record, at_us))?;
+            run = opening.with_record(|record| append(head, record, at_us, 0))?;
             for (number, target) in (1_i64..).zip(targets) {
                 let target = target.map_err(|source| AuditError::Targets { source })?;
                 let record = Record {
@@ -262,9 +276,9 @@ impl Writer {
                     ticket: target.ticket.as_deref(),
                     ..Record::of(Kind::Target)
                 };
-                let seq = append(head, &record, at_us)?;
+                let seq = append(head, &record, at_us, 0)?;
                 if let Some((reason, message)) = &target.skip {
-                    append(head, &skipped(run, seq, *reason, message), at_us)?;
+                    append(head, &skipped(run, seq, *reason, message), at_us, 0)?;
                 }
             }
             Ok(())
@@ -287,7 +301,7 @@ impl Writer {
         &mut self,
         write: impl FnOnce(
             &mut Head,
-            &mut dyn FnMut(&mut Head, &Record<'_>, i64) -> Result<i64, AuditError>,
+            &mut dyn FnMut(&mut Head, &Record<'_>, i64, usize) -> Result<i64, AuditError>,
         ) -> Result<(), AuditError>,
     ) -> Result<(), AuditError> {
         let path = self.path.clone();
@@ -295,10 +309,9 @@ impl Writer {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         {
-            let mut statement = transaction.prepare_cached(INSERT).map_err(failed)?;
-            let mut buffer = Vec::with_capacity(512);
-            write(&mut self.head, &mut |head, record, at_us| {
-                head.append(&mut statement, &mut buffer, record, at_us).map_err(failed)
+            let mut appender = Appender::new(&transaction).map_err(failed)?;
+            write(&mut self.head, &mut |head, record, at_us, following| {
+                appender.append(head, record, at_us, following).map_err(failed)
             })?;
         }
         transaction.commit().map_err(failed)

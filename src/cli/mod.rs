@@ -5,6 +5,7 @@ mod audit;
 mod flags;
 
 use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         can_ask: io::stdin().is_terminal() && stderr_is_terminal,
         stderr_is_terminal,
         interrupts,
+        threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
     let mark = if cli.is_dry_run() { "(dry run) " } else { "" };
     let status = cli.execute(&world).unwrap_or_else(|error| {

@@ -50,6 +50,8 @@ pub struct World {
     pub stderr_is_terminal: bool,
     /// SIGINT and SIGTERM.
     pub interrupts: Interrupts,
+    /// How many threads can do something at once.
+    pub threads: usize,
 }
 
 /// The settings, the log, and what is wired from them.
@@ -130,6 +132,7 @@ impl<'a> Context<'a> {
         let (safety, pace) = (&self.settings.safety, &self.settings.pace);
         Limits {
             concurrency: pace.concurrency,
+            threads: self.world.threads,
             canary: safety.canary,
             grace: self.settings.run.grace,
             breaker_failures: safety.breaker_failures,

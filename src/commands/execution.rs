@@ -189,7 +189,6 @@ impl Context<'_> {
         let (seq, run_id) = run;
         let of_queue = matches!(supply, Supply::Queue(_));
         let mut interrupts = self.world.interrupts.hand_over();
-        tokio::spawn(log.relay());
         let host = reach.api.base_url.host();
         tracing::info!(run_id, host, "the run begins");
         let mut watchers = self.watchers(reach.pacer.rate());

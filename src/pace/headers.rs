@@ -5,8 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName};
 use sfv::{BareItem, Dictionary, Item, List, ListEntry, Parser};
 
 /// The longest time that a server is taken to mean.
@@ -48,6 +48,11 @@ impl ServerWord {
     /// Dates are taken by the server's own clock (its `Date`) where that is visibly another one than ours.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Self {
+        // Most answers say nothing, and are told by a look at the names.
+        let says = |name: &HeaderName| name.as_str().contains("ratelimit") || name == RETRY_AFTER;
+        if !headers.keys().any(says) {
+            return Self::default();
+        }
         let now = server_clock(headers, now);
         let mut quotas = named_policies(headers);
         quotas.extend(combined(headers));

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::breaker::Breaker;
 use super::conclusion::Exhausted;
 use super::feed::{Feed, FeedError};
+use super::lanes::{Lane, Lanes};
 use super::settler::Settler;
 use super::{Happening, Interrupt, Limits, StopReason, Watcher};
 use crate::api::{ApiError, Deleter, Delivered};
@@ -46,7 +47,13 @@ pub(super) struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    pub(super) async fn work(mut self, deleter: Arc<Deleter>, sender: &UnboundedSender<Happening>) -> Worked {
+    pub(super) async fn work(
+        mut self,
+        lanes: &Lanes,
+        workers: usize,
+        sender: &UnboundedSender<Happening>,
+    ) -> Worked {
+        let crew = Crew { lanes, workers, sender };
         let feed = self.feed.clone();
         let mut state = State {
             breaker: Breaker::new(self.limits.breaker_window, self.limits.breaker_failures),
@@ -57,7 +64,7 @@ impl Engine<'_> {
         };
         if state.in_canary {
             feed.limit_to(self.limits.canary).await;
-            self.deliver(&mut state, &deleter, sender).await;
+            self.deliver(&mut state, &crew).await;
             // The rest waits until all of these are durable.
             while state.worked.stopped.is_none() && state.concluded < feed.handed_out().await {
                 let Some(happening) = self.happenings.recv().await else { break };
@@ -67,7 +74,7 @@ impl Engine<'_> {
             feed.limit_to(u64::MAX).await;
         }
         if state.worked.stopped.is_none() {
-            self.deliver(&mut state, &deleter, sender).await;
+            self.deliver(&mut state, &crew).await;
         }
         if let Some(settler) = &mut self.settler {
             state.worked.exhausted.extend(settler.stop().await);
@@ -82,16 +89,12 @@ impl Engine<'_> {
     }
 
     /// Delivers what `feed` hands out, until that is all done or there is reason to stop.
-    async fn deliver(
-        &mut self,
-        state: &mut State,
-        deleter: &Arc<Deleter>,
-        sender: &UnboundedSender<Happening>,
-    ) {
+    async fn deliver(&mut self, state: &mut State, crew: &Crew<'_>) {
         let mut workers = JoinSet::new();
-        for _ in 0..self.limits.concurrency {
-            let work = worker(deleter.clone(), self.feed.clone(), self.stop.clone(), sender.clone());
-            workers.spawn(work.in_current_span());
+        for number in 0..crew.workers {
+            let Lane { runtime, deleter } = crew.lanes.of(number);
+            let work = worker(deleter.clone(), self.feed.clone(), self.stop.clone(), crew.sender.clone());
+            workers.spawn_on(work.in_current_span(), runtime);
         }
         let mut give_up_at: Option<Instant> = None;
         let mut asked = false;
@@ -118,7 +121,7 @@ impl Engine<'_> {
                 }
                 _ = ticks.tick() => {
                     if let Some(settler) = &mut self.settler {
-                        settler.tick(&mut state.worked.exhausted, sender);
+                        settler.tick(&mut state.worked.exhausted, crew.sender);
                     }
                     self.watcher.tick(&self.counts);
                 }
@@ -146,19 +149,21 @@ impl Engine<'_> {
             Happening::Refused { message_id, why } => {
                 self.watcher.event(&RunEvent::Refused { message_id, why }, &self.counts);
             }
-            Happening::Settled { target, name, outcome } => {
-                self.conclude(target, name.clone(), outcome);
-                self.note(state, &name, outcome);
+            Happening::Answered { name, verdict, latency, settled } => {
+                self.watcher.event(&RunEvent::Answered { verdict, latency }, &self.counts);
+                if let Some((target, outcome)) = settled {
+                    self.conclude(target, name.clone(), outcome);
+                    self.note(state, &name, outcome);
+                } else {
+                    self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
+                }
             }
             Happening::Listed { target, name, outcome } => self.conclude(target, name, outcome),
-            Happening::Attempted { name, verdict } => {
-                self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
-            }
             Happening::Shown(event) => self.watcher.event(&event, &self.counts),
             Happening::Exhausted(exhausted) => {
                 let outcome = exhausted.outcome_without_listing();
                 self.note(state, &exhausted.target.name, outcome);
-                state.worked.exhausted.push(exhausted);
+                state.worked.exhausted.push(*exhausted);
             }
             Happening::Unauthorized(answer) => self.halt(state, StopReason::Unauthorized(answer)),
             Happening::AuditFailed(error) => self.halt(state, StopReason::Audit(error)),
@@ -224,6 +229,13 @@ impl Engine<'_> {
     }
 }
 
+/// Who delivers.
+struct Crew<'a> {
+    lanes: &'a Lanes,
+    workers: usize,
+    sender: &'a UnboundedSender<Happening>,
+}
+
 struct State {
     breaker: Breaker,
     worked: Worked,
@@ -258,7 +270,7 @@ async fn worker(
         match deleter.delete(target.clone()).await {
             Ok(Some(Delivered::Settled(_))) => {}
             Ok(Some(Delivered::Exhausted { answer, doubted })) => {
-                tell(Happening::Exhausted(Exhausted { target, answer, doubted }));
+                tell(Happening::Exhausted(Box::new(Exhausted { target, answer, doubted })));
             }
             Ok(Some(Delivered::Unauthorized(answer))) => {
                 // At once: no other name would fare better.

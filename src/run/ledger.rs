@@ -36,9 +36,8 @@ impl Ledger for RunLedger {
 
     fn attempt_ended(&self, name: &DatasourceName, end: AttemptEnd) {
         let (happenings, name) = (self.happenings.clone(), name.clone());
-        let (verdict, outcome, number) = (end.answer.verdict, end.outcome, end.number);
-        let target = end.target;
-        let latency = end.latency;
+        let (verdict, number, latency) = (end.answer.verdict, end.number, end.latency);
+        let settled = end.outcome.map(|(outcome, _)| (end.target, outcome));
         self.recorder.attempt_ended(self.run, end, move |written| {
             if written.is_err() {
                 // The one place that is left to tell it.
@@ -50,13 +49,9 @@ impl Ledger for RunLedger {
                 );
             }
             // The run listens until its last record is written.
-            if written.is_ok() {
-                let _ = happenings.send(Happening::Shown(RunEvent::Answered { verdict, latency }));
-            }
-            let _ = happenings.send(match (written, outcome) {
-                (Ok(_), Some((outcome, _))) => Happening::Settled { target, name, outcome },
-                (Ok(_), None) => Happening::Attempted { name, verdict },
-                (Err(error), _) => Happening::AuditFailed(error),
+            let _ = happenings.send(match written {
+                Ok(_) => Happening::Answered { name, verdict, latency, settled },
+                Err(error) => Happening::AuditFailed(error),
             });
         });
     }

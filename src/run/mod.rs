@@ -6,6 +6,7 @@ mod conclusion;
 mod end;
 mod engine;
 mod feed;
+mod lanes;
 mod ledger;
 mod settler;
 mod stop;
@@ -22,7 +23,7 @@ pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, DeleterParts, Lister, RetryOptions};
 use crate::audit::{AuditError, AuditReader, Recorder};
-use crate::pace::{PaceEvent, Pacer};
+use crate::pace::{PaceEvent, Pacer, Rate};
 use crate::queue::QueueError;
 use crate::vocabulary::{
     Answer, Clock, Counts, DatasourceName, ExitStatus, Outcome, RunEvent, Seq, Token, Verdict,
@@ -31,8 +32,16 @@ use conclusion::Exhausted;
 use end::End;
 use engine::Engine;
 use feed::{Feed, LogFeed, MessageFeed, MessageFeedParts, Owed};
+use lanes::Lanes;
 use ledger::RunLedger;
 use settler::Settler;
+
+/// More threads than this do not make HTTP faster than one thread can write its records.
+const MOST_LANES: usize = 4;
+
+/// How long a small commit waits for more records, where nothing but the log holds the rate back: much
+/// shorter than what is durable beforehand lasts.
+const GATHER: Duration = Duration::from_micros(500);
 
 /// Shows what happens. Called from the run's own loop: it must not block.
 pub trait Watcher: Send {
@@ -48,6 +57,8 @@ pub trait Watcher: Send {
 pub struct Limits {
     /// How many requests are under way at once.
     pub concurrency: usize,
+    /// How many threads may share the work where nothing holds the rate back.
+    pub threads: usize,
     /// So many targets are delivered alone at first; 0 for none.
     pub canary: u64,
     /// How long requests in flight may take once the run stops.
@@ -131,16 +142,14 @@ enum Happening {
         message_id: String,
         why: String,
     },
-    Settled {
-        target: Seq,
-        name: DatasourceName,
-        outcome: Outcome,
-    },
-    Attempted {
+    Answered {
         name: DatasourceName,
         verdict: Verdict,
+        latency: Duration,
+        /// The target and its outcome, where the answer settled it.
+        settled: Option<(Seq, Outcome)>,
     },
-    Exhausted(Exhausted),
+    Exhausted(Box<Exhausted>),
     /// Settled by a reading of the listing.
     Listed {
         target: Seq,
@@ -187,27 +196,40 @@ impl Happenings {
 /// wrong later is in the report.
 #[tracing::instrument(name = "run", skip_all, fields(run_id = parts.run_id))]
 pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result<RunReport, RunError> {
-    let RunParts { run, run_id, recorder, reader, api, token, pacer, clock, limits, .. } = parts;
+    let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
     let Happenings { sender, receiver } = happenings;
+    let (recorder, relay) = recorder.relayed();
+    tokio::spawn(relay);
     // A pause that was told of before the run began, while somebody was asked, may be long over.
     while receiver.try_recv().is_ok() {}
     let stop = CancellationToken::new();
     let counts = reader.counts(run)?;
     parts.watcher.event(&RunEvent::Begun { counts }, &counts);
 
-    let ledger = RunLedger { run, recorder: recorder.clone(), happenings: sender.clone() };
-    let deleter = Deleter::new(
-        &api,
-        parts.retry,
-        &token,
-        DeleterParts {
-            ledger: Arc::new(ledger),
+    // Nothing but the log holds the rate back: while as many requests as may be are under way, the records
+    // of as many more become durable, so that none of them waits for the disk.
+    let at_full_speed = pacer.rate() == Rate::Unlimited && matches!(parts.supply, Supply::Log);
+    let (workers, count) = if at_full_speed {
+        recorder.gather(GATHER);
+        (2 * limits.concurrency, limits.threads.clamp(1, MOST_LANES.min(limits.concurrency)))
+    } else {
+        (limits.concurrency, 1)
+    };
+    let lanes = Lanes::open(count, &recorder, |recorder, number, first| {
+        let slots = limits.concurrency / count + usize::from(number < limits.concurrency % count);
+        let parts = DeleterParts {
+            ledger: Arc::new(RunLedger { run, recorder, happenings: sender.clone() }),
             pacer: pacer.clone(),
+            slots,
             clock: clock.clone(),
             stop: stop.clone(),
-            run_id,
-        },
-    )?;
+            run_id: run_id.clone(),
+        };
+        match first {
+            None => Deleter::new(&api, retry, &token, parts),
+            Some(first) => first.beside(&api, retry, &token, parts),
+        }
+    })?;
     let lister = Lister::new(&api, &token, pacer, clock.clone(), CancellationToken::new())?;
     let lister = limits.listing_check.then(|| Arc::new(lister));
     let (feed, owed): (Arc<dyn Feed>, _) = match parts.supply {
@@ -248,14 +270,18 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
         settler,
     };
     let keeping = owed.clone().map(|owed| tokio::spawn(owed.keep()));
-    let worked = engine.work(Arc::new(deleter), sender).await;
+    let worked = engine.work(&lanes, workers, sender).await;
     let end = End { run, recorder: &recorder, reader: &reader, clock: &*clock, limits, owed: owed.as_ref() };
     let report = end.come_to(worked, lister.as_deref(), parts.interrupts).await;
+    drop(lanes);
     // The last answers became durable when the engine had stopped to listen.
     while let Ok(happening) = receiver.try_recv() {
-        if let Happening::Shown(event) = happening {
-            parts.watcher.event(&event, &report.counts);
-        }
+        let event = match happening {
+            Happening::Shown(event) => event,
+            Happening::Answered { verdict, latency, .. } => RunEvent::Answered { verdict, latency },
+            _ => continue,
+        };
+        parts.watcher.event(&event, &report.counts);
     }
     if let Some(keeping) = keeping {
         keeping.abort();
@@ -272,4 +298,10 @@ pub enum RunError {
     /// The client cannot be set up.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// A thread cannot be started.
+    #[error("a thread of the run cannot be started: {source}; nothing was sent")]
+    Thread {
+        /// What the system says.
+        source: std::io::Error,
+    },
 }

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::super::file::{beside, migrate};
 use super::super::lineage::Predecessor;
-use super::super::record::{Head, INSERT, Kind, Record};
+use super::super::appender::Appender;
+use super::super::record::{Head, Kind, Record};
 use super::super::writer::{Writer, not_before};
 use super::super::{AuditError, LogOptions};
 
@@ -81,7 +82,7 @@ fn append(
     at_us: i64,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    head.append(&mut transaction.prepare_cached(INSERT)?, &mut Vec::new(), record, at_us)?;
+    Appender::new(&transaction)?.append(head, record, at_us, 0)?;
     transaction.commit()
 }
 

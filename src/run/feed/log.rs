@@ -2,16 +2,16 @@
 //! grow with their number. Those whose attempts were in doubt when a process died come first.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
 
 use super::{Feed, FeedError};
 use crate::audit::{AuditError, AuditReader, DuePart};
 use crate::vocabulary::{Outcome, Seq, Target};
 
-/// How many targets are read at once.
-const PAGE: u32 = 512;
+/// How many targets are read at once: few enough that nobody waits for long meanwhile.
+const PAGE: u32 = 128;
 
 /// Hands out the targets of a run that are due, each once.
 pub(in crate::run) struct LogFeed {
@@ -51,12 +51,17 @@ impl LogFeed {
         };
         Ok(Self { run, state: Mutex::new(state) })
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[async_trait]
 impl Feed for LogFeed {
     async fn next(&self) -> Result<Option<Target>, FeedError> {
-        let mut state = self.state.lock().await;
+        let mut state = self.state();
         if state.handed_out >= state.limit {
             return Ok(None);
         }
@@ -75,11 +80,11 @@ impl Feed for LogFeed {
     }
 
     async fn limit_to(&self, limit: u64) {
-        self.state.lock().await.limit = limit;
+        self.state().limit = limit;
     }
 
     async fn handed_out(&self) -> u64 {
-        self.state.lock().await.handed_out
+        self.state().handed_out
     }
 
     fn settled(&self, _: Seq, _: Outcome) {}

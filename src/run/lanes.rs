@@ -1,0 +1,85 @@
+//! Where workers run: lanes, each a runtime of one thread with an HTTP client of its own.
+//!
+//! The run's own runtime is the first lane, and mostly the only one. Where nothing holds the rate back, more
+//! of them share the work of HTTP. What a worker does stays on its lane's thread, its connections and the
+//! news that its records are durable included: to wake a task from another thread costs a system call.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Handle};
+use tokio_util::sync::CancellationToken;
+
+use super::RunError;
+use crate::api::{ApiError, Deleter};
+use crate::audit::Recorder;
+
+/// The lanes of a run; their threads end when they are dropped.
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    over: CancellationToken,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// One of them.
+pub(super) struct Lane {
+    pub(super) runtime: Handle,
+    pub(super) deleter: Arc<Deleter>,
+}
+
+impl Lanes {
+    /// Opens `count` lanes, the runtime that this runs on being the first. `deleter` makes the one that
+    /// deletes there, given who records there, the lane's number from 0 and, behind the first lane, the
+    /// first one's.
+    ///
+    /// # Errors
+    /// Where a thread cannot be started, or the client cannot be set up.
+    pub(super) fn open(
+        count: usize,
+        recorder: &Recorder,
+        deleter: impl Fn(Recorder, usize, Option<&Deleter>) -> Result<Deleter, ApiError>,
+    ) -> Result<Self, RunError> {
+        let mut opened = Self { lanes: Vec::new(), over: CancellationToken::new(), threads: Vec::new() };
+        for number in 0..count {
+            let runtime = if number == 0 {
+                Handle::current()
+            } else {
+                opened.start(number).map_err(|source| RunError::Thread { source })?
+            };
+            let (recorder, relay) = recorder.relayed();
+            let first = opened.lanes.first().map(|lane| &*lane.deleter);
+            let deleter = Arc::new(deleter(recorder, number, first)?);
+            runtime.spawn(relay);
+            opened.lanes.push(Lane { runtime, deleter });
+        }
+        Ok(opened)
+    }
+
+    /// The lane of a worker: they take turns.
+    pub(super) fn of(&self, worker: usize) -> &Lane {
+        &self.lanes[worker % self.lanes.len()]
+    }
+
+    fn start(&mut self, number: usize) -> io::Result<Handle> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (handle, over) = (runtime.handle().clone(), self.over.clone());
+        let thread = std::thread::Builder::new().name(format!("lane {number}")).spawn(move || {
+            runtime.block_on(over.cancelled());
+            // A name that is still being looked up must not hold up the end.
+            runtime.shutdown_background();
+        })?;
+        self.threads.push(thread);
+        Ok(handle)
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.over.cancel();
+        for thread in self.threads.drain(..) {
+            // Where it panicked, its workers have told it already.
+            let _ = thread.join();
+        }
+    }
+}
