@@ -15,7 +15,8 @@ WORKDIR /build
 # and DNS. The target is named so that the flag does not reach build scripts and macros, which are
 # loaded by the compiler.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
-# The dependencies alone, before decom's own code: this layer changes with these two files only.
+# The dependencies alone, before decom's own code: this layer changes with these files only.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && echo '//! Empty.' >src/lib.rs \

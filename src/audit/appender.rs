@@ -85,3 +85,77 @@ fn settled_twice(target: i64) -> rusqlite::Error {
     let said = format!("target {target} has exactly one outcome, and is settled already");
     rusqlite::Error::SqliteFailure(error, Some(said))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::migrate;
+    use super::super::record::{BEFORE_THE_FIRST, Hash, Kind, rehash};
+    use super::*;
+
+    fn log() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        prepare(&connection).unwrap();
+        connection
+    }
+
+    fn append_all(connection: &Connection, records: &[Record<'_>]) -> rusqlite::Result<()> {
+        let (mut head, mut appender) = (Head::empty(), Appender::new(connection)?);
+        for (at, record) in records.iter().enumerate() {
+            let seq = appender.append(&mut head, record, 7, records.len() - at - 1)?;
+            assert_eq!(seq, i64::try_from(at + 1).unwrap());
+        }
+        Ok(())
+    }
+
+    fn settles(target: i64) -> Record<'static> {
+        Record { target: Some(target), outcome: Some("deleted"), ..Record::of(Kind::Answer) }
+    }
+
+    #[test]
+    fn any_number_of_records_is_one_chain() {
+        for count in 0..3 * ROWS + 2 {
+            let connection = log();
+            let records: Vec<_> = (0..count).map(|at| settles(i64::try_from(at).unwrap())).collect();
+            append_all(&connection, &records).unwrap();
+            let mut statement = connection.prepare("SELECT * FROM record ORDER BY seq").unwrap();
+            let (mut rows, mut previous, mut found) = (statement.query([]).unwrap(), BEFORE_THE_FIRST, 0);
+            while let Some(row) = rows.next().unwrap() {
+                let hash: Hash = row.get(COLUMNS - 1).unwrap();
+                assert_eq!(rehash(&previous, row).unwrap(), hash, "record {found} of {count}");
+                (previous, found) = (hash, found + 1);
+            }
+            assert_eq!(found, count);
+        }
+    }
+
+    #[test]
+    fn a_target_is_settled_once_whichever_way_its_records_are_written() {
+        for apart in [1, 2, ROWS - 1, ROWS, 2 * ROWS] {
+            let connection = log();
+            let mut records: Vec<_> = (0..3 * ROWS).map(|at| settles(i64::try_from(at).unwrap())).collect();
+            records[apart] = records[0];
+            let error = append_all(&connection, &records).unwrap_err();
+            assert_eq!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation), "{apart}: {error}");
+        }
+    }
+
+    #[test]
+    fn whoever_else_opens_the_log_meets_its_triggers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let mut ours = Connection::open(&path).unwrap();
+        migrate(&mut ours).unwrap();
+        prepare(&ours).unwrap();
+        append_all(&ours, &[settles(1), settles(2)]).unwrap();
+        let other = Connection::open(&path).unwrap();
+        for statement in [
+            "UPDATE record SET target = 3 WHERE seq = 1",
+            "DELETE FROM record WHERE seq = 2",
+            "INSERT OR REPLACE INTO record SELECT * FROM record WHERE seq = 2",
+        ] {
+            let error = other.execute(statement, []).unwrap_err();
+            assert!(error.to_string().contains("append-only"), "{statement}: {error}");
+        }
+    }
+}

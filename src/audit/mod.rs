@@ -162,7 +162,6 @@ pub struct Recorder {
 impl Recorder {
     /// One for where many wait at once, and the task that tells them that their records are durable, to be
     /// run where they wait. Those who wait for any other are told from the writer's thread, each by itself.
-    #[must_use]
     pub fn relayed(&self) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (relay, task) = Relay::open();
         (Self { sender: self.sender.clone(), relay }, task)

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::appender::Appender;
 use super::checkpoint::Keeper;
 use super::entry::{Entry, RunOpening};
 use super::file::{Identity, fold};
-use super::appender::Appender;
 use super::record::{Hash, Head, Kind, Record, rehash};
 use super::relay::{Waiter, tell};
 use super::{AuditError, WriteResult};

@@ -9,7 +9,7 @@ use super::CommandError;
 use super::context::{Context, VERSION, host};
 use super::reach::Reach;
 use super::survey::Survey;
-use crate::audit::{AuditLog, AuditReader, RunOpening};
+use crate::audit::{AuditError, AuditLog, AuditReader, RunOpening};
 use crate::plan::{KnownGone, PlanRefusal, Selection, Shard, is_over};
 use crate::report::{self, EachResult, Ending, Planned};
 use crate::run::{RunParts, RunReport, Supply, execute};
@@ -46,13 +46,19 @@ pub(super) struct PlanOfRun {
     pub(super) expires_at: String,
 }
 
+/// Counts the requests of a run.
+pub(super) type CountRequests<'a> = dyn Fn() -> Result<u64, AuditError> + 'a;
+
+/// Makes lines from a run's id and what counts its requests.
+type Notes<'a> = dyn Fn(&str, &CountRequests<'_>) -> Result<Vec<String>, AuditError> + 'a;
+
 /// What a command adds to the end of its run.
 pub(super) struct Closing<'a> {
     /// Whether the commands that go on with the run are shown.
     pub(super) next: bool,
-    /// Lines made from the run's id and how many requests it takes: its attempts, and one at least for each
-    /// target that is pending.
-    pub(super) notes: &'a dyn Fn(&str, u64) -> Vec<String>,
+    /// Lines made from the run's id and, where somebody wants to know, how many requests it takes: its
+    /// attempts, which have to be counted, and one at least for each target that is pending.
+    pub(super) notes: &'a Notes<'a>,
 }
 
 impl Context<'_> {
@@ -233,7 +239,6 @@ impl Context<'_> {
         let reader = AuditReader::open(path)?;
         let summary = reader.run(Some(run_id))?;
         let counts = &summary.counts;
-        let attempts = reader.attempts(run_id)?;
         let mut next = Vec::new();
         if closing.next {
             if summary.status != "finished" {
@@ -252,7 +257,8 @@ impl Context<'_> {
                 next.push(("Once the reasons are mended".to_owned(), command));
             }
         }
-        let mut notes = (closing.notes)(run_id, attempts + counts.of(Outcome::Pending));
+        let requests = || Ok(reader.attempts(run_id)? + counts.of(Outcome::Pending));
+        let mut notes = (closing.notes)(run_id, &requests)?;
         if of_queue && report.stopped.is_some() {
             notes.insert(
                 0,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::context::{Context, Shared, VERSION, World};
-use super::execution::{Closing, Job, where_the_log_is};
+use super::execution::{Closing, CountRequests, Job, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
 use super::{CommandError, permission};
@@ -137,17 +137,17 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
         plan: None,
         origin,
     };
-    let notes = |run_id: &str, requests: u64| {
+    let notes = |run_id: &str, requests: &CountRequests<'_>| {
         let mut notes = vec![
             "This was a rehearsal: nothing real was deleted.".to_owned(),
-            real_time(real_rate, requests),
+            real_time(real_rate, requests()?),
         ];
         notes.extend(refused.iter().chain(&unchecked).cloned());
         notes.push(String::new());
         notes.push(where_the_log_is(&path));
         notes.push("Ask it:".to_owned());
         notes.extend(queries(&path, run_id).into_iter().map(|query| format!("  {query}")));
-        notes
+        Ok(notes)
     };
     let exit = Context::block_on(async {
         let run = context.begin(&log, job, &reach).await?;

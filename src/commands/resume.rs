@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::context::{Context, Shared, VERSION, World, host};
-use super::execution::{Closing, where_the_log_is};
+use super::execution::{Closing, CountRequests, where_the_log_is};
 use super::reach::Reach;
 use super::survey::Survey;
 use super::{CommandError, intake, permission};
@@ -139,7 +139,7 @@ pub(super) fn carry_on(
         skip_what_must_not_be_sent(context, &log, &reader, open.seq, selection.rules(), origin.is_of_queue)
             .await?;
         drop(reader);
-        let notes = |_: &str, _: u64| vec![note.clone()];
+        let notes = |_: &str, _: &CountRequests<'_>| Ok(vec![note.clone()]);
         context
             .carry_out(
                 log,

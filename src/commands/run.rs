@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::context::{Context, Shared, World};
-use super::execution::{Closing, Job, PlanOfRun, where_the_log_is};
+use super::execution::{Closing, CountRequests, Job, PlanOfRun, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::reach::Reach;
 use super::survey::Survey;
@@ -330,7 +330,7 @@ pub(super) fn begin(
     let note = where_the_log_is(path);
     Context::block_on(async {
         let run = context.begin(&log, job, &reach).await?;
-        let notes = |_: &str, _: u64| vec![note.clone()];
+        let notes = |_: &str, _: &CountRequests<'_>| Ok(vec![note.clone()]);
         context.carry_out(log, run, &mut reach, Supply::Log, Closing { next: true, notes: &notes }).await
     })?
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Shared, World};
-use super::execution::{Closing, Job, where_the_log_is};
+use super::execution::{Closing, CountRequests, Job, where_the_log_is};
 use super::reach::Reach;
 use super::{CommandError, intake, permission, resume};
 use crate::api::{ApiError, Lister};
@@ -152,7 +152,7 @@ fn take_from(
             idle,
             max_outage: context.settings.queue.max_outage,
         });
-        let notes = |_: &str, _: u64| vec![where_the_log_is(&path)];
+        let notes = |_: &str, _: &CountRequests<'_>| Ok(vec![where_the_log_is(&path)]);
         context.carry_out(log, run, reach, supply, Closing { next: true, notes: &notes }).await
     })?
 }

@@ -17,7 +17,7 @@ use crate::audit::Recorder;
 
 /// The lanes of a run; their threads end when they are dropped.
 pub(super) struct Lanes {
-    lanes: Vec<Lane>,
+    all: Vec<Lane>,
     over: CancellationToken,
     threads: Vec<JoinHandle<()>>,
 }
@@ -40,7 +40,7 @@ impl Lanes {
         recorder: &Recorder,
         deleter: impl Fn(Recorder, usize, Option<&Deleter>) -> Result<Deleter, ApiError>,
     ) -> Result<Self, RunError> {
-        let mut opened = Self { lanes: Vec::new(), over: CancellationToken::new(), threads: Vec::new() };
+        let mut opened = Self { all: Vec::new(), over: CancellationToken::new(), threads: Vec::new() };
         for number in 0..count {
             let runtime = if number == 0 {
                 Handle::current()
@@ -48,17 +48,17 @@ impl Lanes {
                 opened.start(number).map_err(|source| RunError::Thread { source })?
             };
             let (recorder, relay) = recorder.relayed();
-            let first = opened.lanes.first().map(|lane| &*lane.deleter);
+            let first = opened.all.first().map(|lane| &*lane.deleter);
             let deleter = Arc::new(deleter(recorder, number, first)?);
             runtime.spawn(relay);
-            opened.lanes.push(Lane { runtime, deleter });
+            opened.all.push(Lane { runtime, deleter });
         }
         Ok(opened)
     }
 
     /// The lane of a worker: they take turns.
     pub(super) fn of(&self, worker: usize) -> &Lane {
-        &self.lanes[worker % self.lanes.len()]
+        &self.all[worker % self.all.len()]
     }
 
     fn start(&mut self, number: usize) -> io::Result<Handle> {

@@ -36,6 +36,9 @@ use lanes::Lanes;
 use ledger::RunLedger;
 use settler::Settler;
 
+/// From this concurrency on a run is to be as fast as can be, where nothing holds the rate back.
+const FULL_SPEED: usize = 32;
+
 /// More threads than this do not make HTTP faster than one thread can write its records.
 const MOST_LANES: usize = 4;
 
@@ -208,7 +211,9 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
 
     // Nothing but the log holds the rate back: while as many requests as may be are under way, the records
     // of as many more become durable, so that none of them waits for the disk.
-    let at_full_speed = pacer.rate() == Rate::Unlimited && matches!(parts.supply, Supply::Log);
+    let at_full_speed = pacer.rate() == Rate::Unlimited
+        && limits.concurrency >= FULL_SPEED
+        && matches!(parts.supply, Supply::Log);
     let (workers, count) = if at_full_speed {
         recorder.gather(GATHER);
         (2 * limits.concurrency, limits.threads.clamp(1, MOST_LANES.min(limits.concurrency)))

@@ -9,9 +9,9 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::super::appender::Appender;
 use super::super::file::{beside, migrate};
 use super::super::lineage::Predecessor;
-use super::super::appender::Appender;
 use super::super::record::{Head, Kind, Record};
 use super::super::writer::{Writer, not_before};
 use super::super::{AuditError, LogOptions};
