@@ -147,7 +147,7 @@ mod tests {
         let mut ours = Connection::open(&path).unwrap();
         migrate(&mut ours).unwrap();
         prepare(&ours).unwrap();
-        append_all(&ours, &[settles(1), settles(2)]).unwrap();
+        append_all(&ours, &[Record::of(Kind::Send), Record::of(Kind::Send)]).unwrap();
         let other = Connection::open(&path).unwrap();
         for statement in [
             "UPDATE record SET target = 3 WHERE seq = 1",
