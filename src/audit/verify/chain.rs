@@ -5,7 +5,7 @@
 //! writer: what both agree on is what the page says.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
 use super::super::record::{BEFORE_THE_FIRST, Hash};
@@ -25,8 +25,8 @@ const HASH: usize = place("hash");
 /// The columns that hold the place of a record: `seq`, `run` and `target`.
 const PLACES: [usize; 3] = [0, 3, 4];
 
-/// How many records are passed on at once.
-const PART: usize = 8192;
+/// How many records are passed on at once: few enough to be in the processor's cache still.
+const PART: usize = 1024;
 
 /// What one record says, as far as others are to be held against it. What is not there is 0.
 #[derive(Debug)]
@@ -55,6 +55,18 @@ pub(super) struct Part {
     pub(super) entries: Sums,
 }
 
+impl Part {
+    fn empty() -> Self {
+        Self { facts: Vec::with_capacity(PART), ..Self::default() }
+    }
+}
+
+/// A record's columns, in the table's order.
+pub(super) type Values<'a> = [ValueRef<'a>; COLUMNS.len()];
+
+/// Room for them.
+pub(super) const NO_VALUES: Values<'_> = [ValueRef::Null; COLUMNS.len()];
+
 /// Takes what was read; `false` where no more is wanted.
 pub(super) type Take<'a> = &'a mut dyn FnMut(Part) -> bool;
 
@@ -71,7 +83,7 @@ pub(super) fn read(
     let before = "SELECT hash FROM record WHERE seq < ?1 AND seq > ?2 ORDER BY seq DESC LIMIT 1";
     // What stands before the first record of a log that was merged is another log.
     let not_before = if shift == 0 { i64::MIN } else { shift };
-    let mut previous = connection
+    let previous = connection
         .prepare_cached(before)?
         .query_row([from.saturating_add(shift), not_before], |row| Ok(hash_of(row.get_ref(0)?)))
         .optional()?
@@ -80,46 +92,67 @@ pub(super) fn read(
     let query = format!("SELECT {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", COLUMNS.join(", "));
     let mut statement = connection.prepare_cached(&query)?;
     let mut rows = statement.query([from.saturating_add(shift), to.saturating_add(shift)])?;
-    let mut reading =
-        Reading { key, shift, canonical: Vec::with_capacity(1024), entry: Vec::new(), part: Part::default() };
+    let mut reading = Reading::new(key, shift, previous);
     while let Some(row) = rows.next()? {
-        previous = reading.record(&previous, row)?;
-        if reading.part.facts.len() >= PART && !take(std::mem::take(&mut reading.part)) {
+        let mut values = NO_VALUES;
+        for (column, value) in values.iter_mut().enumerate() {
+            *value = row.get_ref(column)?;
+        }
+        reading.record(&values);
+        if let Some(part) = reading.full()
+            && !take(part)
+        {
             return Ok(false);
         }
     }
-    Ok(take(reading.part))
+    Ok(take(reading.rest()))
 }
 
-fn hash_of(value: ValueRef<'_>) -> Option<Hash> {
+/// The hash that a record says it has.
+pub(super) fn hash_of(value: ValueRef<'_>) -> Option<Hash> {
     match value {
         ValueRef::Blob(bytes) => bytes.try_into().ok(),
         _ => None,
     }
 }
 
-struct Reading<'a> {
+/// Records that are being read, one behind the other.
+pub(super) struct Reading<'a> {
     key: &'a Key,
     shift: i64,
+    previous: Hash,
     canonical: Vec<u8>,
     entry: Vec<u8>,
     part: Part,
 }
 
-impl Reading<'_> {
-    /// Checks one record, and returns the hash that it says it has.
-    fn record(&mut self, previous: &Hash, row: &Row<'_>) -> rusqlite::Result<Hash> {
+impl<'a> Reading<'a> {
+    /// Before the first of the records, behind one of the hash `previous`.
+    pub(super) fn new(key: &'a Key, shift: i64, previous: Hash) -> Self {
+        let (canonical, entry) = (Vec::with_capacity(1024), Vec::new());
+        Self { key, shift, previous, canonical, entry, part: Part::empty() }
+    }
+
+    /// The records so far, where they are enough to be passed on.
+    pub(super) fn full(&mut self) -> Option<Part> {
+        (self.part.facts.len() >= PART).then(|| std::mem::replace(&mut self.part, Part::empty()))
+    }
+
+    /// The records that were not passed on yet.
+    pub(super) fn rest(self) -> Part {
+        self.part
+    }
+
+    /// Checks one record.
+    pub(super) fn record(&mut self, values: &Values<'_>) {
         self.part.records += 1;
         let mut integers = [0_i64; COLUMNS.len()];
-        let mut values = [ValueRef::Null; COLUMNS.len()];
         let (mut set, mut wrong) = (1_u32 << HASH, None);
         let (mut kind_word, mut outcome_word): (&[u8], &[u8]) = (b"", b"");
         let mut unknown_word = None;
         self.canonical.clear();
-        self.canonical.extend_from_slice(previous);
-        for (column, name) in COLUMNS.iter().enumerate().take(HASH) {
-            let value = row.get_ref(column)?;
-            values[column] = value;
+        self.canonical.extend_from_slice(&self.previous);
+        for (column, value) in values.iter().copied().enumerate().take(HASH) {
             let fits = match value {
                 ValueRef::Null => {
                     self.canonical.push(0);
@@ -129,15 +162,17 @@ impl Reading<'_> {
                     let moved = if PLACES.contains(&column) { self.shift } else { 0 };
                     let integer = integer.wrapping_sub(moved);
                     integers[column] = integer;
-                    self.canonical.push(1);
-                    self.canonical.extend_from_slice(&integer.to_be_bytes());
+                    let mut form = [1; 9];
+                    form[1..].copy_from_slice(&integer.to_be_bytes());
+                    self.canonical.extend_from_slice(&form);
                     is_integer(column)
                 }
                 ValueRef::Text(bytes) => {
-                    self.canonical.push(2);
                     // A text of 4 GiB is none that SQLite stores.
                     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                    self.canonical.extend_from_slice(&length.to_be_bytes());
+                    let mut form = [2; 5];
+                    form[1..].copy_from_slice(&length.to_be_bytes());
+                    self.canonical.extend_from_slice(&form);
                     self.canonical.extend_from_slice(bytes);
                     match column {
                         KIND => kind_word = bytes,
@@ -152,13 +187,12 @@ impl Reading<'_> {
             };
             set |= 1 << column;
             if !fits {
-                wrong = wrong.or(Some((*name, in_words(value))));
+                wrong = wrong.or(Some((COLUMNS[column], in_words(value))));
             }
         }
-        let value = row.get_ref(HASH)?;
-        let stored = hash_of(value);
+        let stored = hash_of(values[HASH]);
         if stored.is_none() {
-            wrong = wrong.or(Some(("hash", in_words(value))));
+            wrong = wrong.or(Some(("hash", in_words(values[HASH]))));
         }
         let seq = integers[0];
         // What comes before the first of a part, those know who have the part before.
@@ -181,24 +215,23 @@ impl Reading<'_> {
         if integers[2] < 0 {
             self.part.findings.add(Finding::Time { seq });
         }
-        self.key.add(&mut self.part.entries, kind_word, set, &values, &mut self.entry);
-        self.note(row, seq, kind_word, outcome_word, set, &integers)?;
-        Ok(stored.unwrap_or(computed))
+        self.key.add(&mut self.part.entries, kind_word, set, values, &mut self.entry);
+        self.note(values, seq, kind_word, outcome_word, set, &integers);
+        self.previous = stored.unwrap_or(computed);
     }
 
     fn note(
         &mut self,
-        row: &Row<'_>,
+        values: &Values<'_>,
         seq: i64,
         kind_word: &[u8],
         outcome_word: &[u8],
         set: u32,
         integers: &[i64; COLUMNS.len()],
-    ) -> rusqlite::Result<()> {
+    ) {
         let findings = &mut self.part.findings;
         let Some((kind, missing, surplus)) = kind_of(kind_word, set) else {
-            findings.add(Finding::Word { seq, column: "kind" });
-            return Ok(());
+            return findings.add(Finding::Word { seq, column: "kind" });
         };
         for (columns, missing) in [(missing, true), (surplus, false)] {
             if let Some(column) = COLUMNS.get(columns.trailing_zeros() as usize) {
@@ -211,13 +244,11 @@ impl Reading<'_> {
         }
         let words = match kind {
             Kind::Log | Kind::Run | Kind::End => {
-                let text = |column| {
-                    Ok::<_, rusqlite::Error>(match row.get_ref(column)? {
-                        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                        _ => String::new(),
-                    })
+                let text = |column: usize| match values[column] {
+                    ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                    _ => String::new(),
                 };
-                let (name, detail) = (text(NAME)?, text(DETAIL)?);
+                let (name, detail) = (text(NAME), text(DETAIL));
                 // The views look into it.
                 if !serde_json::from_str::<serde_json::Value>(&detail).is_ok_and(|value| value.is_object()) {
                     findings.add(Finding::Word { seq, column: "detail" });
@@ -236,7 +267,6 @@ impl Reading<'_> {
             number: integers[5],
             words,
         });
-        Ok(())
     }
 }
 

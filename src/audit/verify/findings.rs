@@ -40,6 +40,11 @@ impl Findings {
         &self.list
     }
 
+    /// Whether nothing was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// How many there are of a kind.
     #[must_use]
     pub fn count(&self, kind: &str) -> u64 {

@@ -8,9 +8,10 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
+use rusqlite::types::{FromSqlError, FromSqlResult, ValueRef};
 
+use super::chain::Values;
 use super::shape::{COLUMNS, bit, place};
 
 /// An index of the table of records (see schema.sql).
@@ -86,7 +87,7 @@ impl Key {
         sums: &mut Sums,
         kind: &[u8],
         set: u32,
-        values: &[ValueRef<'_>; COLUMNS.len()],
+        values: &Values<'_>,
         form: &mut Vec<u8>,
     ) {
         for (number, index) in INDEXES.iter().enumerate().filter(|(_, index)| (index.has)(kind, set)) {
@@ -109,6 +110,12 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Puts in what was read of an index, whose entries take this many bytes.
+    pub(super) fn put(&mut self, scan: &Scan<'_>, bytes: i64) {
+        self.sums.0[scan.number] = scan.sum;
+        self.odd[scan.number] = scan.is_odd || scan.bytes != bytes;
+    }
+
     /// The indexes that do not hold what the records say.
     pub(super) fn differ_from(&self, sums: &Sums) -> impl Iterator<Item = &'static str> {
         let differs = |number: &usize| self.odd[*number] || self.sums.0[*number] != sums.0[*number];
@@ -122,19 +129,21 @@ pub(super) fn read(connection: &Connection, key: &Key, last: i64) -> rusqlite::R
     let newest: i64 = connection.query_row("SELECT max(seq) FROM record", [], |row| row.get(0))?;
     let mut found = Found::default();
     for (number, index) in INDEXES.iter().enumerate() {
-        let mut scan = Scan { columns: index.columns.len(), ..Scan::default() };
+        let mut scan = Scan::of(key, number, last);
         let mut statement = connection.prepare(&index.query())?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let seq = scan.entry(row, index.is_unique)?;
-            if seq <= last {
-                found.sums.0[number] = found.sums.0[number].wrapping_add(key.number(number, &scan.form));
+            let mut values = NO_ENTRY;
+            let values = &mut values[..scan.width()];
+            for (column, value) in values.iter_mut().enumerate() {
+                *value = row.get_ref(column)?;
             }
-            scan.odd |= seq > newest;
+            let seq = scan.entry(values)?;
+            scan.is_odd |= seq > newest;
         }
         let bytes = "SELECT payload FROM dbstat WHERE aggregate = 1 AND name = ?1";
         let bytes: i64 = connection.query_row(bytes, [index.name], |row| row.get(0))?;
-        found.odd[number] = scan.odd || scan.bytes != bytes;
+        found.put(&scan, bytes);
     }
     Ok(found)
 }
@@ -149,39 +158,83 @@ impl Index {
     }
 }
 
+/// The most columns that an index has, with the place of the record at the end.
+const MOST_COLUMNS: usize = 3;
+
+/// The values of an entry, the place of its record behind its columns.
+pub(super) type Entry<'a> = [ValueRef<'a>; MOST_COLUMNS];
+
+/// Room for them.
+pub(super) const NO_ENTRY: Entry<'_> = [ValueRef::Null; MOST_COLUMNS];
+
+/// The indexes, by their names.
+pub(super) fn names() -> [&'static str; INDEXES.len()] {
+    INDEXES.map(|index| index.name)
+}
+
 /// An index that is being read.
-#[derive(Debug, Default)]
-struct Scan {
-    columns: usize,
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
+    key: &'a Key,
+    /// Which index it is.
+    number: usize,
+    /// Up to which record its entries are added up.
+    last: i64,
+    sum: u64,
     /// The entry, and the one before it, each with where its columns end and the place of its record begins.
     form: Vec<u8>,
     before: Vec<u8>,
     ends: [usize; 2],
     /// How many bytes SQLite needs for the entries so far.
     bytes: i64,
-    odd: bool,
+    /// Whether it is not as SQLite makes it: out of order, or of a record that is not there.
+    pub(super) is_odd: bool,
 }
 
-impl Scan {
+impl<'a> Scan<'a> {
+    /// Before the first entry of the index at this place.
+    pub(super) const fn of(key: &'a Key, number: usize, last: i64) -> Self {
+        Self {
+            key,
+            number,
+            last,
+            sum: 0,
+            form: Vec::new(),
+            before: Vec::new(),
+            ends: [0; 2],
+            bytes: 0,
+            is_odd: false,
+        }
+    }
+
+    /// How many values an entry has.
+    pub(super) const fn width(&self) -> usize {
+        INDEXES[self.number].columns.len() + 1
+    }
+
     /// Takes the next entry, and returns the place of its record.
-    fn entry(&mut self, row: &Row<'_>, is_unique: bool) -> rusqlite::Result<i64> {
+    pub(super) fn entry(&mut self, values: &[ValueRef<'_>]) -> FromSqlResult<i64> {
+        let [columns @ .., seq] = values else { return Err(FromSqlError::InvalidType) };
         std::mem::swap(&mut self.form, &mut self.before);
         self.form.clear();
         let mut size = Size::default();
-        for column in 0..self.columns {
-            let value = row.get_ref(column)?;
-            size.add(value);
-            encode(value, &mut self.form);
+        for value in columns {
+            size.add(*value);
+            encode(*value, &mut self.form);
         }
         self.ends = [self.form.len(), self.ends[0]];
-        let seq = row.get_ref(self.columns)?;
-        size.add(seq);
-        encode(seq, &mut self.form);
+        size.add(*seq);
+        encode(*seq, &mut self.form);
         self.bytes += size.total();
         let [end, end_before] = self.ends;
-        self.odd |= self.form <= self.before
-            || is_unique && self.form[..end] == self.before[..end_before.min(self.before.len())];
-        seq.as_i64().map_err(Into::into)
+        self.is_odd |= self.form <= self.before
+            || INDEXES[self.number].is_unique
+                && self.form[..end] == self.before[..end_before.min(self.before.len())];
+        let seq = seq.as_i64()?;
+        if seq <= self.last {
+            self.sum = self.sum.wrapping_add(self.key.number(self.number, &self.form));
+        }
+        Ok(seq)
     }
 }
 
@@ -338,10 +391,11 @@ mod tests {
         log.execute_batch("INSERT INTO t VALUES (NULL, NULL), (9223372036854775807, 'y')").unwrap();
         let mut statement = log.prepare("SELECT v, w, rowid FROM t ORDER BY v, w, rowid").unwrap();
         let mut rows = statement.query([]).unwrap();
-        let mut scan = Scan { columns: 2, ..Scan::default() };
+        let key = Key::default();
+        let mut scan = Scan::of(&key, 1, i64::MAX);
         while let Some(row) = rows.next().unwrap() {
-            scan.entry(row, false).unwrap();
-            assert!(!scan.odd, "{row:?}");
+            scan.entry(&[0, 1, 2].map(|column| row.get_ref(column).unwrap())).unwrap();
+            assert!(!scan.is_odd, "{row:?}");
         }
         let bytes: i64 = log
             .query_row("SELECT payload FROM dbstat WHERE aggregate = 1 AND name = 'i'", [], |row| row.get(0))

@@ -2,7 +2,8 @@
 //!
 //! One pass over the records, with memory that does not grow with them. The chain is cut into pieces
 //! that several threads check, each from the hash that is stored before it; what the records say is
-//! then held against each other in their order.
+//! then held against each other in their order. Where all is well, `straight` is all that is needed;
+//! otherwise SQLite reads everything.
 
 mod account;
 mod anchors;
@@ -14,6 +15,7 @@ mod merged;
 mod schema;
 mod shape;
 mod source;
+mod straight;
 mod whole;
 mod words;
 
@@ -40,6 +42,9 @@ const PIECE: i64 = 32_768;
 
 /// More threads than this wait for the disk, or for the one that adds up.
 const MOST_THREADS: usize = 8;
+
+/// How many parts of what a thread read may wait for the one that adds up.
+const WAITING: usize = 32;
 
 /// A record takes at least this many bytes: its hash, and its columns' types.
 const SMALLEST_RECORD: i64 = 50;
@@ -75,10 +80,11 @@ pub struct Verified {
 /// # Errors
 /// Where there is nothing that could be verified, or logs were merged into the file.
 pub fn verify(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verification, AuditError> {
-    verify_in_pieces(path, anchors, PIECE)
+    only_one(path, all(path, anchors, None)?)
 }
 
-/// As [`verify`], with pieces of this many records: however many, the same is found.
+/// As [`verify`], but with all that is read being read by SQLite, in pieces of this many records: however
+/// many, the same is found.
 ///
 /// # Errors
 /// Where there is nothing that could be verified, or logs were merged into the file.
@@ -87,7 +93,10 @@ pub fn verify_in_pieces(
     anchors: &AnchorCheck<'_>,
     piece: i64,
 ) -> Result<Verification, AuditError> {
-    let mut verified = all(path, anchors, piece)?;
+    only_one(path, all(path, anchors, Some(piece))?)
+}
+
+fn only_one(path: &Path, mut verified: Verified) -> Result<Verification, AuditError> {
     match verified.logs.pop() {
         Some(only) if !verified.is_merged => Ok(only),
         _ => Err(AuditError::Merged { path: path.to_owned() }),
@@ -99,23 +108,30 @@ pub fn verify_in_pieces(
 /// # Errors
 /// Where there is nothing that could be verified.
 pub fn verify_each(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verified, AuditError> {
-    all(path, anchors, PIECE)
+    all(path, anchors, None)
 }
 
-fn all(path: &Path, anchors: &AnchorCheck<'_>, piece: i64) -> Result<Verified, AuditError> {
+fn all(path: &Path, anchors: &AnchorCheck<'_>, piece: Option<i64>) -> Result<Verified, AuditError> {
     let source = Source::find(path)?;
     let mut findings = Findings::default();
-    let (is_merged, firsts) = look(&source, path, &mut findings)?;
-    let look = Look {
-        key: Key::default(),
-        last: firsts.last().map_or(0, |first| first.shift.saturating_add(first.last)),
-        is_merged,
-        is_known: is_known(&findings),
+    let (is_merged, mut firsts) = look(&source, path, &mut findings)?;
+    let is_known = is_known(&findings);
+    let mut straight = match &firsts[..] {
+        [only] if piece.is_none() && is_known && !is_merged => {
+            only.straight(&source, &Look::of(&firsts, is_merged, is_known), &findings)
+        }
+        _ => None,
     };
-    let mut whole = Whole::new(&source, look);
+    if straight.is_none() && !is_merged {
+        firsts = look_again(firsts, path, &mut findings)?;
+    }
+    let mut whole = Whole::new(&source, Look::of(&firsts, is_merged, is_known), straight.is_some());
     let mut logs = Vec::new();
     for first in firsts {
-        logs.push(first.verify(&mut whole, anchors, piece, std::mem::take(&mut findings)));
+        let (account, findings) = straight.take().unwrap_or_else(|| {
+            first.by_sqlite(&mut whole, piece.unwrap_or(PIECE), std::mem::take(&mut findings))
+        });
+        logs.push(first.close(account, anchors, findings));
     }
     if let Some(first) = logs.first_mut() {
         whole.close(&mut first.findings);
@@ -175,7 +191,7 @@ fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<(bool, 
         }
     };
     let firsts = schema::compare(&connection, is_merged, findings).and_then(|()| {
-        if is_merged { merged::blocks(source, &connection, findings) } else { only(connection) }
+        if is_merged { merged::blocks(source, &connection, findings) } else { only(connection, ENDS) }
     });
     match firsts {
         Ok(firsts) if firsts.is_empty() => Err(AuditError::NoRecords { path }),
@@ -185,13 +201,27 @@ fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<(bool, 
 }
 
 /// The one log of a file that was not merged; none where there is no record.
-fn only(connection: Connection) -> rusqlite::Result<Vec<First>> {
-    let ends = "SELECT min(seq), max(seq) FROM record";
+fn only(connection: Connection, ends: &str) -> rusqlite::Result<Vec<First>> {
     let (smallest, last): (Option<i64>, Option<i64>) =
         connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(smallest), Some(last)) = (smallest, last) else { return Ok(Vec::new()) };
     let (head, at_us) = end(&connection, last)?;
     Ok(vec![First { connection, shift: 0, smallest, last, head, at_us, checks_file: true, said: None }])
+}
+
+/// The ends of a table, as far as its first page and its last are where they should be.
+const ENDS: &str = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)";
+
+/// Asked for both at once, SQLite looks at every record.
+const ENDS_OF_ALL: &str = "SELECT min(seq), max(seq) FROM record";
+
+/// The same log once more, where it may be damaged: nothing where SQLite does not get through its records.
+fn look_again(firsts: Vec<First>, path: &Path, findings: &mut Findings) -> Result<Vec<First>, AuditError> {
+    let connection = firsts.into_iter().next().map(|first| first.connection);
+    match connection.map_or(Ok(Vec::new()), |connection| only(connection, ENDS_OF_ALL)) {
+        Ok(firsts) => Ok(firsts),
+        Err(error) => damaged(error, path, findings).map(|()| Vec::new()),
+    }
 }
 
 /// The hash and the time of the record at `seq`.
@@ -222,13 +252,33 @@ fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Resu
 }
 
 impl First {
-    fn verify(
-        self,
-        whole: &mut Whole<'_>,
-        anchors: &AnchorCheck<'_>,
-        piece: i64,
-        mut findings: Findings,
-    ) -> Verification {
+    /// All records were added up: what they amount to, and what vouches for them.
+    fn close(&self, mut account: Account, anchors: &AnchorCheck<'_>, mut findings: Findings) -> Verification {
+        account.close(&mut findings);
+        if let Some(said) = &self.said {
+            merged::hold(said, self.head, &account, &mut findings);
+        }
+        let anchors = anchors.hold((&self.connection, self.shift), self.last, &account, &mut findings);
+        Verification {
+            log_id: account.log_id,
+            head: self.head,
+            at_us: self.at_us,
+            totals: account.totals,
+            findings,
+            anchors,
+        }
+    }
+
+    /// Reads a log that is the only one in its file straight from there; nothing where there is anything to
+    /// be found of the file, or of a record by itself.
+    fn straight(&self, source: &Source, look: &Look, findings: &Findings) -> Option<(Account, Findings)> {
+        let (mut account, mut findings) = (Account::default(), findings.clone());
+        let mut take = |part| account.add_up(part, &mut findings);
+        straight::read(source, &self.connection, look, threads(), &mut take).ok()?;
+        Some((account, findings))
+    }
+
+    fn by_sqlite(&self, whole: &mut Whole<'_>, piece: i64, mut findings: Findings) -> (Account, Findings) {
         let mut account = Account::default();
         let pieces = self.pieces(piece.max(1));
         if let [(from, to)] = pieces[..] {
@@ -249,19 +299,7 @@ impl First {
         } else {
             self.in_parallel(whole, &pieces, &mut account, &mut findings);
         }
-        account.close(&mut findings);
-        if let Some(said) = &self.said {
-            merged::hold(said, self.head, &account, &mut findings);
-        }
-        let anchors = anchors.hold((&self.connection, self.shift), self.last, &account, &mut findings);
-        Verification {
-            log_id: account.log_id,
-            head: self.head,
-            at_us: self.at_us,
-            totals: account.totals,
-            findings,
-            anchors,
-        }
+        (account, findings)
     }
 
     fn in_parallel(
@@ -271,7 +309,7 @@ impl First {
         account: &mut Account,
         findings: &mut Findings,
     ) {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let threads = threads();
         let (source, look, shift) = (whole.source, whole.look.clone(), self.shift);
         let look = &look;
         std::thread::scope(|scope| {
@@ -281,7 +319,7 @@ impl First {
             });
             let readers: Vec<Receiver<Handed>> = (0..threads)
                 .map(|first| {
-                    let (sender, receiver) = sync_channel(4);
+                    let (sender, receiver) = sync_channel(WAITING);
                     scope.spawn(move || {
                         let mine = pieces.iter().skip(first).step_by(threads);
                         if let Err(error) = read_pieces(source, &look.key, shift, mine, &sender) {
@@ -324,6 +362,11 @@ impl First {
         let starts = (1..=self.last).step_by(usize::try_from(piece).unwrap_or(usize::MAX));
         starts.map(|from| (from, (from + piece - 1).min(self.last))).collect()
     }
+}
+
+/// How many threads read the records.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS)
 }
 
 /// What a thread hands over; `None` where a piece is at its end.

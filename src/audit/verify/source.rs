@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ enum Way {
 pub(super) struct Source {
     path: PathBuf,
     way: Way,
+    /// The file itself. It stays open for as long as SQLite reads it: closing it drops the locks that SQLite
+    /// holds.
+    file: Option<File>,
     /// Whether a write-ahead log should lie beside the file and does not.
     pub(super) lacks_wal: bool,
 }
@@ -74,7 +77,7 @@ impl Source {
             }
             (Some(_), Some(_)) | (None, _) => Way::Locked,
         };
-        Ok(Self { path: real, way, lacks_wal })
+        Ok(Self { file: File::open(&real).ok(), path: real, way, lacks_wal })
     }
 
     /// Opens the file for reading, and holds on to what is in it now.
@@ -98,6 +101,22 @@ impl Source {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cell_size_check = ON; BEGIN")?;
         Ok(connection)
+    }
+
+    /// The file itself, where it may be read beside SQLite: nobody writes to it, or the lock of a connection
+    /// that has begun to read keeps everybody from it. With a write-ahead log a part of it is elsewhere.
+    pub(super) fn file(&self) -> Option<&File> {
+        let file = self.file.as_ref()?;
+        let mut mode = [0; 2];
+        file.read_exact_at(&mut mode, 18).ok()?;
+        let is_alone = match &self.way {
+            Way::Locked => mode == [1, 1],
+            Way::Still { .. } => true,
+            Way::Copied(_) => false,
+        };
+        // What SQLite opened is the same, and not what somebody has put in its place meanwhile.
+        let (here, there) = (file.metadata().ok()?, fs::metadata(&self.path).ok()?);
+        (is_alone && (here.dev(), here.ino()) == (there.dev(), there.ino())).then_some(file)
     }
 
     /// Checks that nobody has written to a file that was taken for one that nobody writes to.
