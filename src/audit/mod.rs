@@ -7,6 +7,7 @@
 
 mod account;
 mod appender;
+mod beginning;
 mod checkpoint;
 mod entry;
 mod error;
