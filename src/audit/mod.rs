@@ -13,6 +13,7 @@ mod entry;
 mod error;
 mod export;
 mod file;
+mod gone;
 mod history;
 mod lineage;
 mod merge;
