@@ -21,6 +21,7 @@ mod origin;
 mod reader;
 mod record;
 mod relay;
+mod results;
 mod rotation;
 mod schema;
 pub mod verify;
