@@ -1,6 +1,6 @@
 //! What reports need to know of the log: its public views, read as they are.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row};
 
 use super::{AuditError, AuditReader};
 use crate::vocabulary::{Counts, HistoryEntry, Outcome, RunSummary, TargetResult};
@@ -124,29 +124,6 @@ impl AuditReader {
             let (name, reason, ticket, outcome): (_, _, _, String) = read(row).map_err(|e| self.failed(e))?;
             let wanted = outcomes.iter().any(|wanted| wanted.as_str() == outcome);
             if wanted && !take(name, reason, ticket) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands each result of the run to `take`, in the order of the targets, until that returns
-    /// `false`. With `outcomes`, only those that ended so.
-    pub fn each_result(
-        &self,
-        run_id: &str,
-        outcomes: Option<&[Outcome]>,
-        mut take: impl FnMut(TargetResult) -> bool,
-    ) -> Result<(), AuditError> {
-        let filter = outcomes.map_or_else(String::new, |outcomes| {
-            let words: Vec<_> = outcomes.iter().map(|outcome| format!("'{outcome}'")).collect();
-            format!("AND outcome IN ({})", words.join(","))
-        });
-        let query = format!("SELECT * FROM results WHERE run_id = ?1 {filter} ORDER BY target");
-        let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
-        let rows = statement.query_map(params![run_id], result).map_err(|e| self.failed(e))?;
-        for row in rows {
-            if !take(row.map_err(|e| self.failed(e))?) {
                 break;
             }
         }

@@ -7,11 +7,13 @@
 
 mod account;
 mod appender;
+mod beginning;
 mod checkpoint;
 mod entry;
 mod error;
 mod export;
 mod file;
+mod gone;
 mod history;
 mod lineage;
 mod merge;
@@ -19,6 +21,7 @@ mod origin;
 mod reader;
 mod record;
 mod relay;
+mod results;
 mod rotation;
 mod schema;
 pub mod verify;

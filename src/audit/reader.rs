@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::AuditError;
 use super::file::{self, Content};
-use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target, Timestamp};
+use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target};
 
 /// Asks the log questions. Never writes, and never blocks the writer.
 #[derive(Debug)]
@@ -67,6 +67,12 @@ const GONE_TARGET: &str = "SELECT t.seq FROM record t JOIN record o ON o.target 
       AND o.outcome IN ('deleted', 'deleted_unconfirmed')";
 
 const SETTLED: &str = "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
+
+/// The last target of run ?1 that there is a record about, or one of an earlier run: targets are taken in
+/// their order, so that of an interrupted run nothing needs to be looked up about those behind it.
+const LAST_TOUCHED: &str = "(SELECT coalesce(max(s.target), 0) FROM record s
+    WHERE s.target <= (SELECT l.seq FROM record l
+      WHERE l.kind = 'target' AND l.run = ?1 ORDER BY l.number DESC LIMIT 1))";
 
 /// Which of the targets that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +135,9 @@ impl AuditReader {
         let (attempts, doubted, part) = match part {
             DuePart::All => (attempts, DOUBTED, String::new()),
             DuePart::Fresh => ("0", "?4 IS NULL", String::new()),
-            DuePart::InDoubt => (attempts, DOUBTED, format!("AND {DOUBTED_HERE}")),
+            DuePart::InDoubt => {
+                (attempts, DOUBTED, format!("AND +t.seq <= {LAST_TOUCHED} AND {DOUBTED_HERE}"))
+            }
             DuePart::Others => (attempts, DOUBTED, format!("AND NOT {DOUBTED_HERE}")),
         };
         let query = format!(
@@ -145,14 +153,10 @@ impl AuditReader {
         let mut statement = self.connection.prepare_cached(&query).map_err(|e| self.failed(e))?;
         let rows = statement
             .query_map(params![run.0, after, limit, base_url], |row| {
-                let name: String = row.get(2)?;
-                let name = DatasourceName::new(&name).map_err(|error| {
-                    rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
-                })?;
                 Ok(Target {
                     seq: Seq(row.get(0)?),
                     number: row.get(1)?,
-                    name,
+                    name: name_of(row, 2)?,
                     attempts: row.get(3)?,
                     doubted: row.get(4)?,
                     redelivered: row.get(5)?,
@@ -160,6 +164,32 @@ impl AuditReader {
             })
             .map_err(|e| self.failed(e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+
+    /// Hands the names of the targets of `run` that are due to `take`, in order; with `sent`, of those only for
+    /// which something was sent.
+    pub fn each_due_name(
+        &self,
+        run: Seq,
+        sent: bool,
+        mut take: impl FnMut(DatasourceName),
+    ) -> Result<(), AuditError> {
+        let sent = if sent {
+            "AND EXISTS (SELECT 1 FROM record s WHERE s.target = t.seq AND s.kind = 'send')"
+        } else {
+            ""
+        };
+        let query = format!(
+            "SELECT t.name FROM record t
+              WHERE t.kind = 'target' AND t.run = ?1 AND (+t.seq > {LAST_TOUCHED} OR NOT {SETTLED}) {sent}
+              ORDER BY t.number"
+        );
+        let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
+        let rows = statement.query_map([run.0], |row| name_of(row, 0)).map_err(|e| self.failed(e))?;
+        for name in rows {
+            take(name.map_err(|e| self.failed(e))?);
+        }
+        Ok(())
     }
 
     /// Whether `run` is the first one in this log, so that no earlier attempt can be in doubt.
@@ -286,52 +316,6 @@ impl AuditReader {
             .map_err(|e| self.failed(e))
     }
 
-    /// Whether this log knows of any datasource on this host that is gone.
-    pub fn knows_any_gone(&self, base_url: &str) -> Result<bool, AuditError> {
-        self.connection
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM record r JOIN record o ON o.run = r.seq
-                  WHERE r.kind = 'run' AND r.detail ->> '$.base_url' = ?1
-                    AND o.outcome IN ('deleted', 'deleted_unconfirmed'))",
-                [base_url],
-                |row| row.get(0),
-            )
-            .map_err(|e| self.failed(e))
-    }
-
-    /// The run in which this log last saw the datasource go on this host, behind the record `after`,
-    /// and when. `None` where something that came later speaks against it: it was in the listing, or
-    /// a run that was asked to send it again met it, or could not tell.
-    pub fn known_gone(
-        &self,
-        name: &str,
-        base_url: &str,
-        after: Seq,
-    ) -> Result<Option<(String, Timestamp)>, AuditError> {
-        self.connection
-            .prepare_cached(
-                "SELECT r.name, o.at_us
-                   FROM record t
-                   JOIN record r ON r.seq = t.run
-                   JOIN record o ON o.target = t.seq AND o.outcome IN ('deleted', 'deleted_unconfirmed')
-                  WHERE t.kind = 'target' AND t.name = ?1 AND r.detail ->> '$.base_url' = ?2 AND o.seq > ?3
-                    AND NOT EXISTS (
-                        SELECT 1 FROM record l
-                        JOIN record q ON q.seq = l.run
-                        JOIN record x ON x.target = l.seq
-                        WHERE l.kind = 'target' AND l.name = ?1 AND x.seq > o.seq
-                          AND (x.outcome IN ('in_use', 'rejected', 'failed', 'unknown')
-                               OR x.evidence = 'still_listed')
-                          AND q.detail ->> '$.base_url' = ?2)
-                  ORDER BY o.seq DESC LIMIT 1",
-            )
-            .and_then(|mut statement| {
-                let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Timestamp::from_micros(row.get(1)?)));
-                statement.query_row(params![name, base_url, after.0], row).optional()
-            })
-            .map_err(|e| self.failed(e))
-    }
-
     /// Whether an attempt for the datasource `name` on this host, of whichever run, got no clear answer, and
     /// nothing that came later told whether it exists.
     pub fn in_doubt(&self, run: Seq, name: &str, base_url: &str) -> Result<bool, AuditError> {
@@ -374,6 +358,14 @@ impl AuditReader {
     pub(super) fn failed(&self, source: rusqlite::Error) -> AuditError {
         AuditError::Sqlite { path: self.path.clone(), action: "read", source }
     }
+}
+
+fn name_of(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<DatasourceName> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error)
+    };
+    let text = row.get_ref(column)?.as_str().map_err(|error| failed(error.into()))?;
+    DatasourceName::new(text).map_err(|error| failed(error.into()))
 }
 
 #[cfg(test)]

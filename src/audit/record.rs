@@ -13,7 +13,7 @@
 //! this form. Both are decided once: a log outlives the program that wrote it.
 
 use rusqlite::types::ToSqlOutput;
-use rusqlite::{CachedStatement, Row, ToSql};
+use rusqlite::{CachedStatement, Row, Statement, ToSql};
 use sha2::{Digest, Sha256};
 
 /// A link of the chain.
@@ -109,6 +109,17 @@ impl Record<'_> {
         }
     }
 
+    /// Binds it to `statement`, which was prepared from [`INSERT`].
+    pub(super) fn bind(
+        &self,
+        statement: &mut Statement<'_>,
+        seq: i64,
+        at_us: i64,
+        hash: &Hash,
+    ) -> rusqlite::Result<()> {
+        bind(statement, 0, &self.columns(seq, at_us), hash)
+    }
+
     fn columns(&self, seq: i64, at_us: i64) -> [Value<'_>; 19] {
         let text = |value: Option<_>| value.map_or(Value::Null, Value::Text);
         let integer = |value: Option<i64>| value.map_or(Value::Null, Value::Integer);
@@ -166,12 +177,17 @@ impl Head {
         let seq = self.seq + 1;
         let columns = record.columns(seq, at_us);
         let hash = chained(&self.hash, &columns, buffer);
-        for (index, column) in columns.iter().enumerate() {
-            statement.raw_bind_parameter(after + index + 1, column)?;
-        }
-        statement.raw_bind_parameter(after + COLUMNS, &hash[..])?;
+        bind(statement, after, &columns, &hash)?;
         *self = Self { seq, at_us, hash };
         Ok(seq)
+    }
+
+    /// Moves on to `record`, which is to be appended: its place and its hash.
+    pub(super) fn chain(&mut self, record: &Record<'_>, at_us: i64, buffer: &mut Vec<u8>) -> (i64, Hash) {
+        let seq = self.seq + 1;
+        let hash = chained(&self.hash, &record.columns(seq, at_us), buffer);
+        *self = Self { seq, at_us, hash };
+        (seq, hash)
     }
 }
 
@@ -186,6 +202,18 @@ pub(super) fn rehash(previous: &Hash, row: &Row<'_>) -> rusqlite::Result<Hash> {
         });
     }
     Ok(chained(previous, &columns, &mut Vec::new()))
+}
+
+fn bind(
+    statement: &mut Statement<'_>,
+    after: usize,
+    columns: &[Value<'_>; COLUMNS - 1],
+    hash: &Hash,
+) -> rusqlite::Result<()> {
+    for (index, column) in columns.iter().enumerate() {
+        statement.raw_bind_parameter(after + index + 1, column)?;
+    }
+    statement.raw_bind_parameter(after + COLUMNS, &hash[..])
 }
 
 fn chained(previous: &Hash, columns: &[Value<'_>], buffer: &mut Vec<u8>) -> Hash {

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::AuditError;
 use super::appender::Appender;
 use super::checkpoint::Keeper;
 use super::entry::{Entry, RunOpening};
 use super::file::{Identity, fold};
-use super::record::{Hash, Head, Kind, Record, rehash};
+use super::record::{Hash, Head, Record, rehash};
 use super::relay::{Waiter, tell};
-use super::{AuditError, WriteResult};
 use crate::vocabulary::{NewTarget, Seq, Timestamp};
 
 /// The targets that a run begins with, read once, in order.
@@ -187,7 +187,7 @@ impl Writer {
     }
 
     /// Makes the head known outside of the log, now that it is durable.
-    fn keep(&mut self, milestone: bool) {
+    pub(super) fn keep(&mut self, milestone: bool) {
         if let Some(keeper) = &mut self.keeper
             && self.failure.is_none()
         {
@@ -227,7 +227,7 @@ impl Writer {
         tell(entries.into_iter().map(|(_, waiter)| (waiter, Err(self.refusal()))));
     }
 
-    fn refusal(&self) -> Arc<AuditError> {
+    pub(super) fn refusal(&self) -> Arc<AuditError> {
         self.failure.clone().unwrap_or_else(|| Arc::new(AuditError::Closed))
     }
 
@@ -255,46 +255,6 @@ impl Writer {
             self.head = head;
         }
         result.map(|()| self.head.seq)
-    }
-
-    fn begin(&mut self, opening: &RunOpening, targets: NewTargets) -> WriteResult {
-        if self.failure.is_some() {
-            return Err(self.refusal());
-        }
-        let (head, tolerance) = (self.head.clone(), self.clock_tolerance);
-        let mut run = 0;
-        let written = self.transact(|head, append| {
-            let at_us = not_before(opening.at, head.at_us, tolerance)?;
-            run = opening.with_record(|record| append(head, record, at_us, 0))?;
-            for (number, target) in (1_i64..).zip(targets) {
-                let target = target.map_err(|source| AuditError::Targets { source })?;
-                let record = Record {
-                    run: Some(run),
-                    number: Some(number),
-                    name: Some(target.name.as_str()),
-                    reason: target.reason.as_deref(),
-                    ticket: target.ticket.as_deref(),
-                    ..Record::of(Kind::Target)
-                };
-                let seq = append(head, &record, at_us, 0)?;
-                if let Some((reason, message)) = &target.skip {
-                    append(head, &skipped(run, seq, *reason, message), at_us, 0)?;
-                }
-            }
-            Ok(())
-        });
-        match written.and_then(|()| self.identity.check()) {
-            Ok(()) => {
-                self.keep(true);
-                Ok(Seq(run))
-            }
-            Err(error) => {
-                self.head = head;
-                let error = Arc::new(error);
-                self.failure = Some(error.clone());
-                Err(error)
-            }
-        }
     }
 
     fn transact(
@@ -326,19 +286,6 @@ impl Writer {
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the audit log did not close cleanly");
         }
-    }
-}
-
-fn skipped(run: i64, target: i64, reason: crate::vocabulary::SkipReason, message: &str) -> Record<'_> {
-    use crate::vocabulary::Outcome;
-    Record {
-        run: Some(run),
-        target: Some(target),
-        outcome: Some(Outcome::Skipped.as_str()),
-        evidence: Some(reason.evidence().as_str()),
-        message: Some(message),
-        detail: Some(reason.as_str()),
-        ..Record::of(Kind::Settle)
     }
 }
 

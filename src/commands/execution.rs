@@ -111,14 +111,15 @@ impl Context<'_> {
     }
 
     /// What the log at `path` knows to have gone on this host behind the record `after`; `None` where
-    /// it knows of nothing.
+    /// it knows of nothing. What went in the run `but` is known to be none of the names that are asked for.
     pub(super) fn known_gone(
         path: &Path,
         base_url: &str,
         after: Seq,
+        but: Option<Seq>,
     ) -> Result<Option<KnownGone>, CommandError> {
         let Some(reader) = AuditReader::open_if_there(path)? else { return Ok(None) };
-        if !reader.knows_any_gone(base_url)? {
+        if !reader.knows_any_gone(base_url, after, but)? {
             return Ok(None);
         }
         Ok(Some(Self::gone_according_to(reader, base_url, after)))

@@ -74,7 +74,7 @@ fn make(
     let protection = context.protection()?;
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log))?;
-    let known_gone = Context::known_gone(log, &place, Seq(0))?;
+    let known_gone = Context::known_gone(log, &place, Seq(0), None)?;
     let mut selection =
         Selection::new(targets, Rules { protection, known_gone, planned: PlannedSkips::new() })?;
     let survey = match &reach {

@@ -97,7 +97,9 @@ pub(super) fn carry_on(
         grouped(counts.of(Outcome::Pending))
     );
     // Only what went since the run began: what went before, it was asked to send nevertheless.
-    let known_gone = Context::known_gone(&path, &open.base_url, open.seq)?;
+    // Of a list, no name is in it twice: none that is due went in the run itself.
+    let itself = (!origin.is_of_queue).then_some(open.seq);
+    let known_gone = Context::known_gone(&path, &open.base_url, open.seq, itself)?;
     let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
     let mut selection = Selection::new(due_targets(&reader, open.seq, origin.is_of_queue)?, rules)?;
     let due = selection.counts().due;
@@ -136,8 +138,10 @@ pub(super) fn carry_on(
         });
         let at = context.world.clock.timestamp();
         log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
-        skip_what_must_not_be_sent(context, &log, &reader, open.seq, selection.rules(), origin.is_of_queue)
-            .await?;
+        if origin.is_of_queue || !selection.rules().skip_none() {
+            let rules = selection.rules();
+            skip_what_must_not_be_sent(context, &log, &reader, open.seq, rules, origin.is_of_queue).await?;
+        }
         drop(reader);
         let notes = |_: &str, _: &CountRequests<'_>| Ok(vec![note.clone()]);
         context
@@ -156,15 +160,14 @@ pub(super) fn carry_on(
 /// where it took them from a queue.
 fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targets, CommandError> {
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
-    let mut after = 0;
-    loop {
-        let page = reader.due(run, DuePart::All, after, PAGE)?;
-        let Some(last) = page.last() else { return Ok(builder.finish()?) };
-        after = last.number;
-        for target in page.into_iter().filter(|target| !is_of_queue || target.attempts > 0) {
-            builder.add(&NewTarget { name: target.name, reason: None, ticket: None, skip: None })?;
+    let mut added = Ok(());
+    reader.each_due_name(run, is_of_queue, |name| {
+        if added.is_ok() {
+            added = builder.add(&NewTarget { name, reason: None, ticket: None, skip: None });
         }
-    }
+    })?;
+    added?;
+    Ok(builder.finish()?)
 }
 
 /// Settles due targets that are protected by now, or that another run has deleted in the meantime; and, of a run

@@ -137,7 +137,7 @@ fn names(
     let base_url = reach.api.base_url.as_str().to_owned();
     begin(context, reach, again, |rules| {
         let own = |(shard, part)| {
-            let known_gone = if again { None } else { Context::known_gone(&path, &base_url, Seq(0))? };
+            let known_gone = if again { None } else { Context::known_gone(&path, &base_url, Seq(0), None)? };
             let protection = context.protection()?;
             let rules = Rules { protection, known_gone, planned: PlannedSkips::new() };
             Ok::<_, CommandError>((shard, Selection::new(part, rules)?))
@@ -285,7 +285,7 @@ pub(super) fn begin(
     // Held from here on, so that nobody else deletes between what is shown and what is done.
     let log = context.open_log(path)?;
     let known_gone =
-        if again { None } else { Context::known_gone(path, reach.api.base_url.as_str(), Seq(0))? };
+        if again { None } else { Context::known_gone(path, reach.api.base_url.as_str(), Seq(0), None)? };
     let mut job =
         make(Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() })?;
     let due = job.selection.counts().due;

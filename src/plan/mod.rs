@@ -7,6 +7,7 @@ mod guards;
 mod preview;
 mod protection;
 mod saved;
+mod seen;
 mod selection;
 mod shard;
 mod targets;

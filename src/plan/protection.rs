@@ -26,6 +26,11 @@ impl Protection {
         Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
     }
 
+    /// Whether there is none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
     /// The pattern that protects `name`, where one does.
     #[must_use]
     pub fn of(&self, name: &DatasourceName) -> Option<&str> {

@@ -56,19 +56,25 @@ pub struct Ends {
 }
 
 impl Ends {
-    fn add(&mut self, name: DatasourceName) {
+    pub(super) fn add(&mut self, name: &DatasourceName) {
         if self.first.len() < SHOWN {
-            self.first.push(name);
+            self.first.push(name.clone());
             return;
         }
         if self.last.len() == SHOWN {
             self.last.remove(0);
         }
-        self.last.push(name);
+        self.last.push(name.clone());
     }
 }
 
 impl Rules {
+    /// Whether no name at all is skipped by them.
+    #[must_use]
+    pub fn skip_none(&self) -> bool {
+        self.protection.is_empty() && self.planned.is_empty() && self.known_gone.is_none()
+    }
+
     /// Why `name` is not sent, where it is not, and in words.
     #[must_use]
     pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
@@ -90,6 +96,11 @@ impl Selection {
     /// Where the list cannot be read back.
     pub fn new(mut targets: Targets, rules: Rules) -> Result<Self, PlanError> {
         let (mut counts, mut ends) = (SelectionCounts::default(), Ends::default());
+        if rules.skip_none() {
+            (counts.due, ends) = (targets.facts().count, targets.ends().clone());
+            let decided = vec![None; usize::try_from(counts.due).unwrap_or(usize::MAX)];
+            return Ok(Self { targets, rules, decided, counts, ends });
+        }
         let mut decided = Vec::new();
         targets.each(|target| {
             let skip = rules.skip(&target.name).map(|(reason, _)| reason);
@@ -97,7 +108,7 @@ impl Selection {
             match skip {
                 None => {
                     counts.due += 1;
-                    ends.add(target.name);
+                    ends.add(&target.name);
                 }
                 Some(SkipReason::Protected) => counts.protected += 1,
                 Some(SkipReason::AlreadyDeleted) => counts.already_deleted += 1,
@@ -151,6 +162,9 @@ impl Selection {
         &mut self,
         mut take: impl FnMut(NewTarget, SkipReason, String),
     ) -> Result<(), PlanError> {
+        if self.counts.protected + self.counts.already_deleted == 0 {
+            return Ok(());
+        }
         let (rules, mut decided) = (&self.rules, self.decided.iter());
         self.targets.each(|target| {
             if let Some(Some(reason)) = decided.next() {

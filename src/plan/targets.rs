@@ -1,18 +1,16 @@
 //! The list of targets: each name once, in the order of the input, kept on disk.
 //!
-//! Only what telling equal names apart needs stays in memory: 16 bytes a name (the first half of
-//! its SHA-256, for which two different names would have to collide in 128 bits), in a hash set
-//! that is at most 7/8 full. The names themselves go to an unnamed temporary file once they are
-//! more than a mebibyte.
+//! Only what telling equal names apart needs stays in memory. The names themselves go to an unnamed
+//! temporary file once they are more than a mebibyte.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
+use super::seen::Seen;
+use super::selection::Ends;
 use super::{PlanError, Shard};
 use crate::vocabulary::{DatasourceName, NewTarget};
 
@@ -25,9 +23,10 @@ const SHOWN: usize = 5;
 /// Collects targets, each name once.
 pub struct TargetsBuilder {
     spool: csv::Writer<SpooledTempFile>,
-    seen: HashSet<NameDigest, BuildHasherDefault<FirstBytes>>,
+    seen: Seen,
     digest: Sha256,
     facts: ListFacts,
+    ends: Ends,
 }
 
 /// What is known of a list of targets.
@@ -48,9 +47,10 @@ pub struct ListFacts {
 /// A list of targets.
 pub struct Targets {
     spool: SpooledTempFile,
-    seen: HashSet<NameDigest, BuildHasherDefault<FirstBytes>>,
+    seen: Seen,
     digest: String,
     facts: ListFacts,
+    ends: Ends,
 }
 
 impl TargetsBuilder {
@@ -61,9 +61,10 @@ impl TargetsBuilder {
             spool: csv::WriterBuilder::new()
                 .has_headers(false)
                 .from_writer(tempfile::spooled_tempfile_in(KEPT_IN_MEMORY, folder)),
-            seen: HashSet::default(),
+            seen: Seen::default(),
             digest: Sha256::new(),
             facts: ListFacts::default(),
+            ends: Ends::default(),
         }
     }
 
@@ -73,7 +74,7 @@ impl TargetsBuilder {
     /// Where the temporary file cannot be written.
     pub fn add(&mut self, target: &NewTarget) -> Result<(), PlanError> {
         let name = &target.name;
-        if !self.seen.insert(NameDigest::of(name.as_str())) {
+        if !self.seen.add(name.as_str()) {
             self.facts.repeated += 1;
             let first = &mut self.facts.first_repeated;
             if first.len() < SHOWN && !first.contains(name) {
@@ -90,6 +91,7 @@ impl TargetsBuilder {
         .map_err(|error| PlanError::Spool { source: error.into() })?;
         self.digest.update(u32::try_from(name.as_str().len()).unwrap_or(u32::MAX).to_be_bytes());
         self.digest.update(name.as_str());
+        self.ends.add(name);
         let facts = &mut self.facts;
         facts.count += 1;
         if name.has_outer_space() {
@@ -109,7 +111,7 @@ impl TargetsBuilder {
             .into_inner()
             .map_err(|error| PlanError::Spool { source: io::Error::from(error.error().kind()) })?;
         let digest = self.digest.finalize();
-        Ok(Targets { spool, seen: self.seen, digest: hex(&digest), facts: self.facts })
+        Ok(Targets { spool, seen: self.seen, digest: hex(&digest), facts: self.facts, ends: self.ends })
     }
 }
 
@@ -118,6 +120,11 @@ impl Targets {
     #[must_use]
     pub fn facts(&self) -> &ListFacts {
         &self.facts
+    }
+
+    /// The first and the last few of them.
+    pub(super) const fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// SHA-256 over the names in order, each after its length in bytes as 4 bytes big-endian; in
@@ -130,7 +137,7 @@ impl Targets {
     /// Whether the list holds `name`.
     #[must_use]
     pub fn holds(&self, name: &str) -> bool {
-        self.seen.contains(&NameDigest::of(name))
+        self.seen.holds(name)
     }
 
     /// Those of the targets that `shard` takes, as a list of their own, which goes to a file in `folder` once it
@@ -190,39 +197,4 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
-}
-
-/// The first half of a name's SHA-256.
-#[derive(PartialEq, Eq)]
-struct NameDigest([u8; 16]);
-
-impl NameDigest {
-    fn of(name: &str) -> Self {
-        let digest: [u8; 32] = Sha256::digest(name).into();
-        let mut half = [0; 16];
-        half.copy_from_slice(&digest[..16]);
-        Self(half)
-    }
-}
-
-impl std::hash::Hash for NameDigest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
-    }
-}
-
-/// A digest is as good as random: its first bytes are its hash.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for (place, byte) in bytes.iter().take(8).enumerate() {
-            self.0 |= u64::from(*byte) << (8 * place);
-        }
-    }
 }

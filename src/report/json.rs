@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::ending::{EachResult, Ending};
@@ -66,26 +67,53 @@ pub(super) fn run_object(run: &RunSummary) -> Value {
     Value::Object(object)
 }
 
+/// A target, with the columns of the view `results`; in the order of their names, as objects are written.
+#[derive(Serialize)]
+struct ResultRow<'a> {
+    attempts: u32,
+    datasource: &'a str,
+    datasource_id: Option<&'a str>,
+    detail: Option<&'a str>,
+    error_code: Option<&'a str>,
+    evidence: Option<&'a str>,
+    finished_at: Option<&'a str>,
+    first_attempt_at: Option<&'a str>,
+    http_status: Option<u16>,
+    message: Option<&'a str>,
+    message_id: Option<&'a str>,
+    outcome: &'a str,
+    run_id: &'a str,
+    target: u64,
+    target_reason: Option<&'a str>,
+    target_ticket: Option<&'a str>,
+}
+
+impl<'a> ResultRow<'a> {
+    fn of(result: &'a TargetResult) -> Self {
+        Self {
+            attempts: result.attempts,
+            datasource: &result.datasource,
+            datasource_id: result.datasource_id.as_deref(),
+            detail: result.detail.as_deref(),
+            error_code: result.error_code.as_deref(),
+            evidence: result.evidence.as_deref(),
+            finished_at: result.finished_at.as_deref(),
+            first_attempt_at: result.first_attempt_at.as_deref(),
+            http_status: result.http_status,
+            message: result.message.as_deref(),
+            message_id: result.message_id.as_deref(),
+            outcome: result.outcome.as_str(),
+            run_id: &result.run_id,
+            target: result.target,
+            target_reason: result.target_reason.as_deref(),
+            target_ticket: result.target_ticket.as_deref(),
+        }
+    }
+}
+
 /// A target, with the columns of the view `results`.
 pub(super) fn result_object(result: &TargetResult) -> Value {
-    json!({
-        "run_id": result.run_id,
-        "target": result.target,
-        "datasource": result.datasource,
-        "outcome": result.outcome.as_str(),
-        "attempts": result.attempts,
-        "http_status": result.http_status,
-        "error_code": result.error_code,
-        "message": result.message,
-        "datasource_id": result.datasource_id,
-        "evidence": result.evidence,
-        "detail": result.detail,
-        "first_attempt_at": result.first_attempt_at,
-        "finished_at": result.finished_at,
-        "target_reason": result.target_reason,
-        "target_ticket": result.target_ticket,
-        "message_id": result.message_id,
-    })
+    json!(ResultRow::of(result))
 }
 
 /// Writes a run and all its results as one object, one result a line.
@@ -94,7 +122,8 @@ pub(super) fn report(out: &mut dyn Write, run: &RunSummary, each: EachResult<'_>
     let (mut first, mut written) = (true, Ok(()));
     each(&mut |result| {
         let comma = if std::mem::take(&mut first) { "" } else { "," };
-        written = write!(out, "{comma}\n{}", result_object(&result));
+        written = writeln!(out, "{comma}")
+            .and_then(|()| Ok(serde_json::to_writer(&mut *out, &ResultRow::of(&result))?));
         written.is_ok()
     })?;
     written?;

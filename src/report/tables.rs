@@ -1,5 +1,6 @@
 //! Reports for people: as text, as Markdown and as CSV for spreadsheets.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -65,7 +66,8 @@ pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachRes
     let plan = plan_cells(run.plan_digest.as_deref(), run.approved_by.as_deref());
     let mut written = Ok(());
     results(&mut |result| {
-        written = csv.write_record(result_cells(&result).iter().chain(&plan));
+        let cells = result_cells(&result);
+        written = csv.write_record(bytes(&cells).chain(plan.iter().map(String::as_bytes)));
         written.is_ok()
     })?;
     written.map_err(io_error)?;
@@ -92,26 +94,32 @@ const RESULT_COLUMNS: [&str; 16] = [
     "message_id",
 ];
 
-fn result_cells(result: &TargetResult) -> [String; 16] {
-    let text = |value: &Option<String>| cell(value.as_deref().unwrap_or_default()).into_owned();
+fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 16] {
+    fn text(value: Option<&str>) -> Cow<'_, str> {
+        cell(value.unwrap_or_default())
+    }
     [
-        result.run_id.clone(),
-        result.target.to_string(),
-        cell(&result.datasource).into_owned(),
-        result.outcome.as_str().to_owned(),
-        result.attempts.to_string(),
-        result.http_status.map(|status| status.to_string()).unwrap_or_default(),
-        text(&result.error_code),
-        text(&result.message),
-        text(&result.datasource_id),
-        text(&result.evidence),
-        text(&result.detail),
-        text(&result.first_attempt_at),
-        text(&result.finished_at),
-        text(&result.target_reason),
-        text(&result.target_ticket),
-        text(&result.message_id),
+        result.run_id.as_str().into(),
+        result.target.to_string().into(),
+        cell(&result.datasource),
+        result.outcome.as_str().into(),
+        result.attempts.to_string().into(),
+        result.http_status.map(|status| status.to_string()).unwrap_or_default().into(),
+        text(result.error_code.as_deref()),
+        text(result.message.as_deref()),
+        text(result.datasource_id.as_deref()),
+        text(result.evidence.as_deref()),
+        text(result.detail.as_deref()),
+        text(result.first_attempt_at.as_deref()),
+        text(result.finished_at.as_deref()),
+        text(result.target_reason.as_deref()),
+        text(result.target_ticket.as_deref()),
+        text(result.message_id.as_deref()),
     ]
+}
+
+fn bytes<'a>(cells: &'a [Cow<'_, str>]) -> impl Iterator<Item = &'a [u8]> {
+    cells.iter().map(|cell| cell.as_bytes())
 }
 
 /// Writes what became of one datasource as text, one run a line.
@@ -157,7 +165,9 @@ pub(super) fn history_csv(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::
     for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
         let retry_of = retry_of.clone().unwrap_or_default();
         let plan = plan_cells(plan_digest.as_deref(), approved_by.as_deref());
-        csv.write_record(result_cells(result).iter().chain([&retry_of]).chain(&plan)).map_err(io_error)?;
+        let cells = result_cells(result);
+        let others = [&retry_of].into_iter().chain(&plan).map(String::as_bytes);
+        csv.write_record(bytes(&cells).chain(others)).map_err(io_error)?;
     }
     csv.flush()
 }

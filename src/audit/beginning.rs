@@ -1,0 +1,296 @@
+//! How a run begins: it and all its targets become durable in one transaction, or none of it does.
+//!
+//! This is what whoever starts a run of a million names waits for, so it goes a way of its own: the
+//! targets are read and chained on a thread beside the one that inserts them, several go into one
+//! statement, and where most of the log is made here, the index by name is filled at the end.
+
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::{io, thread};
+
+use rusqlite::{Connection, Statement, TransactionBehavior};
+
+use super::entry::RunOpening;
+use super::record::{Hash, Head, INSERT, Kind, Record};
+use super::writer::{NewTargets, Writer, not_before};
+use super::{AuditError, WriteResult};
+use crate::vocabulary::{NewTarget, Outcome, Seq, SkipReason};
+
+/// How many targets are handed from the one thread to the other at once, and how often ahead.
+const HANDED_OVER: usize = 256;
+const AHEAD: usize = 4;
+
+/// How many targets one statement inserts. A page that all of them go to is kept for an undoing once
+/// for all of them; more than this gains nothing.
+const TOGETHER: usize = 16;
+
+/// Fewer targets than this never let an index be filled anew.
+const MANY: usize = 10_000;
+
+/// An index is filled anew where the log has no more than so many records for each new target:
+/// all of them have to be read for that.
+const OLD_FOR_EACH_NEW: usize = 8;
+
+/// The index that is filled anew. In it, and in no other, targets in any order but that of their names
+/// end up all over the place.
+const BY_NAME: &str = "record_datasource";
+
+/// What the write-ahead log may hold, in pages, before it is moved to the database; and how much more where
+/// all targets of a run have just been written to it, so that the first request need not wait for that.
+const MOVED_AT: u32 = 4000;
+const MOVED_AT_MOST_AT: u64 = 60_000;
+
+/// The bytes that a page takes in the write-ahead log.
+const FRAME: u64 = 4096 + 24;
+
+impl Writer {
+    /// Appends a run and all its targets, all or nothing.
+    pub(super) fn begin(&mut self, opening: &RunOpening, targets: NewTargets) -> WriteResult {
+        if self.failure.is_some() {
+            return Err(self.refusal());
+        }
+        let written = self.write_beginning(opening, targets);
+        match written.and_then(|begun| self.identity.check().map(|()| begun)) {
+            Ok((run, head)) => {
+                self.head = head;
+                self.keep(true);
+                Ok(Seq(run))
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                self.failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// The run's place and the log's new head, once all of it is durable.
+    fn write_beginning(
+        &mut self,
+        opening: &RunOpening,
+        targets: NewTargets,
+    ) -> Result<(i64, Head), AuditError> {
+        let path = self.path.clone();
+        let failed = |source| AuditError::Sqlite { path: path.clone(), action: "write to", source };
+        let at_us = not_before(opening.at, self.head.at_us, self.clock_tolerance)?;
+        let old = usize::try_from(self.head.seq).unwrap_or(usize::MAX);
+        let expected = targets.size_hint().1.unwrap_or(0);
+        let fill_anew = expected >= MANY && old / OLD_FOR_EACH_NEW <= expected;
+        // What undoes one statement alone is more than a page for each record, and would be written to a
+        // temporary file.
+        self.connection.pragma_update(None, "temp_store", "MEMORY").map_err(failed)?;
+        self.connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let index = if fill_anew { Some(drop_index(&transaction).map_err(failed)?) } else { None };
+        let mut head = self.head.clone();
+        let run = {
+            let mut statement = transaction.prepare_cached(INSERT).map_err(failed)?;
+            opening
+                .with_record(|record| {
+                    let (run, hash) = head.chain(record, at_us, &mut Vec::new());
+                    record.bind(&mut statement, run, at_us, &hash)?;
+                    statement.raw_execute().map(|_| run)
+                })
+                .map_err(failed)?
+        };
+        let (sender, ready) = sync_channel(AHEAD);
+        let chain = Chain { head, run, at_us };
+        thread::Builder::new()
+            .name("targets".to_owned())
+            .spawn(move || chain.all(targets, &sender))
+            .map_err(|source| AuditError::Targets { source })?;
+        let mut rows = Rows::new(&transaction, run, at_us).map_err(failed)?;
+        let head = loop {
+            match ready.recv() {
+                Ok(Part::Some(chained)) => {
+                    for one in chained {
+                        rows.append(&one).map_err(failed)?;
+                    }
+                }
+                Ok(Part::End(head)) => break head,
+                Ok(Part::Unread(source)) => return Err(AuditError::Targets { source }),
+                // It says how it ends, unless it panicked.
+                Err(_) => return Err(AuditError::Closed),
+            }
+        };
+        rows.finish().map_err(failed)?;
+        drop(rows);
+        if let Some(sql) = index {
+            make_index(&transaction, &sql).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)?;
+        self.connection.pragma_update(None, "temp_store", "DEFAULT").map_err(failed)?;
+        let pages = self.pages_ahead() + u64::from(MOVED_AT);
+        let moved_at = if pages > MOVED_AT_MOST_AT { u64::from(MOVED_AT) } else { pages };
+        self.connection.pragma_update(None, "wal_autocheckpoint", moved_at).map_err(failed)?;
+        Ok((run, head))
+    }
+
+    /// How many pages the write-ahead log has room for.
+    fn pages_ahead(&self) -> u64 {
+        let path = self.connection.path().map(|path| format!("{path}-wal"));
+        path.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |found| found.len() / FRAME)
+    }
+}
+
+/// Takes the index by name out, within the transaction, and returns what makes it again.
+fn drop_index(transaction: &Connection) -> rusqlite::Result<String> {
+    let query = "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?1";
+    let sql = transaction.query_row(query, [BY_NAME], |row| row.get(0))?;
+    transaction.execute_batch(&format!("DROP INDEX {BY_NAME}"))?;
+    Ok(sql)
+}
+
+/// Makes the index again: sorted, and written once from its beginning to its end. What is sorted goes
+/// to a temporary file where there can be one, and otherwise stays in memory.
+fn make_index(transaction: &Connection, sql: &str) -> rusqlite::Result<()> {
+    transaction.pragma_update(None, "temp_store", "DEFAULT")?;
+    let made = transaction.execute_batch(sql);
+    if made.is_ok() || transaction.is_autocommit() {
+        return made;
+    }
+    transaction.pragma_update(None, "temp_store", "MEMORY")?;
+    transaction.execute_batch(sql)
+}
+
+/// What the thread that reads the targets hands over.
+enum Part {
+    /// The next targets.
+    Some(Vec<Chained>),
+    /// These were all; the head behind them.
+    End(Head),
+    /// They could not be read.
+    Unread(io::Error),
+}
+
+/// A target and its place in the chain, and where it is skipped, those of the record that says so.
+struct Chained {
+    number: i64,
+    target: NewTarget,
+    place: (i64, Hash),
+    skipped: Option<(i64, Hash)>,
+}
+
+/// Gives each target its place in the chain.
+struct Chain {
+    head: Head,
+    run: i64,
+    at_us: i64,
+}
+
+impl Chain {
+    fn all(mut self, targets: NewTargets, sender: &SyncSender<Part>) {
+        let mut buffer = Vec::with_capacity(512);
+        let mut some = Vec::with_capacity(HANDED_OVER);
+        for (number, target) in (1_i64..).zip(targets) {
+            let target = match target {
+                Ok(target) => target,
+                Err(error) => return drop(sender.send(Part::Unread(error))),
+            };
+            let record = Record {
+                run: Some(self.run),
+                number: Some(number),
+                name: Some(target.name.as_str()),
+                reason: target.reason.as_deref(),
+                ticket: target.ticket.as_deref(),
+                ..Record::of(Kind::Target)
+            };
+            let place = self.head.chain(&record, self.at_us, &mut buffer);
+            let skipped = target.skip.as_ref().map(|(reason, message)| {
+                let record = skipped(self.run, place.0, *reason, message);
+                self.head.chain(&record, self.at_us, &mut buffer)
+            });
+            some.push(Chained { number, target, place, skipped });
+            if some.len() == HANDED_OVER {
+                let full = std::mem::replace(&mut some, Vec::with_capacity(HANDED_OVER));
+                // Nobody takes any more where the log could not be written.
+                if sender.send(Part::Some(full)).is_err() {
+                    return;
+                }
+            }
+        }
+        let _ = sender.send(Part::Some(some));
+        let _ = sender.send(Part::End(self.head));
+    }
+}
+
+/// Targets on their way into the log.
+struct Rows<'c> {
+    run: i64,
+    at_us: i64,
+    targets: Statement<'c>,
+    /// How many targets are bound and not inserted yet.
+    bound: usize,
+    /// Inserts one record of any kind.
+    one: Statement<'c>,
+}
+
+impl<'c> Rows<'c> {
+    /// The parameters of [`Rows::targets`]: those that all rows share, and those of each.
+    const SHARED: usize = 2;
+    const OWN: usize = 6;
+
+    fn new(connection: &'c Connection, run: i64, at_us: i64) -> rusqlite::Result<Self> {
+        let own = |row: usize| {
+            let [seq, number, name, reason, ticket, hash] =
+                std::array::from_fn(|own| Self::SHARED + row * Self::OWN + own + 1);
+            format!("(?{seq},'target',?1,?2,?{number},?{name},?{reason},?{ticket},?{hash})")
+        };
+        let all = (0..TOGETHER).map(own).collect::<Vec<_>>().join(",");
+        let mut targets = connection.prepare(&format!(
+            "INSERT INTO record (seq, kind, at_us, run, number, name, reason, ticket, hash)
+             SELECT * FROM (VALUES {all}) WHERE column1 IS NOT NULL"
+        ))?;
+        targets.raw_bind_parameter(1, at_us)?;
+        targets.raw_bind_parameter(2, run)?;
+        Ok(Self { run, at_us, targets, bound: 0, one: connection.prepare(INSERT)? })
+    }
+
+    fn append(&mut self, one: &Chained) -> rusqlite::Result<()> {
+        let Chained { number, target, place: (seq, hash), skipped: settled } = one;
+        let first = Self::SHARED + self.bound * Self::OWN + 1;
+        self.targets.raw_bind_parameter(first, seq)?;
+        self.targets.raw_bind_parameter(first + 1, number)?;
+        self.targets.raw_bind_parameter(first + 2, target.name.as_str())?;
+        self.targets.raw_bind_parameter(first + 3, target.reason.as_deref())?;
+        self.targets.raw_bind_parameter(first + 4, target.ticket.as_deref())?;
+        self.targets.raw_bind_parameter(first + 5, &hash[..])?;
+        self.bound += 1;
+        if self.bound == TOGETHER {
+            self.bound = 0;
+            self.targets.raw_execute()?;
+        }
+        if let (Some((reason, message)), Some((place, hash))) = (&target.skip, settled) {
+            self.finish()?;
+            let record = skipped(self.run, *seq, *reason, message);
+            record.bind(&mut self.one, *place, self.at_us, hash)?;
+            self.one.raw_execute()?;
+        }
+        Ok(())
+    }
+
+    /// Inserts what is bound. A row without a place is none.
+    fn finish(&mut self) -> rusqlite::Result<()> {
+        if self.bound == 0 {
+            return Ok(());
+        }
+        for row in std::mem::take(&mut self.bound)..TOGETHER {
+            self.targets.raw_bind_parameter(Self::SHARED + row * Self::OWN + 1, None::<i64>)?;
+        }
+        self.targets.raw_execute()?;
+        Ok(())
+    }
+}
+
+fn skipped(run: i64, target: i64, reason: SkipReason, message: &str) -> Record<'_> {
+    Record {
+        run: Some(run),
+        target: Some(target),
+        outcome: Some(Outcome::Skipped.as_str()),
+        evidence: Some(reason.evidence().as_str()),
+        message: Some(message),
+        detail: Some(reason.as_str()),
+        ..Record::of(Kind::Settle)
+    }
+}
