@@ -42,6 +42,7 @@ pub use error::AuditError;
 pub use merge::{LogPart, Merged, Overlap, SameLog, merge};
 pub use origin::RunOrigin;
 pub use reader::{AuditReader, DuePart, OpenRun};
+pub use record::chain_hash;
 pub use rotation::{Closed, Rotated, rotate};
 pub use walk::refuse_to_certify;
 pub use writer::NewTargets;
