@@ -41,7 +41,7 @@ pub(super) struct Ceiling {
 impl Ceiling {
     /// The ceiling of `rate`; `None` where it has none.
     pub(super) fn new(rate: Rate, now: Instant) -> Option<Self> {
-        let quota = Quota::with_period(rate.interval()?)?.allow_burst(rate.burst()?);
+        let quota = Quota::with_period(rate.interval()?)?.allow_burst(rate.at_once()?);
         let booked = Booked::default();
         let limiter = RateLimiter::direct_with_clock(quota, booked.clone());
         Some(Self { limiter, booked, origin: now, due: None })
@@ -52,7 +52,7 @@ impl Ceiling {
     /// Timers fire late, by a millisecond or so, and at a burst of 1 each delay would be lost for good. So a
     /// request that waited is booked at the instant it was due. Of the requests that leave in a stretch of
     /// time only the first can be booked before it began, for any other that was refused was refused after
-    /// that one had left; so any window stays within `requests` + `burst`.
+    /// that one had left; so any window stays within `requests` and what may leave at once.
     pub(super) fn try_leave(&mut self, now: Instant) -> Result<(), Instant> {
         let at = match self.due {
             Some(due) if due <= now => due,

@@ -44,10 +44,9 @@ impl Rate {
         window: Duration::from_mins(2),
     };
 
-    /// How many requests may leave at once: a fiftieth (2 %) of a ceiling's requests, at least 1.
+    /// By how much a window may be exceeded: a fiftieth (2 %) of a ceiling's requests, at least 1.
     ///
-    /// Requests are spread evenly, and what was not used a moment ago may be made up for only as far as this.
-    /// So any stretch of time as long as the window sees at most `requests` + `burst`: for `480/2m` that is
+    /// Any stretch of time as long as the window sees at most `requests` + `burst`: for `480/2m` that is
     /// 489, which a limit of 500 in 2 minutes never notices, wherever its windows begin. `None` where there
     /// is no ceiling.
     #[must_use]
@@ -58,6 +57,17 @@ impl Rate {
             }
             Rate::Auto | Rate::Unlimited => None,
         }
+    }
+
+    /// How many requests may leave at once: half of the [burst](Self::burst), rounded up.
+    ///
+    /// Requests are spread evenly, and what was not used a moment ago may be made up for only as far as this.
+    /// The other half is left to those that are held up between here and the server, by the record that has to
+    /// be durable first or by the network, and arrive together with later ones.
+    #[must_use]
+    pub(super) fn at_once(self) -> Option<NonZeroU32> {
+        let burst = self.burst()?.get();
+        NonZeroU32::new(burst.div_ceil(2))
     }
 
     /// The same number of requests in a window `factor` times shorter. A factor of 0 counts as 1.
@@ -94,8 +104,8 @@ impl Rate {
     /// not tell: for `auto` and `unlimited`.
     #[must_use]
     pub fn time_for(self, n: u64) -> Option<Duration> {
-        let burst = u64::from(self.burst()?.get());
-        let nanos = self.interval()?.as_nanos().saturating_mul(u128::from(n.saturating_sub(burst)));
+        let at_once = u64::from(self.at_once()?.get());
+        let nanos = self.interval()?.as_nanos().saturating_mul(u128::from(n.saturating_sub(at_once)));
         let seconds = u64::try_from(nanos / 1_000_000_000).ok();
         let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or(0);
         Some(seconds.map_or(Duration::MAX, |seconds| Duration::new(seconds, rest)))

@@ -44,7 +44,7 @@ const MOST_LANES: usize = 4;
 
 /// How long a small commit waits for more records, where nothing but the log holds the rate back: much
 /// shorter than what is durable beforehand lasts.
-const GATHER: Duration = Duration::from_micros(500);
+const GATHER: Duration = Duration::from_millis(1);
 
 /// Shows what happens. Called from the run's own loop: it must not block.
 pub trait Watcher: Send {

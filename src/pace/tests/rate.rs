@@ -78,11 +78,11 @@ fn scaling_shortens_the_window_only() {
 }
 
 #[test]
-fn the_time_for_a_run_leaves_out_the_burst() {
+fn the_time_for_a_run_leaves_out_what_may_leave_at_once() {
     assert_eq!(rate("480/2m").time_for(0), Some(Duration::ZERO));
-    assert_eq!(rate("480/2m").time_for(9), Some(Duration::ZERO));
-    assert_eq!(rate("480/2m").time_for(489), Some(secs(120)));
-    assert_eq!(rate("480/2m").time_for(10_000), Some(ms(2_497_750)));
+    assert_eq!(rate("480/2m").time_for(5), Some(Duration::ZERO));
+    assert_eq!(rate("480/2m").time_for(485), Some(secs(120)));
+    assert_eq!(rate("480/2m").time_for(10_000), Some(ms(2_498_750)));
     assert_eq!(rate("1/24h").time_for(u64::MAX), Some(Duration::MAX));
     assert_eq!(Rate::Auto.time_for(5), None);
     assert_eq!(Rate::Unlimited.time_for(5), None);
