@@ -146,14 +146,11 @@ fn is_word(text: &str) -> bool {
 /// `text` on one line, without control characters, and not longer than is useful.
 fn shown(text: &str) -> Option<String> {
     // Most messages are a short line already.
-    let is_line = |text: &str| {
-        let single = |pair: &[u8]| pair != b"  ";
-        text.len() <= LONGEST_MESSAGE
-            && text.trim().len() == text.len()
-            && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-            && text.as_bytes().windows(2).all(single)
-    };
-    if is_line(text) {
+    let is_line = text.len() <= LONGEST_MESSAGE
+        && text.trim().len() == text.len()
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !text.contains("  ");
+    if is_line {
         return (!text.is_empty()).then(|| text.to_owned());
     }
     let clean: String =
