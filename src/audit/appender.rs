@@ -67,7 +67,8 @@ impl<'c> Appender<'c> {
         }
         let grouped = self.bound > 0 || following + 1 >= ROWS;
         let statement = if grouped { &mut self.many } else { &mut self.one };
-        let seq = head.bind(statement, self.bound * COLUMNS, &mut self.buffer, record, at_us)?;
+        let place = head.chain(record, at_us, &mut self.buffer);
+        record.bind(statement, self.bound * COLUMNS, &place, at_us)?;
         if grouped {
             self.bound += 1;
         }
@@ -76,7 +77,7 @@ impl<'c> Appender<'c> {
             self.bound = 0;
             self.settles.clear();
         }
-        Ok(seq)
+        Ok(place.0)
     }
 }
 

@@ -88,9 +88,9 @@ impl Writer {
             let mut statement = transaction.prepare_cached(INSERT).map_err(failed)?;
             opening
                 .with_record(|record| {
-                    let (run, hash) = head.chain(record, at_us, &mut Vec::new());
-                    record.bind(&mut statement, run, at_us, &hash)?;
-                    statement.raw_execute().map(|_| run)
+                    let place = head.chain(record, at_us, &mut Vec::new());
+                    record.bind(&mut statement, 0, &place, at_us)?;
+                    statement.raw_execute().map(|_| place.0)
                 })
                 .map_err(failed)?
         };
@@ -261,10 +261,10 @@ impl<'c> Rows<'c> {
             self.bound = 0;
             self.targets.raw_execute()?;
         }
-        if let (Some((reason, message)), Some((place, hash))) = (&target.skip, settled) {
+        if let (Some((reason, message)), Some(place)) = (&target.skip, settled) {
             self.finish()?;
             let record = skipped(self.run, *seq, *reason, message);
-            record.bind(&mut self.one, *place, self.at_us, hash)?;
+            record.bind(&mut self.one, 0, place, self.at_us)?;
             self.one.raw_execute()?;
         }
         Ok(())

@@ -13,7 +13,7 @@
 //! this form. Both are decided once: a log outlives the program that wrote it.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Row, Statement, ToSql};
+use rusqlite::{Row, Statement, ToSql};
 use sha2::{Digest, Sha256};
 
 /// A link of the chain.
@@ -109,15 +109,18 @@ impl Record<'_> {
         }
     }
 
-    /// Binds it to `statement`, which was prepared from [`INSERT`].
+    /// Binds it to the parameters of `statement` from behind the first `after` on, in the order of [`INSERT`].
     pub(super) fn bind(
         &self,
         statement: &mut Statement<'_>,
-        seq: i64,
+        after: usize,
+        (seq, hash): &(i64, Hash),
         at_us: i64,
-        hash: &Hash,
     ) -> rusqlite::Result<()> {
-        bind(statement, 0, &self.columns(seq, at_us), hash)
+        for (index, column) in self.columns(*seq, at_us).iter().enumerate() {
+            statement.raw_bind_parameter(after + index + 1, column)?;
+        }
+        statement.raw_bind_parameter(after + COLUMNS, &hash[..])
     }
 
     fn columns(&self, seq: i64, at_us: i64) -> [Value<'_>; 19] {
@@ -164,24 +167,6 @@ impl Head {
         Self { seq: 0, at_us: 0, hash: BEFORE_THE_FIRST }
     }
 
-    /// Binds `record`, as the one behind this, to the parameters of `statement` from behind the first `after`
-    /// on, and moves on to it. The statement is to be executed before the chain is relied on.
-    pub(super) fn bind(
-        &mut self,
-        statement: &mut CachedStatement<'_>,
-        after: usize,
-        buffer: &mut Vec<u8>,
-        record: &Record<'_>,
-        at_us: i64,
-    ) -> rusqlite::Result<i64> {
-        let seq = self.seq + 1;
-        let columns = record.columns(seq, at_us);
-        let hash = chained(&self.hash, &columns, buffer);
-        bind(statement, after, &columns, &hash)?;
-        *self = Self { seq, at_us, hash };
-        Ok(seq)
-    }
-
     /// Moves on to `record`, which is to be appended: its place and its hash.
     pub(super) fn chain(&mut self, record: &Record<'_>, at_us: i64, buffer: &mut Vec<u8>) -> (i64, Hash) {
         let seq = self.seq + 1;
@@ -217,18 +202,6 @@ pub(super) fn rehash(previous: &Hash, row: &Row<'_>) -> rusqlite::Result<Hash> {
 pub fn chain_hash(previous: &[u8; 32], columns: &[ValueRef<'_>]) -> [u8; 32] {
     let columns: Vec<_> = columns.iter().copied().map(Value::of).collect();
     chained(previous, &columns, &mut Vec::new())
-}
-
-fn bind(
-    statement: &mut Statement<'_>,
-    after: usize,
-    columns: &[Value<'_>; COLUMNS - 1],
-    hash: &Hash,
-) -> rusqlite::Result<()> {
-    for (index, column) in columns.iter().enumerate() {
-        statement.raw_bind_parameter(after + index + 1, column)?;
-    }
-    statement.raw_bind_parameter(after + COLUMNS, &hash[..])
 }
 
 fn chained(previous: &Hash, columns: &[Value<'_>], buffer: &mut Vec<u8>) -> Hash {
