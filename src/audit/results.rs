@@ -128,6 +128,21 @@ struct Ended {
     detail: Option<String>,
 }
 
+impl Ended {
+    /// What is said of a target that no record settles.
+    const PENDING: Self = Self {
+        seq: 0,
+        at: None,
+        outcome: Outcome::Pending,
+        evidence: None,
+        http_status: None,
+        error_code: None,
+        message: None,
+        datasource_id: None,
+        detail: None,
+    };
+}
+
 impl Told {
     fn of(target: i64, row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -175,51 +190,36 @@ impl Told {
 
     /// The result that this makes; one for each end, where there are several.
     fn results(mut self, run_id: &str, checks: &[(i64, String)]) -> impl Iterator<Item = TargetResult> {
-        let ended = std::mem::take(&mut self.ended);
-        let pending = ended.is_empty().then(|| self.result(run_id, None));
-        let results: Vec<_> = ended
-            .into_iter()
-            .map(|ended| {
-                let is_gone = matches!(ended.outcome, Outcome::Deleted | Outcome::DeletedUnconfirmed);
-                // An acknowledged deletion that the listing bore out afterwards: recorded once for the run.
-                let later =
-                    || checks.iter().find(|(seq, _)| *seq > ended.seq).map(|(_, evidence)| evidence.clone());
-                let checked = if is_gone { self.check.clone().or_else(later) } else { None };
-                let evidence = checked.or_else(|| ended.evidence.clone());
-                self.result(run_id, Some(Ended { evidence, ..ended }))
-            })
-            .collect();
-        pending.into_iter().chain(results)
+        let mut ended = std::mem::take(&mut self.ended);
+        if ended.is_empty() {
+            ended.push(Ended::PENDING);
+        }
+        ended.into_iter().map(move |ended| {
+            let is_gone = matches!(ended.outcome, Outcome::Deleted | Outcome::DeletedUnconfirmed);
+            // An acknowledged deletion that the listing bore out afterwards: recorded once for the run.
+            let later =
+                || checks.iter().find(|(seq, _)| *seq > ended.seq).map(|(_, evidence)| evidence.clone());
+            let checked = if is_gone { self.check.clone().or_else(later) } else { None };
+            let evidence = checked.or_else(|| ended.evidence.clone());
+            self.result(run_id, Ended { evidence, ..ended })
+        })
     }
 
-    fn result(&self, run_id: &str, ended: Option<Ended>) -> TargetResult {
-        let outcome = ended.as_ref().map_or(Outcome::Pending, |ended| ended.outcome);
-        let (at, evidence, http_status, error_code, message, datasource_id, detail) = match ended {
-            Some(end) => (
-                end.at,
-                end.evidence,
-                end.http_status,
-                end.error_code,
-                end.message,
-                end.datasource_id,
-                end.detail,
-            ),
-            None => Default::default(),
-        };
+    fn result(&self, run_id: &str, ended: Ended) -> TargetResult {
         TargetResult {
             run_id: run_id.to_owned(),
             target: self.number,
             datasource: self.name.clone(),
-            outcome,
+            outcome: ended.outcome,
             attempts: self.attempts,
-            http_status,
-            error_code,
-            message,
-            datasource_id,
-            evidence,
-            detail,
+            http_status: ended.http_status,
+            error_code: ended.error_code,
+            message: ended.message,
+            datasource_id: ended.datasource_id,
+            evidence: ended.evidence,
+            detail: ended.detail,
             first_attempt_at: self.first_attempt_at.clone(),
-            finished_at: at,
+            finished_at: ended.at,
             target_reason: self.reason.clone(),
             target_ticket: self.ticket.clone(),
             message_id: self.message_id.clone(),
