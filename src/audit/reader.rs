@@ -82,6 +82,8 @@ pub enum DuePart {
     /// All of them, in a run for which nothing was sent yet and of whose names the log knows nothing else,
     /// so that none can be in doubt.
     Fresh,
+    /// All of them, in such a run of which none was skipped either, from behind the last one that was handed out.
+    Untouched,
     /// Those of which the run made an attempt that got no clear answer.
     InDoubt,
     /// The others.
@@ -132,18 +134,20 @@ impl AuditReader {
     /// `limit` of them.
     pub fn due(&self, run: Seq, part: DuePart, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
         let attempts = "coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0)";
+        let open = format!("AND NOT {SETTLED}");
         let (attempts, doubted, part) = match part {
-            DuePart::All => (attempts, DOUBTED, String::new()),
-            DuePart::Fresh => ("0", "?4 IS NULL", String::new()),
+            DuePart::All => (attempts, DOUBTED, open),
+            DuePart::Fresh => ("0", "?4 IS NULL", open),
+            DuePart::Untouched => ("0", "?4 IS NULL", String::new()),
             DuePart::InDoubt => {
-                (attempts, DOUBTED, format!("AND +t.seq <= {LAST_TOUCHED} AND {DOUBTED_HERE}"))
+                (attempts, DOUBTED, format!("{open} AND +t.seq <= {LAST_TOUCHED} AND {DOUBTED_HERE}"))
             }
-            DuePart::Others => (attempts, DOUBTED, format!("AND NOT {DOUBTED_HERE}")),
+            DuePart::Others => (attempts, DOUBTED, format!("{open} AND NOT {DOUBTED_HERE}")),
         };
         let query = format!(
             "SELECT t.seq, t.number, t.name, {attempts}, {doubted}, coalesce(t.detail ->> '$.redelivered', 0)
                FROM record t
-              WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 AND NOT {SETTLED} {part}
+              WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 {part}
               ORDER BY t.number LIMIT ?3"
         );
         let base_url: String = self
@@ -204,6 +208,17 @@ impl AuditReader {
         self.connection
             .query_row(
                 "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND kind IN ('resume', 'end'))",
+                [run.0],
+                |row| row.get(0),
+            )
+            .map_err(|e| self.failed(e))
+    }
+
+    /// Whether any target of `run` has an outcome, be it that it was skipped.
+    pub fn has_outcomes(&self, run: Seq) -> Result<bool, AuditError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND outcome IS NOT NULL)",
                 [run.0],
                 |row| row.get(0),
             )

@@ -37,7 +37,8 @@ impl LogFeed {
     pub(in crate::run) fn new(run: Seq, reader: AuditReader) -> Result<Self, AuditError> {
         let part = match (reader.was_resumed(run)?, reader.is_first(run)?) {
             (true, _) => DuePart::InDoubt,
-            (false, true) => DuePart::Fresh,
+            (false, true) if reader.has_outcomes(run)? => DuePart::Fresh,
+            (false, true) => DuePart::Untouched,
             (false, false) => DuePart::Others,
         };
         let state = State {
