@@ -203,12 +203,18 @@ impl Recorder {
     }
 
     /// Records that an attempt is about to leave, and returns once that is durable: only then may
-    /// its first byte be sent.
+    /// its first byte be sent. `durable` is called just before, one after the other for all that share a
+    /// commit.
     ///
     /// # Errors
     /// Where it cannot be written: nothing may be sent then.
-    pub async fn attempt_starts(&self, run: Seq, start: AttemptStart) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::AttemptStart(run, start), done)).await
+    pub async fn attempt_starts(
+        &self,
+        run: Seq,
+        start: AttemptStart,
+        durable: impl FnOnce() + Send + 'static,
+    ) -> WriteResult {
+        self.wait_telling(durable, |done| Command::Append(Entry::AttemptStart(run, start), done)).await
     }
 
     /// Records how an attempt ended. `done` is called once that is durable, or cannot become so.
@@ -248,8 +254,19 @@ impl Recorder {
     }
 
     async fn wait(&self, command: impl FnOnce(Waiter) -> Command) -> WriteResult {
+        self.wait_telling(|| (), command).await
+    }
+
+    async fn wait_telling(
+        &self,
+        durable: impl FnOnce() + Send + 'static,
+        command: impl FnOnce(Waiter) -> Command,
+    ) -> WriteResult {
         let (sender, receiver) = oneshot::channel();
         let done: Done = Box::new(move |result| {
+            if result.is_ok() {
+                durable();
+            }
             // Nobody waits any more where a worker was stopped at once.
             let _ = sender.send(result);
         });

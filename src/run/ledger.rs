@@ -14,19 +14,22 @@ use crate::vocabulary::{AttemptEnd, AttemptStart, DatasourceName, RunEvent, Seq}
 /// Records the attempts of one run.
 pub(super) struct RunLedger {
     pub(super) run: Seq,
-    pub(super) recorder: Recorder,
+    /// Tells the workers of one lane.
+    pub(super) starts: Recorder,
+    /// Tells the run's own loop.
+    pub(super) answers: Recorder,
     pub(super) happenings: UnboundedSender<Happening>,
 }
 
 #[async_trait]
 impl Ledger for RunLedger {
     async fn attempt_starts(&self, start: AttemptStart) -> Result<(), LedgerError> {
-        let waited = start.waited;
-        match self.recorder.attempt_starts(self.run, start).await {
-            Ok(_) => {
-                let _ = self.happenings.send(Happening::Shown(RunEvent::Sending { waited }));
-                Ok(())
-            }
+        // Told from where a commit is told to all who waited for it, as each worker would wake the run's own
+        // loop by itself.
+        let (happenings, waited) = (self.happenings.clone(), start.waited);
+        let durable = move || drop(happenings.send(Happening::Shown(RunEvent::Sending { waited })));
+        match self.starts.attempt_starts(self.run, start, durable).await {
+            Ok(_) => Ok(()),
             Err(error) => {
                 let _ = self.happenings.send(Happening::AuditFailed(error.clone()));
                 Err(LedgerError(error as Arc<_>))
@@ -38,7 +41,7 @@ impl Ledger for RunLedger {
         let (happenings, name) = (self.happenings.clone(), name.clone());
         let (verdict, number, latency) = (end.answer.verdict, end.number, end.latency);
         let settled = end.outcome.map(|(outcome, _)| (end.target, outcome));
-        self.recorder.attempt_ended(self.run, end, move |written| {
+        self.answers.attempt_ended(self.run, end, move |written| {
             if written.is_err() {
                 // The one place that is left to tell it.
                 tracing::error!(

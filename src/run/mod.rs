@@ -220,10 +220,15 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
     } else {
         (limits.concurrency, 1)
     };
-    let lanes = Lanes::open(count, &recorder, |recorder, number, first| {
+    let lanes = Lanes::open(count, &recorder, |starts, number, first| {
         let slots = limits.concurrency / count + usize::from(number < limits.concurrency % count);
         let parts = DeleterParts {
-            ledger: Arc::new(RunLedger { run, recorder, happenings: sender.clone() }),
+            ledger: Arc::new(RunLedger {
+                run,
+                starts,
+                answers: recorder.clone(),
+                happenings: sender.clone(),
+            }),
             pacer: pacer.clone(),
             slots,
             clock: clock.clone(),
