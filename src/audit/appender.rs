@@ -9,9 +9,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, ffi};
 
 use super::record::{COLUMNS, Head, INSERT, Record};
+use super::settled::Settled;
 
 /// How many records one statement writes, where so many come together.
-const ROWS: usize = 16;
+pub(super) const ROWS: usize = 16;
 
 /// Lets `connection` append without the triggers of the log.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
@@ -22,27 +23,27 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) struct Appender<'c> {
     one: CachedStatement<'c>,
     many: CachedStatement<'c>,
-    settled: CachedStatement<'c>,
+    /// Looks for the outcome of a target.
+    outcome: CachedStatement<'c>,
+    settled: &'c mut Settled,
     buffer: Vec<u8>,
     /// How many rows of `many` are bound; it is executed when all are.
     bound: usize,
-    /// The targets that those settle.
-    settles: Vec<i64>,
 }
 
 impl<'c> Appender<'c> {
-    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let row = INSERT.rsplit_once("VALUES").map_or(INSERT, |(_, row)| row);
+    pub(super) fn new(connection: &'c Connection, settled: &'c mut Settled) -> rusqlite::Result<Self> {
+        let (insert, row) = INSERT.split_at(INSERT.find('(').unwrap_or(0));
         let row = row.replace(|c: char| c.is_ascii_digit(), "");
-        let many = format!("INSERT INTO record VALUES {}", vec![row.as_str(); ROWS].join(","));
+        let many = format!("{insert}{}", vec![row.as_str(); ROWS].join(","));
         Ok(Self {
             one: connection.prepare_cached(INSERT)?,
             many: connection.prepare_cached(&many)?,
-            settled: connection
+            outcome: connection
                 .prepare_cached("SELECT 1 FROM record WHERE target = ?1 AND outcome IS NOT NULL LIMIT 1")?,
+            settled,
             buffer: Vec::with_capacity(512),
             bound: 0,
-            settles: Vec::new(),
         })
     }
 
@@ -59,11 +60,10 @@ impl<'c> Appender<'c> {
         at_us: i64,
         following: usize,
     ) -> rusqlite::Result<i64> {
-        if let (Some(target), Some(_)) = (record.target, record.outcome) {
-            if self.settles.contains(&target) || self.settled.exists([target])? {
-                return Err(settled_twice(target));
-            }
-            self.settles.push(target);
+        if let (Some(target), Some(_)) = (record.target, record.outcome)
+            && !self.settled.settle(target, || self.outcome.exists([target]))?
+        {
+            return Err(settled_twice(target));
         }
         let grouped = self.bound > 0 || following + 1 >= ROWS;
         let statement = if grouped { &mut self.many } else { &mut self.one };
@@ -75,7 +75,6 @@ impl<'c> Appender<'c> {
         if !grouped || self.bound == ROWS {
             statement.raw_execute()?;
             self.bound = 0;
-            self.settles.clear();
         }
         Ok(place.0)
     }
@@ -101,7 +100,15 @@ mod tests {
     }
 
     fn append_all(connection: &Connection, records: &[Record<'_>]) -> rusqlite::Result<()> {
-        let (mut head, mut appender) = (Head::empty(), Appender::new(connection)?);
+        append_knowing(&mut Settled::default(), connection, records)
+    }
+
+    fn append_knowing(
+        settled: &mut Settled,
+        connection: &Connection,
+        records: &[Record<'_>],
+    ) -> rusqlite::Result<()> {
+        let (mut head, mut appender) = (Head::empty(), Appender::new(connection, settled)?);
         for (at, record) in records.iter().enumerate() {
             let seq = appender.append(&mut head, record, 7, records.len() - at - 1)?;
             assert_eq!(seq, i64::try_from(at + 1).unwrap());
@@ -134,11 +141,33 @@ mod tests {
     fn a_target_is_settled_once_whichever_way_its_records_are_written() {
         for apart in [1, 2, ROWS - 1, ROWS, 2 * ROWS] {
             let connection = log();
+            connection.execute_batch("BEGIN").unwrap();
             let mut records: Vec<_> = (0..3 * ROWS).map(|at| settles(i64::try_from(at).unwrap())).collect();
             records[apart] = records[0];
-            let error = append_all(&connection, &records).unwrap_err();
-            assert_eq!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation), "{apart}: {error}");
+            let mut known = Settled::none_from(0);
+            known.know_to(i64::try_from(3 * ROWS).unwrap());
+            for mut settled in [Settled::default(), known] {
+                let error = append_knowing(&mut settled, &connection, &records).unwrap_err();
+                assert_eq!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::ConstraintViolation),
+                    "{apart}: {error}"
+                );
+                connection.execute_batch("ROLLBACK; BEGIN").unwrap();
+            }
         }
+    }
+
+    #[test]
+    fn a_statement_that_fails_undoes_all_of_its_transaction() {
+        let connection = log();
+        connection.execute_batch("BEGIN").unwrap();
+        append_all(&connection, &[settles(1)]).unwrap();
+        // Its place is taken.
+        append_all(&connection, &[settles(2)]).unwrap_err();
+        assert!(connection.is_autocommit());
+        let records: i64 = connection.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).unwrap();
+        assert_eq!(records, 0);
     }
 
     #[test]

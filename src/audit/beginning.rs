@@ -12,6 +12,7 @@ use rusqlite::{Connection, Statement, TransactionBehavior};
 
 use super::entry::RunOpening;
 use super::record::{Hash, Head, INSERT, Kind, Record};
+use super::settled::Settled;
 use super::writer::{NewTargets, Writer, not_before};
 use super::{AuditError, WriteResult};
 use crate::vocabulary::{NewTarget, Outcome, Seq, SkipReason};
@@ -51,8 +52,9 @@ impl Writer {
         }
         let written = self.write_beginning(opening, targets);
         match written.and_then(|begun| self.identity.check().map(|()| begun)) {
-            Ok((run, head)) => {
+            Ok((run, head, settled)) => {
                 self.head = head;
+                self.settled = settled;
                 self.keep(true);
                 Ok(Seq(run))
             }
@@ -64,21 +66,18 @@ impl Writer {
         }
     }
 
-    /// The run's place and the log's new head, once all of it is durable.
+    /// The run's place, the log's new head and which of the targets are settled, once all of it is durable.
     fn write_beginning(
         &mut self,
         opening: &RunOpening,
         targets: NewTargets,
-    ) -> Result<(i64, Head), AuditError> {
+    ) -> Result<(i64, Head, Settled), AuditError> {
         let path = self.path.clone();
         let failed = |source| AuditError::Sqlite { path: path.clone(), action: "write to", source };
         let at_us = not_before(opening.at, self.head.at_us, self.clock_tolerance)?;
         let old = usize::try_from(self.head.seq).unwrap_or(usize::MAX);
         let expected = targets.size_hint().1.unwrap_or(0);
         let fill_anew = expected >= MANY && old / OLD_FOR_EACH_NEW <= expected;
-        // What undoes one statement alone is more than a page for each record, and would be written to a
-        // temporary file.
-        self.connection.pragma_update(None, "temp_store", "MEMORY").map_err(failed)?;
         self.connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -114,17 +113,15 @@ impl Writer {
                 Err(_) => return Err(AuditError::Closed),
             }
         };
-        rows.finish().map_err(failed)?;
-        drop(rows);
+        let settled = rows.end(head.seq).map_err(failed)?;
         if let Some(sql) = index {
             make_index(&transaction, &sql).map_err(failed)?;
         }
         transaction.commit().map_err(failed)?;
-        self.connection.pragma_update(None, "temp_store", "DEFAULT").map_err(failed)?;
         let pages = self.pages_ahead() + u64::from(MOVED_AT);
         let moved_at = if pages > MOVED_AT_MOST_AT { u64::from(MOVED_AT) } else { pages };
         self.connection.pragma_update(None, "wal_autocheckpoint", moved_at).map_err(failed)?;
-        Ok((run, head))
+        Ok((run, head, settled))
     }
 
     /// How many pages the write-ahead log has room for.
@@ -145,13 +142,13 @@ fn drop_index(transaction: &Connection) -> rusqlite::Result<String> {
 /// Makes the index again: sorted, and written once from its beginning to its end. What is sorted goes
 /// to a temporary file where there can be one, and otherwise stays in memory.
 fn make_index(transaction: &Connection, sql: &str) -> rusqlite::Result<()> {
-    transaction.pragma_update(None, "temp_store", "DEFAULT")?;
     let made = transaction.execute_batch(sql);
     if made.is_ok() || transaction.is_autocommit() {
         return made;
     }
     transaction.pragma_update(None, "temp_store", "MEMORY")?;
-    transaction.execute_batch(sql)
+    transaction.execute_batch(sql)?;
+    transaction.pragma_update(None, "temp_store", "DEFAULT")
 }
 
 /// What the thread that reads the targets hands over.
@@ -224,6 +221,8 @@ struct Rows<'c> {
     bound: usize,
     /// Inserts one record of any kind.
     one: Statement<'c>,
+    /// Those that are skipped.
+    settled: Settled,
 }
 
 impl<'c> Rows<'c> {
@@ -239,12 +238,13 @@ impl<'c> Rows<'c> {
         };
         let all = (0..TOGETHER).map(own).collect::<Vec<_>>().join(",");
         let mut targets = connection.prepare(&format!(
-            "INSERT INTO record (seq, kind, at_us, run, number, name, reason, ticket, hash)
+            "INSERT OR ROLLBACK INTO record (seq, kind, at_us, run, number, name, reason, ticket, hash)
              SELECT * FROM (VALUES {all}) WHERE column1 IS NOT NULL"
         ))?;
         targets.raw_bind_parameter(1, at_us)?;
         targets.raw_bind_parameter(2, run)?;
-        Ok(Self { run, at_us, targets, bound: 0, one: connection.prepare(INSERT)? })
+        let one = connection.prepare(INSERT)?;
+        Ok(Self { run, at_us, targets, bound: 0, one, settled: Settled::none_from(run) })
     }
 
     fn append(&mut self, one: &Chained) -> rusqlite::Result<()> {
@@ -266,8 +266,16 @@ impl<'c> Rows<'c> {
             let record = skipped(self.run, *seq, *reason, message);
             record.bind(&mut self.one, 0, place, self.at_us)?;
             self.one.raw_execute()?;
+            self.settled.add(*seq);
         }
         Ok(())
+    }
+
+    /// Inserts the last of them. Which are settled, of all up to the place `last`.
+    fn end(mut self, last: i64) -> rusqlite::Result<Settled> {
+        self.finish()?;
+        self.settled.know_to(last);
+        Ok(self.settled)
     }
 
     /// Inserts what is bound. A row without a place is none.

@@ -15,6 +15,7 @@ mod export;
 mod file;
 mod gone;
 mod history;
+mod inbox;
 mod lineage;
 mod merge;
 mod origin;
@@ -24,6 +25,7 @@ mod relay;
 mod results;
 mod rotation;
 mod schema;
+mod settled;
 pub mod verify;
 mod walk;
 mod writer;
@@ -52,8 +54,10 @@ use crate::vocabulary::{
 };
 use entry::Entry;
 use file::{Identity, WriterLock};
+use inbox::{Command, Inbox};
 use relay::{Done, Relay, Waiter};
-use writer::{Command, Writer};
+use settled::Settled;
+use writer::Writer;
 
 /// What became of a record: its place once it is durable, or why it cannot become so.
 pub type WriteResult = Result<Seq, Arc<AuditError>>;
@@ -107,6 +111,7 @@ impl AuditLog {
             connection,
             path: path.to_owned(),
             head,
+            settled: Settled::default(),
             clock_tolerance: options.clock_tolerance,
             gather: Duration::ZERO,
             failure: None,
@@ -123,7 +128,7 @@ impl AuditLog {
         let (sender, inbox) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.serve(&inbox))
+            .spawn(move || writer.serve(Inbox::of(inbox)))
             .map_err(|source| AuditError::Io { path: path.to_owned(), action: "start writing to", source })?;
         let recorder = Recorder { sender, relay: Relay::default() };
         Ok(Self { path: path.to_owned(), id, recorder, thread, _lock: lock })

@@ -25,9 +25,11 @@ pub(super) const BEFORE_THE_FIRST: Hash = [0; 32];
 /// How many columns a record has, its hash included.
 pub(super) const COLUMNS: usize = 20;
 
-/// Writes one record, with the columns in the order of [`Record::columns`] and `hash` last.
-pub(super) const INSERT: &str =
-    "INSERT INTO record VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+/// Writes one record, with the columns in the order of [`Record::columns`] and `hash` last. Where that fails,
+/// SQLite undoes the whole transaction, as is meant wherever anything is written here: what it keeps otherwise
+/// to undo one statement alone is a copy of each page that the statement changes.
+pub(super) const INSERT: &str = "INSERT OR ROLLBACK INTO record VALUES \
+    (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,40 +6,33 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::AuditError;
-use super::appender::Appender;
+use super::appender::{Appender, ROWS};
 use super::checkpoint::Keeper;
-use super::entry::{Entry, RunOpening};
+use super::entry::Entry;
 use super::file::{Identity, fold};
+use super::inbox::{Batch, Command, Inbox};
 use super::record::{Hash, Head, Record, rehash};
 use super::relay::{Waiter, tell};
+use super::settled::Settled;
 use crate::vocabulary::{NewTarget, Seq, Timestamp};
 
 /// The targets that a run begins with, read once, in order.
 pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;
-
-/// What the writer is asked for.
-pub(super) enum Command {
-    /// Append one record.
-    Append(Entry, Waiter),
-    /// Append a run and all its targets, all or nothing.
-    Begin(RunOpening, NewTargets, Waiter),
-    /// Write what came before, and say so.
-    Flush(Waiter),
-    /// From now on wait so long for more records before each commit.
-    Gather(Duration),
-}
 
 /// More than this never shares one commit, so that nobody waits for long.
 const LARGEST_BATCH: usize = 1024;
 
 /// A commit of fewer records than this waits for more, where many are to be expected.
 const SMALL_BATCH: usize = 128;
+
+/// In so many parts it waits for them, and writes what has come after each: what is left to do when the last
+/// part is over is what everybody waits for.
+const PAUSES: u32 = 2;
 
 /// For how long after a failure a fact that could not be recorded is tried again, and how far apart.
 /// Shorter than the grace that a signal gives, so that the end is not held up.
@@ -51,6 +44,7 @@ pub(super) struct Writer {
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
     pub(super) head: Head,
+    pub(super) settled: Settled,
     pub(super) clock_tolerance: Duration,
     /// How long to wait for more records before a commit that would be a small one.
     pub(super) gather: Duration,
@@ -107,7 +101,8 @@ impl Writer {
         });
         let entry =
             Entry::Log { at: options.at, log_id: options.new_log_id.clone(), detail: detail.to_string() };
-        self.commit(std::iter::once(&entry)).map(|_| ())
+        let at_us = not_before(options.at, self.head.at_us, self.clock_tolerance)?;
+        self.transact(|head, append| entry.with_record(|record| append(head, record, at_us, 0)).map(drop))
     }
 
     /// The log's random id, from its first record.
@@ -117,51 +112,28 @@ impl Writer {
     }
 
     /// Serves `inbox` until everybody who can write is gone, then folds the log into one file.
-    pub(super) fn serve(mut self, inbox: &Receiver<Command>) {
-        let mut batch = Vec::new();
-        while let Ok(first) = inbox.recv() {
-            let mut next = Some(first);
-            let mut wait = !self.gather.is_zero();
-            loop {
-                match next.take() {
-                    Some(Command::Append(entry, waiter)) => batch.push((entry, waiter)),
-                    Some(Command::Begin(opening, targets, waiter)) => {
-                        self.write(&mut batch);
-                        let begun = self.begin(&opening, targets);
-                        tell(std::iter::once((waiter, begun)));
-                    }
-                    Some(Command::Flush(waiter)) => {
-                        self.write(&mut batch);
-                        let flushed = self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err);
-                        tell(std::iter::once((waiter, flushed)));
-                    }
-                    Some(Command::Gather(time)) => self.gather = time,
-                    None => {}
+    pub(super) fn serve(mut self, mut inbox: Inbox) {
+        while let Some(command) = inbox.next() {
+            match command {
+                Command::Append(entry, waiter) => self.write(vec![(entry, waiter)], &mut inbox),
+                Command::Begin(opening, targets, waiter) => {
+                    let begun = self.begin(&opening, targets);
+                    tell(std::iter::once((waiter, begun)));
                 }
-                if batch.len() >= LARGEST_BATCH {
-                    break;
+                Command::Flush(waiter) => {
+                    let flushed = self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err);
+                    tell(std::iter::once((waiter, flushed)));
                 }
-                match inbox.try_recv() {
-                    Ok(command) => next = Some(command),
-                    // Asleep, rather than listening: each record would wake this thread.
-                    Err(TryRecvError::Empty) if wait && batch.len() < SMALL_BATCH => {
-                        wait = false;
-                        std::thread::sleep(self.gather);
-                    }
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-                }
+                Command::Gather(time) => self.gather = time,
             }
-            self.write(&mut batch);
         }
         self.close();
     }
 
-    fn write(&mut self, batch: &mut Vec<(Entry, Waiter)>) {
-        if batch.is_empty() {
-            return;
-        }
+    /// Writes `batch`, and what lies in `inbox` or arrives there while it is being written.
+    fn write(&mut self, mut batch: Batch, inbox: &mut Inbox) {
         if self.failure.is_none() {
-            match self.commit(batch.iter().map(|(entry, _)| entry)) {
+            match self.commit(&mut batch, inbox) {
                 Ok(last) => {
                     // SQLite does not notice that its file was taken away: what it has just called
                     // durable is so only where the name still leads there.
@@ -170,7 +142,7 @@ impl Writer {
                     }
                     let milestone = batch.iter().any(|(entry, _)| entry.is_milestone());
                     let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
-                    tell((first..).zip(batch.drain(..)).map(|(seq, (entry, waiter))| {
+                    tell((first..).zip(batch).map(|(seq, (entry, waiter))| {
                         let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
                         (waiter, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
                     }));
@@ -180,8 +152,9 @@ impl Writer {
                 Err(error) => self.fail(error),
             }
         }
+        inbox.take_records(&mut batch, LARGEST_BATCH);
         let (starts, facts): (Vec<_>, Vec<_>) =
-            batch.drain(..).partition(|(entry, _)| matches!(entry, Entry::AttemptStart(..)));
+            batch.into_iter().partition(|(entry, _)| matches!(entry, Entry::AttemptStart(..)));
         self.refuse(starts);
         self.rescue(facts);
     }
@@ -210,7 +183,7 @@ impl Writer {
     fn rescue(&mut self, mut facts: Vec<(Entry, Waiter)>) {
         while !facts.is_empty() && !self.identity.is_replaced() {
             // A clock that jumped makes no fact less true: it gets the time of the record before it.
-            if let Ok(last) = self.append(facts.iter().map(|(entry, _)| entry), Duration::MAX) {
+            if let Ok(last) = self.append(&mut facts, Duration::MAX, |_| false) {
                 tell(facts.drain(..).map(|(_, waiter)| (waiter, Ok(Seq(last)))));
             }
             if self.rescue_until.is_none_or(|until| Instant::now() >= until) {
@@ -231,25 +204,46 @@ impl Writer {
         self.failure.clone().unwrap_or_else(|| Arc::new(AuditError::Closed))
     }
 
-    /// Writes all of `entries` in one transaction, and returns once they are durable.
-    fn commit<'a>(&mut self, entries: impl ExactSizeIterator<Item = &'a Entry>) -> Result<i64, AuditError> {
-        self.append(entries, self.clock_tolerance)
+    /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile, and returns once all
+    /// of it is durable.
+    fn commit(&mut self, batch: &mut Batch, inbox: &mut Inbox) -> Result<i64, AuditError> {
+        let pause = self.gather / PAUSES;
+        let mut pauses = if pause.is_zero() { 0 } else { PAUSES };
+        let mut looked = false;
+        self.append(batch, self.clock_tolerance, |batch| {
+            if looked {
+                // Asleep, rather than listening: each record would wake this thread.
+                std::thread::sleep(pause);
+                pauses -= 1;
+            }
+            looked = true;
+            inbox.take_records(batch, LARGEST_BATCH) && pauses > 0 && batch.len() < SMALL_BATCH
+        })
     }
 
-    fn append<'a>(
+    /// Writes `batch` in one transaction. `gather` adds to it what has come, and tells whether more is waited for.
+    fn append(
         &mut self,
-        entries: impl ExactSizeIterator<Item = &'a Entry>,
+        batch: &mut Batch,
         tolerance: Duration,
+        mut gather: impl FnMut(&mut Batch) -> bool,
     ) -> Result<i64, AuditError> {
         let head = self.head.clone();
         let result = self.transact(|head, append| {
-            let mut following = entries.len();
-            for entry in entries {
-                following -= 1;
-                let at_us = not_before(entry.at(), head.at_us, tolerance)?;
-                entry.with_record(|record| append(head, record, at_us, following))?;
+            let mut written = 0;
+            loop {
+                let more = gather(batch);
+                // What fills no statement waits for what comes.
+                let now = if more { batch.len() - batch.len() % ROWS } else { batch.len() };
+                for (at, (entry, _)) in batch.iter().enumerate().take(now).skip(written) {
+                    let at_us = not_before(entry.at(), head.at_us, tolerance)?;
+                    entry.with_record(|record| append(head, record, at_us, now - at - 1))?;
+                }
+                written = now;
+                if !more {
+                    return Ok(());
+                }
             }
-            Ok(())
         });
         if result.is_err() {
             self.head = head;
@@ -268,13 +262,18 @@ impl Writer {
         let failed = |source| AuditError::Sqlite { path: path.clone(), action: "write to", source };
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        {
-            let mut appender = Appender::new(&transaction).map_err(failed)?;
-            write(&mut self.head, &mut |head, record, at_us, following| {
-                appender.append(head, record, at_us, following).map_err(failed)
-            })?;
+        let written =
+            Appender::new(&transaction, &mut self.settled).map_err(failed).and_then(|mut appender| {
+                write(&mut self.head, &mut |head, record, at_us, following| {
+                    appender.append(head, record, at_us, following).map_err(failed)
+                })
+            });
+        let durable = written.and_then(|()| transaction.commit().map_err(failed));
+        match durable {
+            Ok(()) => self.settled.keep(),
+            Err(_) => self.settled.undo(),
         }
-        transaction.commit().map_err(failed)
+        durable
     }
 
     /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a

@@ -13,6 +13,7 @@ use super::super::appender::Appender;
 use super::super::file::{beside, migrate};
 use super::super::lineage::Predecessor;
 use super::super::record::{Head, Kind, Record};
+use super::super::settled::Settled;
 use super::super::writer::{Writer, not_before};
 use super::super::{AuditError, LogOptions};
 
@@ -82,7 +83,7 @@ fn append(
     at_us: i64,
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    Appender::new(&transaction)?.append(head, record, at_us, 0)?;
+    Appender::new(&transaction, &mut Settled::default())?.append(head, record, at_us, 0)?;
     transaction.commit()
 }
 
