@@ -61,7 +61,7 @@ impl<'c> Appender<'c> {
         following: usize,
     ) -> rusqlite::Result<i64> {
         if let (Some(target), Some(_)) = (record.target, record.outcome)
-            && !self.settled.settle(target, || self.outcome.exists([target]))?
+            && !self.settled.settle(target, ROWS, || self.outcome.exists([target]))?
         {
             return Err(settled_twice(target));
         }

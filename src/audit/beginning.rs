@@ -11,9 +11,10 @@ use std::{io, thread};
 use rusqlite::{Connection, Statement, TransactionBehavior};
 
 use super::entry::RunOpening;
+use super::inbox::NewTargets;
 use super::record::{Hash, Head, INSERT, Kind, Record};
 use super::settled::Settled;
-use super::writer::{NewTargets, Writer, not_before};
+use super::writer::{Writer, not_before};
 use super::{AuditError, WriteResult};
 use crate::vocabulary::{NewTarget, Outcome, Seq, SkipReason};
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::entry::{Entry, RunOpening};
 use super::relay::Waiter;
-use super::writer::NewTargets;
+use crate::vocabulary::NewTarget;
+
+/// The targets that a run begins with, read once, in order.
+pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;
 
 /// What the writer is asked for.
 pub(super) enum Command {

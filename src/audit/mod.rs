@@ -41,13 +41,13 @@ pub use account::{Moment, Voucher};
 pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
+pub use inbox::NewTargets;
 pub use merge::{LogPart, Merged, Overlap, SameLog, merge};
 pub use origin::RunOrigin;
 pub use reader::{AuditReader, DuePart, OpenRun};
 pub use record::chain_hash;
 pub use rotation::{Closed, Rotated, rotate};
 pub use walk::refuse_to_certify;
-pub use writer::NewTargets;
 
 use crate::vocabulary::{
     AttemptEnd, AttemptStart, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp,

@@ -3,8 +3,6 @@
 //! Of the targets that a run began with here, each has a bit in memory, as nobody else writes to the log
 //! meanwhile. Any other is looked for in the log.
 
-use super::appender::ROWS;
-
 /// The targets that are settled.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
@@ -36,15 +34,16 @@ impl Settled {
     }
 
     /// Settles `target` in a transaction. Whether it was not yet; `look` finds that out in the log, which holds
-    /// all that came before but for the last few of this transaction.
+    /// all that came before but for at most the last `unwritten` of this transaction.
     pub(super) fn settle(
         &mut self,
         target: i64,
+        unwritten: usize,
         look: impl FnOnce() -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<bool> {
         let before = match self.set(target, true) {
             Some(before) => before,
-            None => self.open.iter().rev().take(ROWS).any(|&open| open == target) || look()?,
+            None => self.open.iter().rev().take(unwritten).any(|&open| open == target) || look()?,
         };
         if !before {
             self.open.push(target);
@@ -89,16 +88,16 @@ mod tests {
         settled.add(70);
         settled.know_to(200);
         for target in [3, 64, 66, 67, 200] {
-            assert!(settled.settle(target, in_memory).unwrap(), "{target}");
-            assert!(!settled.settle(target, in_memory).unwrap(), "{target}");
+            assert!(settled.settle(target, 0, in_memory).unwrap(), "{target}");
+            assert!(!settled.settle(target, 0, in_memory).unwrap(), "{target}");
         }
-        assert!(!settled.settle(70, in_memory).unwrap());
+        assert!(!settled.settle(70, 0, in_memory).unwrap());
         settled.undo();
-        assert!(settled.settle(64, in_memory).unwrap());
+        assert!(settled.settle(64, 0, in_memory).unwrap());
         settled.keep();
         settled.undo();
-        assert!(!settled.settle(64, in_memory).unwrap());
-        assert!(!settled.settle(70, in_memory).unwrap());
+        assert!(!settled.settle(64, 0, in_memory).unwrap());
+        assert!(!settled.settle(70, 0, in_memory).unwrap());
     }
 
     #[test]
@@ -106,12 +105,12 @@ mod tests {
         let mut settled = Settled::none_from(100);
         settled.know_to(163);
         for target in [i64::MIN, 1, 99, 164, i64::MAX] {
-            assert!(!settled.settle(target, || Ok(true)).unwrap(), "{target}");
-            assert!(settled.settle(target, || Ok(false)).unwrap(), "{target}");
-            assert!(!settled.settle(target, || Ok(false)).unwrap(), "{target} is not in the log yet");
+            assert!(!settled.settle(target, 1, || Ok(true)).unwrap(), "{target}");
+            assert!(settled.settle(target, 1, || Ok(false)).unwrap(), "{target}");
+            assert!(!settled.settle(target, 1, || Ok(false)).unwrap(), "{target} is not in the log yet");
         }
         settled.undo();
-        assert!(settled.settle(1, || Ok(false)).unwrap());
-        assert!(settled.settle(2, || Err(rusqlite::Error::InvalidQuery)).is_err());
+        assert!(settled.settle(1, 1, || Ok(false)).unwrap());
+        assert!(settled.settle(2, 1, || Err(rusqlite::Error::InvalidQuery)).is_err());
     }
 }

@@ -19,10 +19,7 @@ use super::inbox::{Batch, Command, Inbox};
 use super::record::{Hash, Head, Record, rehash};
 use super::relay::{Waiter, tell};
 use super::settled::Settled;
-use crate::vocabulary::{NewTarget, Seq, Timestamp};
-
-/// The targets that a run begins with, read once, in order.
-pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;
+use crate::vocabulary::{Seq, Timestamp};
 
 /// More than this never shares one commit, so that nobody waits for long.
 const LARGEST_BATCH: usize = 1024;
