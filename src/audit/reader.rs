@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::AuditError;
@@ -150,10 +151,7 @@ impl AuditReader {
               WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 {part}
               ORDER BY t.number LIMIT ?3"
         );
-        let base_url: String = self
-            .connection
-            .query_row("SELECT detail ->> '$.base_url' FROM record WHERE seq = ?1", [run.0], |row| row.get(0))
-            .map_err(|e| self.failed(e))?;
+        let base_url: String = self.ask(run, "SELECT detail ->> '$.base_url' FROM record WHERE seq = ?1")?;
         let mut statement = self.connection.prepare_cached(&query).map_err(|e| self.failed(e))?;
         let rows = statement
             .query_map(params![run.0, after, limit, base_url], |row| {
@@ -198,42 +196,23 @@ impl AuditReader {
 
     /// Whether `run` is the first one in this log, so that no earlier attempt can be in doubt.
     pub fn is_first(&self, run: Seq) -> Result<bool, AuditError> {
-        self.connection
-            .query_row("SELECT min(seq) = ?1 FROM record WHERE kind = 'run'", [run.0], |row| row.get(0))
-            .map_err(|e| self.failed(e))
+        self.ask(run, "SELECT min(seq) = ?1 FROM record WHERE kind = 'run'")
     }
 
     /// Whether `run` was interrupted before, so that attempts of it may be in doubt.
     pub fn was_resumed(&self, run: Seq) -> Result<bool, AuditError> {
-        self.connection
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND kind IN ('resume', 'end'))",
-                [run.0],
-                |row| row.get(0),
-            )
-            .map_err(|e| self.failed(e))
+        self.ask(run, "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND kind IN ('resume', 'end'))")
     }
 
     /// Whether any target of `run` has an outcome, be it that it was skipped.
     pub fn has_outcomes(&self, run: Seq) -> Result<bool, AuditError> {
-        self.connection
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND outcome IS NOT NULL)",
-                [run.0],
-                |row| row.get(0),
-            )
-            .map_err(|e| self.failed(e))
+        self.ask(run, "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND outcome IS NOT NULL)")
     }
 
     /// How many targets of `run` ended how.
     pub fn counts(&self, run: Seq) -> Result<Counts, AuditError> {
         let mut counts = Counts::default();
-        let planned: u64 = self
-            .connection
-            .query_row("SELECT count(*) FROM record WHERE kind = 'target' AND run = ?1", [run.0], |row| {
-                row.get(0)
-            })
-            .map_err(|e| self.failed(e))?;
+        let planned: u64 = self.ask(run, "SELECT count(*) FROM record WHERE kind = 'target' AND run = ?1")?;
         let mut statement = self
             .connection
             .prepare("SELECT outcome, count(*) FROM record WHERE run = ?1 AND outcome IS NOT NULL GROUP BY outcome")
@@ -253,13 +232,15 @@ impl AuditReader {
 
     /// How many targets of `run` were skipped that may exist still: protected, or given back to their queue.
     pub fn kept_back(&self, run: Seq) -> Result<u64, AuditError> {
-        self.connection
-            .query_row(
-                "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail <> 'already_deleted'",
-                [run.0],
-                |row| row.get(0),
-            )
-            .map_err(|e| self.failed(e))
+        self.ask(
+            run,
+            "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail <> 'already_deleted'",
+        )
+    }
+
+    /// The one value that `query` finds for ?1, which is `run`.
+    fn ask<T: FromSql>(&self, run: Seq, query: &str) -> Result<T, AuditError> {
+        self.connection.query_row(query, [run.0], |row| row.get(0)).map_err(|e| self.failed(e))
     }
 
     /// The target of `run` of this name, where it ended as gone.
