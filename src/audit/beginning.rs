@@ -51,11 +51,14 @@ impl Writer {
         if self.failure.is_some() {
             return Err(self.refusal());
         }
-        let written = self.write_beginning(opening, targets);
-        match written.and_then(|begun| self.identity.check().map(|()| begun)) {
-            Ok((run, head, settled)) => {
-                self.head = head;
-                self.settled = settled;
+        let written = self.write_beginning(opening, targets).and_then(|(run, head, settled)| {
+            // Durable, wherever the name leads now: what follows goes behind it.
+            self.head = head;
+            self.settled = settled;
+            self.identity.check().map(|()| run)
+        });
+        match written {
+            Ok(run) => {
                 self.keep(true);
                 Ok(Seq(run))
             }

@@ -22,6 +22,7 @@ mod origin;
 mod reader;
 mod record;
 mod relay;
+mod rescue;
 mod results;
 mod rotation;
 mod schema;

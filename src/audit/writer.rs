@@ -17,7 +17,7 @@ use super::entry::Entry;
 use super::file::{Identity, fold};
 use super::inbox::{Batch, Command, Inbox};
 use super::record::{Hash, Head, Record, rehash};
-use super::relay::{Waiter, tell};
+use super::relay::tell;
 use super::settled::Settled;
 use crate::vocabulary::{Seq, Timestamp};
 
@@ -30,11 +30,6 @@ const SMALL_BATCH: usize = 128;
 /// In so many parts it waits for them, and writes what has come after each: what is left to do when the last
 /// part is over is what everybody waits for.
 const PAUSES: u32 = 2;
-
-/// For how long after a failure a fact that could not be recorded is tried again, and how far apart.
-/// Shorter than the grace that a signal gives, so that the end is not held up.
-const RESCUE_TIME: Duration = Duration::from_secs(5);
-const RESCUE_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Writer {
     pub(super) connection: Connection,
@@ -165,42 +160,6 @@ impl Writer {
         }
     }
 
-    /// From here on nothing may be sent. Told at once: recording what did happen may take some time.
-    fn fail(&mut self, error: AuditError) {
-        tracing::error!(%error, "the audit log cannot be written; nothing more is sent");
-        self.failure = Some(Arc::new(error));
-        self.rescue_until = Some(Instant::now() + RESCUE_TIME);
-        // Whoever holds a lock has been waited for already. Where this fails, the old wait stays.
-        let _ = self.connection.busy_timeout(RESCUE_PAUSE);
-    }
-
-    /// Tries to record what did happen, although the log has failed. A log that was moved or
-    /// unlinked still takes it: whoever puts it back finds it there. Beside a file that took its
-    /// place nothing more is written, as SQLite might take that for a part of the new one.
-    fn rescue(&mut self, mut facts: Vec<(Entry, Waiter)>) {
-        while !facts.is_empty() && !self.identity.is_replaced() {
-            // A clock that jumped makes no fact less true: it gets the time of the record before it.
-            if let Ok(last) = self.append(&mut facts, Duration::MAX, |_| false) {
-                tell(facts.drain(..).map(|(_, waiter)| (waiter, Ok(Seq(last)))));
-            }
-            if self.rescue_until.is_none_or(|until| Instant::now() >= until) {
-                break;
-            }
-            if !facts.is_empty() {
-                std::thread::sleep(RESCUE_PAUSE);
-            }
-        }
-        self.refuse(facts);
-    }
-
-    fn refuse(&self, entries: Vec<(Entry, Waiter)>) {
-        tell(entries.into_iter().map(|(_, waiter)| (waiter, Err(self.refusal()))));
-    }
-
-    pub(super) fn refusal(&self) -> Arc<AuditError> {
-        self.failure.clone().unwrap_or_else(|| Arc::new(AuditError::Closed))
-    }
-
     /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile, and returns once all
     /// of it is durable.
     fn commit(&mut self, batch: &mut Batch, inbox: &mut Inbox) -> Result<i64, AuditError> {
@@ -219,7 +178,7 @@ impl Writer {
     }
 
     /// Writes `batch` in one transaction. `gather` adds to it what has come, and tells whether more is waited for.
-    fn append(
+    pub(super) fn append(
         &mut self,
         batch: &mut Batch,
         tolerance: Duration,
