@@ -188,7 +188,8 @@ impl Recorder {
     /// durable.
     ///
     /// # Errors
-    /// Where it cannot be written, or `targets` fails; nothing of it is in the log then.
+    /// Where it cannot be written, or `targets` fails: nothing of it is in the log then. Where the log was taken
+    /// away meanwhile: all of it may be in the one that was.
     pub async fn begin_run(&self, opening: RunOpening, targets: NewTargets) -> WriteResult {
         self.wait(|done| Command::Begin(opening, targets, done)).await
     }

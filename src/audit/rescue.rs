@@ -46,23 +46,35 @@ impl Writer {
         self.refuse(facts);
     }
 
-    /// Records each of `facts` by itself: one of them can never be in the log, and must keep no other out.
-    /// Leaves those that may still be recorded later.
+    /// Records each of `facts` by itself, in order: at least one of them can never be in the log, and must keep
+    /// no other out. Leaves those that may still be recorded later.
     fn rescue_each(&mut self, facts: &mut Batch) {
-        for fact in std::mem::take(facts) {
+        let mut left = std::mem::take(facts).into_iter();
+        while !self.identity.is_replaced()
+            && self.rescue_until.is_none_or(|until| Instant::now() < until)
+            && let Some(fact) = left.next()
+        {
             let mut one = vec![fact];
             match self.record_facts(&mut one) {
-                Err(error) if is_conflict(&error) => self.refuse(one),
-                _ => facts.append(&mut one),
+                Ok(()) => {}
+                Err(error) if is_conflict(&error) => {
+                    tracing::error!(%error, "a record contradicts the audit log, and is not in it");
+                    self.refuse(one);
+                }
+                Err(_) => {
+                    facts.append(&mut one);
+                    break;
+                }
             }
         }
+        facts.extend(left);
     }
 
     /// Records `facts`, all or none of them. Those that are recorded are told, and no longer among them.
     fn record_facts(&mut self, facts: &mut Batch) -> Result<(), AuditError> {
         // A clock that jumped makes no fact less true: it gets the time of the record before it.
-        let last = self.append(facts, Duration::MAX, |_| false)?;
-        tell(facts.drain(..).map(|(_, waiter)| (waiter, Ok(Seq(last)))));
+        let first = self.append(facts, Duration::MAX, |_| false)?;
+        tell((first..).zip(facts.drain(..)).map(|(seq, (_, waiter))| (waiter, Ok(Seq(seq)))));
         Ok(())
     }
 
@@ -139,11 +151,12 @@ mod tests {
         recorder.settle(RUN, Settlement { target, at: AT, outcome, evidence, answer: None, skip: None }).await
     }
 
-    fn settled(path: &Path) -> Vec<i64> {
+    /// The place of each record that settles a target, and which.
+    fn settled(path: &Path) -> Vec<(i64, i64)> {
         let log = Connection::open(path).unwrap();
         let mut settled =
-            log.prepare("SELECT target FROM record WHERE kind = 'settle' ORDER BY seq").unwrap();
-        settled.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            log.prepare("SELECT seq, target FROM record WHERE kind = 'settle' ORDER BY seq").unwrap();
+        settled.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
     }
 
     #[tokio::test]
@@ -162,13 +175,12 @@ mod tests {
             // All of them lie in the writer's inbox before the run has begun, and share a batch.
             async { (0..2).for_each(|_| go.send(()).unwrap()) },
         );
-        begun.unwrap();
-        assert!(first.is_ok() && other.is_ok(), "{first:?} {other:?}");
+        assert_eq!((begun.unwrap(), first.unwrap(), other.unwrap()), (RUN, Seq(5), Seq(6)));
         let refused = second.unwrap_err().to_string();
         assert!(refused.contains("exactly one outcome"), "{refused}");
         drop(recorder);
         log.close();
-        assert_eq!(settled(&path), [3, 4]);
+        assert_eq!(settled(&path), [(5, 3), (6, 4)]);
     }
 
     #[tokio::test]
@@ -179,13 +191,20 @@ mod tests {
         let recorder = log.recorder();
         std::fs::rename(&path, &moved).unwrap();
         let (go, ready) = mpsc::channel();
-        (0..2).for_each(|_| go.send(()).unwrap());
-        let failed = begin(&recorder, ready).await.unwrap_err();
+        let (begun, one, other, ()) = join!(
+            biased;
+            begin(&recorder, ready),
+            settle(&recorder, 3),
+            settle(&recorder, 4),
+            // Both lie in the writer's inbox before the run has begun, and share a batch.
+            async { (0..2).for_each(|_| go.send(()).unwrap()) },
+        );
+        let failed = begun.unwrap_err();
         assert!(matches!(*failed, AuditError::Replaced { .. }), "{failed}");
-        settle(&recorder, 3).await.unwrap();
+        assert_eq!((one.unwrap(), other.unwrap()), (Seq(5), Seq(6)), "each is told its own place");
         drop(recorder);
         log.close();
         std::fs::rename(&moved, &path).unwrap();
-        assert_eq!(settled(&path), [3]);
+        assert_eq!(settled(&path), [(5, 3), (6, 4)]);
     }
 }

@@ -126,14 +126,13 @@ impl Writer {
     fn write(&mut self, mut batch: Batch, inbox: &mut Inbox) {
         if self.failure.is_none() {
             match self.commit(&mut batch, inbox) {
-                Ok(last) => {
+                Ok(first) => {
                     // SQLite does not notice that its file was taken away: what it has just called
                     // durable is so only where the name still leads there.
                     if let Err(error) = self.identity.check() {
                         self.fail(error);
                     }
                     let milestone = batch.iter().any(|(entry, _)| entry.is_milestone());
-                    let first = last - i64::try_from(batch.len()).unwrap_or(0) + 1;
                     tell((first..).zip(batch).map(|(seq, (entry, waiter))| {
                         let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
                         (waiter, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
@@ -160,8 +159,8 @@ impl Writer {
         }
     }
 
-    /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile, and returns once all
-    /// of it is durable.
+    /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile. The place of the first of
+    /// them, once all are durable.
     fn commit(&mut self, batch: &mut Batch, inbox: &mut Inbox) -> Result<i64, AuditError> {
         let pause = self.gather / PAUSES;
         let mut pauses = if pause.is_zero() { 0 } else { PAUSES };
@@ -178,6 +177,7 @@ impl Writer {
     }
 
     /// Writes `batch` in one transaction. `gather` adds to it what has come, and tells whether more is waited for.
+    /// The place of the first of them.
     pub(super) fn append(
         &mut self,
         batch: &mut Batch,
@@ -185,6 +185,7 @@ impl Writer {
         mut gather: impl FnMut(&mut Batch) -> bool,
     ) -> Result<i64, AuditError> {
         let head = self.head.clone();
+        let first = head.seq + 1;
         let result = self.transact(|head, append| {
             let mut written = 0;
             loop {
@@ -204,7 +205,7 @@ impl Writer {
         if result.is_err() {
             self.head = head;
         }
-        result.map(|()| self.head.seq)
+        result.map(|()| first)
     }
 
     fn transact(
