@@ -81,16 +81,16 @@ impl Conclusion<'_> {
         exhausted: Vec<Exhausted>,
         lister: Option<&Lister>,
     ) -> Result<Vec<String>, std::sync::Arc<AuditError>> {
-        let gone_before = self.reader.counts(self.run)?;
-        let anything_gone = Outcome::ALL.into_iter().any(|o| o.is_gone() && gone_before.of(o) > 0);
         let listing = match lister {
-            Some(lister) if anything_gone || !exhausted.is_empty() => lister.datasources().await.map_or_else(
-                |error| {
-                    tracing::warn!(%error, "the outcomes are not checked against the listing");
-                    None
-                },
-                Some,
-            ),
+            Some(lister) if !exhausted.is_empty() || self.is_anything_gone()? => {
+                lister.datasources().await.map_or_else(
+                    |error| {
+                        tracing::warn!(%error, "the outcomes are not checked against the listing");
+                        None
+                    },
+                    Some,
+                )
+            }
             _ => None,
         };
         let names: Option<HashSet<&str>> =
@@ -101,6 +101,11 @@ impl Conclusion<'_> {
             Some(names) => self.check(&names).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    fn is_anything_gone(&self) -> Result<bool, AuditError> {
+        let counts = self.reader.counts(self.run)?;
+        Ok(Outcome::ALL.into_iter().any(|outcome| outcome.is_gone() && counts.of(outcome) > 0))
     }
 
     async fn check(&self, listed: &HashSet<&str>) -> Result<Vec<String>, std::sync::Arc<AuditError>> {
