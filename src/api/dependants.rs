@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
+use tracing::Span;
 
 use super::Lister;
 use crate::vocabulary::DatasourceName;
@@ -15,12 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Dependants {
     lister: Lister,
+    /// The run, which those who ask may not be in.
+    run: Span,
     by_datasource: OnceCell<HashMap<String, Vec<String>>>,
 }
 
 impl From<Lister> for Dependants {
     fn from(lister: Lister) -> Self {
-        Self { lister, by_datasource: OnceCell::new() }
+        Self { lister, run: Span::current(), by_datasource: OnceCell::new() }
     }
 }
 
@@ -35,7 +38,7 @@ impl Dependants {
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no listing within {}", humantime::format_duration(PATIENCE)),
             };
-            tracing::warn!(error = why, "what depends on the datasources in use is not recorded");
+            tracing::warn!(parent: &self.run, error = why, "what depends on the datasources in use is not recorded");
             HashMap::new()
         });
         read.await.get(name.as_str()).cloned().unwrap_or_default()

@@ -32,7 +32,7 @@ mod walk;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub use account::{Moment, Voucher};
 pub use checkpoint::{CheckpointOptions, PURPOSE as CHECKPOINT, Statement, hex};
 pub use entry::{ListingCheck, RunEnding, RunOpening};
 pub use error::AuditError;
-pub use inbox::NewTargets;
+pub use inbox::{Gathering, NewTargets};
 pub use merge::{LogPart, Merged, Overlap, SameLog, merge};
 pub use origin::RunOrigin;
 pub use reader::{AuditReader, DuePart, OpenRun};
@@ -55,7 +55,7 @@ use crate::vocabulary::{
 };
 use entry::Entry;
 use file::{Identity, WriterLock};
-use inbox::{Command, Inbox};
+use inbox::{Command, Outbox};
 use relay::{Done, Relay, Waiter};
 use settled::Settled;
 use writer::Writer;
@@ -114,7 +114,7 @@ impl AuditLog {
             head,
             settled: Settled::default(),
             clock_tolerance: options.clock_tolerance,
-            gather: Duration::ZERO,
+            gathering: Gathering::NONE,
             failure: None,
             rescue_until: None,
             keeper: None,
@@ -126,12 +126,12 @@ impl AuditLog {
                 return Err(error);
             }
         };
-        let (sender, inbox) = mpsc::channel();
+        let (outbox, inbox) = inbox::open();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.serve(Inbox::of(inbox)))
+            .spawn(move || writer.serve(inbox))
             .map_err(|source| AuditError::Io { path: path.to_owned(), action: "start writing to", source })?;
-        let recorder = Recorder { sender, relay: Relay::default() };
+        let recorder = Recorder { outbox, relay: Relay::default() };
         Ok(Self { path: path.to_owned(), id, recorder, thread, _lock: lock })
     }
 
@@ -165,7 +165,7 @@ impl AuditLog {
 /// Hands records to the log's writer. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    sender: mpsc::Sender<Command>,
+    outbox: Outbox,
     relay: Relay,
 }
 
@@ -174,14 +174,20 @@ impl Recorder {
     /// run where they wait. Those who wait for any other are told from the writer's thread, each by itself.
     pub fn relayed(&self) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (relay, task) = Relay::open();
-        (Self { sender: self.sender.clone(), relay }, task)
+        (Self { outbox: self.outbox.clone(), relay }, task)
     }
 
-    /// From now on, commits that would be small ones wait so long for more records to share them with: a
-    /// commit costs as much as dozens of records. For those who do not wait for the one before.
-    pub fn gather(&self, time: Duration) {
+    /// From now on, commits that would be small ones wait for more records to share them with: a commit costs
+    /// as much as dozens of records. For those who do not wait for the one before.
+    pub fn gather(&self, gathering: Gathering) {
         // Where the writer is gone, nothing is written any more.
-        let _ = self.sender.send(Command::Gather(time));
+        let _ = self.outbox.send(Command::Gather(gathering));
+    }
+
+    /// Does something on the thread that writes, between two commits.
+    pub fn on_the_writers_thread(&self, call: impl FnOnce() + Send + 'static) {
+        // Where the writer is gone, so is its thread.
+        let _ = self.outbox.send(Command::Call(Box::new(call)));
     }
 
     /// Records a run and all its targets, all or nothing, and returns the run's place once that is
@@ -251,7 +257,9 @@ impl Recorder {
 
     fn append(&self, entry: Entry, done: Done) {
         let command = Command::Append(entry, self.waiter(done));
-        if let Err(mpsc::SendError(Command::Append(_, waiter))) = self.sender.send(command) {
+        if let Err(command) = self.outbox.send(command)
+            && let Command::Append(_, waiter) = *command
+        {
             (waiter.done)(Err(Arc::new(AuditError::Closed)));
         }
     }
@@ -278,7 +286,7 @@ impl Recorder {
             let _ = sender.send(result);
         });
         // Where the writer is gone, `done` is dropped with the command, and the channel says so.
-        let _ = self.sender.send(command(self.waiter(done)));
+        let _ = self.outbox.send(command(self.waiter(done)));
         receiver.await.unwrap_or_else(|_| Err(Arc::new(AuditError::Closed)))
     }
 }

@@ -15,7 +15,7 @@ use super::appender::{Appender, ROWS};
 use super::checkpoint::Keeper;
 use super::entry::Entry;
 use super::file::{Identity, fold};
-use super::inbox::{Batch, Command, Inbox};
+use super::inbox::{Batch, Command, Gathering, Inbox};
 use super::record::{Hash, Head, Record, rehash};
 use super::relay::tell;
 use super::settled::Settled;
@@ -24,13 +24,6 @@ use crate::vocabulary::{Seq, Timestamp};
 /// More than this never shares one commit, so that nobody waits for long.
 const LARGEST_BATCH: usize = 1024;
 
-/// A commit of fewer records than this waits for more, where many are to be expected.
-const SMALL_BATCH: usize = 128;
-
-/// In so many parts it waits for them, and writes what has come after each: what is left to do when the last
-/// part is over is what everybody waits for.
-const PAUSES: u32 = 2;
-
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
@@ -38,8 +31,8 @@ pub(super) struct Writer {
     pub(super) head: Head,
     pub(super) settled: Settled,
     pub(super) clock_tolerance: Duration,
-    /// How long to wait for more records before a commit that would be a small one.
-    pub(super) gather: Duration,
+    /// What a commit that would be a small one waits for.
+    pub(super) gathering: Gathering,
     pub(super) failure: Option<Arc<AuditError>>,
     /// Until when what did happen is tried to be recorded nevertheless.
     pub(super) rescue_until: Option<Instant>,
@@ -116,7 +109,8 @@ impl Writer {
                     let flushed = self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err);
                     tell(std::iter::once((waiter, flushed)));
                 }
-                Command::Gather(time) => self.gather = time,
+                Command::Gather(gathering) => self.gathering = gathering,
+                Command::Call(call) => call(),
             }
         }
         self.close();
@@ -162,17 +156,18 @@ impl Writer {
     /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile. The place of the first of
     /// them, once all are durable.
     fn commit(&mut self, batch: &mut Batch, inbox: &mut Inbox) -> Result<i64, AuditError> {
-        let pause = self.gather / PAUSES;
-        let mut pauses = if pause.is_zero() { 0 } else { PAUSES };
-        let mut looked = false;
+        let Gathering { records, time } = self.gathering;
+        let until = Instant::now() + time;
+        // Half of them are written while the others come: what is left to do then is what everybody waits for.
+        let mut sizes = [records / 2, records].into_iter();
+        let mut wanted = None;
         self.append(batch, self.clock_tolerance, |batch| {
-            if looked {
-                // Asleep, rather than listening: each record would wake this thread.
-                std::thread::sleep(pause);
-                pauses -= 1;
+            if let Some(size) = wanted {
+                inbox.wait_for(size - batch.len(), until);
             }
-            looked = true;
-            inbox.take_records(batch, LARGEST_BATCH) && pauses > 0 && batch.len() < SMALL_BATCH
+            let open = inbox.take_records(batch, LARGEST_BATCH);
+            wanted = sizes.find(|size| open && batch.len() < *size && Instant::now() < until);
+            wanted.is_some()
         })
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::breaker::Breaker;
 use super::conclusion::Exhausted;
@@ -47,13 +47,7 @@ pub(super) struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    pub(super) async fn work(
-        mut self,
-        lanes: &Lanes,
-        workers: usize,
-        sender: &UnboundedSender<Happening>,
-    ) -> Worked {
-        let crew = Crew { lanes, workers, sender };
+    pub(super) async fn work(mut self, crew: Crew<'_>) -> Worked {
         let feed = self.feed.clone();
         let mut state = State {
             breaker: Breaker::new(self.limits.breaker_window, self.limits.breaker_failures),
@@ -94,7 +88,7 @@ impl Engine<'_> {
         for number in 0..crew.workers {
             let Lane { runtime, deleter } = crew.lanes.of(number);
             let work = worker(deleter.clone(), self.feed.clone(), self.stop.clone(), crew.sender.clone());
-            workers.spawn_on(work.in_current_span(), runtime);
+            workers.spawn_on(work.instrument(crew.span.clone()), runtime);
         }
         let mut give_up_at: Option<Instant> = None;
         let mut asked = false;
@@ -230,10 +224,13 @@ impl Engine<'_> {
 }
 
 /// Who delivers.
-struct Crew<'a> {
-    lanes: &'a Lanes,
-    workers: usize,
-    sender: &'a UnboundedSender<Happening>,
+pub(super) struct Crew<'a> {
+    pub(super) lanes: &'a Lanes,
+    pub(super) workers: usize,
+    /// What they tell their news to.
+    pub(super) sender: &'a UnboundedSender<Happening>,
+    /// What they work in.
+    pub(super) span: Span,
 }
 
 struct State {

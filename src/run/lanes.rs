@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
+use super::processors::{Processors, Share};
 use crate::api::{ApiError, Deleter};
 use crate::audit::Recorder;
 
@@ -25,6 +26,8 @@ pub(super) struct Lanes {
     all: Vec<Lane>,
     over: CancellationToken,
     threads: Vec<JoinHandle<()>>,
+    /// The first lane's.
+    _share: Share,
 }
 
 /// One of them.
@@ -34,9 +37,9 @@ pub(super) struct Lane {
 }
 
 impl Lanes {
-    /// Opens `count` lanes, the runtime that this runs on being the first. `deleter` makes the one that
-    /// deletes there, given who records there, the lane's number from 0 and, behind the first lane, the
-    /// first one's.
+    /// Opens `count` lanes, the first being the runtime that this runs on, and that `recorder` tells. `deleter`
+    /// makes the one that deletes there, given who records there, the lane's number from 0 and, behind the
+    /// first lane, the first one's.
     ///
     /// # Errors
     /// Where a thread cannot be started, or the client cannot be set up.
@@ -45,17 +48,28 @@ impl Lanes {
         recorder: &Recorder,
         deleter: impl Fn(Recorder, usize, Option<&Deleter>) -> Result<Deleter, ApiError>,
     ) -> Result<Self, RunError> {
-        let mut opened = Self { all: Vec::new(), over: CancellationToken::new(), threads: Vec::new() };
+        // Looked up before this thread keeps to its share: those that it starts may run where it does.
+        let processors = Processors::of_this_thread();
+        let mut opened = Self {
+            all: Vec::new(),
+            over: CancellationToken::new(),
+            threads: Vec::new(),
+            _share: processors.keep_to_share(0, count),
+        };
+        // The first lane has the run's own loop beside it, and the last one the log.
+        recorder.on_the_writers_thread(move || processors.keep_to_share(count - 1, count).for_good());
         for number in 0..count {
-            let runtime = if number == 0 {
-                Handle::current()
+            let (runtime, recorder) = if number == 0 {
+                (Handle::current(), recorder.clone())
             } else {
-                opened.start(number).map_err(|source| RunError::Thread { source })?
+                let share = move || processors.keep_to_share(number, count);
+                let runtime = opened.start(number, share).map_err(|source| RunError::Thread { source })?;
+                let (recorder, relay) = recorder.relayed();
+                runtime.spawn(relay);
+                (runtime, recorder)
             };
-            let (recorder, relay) = recorder.relayed();
             let first = opened.all.first().map(|lane| &*lane.deleter);
             let deleter = Arc::new(deleter(recorder, number, first)?);
-            runtime.spawn(relay);
             opened.all.push(Lane { runtime, deleter });
         }
         Ok(opened)
@@ -66,10 +80,11 @@ impl Lanes {
         &self.all[worker % self.all.len()]
     }
 
-    fn start(&mut self, number: usize) -> io::Result<Handle> {
+    fn start(&mut self, number: usize, share: impl FnOnce() -> Share + Send + 'static) -> io::Result<Handle> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (handle, over) = (runtime.handle().clone(), self.over.clone());
         let thread = std::thread::Builder::new().name(format!("lane {number}")).spawn(move || {
+            let _share = share();
             // Where no timer is running that ends earlier, a request that begins with one of its own wakes the
             // thread that it runs on, by a system call; so one always is.
             runtime.block_on(async { while timeout(TICK, over.cancelled()).await.is_err() {} });

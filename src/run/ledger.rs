@@ -14,11 +14,10 @@ use crate::vocabulary::{AttemptEnd, AttemptStart, DatasourceName, RunEvent, Seq}
 /// Records the attempts of one run.
 pub(super) struct RunLedger {
     pub(super) run: Seq,
-    /// Tells the workers of one lane.
-    pub(super) starts: Recorder,
-    /// Tells the run's own loop.
-    pub(super) answers: Recorder,
-    pub(super) happenings: UnboundedSender<Happening>,
+    /// Tells what is durable on the lane whose attempts these are.
+    pub(super) recorder: Recorder,
+    /// Behind a count of its own: all lanes keep that of the senders.
+    pub(super) happenings: Arc<UnboundedSender<Happening>>,
 }
 
 #[async_trait]
@@ -28,7 +27,7 @@ impl Ledger for RunLedger {
         // loop by itself.
         let (happenings, waited) = (self.happenings.clone(), start.waited);
         let durable = move || drop(happenings.send(Happening::Shown(RunEvent::Sending { waited })));
-        match self.starts.attempt_starts(self.run, start, durable).await {
+        match self.recorder.attempt_starts(self.run, start, durable).await {
             Ok(_) => Ok(()),
             Err(error) => {
                 let _ = self.happenings.send(Happening::AuditFailed(error.clone()));
@@ -41,7 +40,7 @@ impl Ledger for RunLedger {
         let (happenings, name) = (self.happenings.clone(), name.clone());
         let (verdict, number, latency) = (end.answer.verdict, end.number, end.latency);
         let settled = end.outcome.map(|(outcome, _)| (end.target, outcome));
-        self.answers.attempt_ended(self.run, end, move |written| {
+        self.recorder.attempt_ended(self.run, end, move |written| {
             if written.is_err() {
                 // The one place that is left to tell it.
                 tracing::error!(

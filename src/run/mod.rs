@@ -8,6 +8,7 @@ mod engine;
 mod feed;
 mod lanes;
 mod ledger;
+mod processors;
 mod settler;
 mod stop;
 
@@ -16,13 +17,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Span};
 
 pub use end::given_back;
 pub use feed::{QueueSupply, Supply};
 pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, DeleterParts, Lister, RetryOptions};
-use crate::audit::{AuditError, AuditReader, Recorder};
+use crate::audit::{AuditError, AuditReader, Gathering, Recorder};
 use crate::pace::{PaceEvent, Pacer, Rate};
 use crate::queue::QueueError;
 use crate::vocabulary::{
@@ -30,7 +33,7 @@ use crate::vocabulary::{
 };
 use conclusion::Exhausted;
 use end::End;
-use engine::Engine;
+use engine::{Crew, Engine};
 use feed::{Feed, LogFeed, MessageFeed, MessageFeedParts, Owed};
 use lanes::Lanes;
 use ledger::RunLedger;
@@ -44,7 +47,7 @@ const MOST_LANES: usize = 4;
 
 /// How long a small commit waits for more records, where nothing but the log holds the rate back: much
 /// shorter than what is durable beforehand lasts.
-const GATHER: Duration = Duration::from_millis(1);
+const LONGEST_GATHERING: Duration = Duration::from_millis(1);
 
 /// Shows what happens. Called from the run's own loop: it must not block.
 pub trait Watcher: Send {
@@ -215,24 +218,27 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
         && limits.concurrency >= FULL_SPEED
         && matches!(parts.supply, Supply::Log);
     let (workers, count) = if at_full_speed {
-        recorder.gather(GATHER);
+        // Of the attempts that wait for the log, of which there are as many as requests under way, three
+        // quarters share a commit: what the others have ready lasts until it is done. Each of them comes with
+        // the answer to the one before.
+        recorder.gather(Gathering { records: 3 * limits.concurrency / 2, time: LONGEST_GATHERING });
         (2 * limits.concurrency, limits.threads.clamp(1, MOST_LANES.min(limits.concurrency)))
     } else {
         (limits.concurrency, 1)
     };
-    let lanes = Lanes::open(count, &recorder, |starts, number, first| {
+    // Each worker enters and leaves it several times for each request, and all lanes count that in one place.
+    // Without a queue, which has its own troubles, none of them has anything to tell but at level debug.
+    let span =
+        if at_full_speed && LevelFilter::current() < Level::DEBUG { Span::none() } else { Span::current() };
+    let lanes = Lanes::open(count, &recorder, |recorder, number, first| {
         let slots = limits.concurrency / count + usize::from(number < limits.concurrency % count);
         let parts = DeleterParts {
-            ledger: Arc::new(RunLedger {
-                run,
-                starts,
-                answers: recorder.clone(),
-                happenings: sender.clone(),
-            }),
+            ledger: Arc::new(RunLedger { run, recorder, happenings: Arc::new(sender.clone()) }),
             pacer: pacer.clone(),
             slots,
             clock: clock.clone(),
-            stop: stop.clone(),
+            // Each lane looks at one of its own, several times for each request.
+            stop: stop.child_token(),
             run_id: run_id.clone(),
         };
         match first {
@@ -280,7 +286,7 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
         settler,
     };
     let keeping = owed.clone().map(|owed| tokio::spawn(owed.keep()));
-    let worked = engine.work(&lanes, workers, sender).await;
+    let worked = engine.work(Crew { lanes: &lanes, workers, sender, span }).await;
     let end = End { run, recorder: &recorder, reader: &reader, clock: &*clock, limits, owed: owed.as_ref() };
     let report = end.come_to(worked, lister.as_deref(), parts.interrupts).await;
     drop(lanes);

@@ -29,6 +29,7 @@ mod fail_closed;
 mod guard_table;
 mod guards;
 mod kubernetes;
+mod lanes;
 mod layers;
 mod listings;
 mod merges;

@@ -78,6 +78,17 @@ impl Running {
         std::fs::read(format!("/proc/{}/{file}", self.pid.as_raw_nonzero())).unwrap()
     }
 
+    /// What `/proc` tells of each of its threads: its name, and the processors that it may run on.
+    pub fn threads(&self) -> Vec<(String, String)> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero())).unwrap();
+        let told = tasks.map(|task| {
+            let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+            let of = |key| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
+            (of("Name:"), of("Cpus_allowed_list:"))
+        });
+        told.collect()
+    }
+
     /// Waits until it is over.
     pub fn ended(mut self, sandbox: &Sandbox) -> Ended {
         let mut output = wait(&mut self.output);

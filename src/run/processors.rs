@@ -1,0 +1,127 @@
+//! Which processors the threads of the lanes run on: each has its share of them.
+//!
+//! Lanes sleep and wake up thousands of times a second. A scheduler that has no time to look around lets one wait
+//! behind the other on one processor then, while another one has nothing to do: a tenth of the time of two
+//! processors went so. With a share each, no lane is in the way of another.
+
+pub(super) use here::{Processors, Share};
+
+#[cfg(target_os = "linux")]
+mod here {
+    use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
+
+    /// The processors that may be shared out.
+    #[derive(Debug, Clone, Copy)]
+    pub(in crate::run) struct Processors(Option<CpuSet>);
+
+    /// The share of a thread, which has all of the processors back when this is dropped.
+    pub(in crate::run) struct Share(Option<(Pid, CpuSet)>);
+
+    impl Processors {
+        /// Those that this thread may run on.
+        pub(in crate::run) fn of_this_thread() -> Self {
+            Self(sched_getaffinity(None).ok())
+        }
+
+        /// Keeps the thread that this is called on to its share, as the lane `number` of `count`. A wish: where
+        /// there are fewer processors than lanes, or the system refuses it, the thread runs where it did.
+        pub(in crate::run) fn keep_to_share(self, number: usize, count: usize) -> Share {
+            let keep = || {
+                sched_setaffinity(None, &share(&self.0?, number, count)?).ok()?;
+                Some((gettid(), self.0?))
+            };
+            Share(keep())
+        }
+    }
+
+    impl Share {
+        /// Keeps the thread to its share until it ends.
+        pub(in crate::run) fn for_good(self) {
+            std::mem::forget(self);
+        }
+    }
+
+    impl Drop for Share {
+        fn drop(&mut self) {
+            if let Some((thread, all)) = self.0 {
+                // Where the thread is gone, nobody needs them.
+                let _ = sched_setaffinity(Some(thread), &all);
+            }
+        }
+    }
+
+    /// The part of `all` for the lane `number` of `count`: neighbours, which share a cache. `None` where there is
+    /// nothing to share out.
+    fn share(all: &CpuSet, number: usize, count: usize) -> Option<CpuSet> {
+        let processors: Vec<usize> =
+            (0..CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor)).collect();
+        if count < 2 || processors.len() < count {
+            return None;
+        }
+        let mut share = CpuSet::new();
+        let first = |lane: usize| lane * processors.len() / count;
+        for processor in &processors[first(number)..first(number + 1)] {
+            share.set(*processor);
+        }
+        Some(share)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn set(processors: &[usize]) -> CpuSet {
+            let mut set = CpuSet::new();
+            for processor in processors {
+                set.set(*processor);
+            }
+            set
+        }
+
+        #[test]
+        fn each_processor_is_of_one_lane() {
+            let all = set(&[0, 1, 4, 5, 6, 130, 131]);
+            let shares: Vec<_> = (0..3).map(|lane| share(&all, lane, 3).unwrap()).collect();
+            assert_eq!(shares, [set(&[0, 1]), set(&[4, 5]), set(&[6, 130, 131])]);
+        }
+
+        #[test]
+        fn what_is_not_enough_for_all_is_not_shared_out() {
+            assert_eq!(share(&set(&[3]), 0, 2), None);
+            assert_eq!(share(&set(&[0, 1, 2, 3]), 0, 1), None);
+        }
+
+        #[test]
+        fn a_thread_has_all_processors_back_in_the_end() {
+            let all = Processors::of_this_thread();
+            let before = sched_getaffinity(None).unwrap();
+            let share = share(&before, 1, 2);
+            let kept = all.keep_to_share(1, 2);
+            assert_eq!(sched_getaffinity(None).unwrap(), share.unwrap_or(before));
+            drop(kept);
+            assert_eq!(sched_getaffinity(None).unwrap(), before);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod here {
+    #[derive(Debug, Clone, Copy)]
+    pub(in crate::run) struct Processors;
+
+    pub(in crate::run) struct Share;
+
+    impl Processors {
+        pub(in crate::run) fn of_this_thread() -> Self {
+            Self
+        }
+
+        pub(in crate::run) fn keep_to_share(self, _: usize, _: usize) -> Share {
+            Share
+        }
+    }
+
+    impl Share {
+        pub(in crate::run) fn for_good(self) {}
+    }
+}

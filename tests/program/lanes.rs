@@ -1,0 +1,73 @@
+//! The threads that share the work of HTTP where nothing but the audit log holds the rate back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::support::Sandbox;
+use crate::support::gate::Gate;
+use crate::support::live::{Running, start};
+use crate::support::reply::Reply;
+use crate::support::server::Server;
+use crate::support::session::csv;
+
+/// The processors in a list as the kernel writes it, such as `0-2,5`.
+fn processors(list: &str) -> BTreeSet<usize> {
+    let ranges = list.split(',').map(|range| range.split_once('-').unwrap_or((range, range)));
+    ranges.flat_map(|(first, last)| first.parse::<usize>().unwrap()..=last.parse().unwrap()).collect()
+}
+
+/// The processors that each thread may run on which requests leave from, or which writes the log.
+fn threads(running: &Running) -> BTreeMap<String, BTreeSet<usize>> {
+    let threads = running.threads().into_iter().map(|(name, list)| (name, processors(&list)));
+    threads.filter(|(name, _)| name == "decom" || name == "audit" || name.starts_with("lane ")).collect()
+}
+
+/// What this test may run on, as `decom` may, too.
+fn all() -> BTreeSet<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    processors(status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim())
+}
+
+/// Looks at the threads of a run while `concurrency` requests are under way.
+fn while_under_way(concurrency: usize, rate: &str) -> BTreeMap<String, BTreeSet<usize>> {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::start(move |_| {
+        held.pass();
+        Reply::deleted()
+    });
+    let sandbox = Sandbox::new();
+    let names: Vec<_> = (0..3 * concurrency).map(|number| format!("n-{number}")).collect();
+    let input = csv(&sandbox, &names);
+    let concurrency_flag = concurrency.to_string();
+    let arguments = ["run", &input, "--rate", rate, "--concurrency", &concurrency_flag];
+    let running = start(&sandbox, &server, &arguments, &[("DECOM_API_RESPONSE_TIMEOUT", "1h")]);
+    server.wait_until(|seen| seen.len() >= concurrency);
+    let threads = threads(&running);
+    gate.open();
+    let ended = running.ended(&sandbox).expect(0);
+    assert!(ended.results.values().all(|row| row.outcome == "deleted"), "{ended:#?}");
+    assert_eq!(server.deletions().len(), 3 * concurrency);
+    threads
+}
+
+#[test]
+fn at_full_speed_no_lane_is_in_the_way_of_another() {
+    let mut lanes = while_under_way(64, "unlimited");
+    let log = lanes.remove("audit").unwrap();
+    let expected = std::thread::available_parallelism().unwrap().get().min(4);
+    assert_eq!(lanes.len(), expected, "{lanes:?}");
+    if lanes.len() > 1 {
+        let together: usize = lanes.values().map(BTreeSet::len).sum();
+        let shared_out: BTreeSet<_> = lanes.values().flatten().copied().collect();
+        assert_eq!((together, shared_out), (all().len(), all()), "each processor is of one of {lanes:?}");
+        assert_eq!(log, lanes[&format!("lane {}", expected - 1)]);
+    }
+}
+
+#[test]
+fn a_rate_needs_one_lane_and_no_processor_of_its_own() {
+    for (concurrency, rate) in [(64, "100000/1s"), (8, "unlimited")] {
+        let anywhere = ["audit", "decom"].map(|thread| (thread.to_owned(), all()));
+        assert_eq!(while_under_way(concurrency, rate), BTreeMap::from(anywhere));
+    }
+}
