@@ -156,8 +156,8 @@ impl Writer {
     /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile. The place of the first of
     /// them, once all are durable.
     fn commit(&mut self, batch: &mut Batch, inbox: &mut Inbox) -> Result<i64, AuditError> {
-        let Gathering { records, time } = self.gathering;
-        let until = Instant::now() + time;
+        let records = self.gathering.records.min(LARGEST_BATCH);
+        let until = Instant::now() + self.gathering.time;
         // Half of them are written while the others come: what is left to do then is what everybody waits for.
         let mut sizes = [records / 2, records].into_iter();
         let mut wanted = None;

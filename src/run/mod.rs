@@ -219,8 +219,8 @@ pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result
         && matches!(parts.supply, Supply::Log);
     let (workers, count) = if at_full_speed {
         // Of the attempts that wait for the log, of which there are as many as requests under way, three
-        // quarters share a commit: what the others have ready lasts until it is done. Each of them comes with
-        // the answer to the one before.
+        // quarters share a commit, where that is not too large: what the others have ready lasts until it is
+        // done. Each of them comes with the answer to the one before.
         recorder.gather(Gathering { records: 3 * limits.concurrency / 2, time: LONGEST_GATHERING });
         (2 * limits.concurrency, limits.threads.clamp(1, MOST_LANES.min(limits.concurrency)))
     } else {

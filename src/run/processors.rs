@@ -24,11 +24,13 @@ mod here {
         }
 
         /// Keeps the thread that this is called on to its share, as the lane `number` of `count`. A wish: where
-        /// there are fewer processors than lanes, or the system refuses it, the thread runs where it did.
+        /// there are fewer processors than lanes, or the system refuses it, the thread may run on all of them.
         pub(in crate::run) fn keep_to_share(self, number: usize, count: usize) -> Share {
             let keep = || {
-                sched_setaffinity(None, &share(&self.0?, number, count)?).ok()?;
-                Some((gettid(), self.0?))
+                let (all, share) = (self.0?, share(&self.0?, number, count)?);
+                // Whoever started it may keep to a share already.
+                sched_setaffinity(None, &share).or_else(|_| sched_setaffinity(None, &all)).ok()?;
+                Some((gettid(), all))
             };
             Share(keep())
         }
@@ -111,6 +113,7 @@ mod here {
 
     pub(in crate::run) struct Share;
 
+    #[allow(clippy::unused_self, reason = "as where threads can be kept to processors")]
     impl Processors {
         pub(in crate::run) fn of_this_thread() -> Self {
             Self
@@ -121,6 +124,7 @@ mod here {
         }
     }
 
+    #[allow(clippy::unused_self, reason = "as where threads can be kept to processors")]
     impl Share {
         pub(in crate::run) fn for_good(self) {}
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustix::thread::{CpuSet, sched_getaffinity};
+
 use crate::support::Sandbox;
 use crate::support::gate::Gate;
 use crate::support::live::{Running, start};
@@ -9,22 +11,20 @@ use crate::support::reply::Reply;
 use crate::support::server::Server;
 use crate::support::session::csv;
 
-/// The processors in a list as the kernel writes it, such as `0-2,5`.
-fn processors(list: &str) -> BTreeSet<usize> {
-    let ranges = list.split(',').map(|range| range.split_once('-').unwrap_or((range, range)));
-    ranges.flat_map(|(first, last)| first.parse::<usize>().unwrap()..=last.parse().unwrap()).collect()
+/// The numbers of the processors in a set.
+fn numbers(set: &CpuSet) -> BTreeSet<usize> {
+    (0..CpuSet::MAX_CPU).filter(|number| set.is_set(*number)).collect()
 }
 
 /// The processors that each thread may run on which requests leave from, or which writes the log.
 fn threads(running: &Running) -> BTreeMap<String, BTreeSet<usize>> {
-    let threads = running.threads().into_iter().map(|(name, list)| (name, processors(&list)));
+    let threads = running.threads().into_iter().map(|(name, set)| (name, numbers(&set)));
     threads.filter(|(name, _)| name == "decom" || name == "audit" || name.starts_with("lane ")).collect()
 }
 
 /// What this test may run on, as `decom` may, too.
 fn all() -> BTreeSet<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    processors(status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim())
+    numbers(&sched_getaffinity(None).unwrap())
 }
 
 /// Looks at the threads of a run while `concurrency` requests are under way.

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::session::{Ended, HASTY};
 use super::{Sandbox, TOKEN, server::Server};
@@ -78,13 +79,15 @@ impl Running {
         std::fs::read(format!("/proc/{}/{file}", self.pid.as_raw_nonzero())).unwrap()
     }
 
-    /// What `/proc` tells of each of its threads: its name, and the processors that it may run on.
-    pub fn threads(&self) -> Vec<(String, String)> {
+    /// The name of each of its threads, and the processors that it may run on.
+    pub fn threads(&self) -> Vec<(String, CpuSet)> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero())).unwrap();
-        let told = tasks.map(|task| {
-            let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
-            let of = |key| status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
-            (of("Name:"), of("Cpus_allowed_list:"))
+        let told = tasks.filter_map(|task| {
+            // One that has ended meanwhile is none of them any more.
+            let task = task.ok()?;
+            let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
+            let id = Pid::from_raw(task.file_name().to_str()?.parse().ok()?)?;
+            Some((name.trim_end().to_owned(), sched_getaffinity(Some(id)).ok()?))
         });
         told.collect()
     }
