@@ -7,8 +7,6 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 use crate::support::Sandbox;
 use crate::support::gate::Gate;
 use crate::support::live::{Running, start};
-use crate::support::reply::Reply;
-use crate::support::server::Server;
 use crate::support::session::csv;
 
 /// The numbers of the processors in a set.
@@ -30,11 +28,7 @@ fn all() -> BTreeSet<usize> {
 /// Looks at the threads of a run while `concurrency` requests are under way.
 fn while_under_way(concurrency: usize, rate: &str) -> BTreeMap<String, BTreeSet<usize>> {
     let gate = Gate::default();
-    let held = gate.clone();
-    let server = Server::start(move |_| {
-        held.pass();
-        Reply::deleted()
-    });
+    let server = gate.server();
     let sandbox = Sandbox::new();
     let names: Vec<_> = (0..3 * concurrency).map(|number| format!("n-{number}")).collect();
     let input = csv(&sandbox, &names);

@@ -324,11 +324,7 @@ async fn a_worker_is_ready_once_its_queue_is_there() {
     let queue = queues::opened(&redis.address(), "test", queues::LONG).await;
     queue.put(&queues::bodies(&["{senseless", "a", "b"])).await.unwrap();
     let gate = Gate::default();
-    let held = gate.clone();
-    let server = Server::start(move |_| {
-        held.pass();
-        Reply::deleted()
-    });
+    let server = gate.server();
     let sandbox = Sandbox::new();
     let (queue, address_flag) = (redis.address(), ["--metrics-addr", "127.0.0.1:0"]);
     let arguments = [&["work", "--queue", &queue, "--follow"], &address_flag[..]].concat();

@@ -87,11 +87,7 @@ fn what_is_under_way_is_finished_and_recorded_and_nothing_else_begins() {
 #[test]
 fn what_is_recorded_in_advance_and_does_not_leave_any_more_is_not_sent() {
     let gate = Gate::default();
-    let held = gate.clone();
-    let server = Server::start(move |_| {
-        held.pass();
-        Reply::deleted()
-    });
+    let server = gate.server();
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names(200));
     let arguments = ["run", &input, "--concurrency", "32", "--rate", "unlimited"];

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::live::PATIENCE;
+use super::reply::Reply;
+use super::server::Server;
 
 /// Holds requests back until the test lets them go.
 #[derive(Clone, Default)]
@@ -14,6 +16,15 @@ impl Gate {
         let open = open.lock().unwrap();
         let passed = changed.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap();
         assert!(!passed.1.timed_out(), "nobody opened the gate");
+    }
+
+    /// A server that deletes whatever it is asked to, each as soon as this is open.
+    pub fn server(&self) -> Server {
+        let held = self.clone();
+        Server::start(move |_| {
+            held.pass();
+            Reply::deleted()
+        })
     }
 
     pub fn open(&self) {
