@@ -49,21 +49,21 @@ impl Lanes {
         deleter: impl Fn(Recorder, usize, Option<&Deleter>) -> Result<Deleter, ApiError>,
     ) -> Result<Self, RunError> {
         // Looked up before this thread keeps to its share: those that it starts may run where it does.
-        let processors = Processors::of_this_thread();
+        let processors = Processors::shared_by(count);
         let mut opened = Self {
             all: Vec::new(),
             over: CancellationToken::new(),
             threads: Vec::new(),
-            _share: processors.keep_to_share(0, count),
+            _share: processors.keep_to_share(0),
         };
         // The first lane has the run's own loop beside it, and the last one the log.
-        recorder.on_the_writers_thread(move || processors.keep_to_share(count - 1, count).for_good());
+        recorder.on_the_writers_thread(move || processors.keep_to_share(count - 1).for_good());
         for number in 0..count {
             let (runtime, recorder) = if number == 0 {
                 (Handle::current(), recorder.clone())
             } else {
-                let share = move || processors.keep_to_share(number, count);
-                let runtime = opened.start(number, share).map_err(|source| RunError::Thread { source })?;
+                let runtime =
+                    opened.start(number, processors).map_err(|source| RunError::Thread { source })?;
                 let (recorder, relay) = recorder.relayed();
                 runtime.spawn(relay);
                 (runtime, recorder)
@@ -80,11 +80,11 @@ impl Lanes {
         &self.all[worker % self.all.len()]
     }
 
-    fn start(&mut self, number: usize, share: impl FnOnce() -> Share + Send + 'static) -> io::Result<Handle> {
+    fn start(&mut self, number: usize, processors: Processors) -> io::Result<Handle> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (handle, over) = (runtime.handle().clone(), self.over.clone());
         let thread = std::thread::Builder::new().name(format!("lane {number}")).spawn(move || {
-            let _share = share();
+            let _share = processors.keep_to_share(number);
             // Where no timer is running that ends earlier, a request that begins with one of its own wakes the
             // thread that it runs on, by a system call; so one always is.
             runtime.block_on(async { while timeout(TICK, over.cancelled()).await.is_err() {} });

@@ -10,24 +10,26 @@ pub(super) use here::{Processors, Share};
 mod here {
     use rustix::thread::{CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity};
 
-    /// The processors that may be shared out.
+    /// The processors that so many lanes share; none where there is nothing to share out.
     #[derive(Debug, Clone, Copy)]
-    pub(in crate::run) struct Processors(Option<CpuSet>);
+    pub(in crate::run) struct Processors(Option<(CpuSet, usize)>);
 
     /// The share of a thread, which has all of the processors back when this is dropped.
     pub(in crate::run) struct Share(Option<(Pid, CpuSet)>);
 
     impl Processors {
-        /// Those that this thread may run on.
-        pub(in crate::run) fn of_this_thread() -> Self {
-            Self(sched_getaffinity(None).ok())
+        /// Those that this thread may run on, for `lanes`.
+        pub(in crate::run) fn shared_by(lanes: usize) -> Self {
+            let all = (lanes > 1).then(|| sched_getaffinity(None).ok()).flatten();
+            Self(all.map(|all| (all, lanes)))
         }
 
-        /// Keeps the thread that this is called on to its share, as the lane `number` of `count`. A wish: where
-        /// there are fewer processors than lanes, or the system refuses it, the thread may run on all of them.
-        pub(in crate::run) fn keep_to_share(self, number: usize, count: usize) -> Share {
+        /// Keeps the thread that this is called on to the share of the lane `number`. A wish: where there are
+        /// fewer processors than lanes, or the system refuses it, the thread may run on all of them.
+        pub(in crate::run) fn keep_to_share(self, number: usize) -> Share {
             let keep = || {
-                let (all, share) = (self.0?, share(&self.0?, number, count)?);
+                let (all, lanes) = self.0?;
+                let share = share(&all, number, lanes)?;
                 // Whoever started it may keep to a share already.
                 sched_setaffinity(None, &share).or_else(|_| sched_setaffinity(None, &all)).ok()?;
                 Some((gettid(), all))
@@ -52,16 +54,16 @@ mod here {
         }
     }
 
-    /// The part of `all` for the lane `number` of `count`: neighbours, which share a cache. `None` where there is
-    /// nothing to share out.
-    fn share(all: &CpuSet, number: usize, count: usize) -> Option<CpuSet> {
+    /// The part of `all` for the lane `number` of `lanes`: neighbours, which share a cache. `None` where there are
+    /// too few for all lanes.
+    fn share(all: &CpuSet, number: usize, lanes: usize) -> Option<CpuSet> {
         let processors: Vec<usize> =
             (0..CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor)).collect();
-        if count < 2 || processors.len() < count {
+        if processors.len() < lanes {
             return None;
         }
         let mut share = CpuSet::new();
-        let first = |lane: usize| lane * processors.len() / count;
+        let first = |lane: usize| lane * processors.len() / lanes;
         for processor in &processors[first(number)..first(number + 1)] {
             share.set(*processor);
         }
@@ -90,15 +92,15 @@ mod here {
         #[test]
         fn what_is_not_enough_for_all_is_not_shared_out() {
             assert_eq!(share(&set(&[3]), 0, 2), None);
-            assert_eq!(share(&set(&[0, 1, 2, 3]), 0, 1), None);
+            assert!(Processors::shared_by(1).0.is_none());
         }
 
         #[test]
         fn a_thread_has_all_processors_back_in_the_end() {
-            let all = Processors::of_this_thread();
+            let all = Processors::shared_by(2);
             let before = sched_getaffinity(None).unwrap();
             let share = share(&before, 1, 2);
-            let kept = all.keep_to_share(1, 2);
+            let kept = all.keep_to_share(1);
             assert_eq!(sched_getaffinity(None).unwrap(), share.unwrap_or(before));
             drop(kept);
             assert_eq!(sched_getaffinity(None).unwrap(), before);
@@ -115,11 +117,11 @@ mod here {
 
     #[allow(clippy::unused_self, reason = "as where threads can be kept to processors")]
     impl Processors {
-        pub(in crate::run) fn of_this_thread() -> Self {
+        pub(in crate::run) fn shared_by(_: usize) -> Self {
             Self
         }
 
-        pub(in crate::run) fn keep_to_share(self, _: usize, _: usize) -> Share {
+        pub(in crate::run) fn keep_to_share(self, _: usize) -> Share {
             Share
         }
     }
