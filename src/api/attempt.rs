@@ -2,18 +2,18 @@
 //!
 //! This is the one place where a deletion can leave.
 
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Request, Response, ResponseBuilderExt};
+use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
-use url::Url;
 
 use super::client::described;
 use super::dependants::Dependants;
@@ -24,6 +24,9 @@ use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Evidence, Outco
 
 /// How much of a body is read at the most, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;
+
+/// What stands for the status of a response where there was none; it never leaves this room.
+const NO_ANSWER: u16 = 599;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -114,8 +117,11 @@ impl Middleware for AttemptLayer {
         let waited = extensions.get::<Waited>().map_or(Duration::ZERO, |waited| waited.0);
         let target = &delivery.target;
         let number = delivery.number.fetch_add(1, Ordering::Relaxed) + 1;
-        let request_id = format!("{}-{}-{number}", self.run_id, target.number);
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
+        let mut request_id = String::with_capacity(self.run_id.len() + 24);
+        request_id.push_str(&self.run_id);
+        // Writing to a string cannot fail.
+        let _ = write!(request_id, "-{}-{number}", target.number);
+        if let Ok(value) = HeaderValue::try_from(request_id) {
             request.headers_mut().insert(X_REQUEST_ID, value);
         }
 
@@ -142,10 +148,8 @@ impl Middleware for AttemptLayer {
             http.response.status_code = tracing::field::Empty,
             error.r#type = tracing::field::Empty,
         );
-        let url = request.url().clone();
         let began = Instant::now();
-        let (reading, status, headers) =
-            self.exchange(request, extensions, next).instrument(span.clone()).await;
+        let (reading, mut response) = self.exchange(request, extensions, next).instrument(span.clone()).await;
         let latency = began.elapsed();
 
         let answer = self.redacted(reading.answer);
@@ -154,7 +158,7 @@ impl Middleware for AttemptLayer {
         if answer.verdict.leaves_doubt() {
             delivery.doubted.store(true, Ordering::Relaxed);
         }
-        let free = costs_nothing(status, &headers);
+        let free = costs_nothing(response.status().as_u16(), response.headers());
         let counted = delivery.counted.fetch_add(u32::from(!free), Ordering::Relaxed) + u32::from(!free);
         let try_again = reading.transient && !free && counted < self.max_attempts;
         let mut dependants =
@@ -187,7 +191,8 @@ impl Middleware for AttemptLayer {
             },
         );
         delivery.in_flight.store(false, Ordering::Relaxed);
-        Ok(outwards(url, status, headers, Shown { try_again }))
+        response.extensions_mut().insert(Shown { try_again });
+        Ok(response)
     }
 }
 
@@ -230,21 +235,23 @@ impl AttemptLayer {
         }
     }
 
-    /// Sends the request and reads the answer. Whatever happens is a reading, never an error.
+    /// Sends the request and reads the answer. Whatever happens is a reading, never an error; it comes with the
+    /// response for the layers further out, of which the body is read.
     async fn exchange(
         &self,
         request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
-    ) -> (Reading, u16, HeaderMap) {
+    ) -> (Reading, Response) {
         let deadline = tokio::time::Instant::now() + self.attempt_timeout;
         let answer_by = self.response_timeout.min(self.attempt_timeout);
         let mut response = match tokio::time::timeout(answer_by, next.run(request, extensions)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return (unanswered(&error), 0, HeaderMap::new()),
+            Ok(Err(error)) => return (unanswered(&error), bare(NO_ANSWER, HeaderMap::new())),
             Err(_) => {
                 let said = format!("no answer within {}", humantime::format_duration(answer_by));
-                return (failure(Verdict::NoAnswer, "response_timeout", said), 0, HeaderMap::new());
+                let reading = failure(Verdict::NoAnswer, "response_timeout", said);
+                return (reading, bare(NO_ANSWER, HeaderMap::new()));
             }
         };
         let body = read_bounded(&mut response, deadline).await;
@@ -256,7 +263,11 @@ impl AttemptLayer {
             let location: String = location.chars().take(200).collect();
             reading.answer.message = Some(format!("redirect to {location}, not followed"));
         }
-        (reading, status, std::mem::take(response.headers_mut()))
+        if body.end != BodyEnd::Whole {
+            // What was not read to its end holds a connection for as long as there is a response.
+            response = bare(status, std::mem::take(response.headers_mut()));
+        }
+        (reading, response)
     }
 
     /// The answer without the token, which a server may echo.
@@ -327,14 +338,10 @@ fn failure(verdict: Verdict, code: &str, message: String) -> Reading {
     Reading { answer, transient: true }
 }
 
-/// The response for the layers further out: the status and headers, and what was shown. The body
-/// is read; a failure below HTTP has the status 599, which never leaves this room.
-fn outwards(url: Url, status: u16, headers: HeaderMap, shown: Shown) -> Response {
-    // Without an address, one would be made up and parsed.
-    let mut response = http::Response::builder().url(url).body("").unwrap_or_default();
-    *response.status_mut() =
-        http::StatusCode::from_u16(if status == 0 { 599 } else { status }).unwrap_or_default();
+/// A response without a body.
+fn bare(status: u16, headers: HeaderMap) -> Response {
+    let mut response = http::Response::new("");
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     *response.headers_mut() = headers;
-    response.extensions_mut().insert(shown);
     response.into()
 }

@@ -1,6 +1,8 @@
 //! What an answer means: the status and the body's error code together, as three different
 //! meanings share HTTP 400.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::vocabulary::{Answer, Verdict};
@@ -96,7 +98,8 @@ impl Said {
     fn parse(body: &Body) -> Self {
         let cut_short = body.end == BodyEnd::CutShort;
         // One byte that is no UTF-8, or a byte order mark in front, makes a code no less clear.
-        let text = String::from_utf8_lossy(&body.bytes);
+        let text =
+            str::from_utf8(&body.bytes).map_or_else(|_| String::from_utf8_lossy(&body.bytes), Cow::Borrowed);
         match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
             Ok(Value::Object(object)) => Self { cut_short, ..Self::of_object(&object) },
             Ok(Value::String(text)) => Self { message: shown(&text), cut_short, ..Self::default() },

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
@@ -114,11 +114,15 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
         .map_err(|_| ApiError::Client { why: "the token cannot stand in a header".to_owned() })?;
     authorization.set_sensitive(true);
+    // Made once, and not for each request.
+    let host = HeaderValue::try_from(options.base_url.host())
+        .map_err(|error| ApiError::Client { why: described(&error) })?;
     let mut builder = Client::builder()
         .user_agent(concat!("decom/", env!("CARGO_PKG_VERSION")))
         .default_headers(HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("application/json")),
             (AUTHORIZATION, authorization),
+            (HOST, host),
         ]))
         .connect_timeout(options.connect_timeout)
         .pool_max_idle_per_host(options.connections)

@@ -138,10 +138,10 @@ impl Deleter {
     )]
     pub async fn delete(&self, target: Target) -> Result<Option<Delivered>, ApiError> {
         let mut url = self.endpoint.clone();
-        url.set_query(Some(&format!(
-            "datasourceName={}",
-            utf8_percent_encode(target.name.as_str(), ENCODED)
-        )));
+        let mut query = String::with_capacity(128);
+        query.push_str("datasourceName=");
+        query.extend(utf8_percent_encode(target.name.as_str(), ENCODED));
+        url.set_query(Some(&query));
         let delivery = Arc::new(Delivery::of(target));
         // Without headers of its own, which the client adds: each layer makes a copy of it.
         let request = reqwest::Request::new(Method::DELETE, url);

@@ -49,7 +49,10 @@ impl ServerWord {
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Self {
         // Most answers say nothing, and are told by a look at the names.
-        let says = |name: &HeaderName| name.as_str().contains("ratelimit") || name == RETRY_AFTER;
+        let says = |name: &HeaderName| {
+            let name = name.as_str();
+            name.strip_prefix("x-").unwrap_or(name).starts_with("ratelimit") || name == RETRY_AFTER
+        };
         if !headers.keys().any(says) {
             return Self::default();
         }
