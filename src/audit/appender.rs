@@ -2,25 +2,26 @@
 //!
 //! The log's triggers hold back every other program, and every other connection of this one. Here they are
 //! switched off, as they cost a fifth of each record; what they refuse cannot be said here. The one statement
-//! neither updates nor deletes nor replaces, each record goes behind the last one, and a second outcome of a
-//! target is looked for.
+//! neither updates nor deletes nor replaces, SQLite itself puts each record behind the last one, and a second
+//! outcome of a target is looked for.
 
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, ErrorCode, ffi};
 
-use super::record::{COLUMNS, Head, INSERT, Record};
+use super::record::{APPEND, APPENDED, Head, Record};
 use super::settled::Settled;
 
 /// How many records one statement writes, where so many come together.
 pub(super) const ROWS: usize = 16;
 
-/// Lets `connection` append without the triggers of the log.
+/// Lets `connection` append without the triggers of the log, which know no place that SQLite gives by itself.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).map(drop)
 }
 
 /// Appends records within one transaction.
 pub(super) struct Appender<'c> {
+    connection: &'c Connection,
     one: CachedStatement<'c>,
     many: CachedStatement<'c>,
     /// Looks for the outcome of a target.
@@ -32,12 +33,13 @@ pub(super) struct Appender<'c> {
 }
 
 impl<'c> Appender<'c> {
+    /// Appends to what `connection` is connected to, which was [`prepare`]d for that.
     pub(super) fn new(connection: &'c Connection, settled: &'c mut Settled) -> rusqlite::Result<Self> {
-        let (insert, row) = INSERT.split_at(INSERT.find('(').unwrap_or(0));
-        let row = row.replace(|c: char| c.is_ascii_digit(), "");
-        let many = format!("{insert}{}", vec![row.as_str(); ROWS].join(","));
+        let row = &APPEND[APPEND.rfind('(').unwrap_or(0)..];
+        let many = format!("{APPEND}{}", format!(",{row}").repeat(ROWS - 1));
         Ok(Self {
-            one: connection.prepare_cached(INSERT)?,
+            connection,
+            one: connection.prepare_cached(APPEND)?,
             many: connection.prepare_cached(&many)?,
             outcome: connection
                 .prepare_cached("SELECT 1 FROM record WHERE target = ?1 AND outcome IS NOT NULL LIMIT 1")?,
@@ -68,28 +70,46 @@ impl<'c> Appender<'c> {
         let grouped = self.bound > 0 || following + 1 >= ROWS;
         let statement = if grouped { &mut self.many } else { &mut self.one };
         let place = head.chain(record, at_us, &mut self.buffer);
-        record.bind(statement, self.bound * COLUMNS, &place, at_us)?;
+        record.bind(statement, self.bound * APPENDED, &place, at_us)?;
         if grouped {
             self.bound += 1;
         }
         if !grouped || self.bound == ROWS {
             statement.raw_execute()?;
             self.bound = 0;
+            check_place(self.connection, place.0)?;
         }
         Ok(place.0)
     }
 }
 
+/// Checks that the record that `connection` wrote last has the place `chained`, with which it was chained.
+///
+/// # Errors
+/// Where somebody else has written before it: nothing of the transaction may be committed then.
+pub(super) fn check_place(connection: &Connection, chained: i64) -> rusqlite::Result<()> {
+    let found = connection.last_insert_rowid();
+    if found == chained {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "a record went to place {found} and not to {chained}: something else writes to this log"
+    )))
+}
+
 fn settled_twice(target: i64) -> rusqlite::Error {
+    refused(format!("target {target} has exactly one outcome, and is settled already"))
+}
+
+fn refused(why: String) -> rusqlite::Error {
     let error = ffi::Error { code: ErrorCode::ConstraintViolation, extended_code: ffi::SQLITE_CONSTRAINT };
-    let said = format!("target {target} has exactly one outcome, and is settled already");
-    rusqlite::Error::SqliteFailure(error, Some(said))
+    rusqlite::Error::SqliteFailure(error, Some(why))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::file::migrate;
-    use super::super::record::{BEFORE_THE_FIRST, Hash, Kind, rehash};
+    use super::super::record::{BEFORE_THE_FIRST, COLUMNS, Hash, Kind, rehash};
     use super::*;
 
     fn log() -> Connection {
@@ -162,12 +182,23 @@ mod tests {
     fn a_statement_that_fails_undoes_all_of_its_transaction() {
         let connection = log();
         connection.execute_batch("BEGIN").unwrap();
-        append_all(&connection, &[settles(1)]).unwrap();
-        // Its place is taken.
-        append_all(&connection, &[settles(2)]).unwrap_err();
+        let run = Record { name: Some("one"), ..Record::of(Kind::Run) };
+        // Two runs of one id.
+        append_all(&connection, &[settles(1), run, run]).unwrap_err();
         assert!(connection.is_autocommit());
         let records: i64 = connection.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).unwrap();
         assert_eq!(records, 0);
+    }
+
+    #[test]
+    fn a_record_that_does_not_come_to_its_place_is_an_error() {
+        for count in [1, ROWS] {
+            let connection = log();
+            append_all(&connection, &[Record::of(Kind::Send)]).unwrap();
+            // The head that this begins with knows nothing of it.
+            let error = append_all(&connection, &vec![Record::of(Kind::Send); count]).unwrap_err();
+            assert!(error.to_string().contains(&format!("not to {count}")), "{error}");
+        }
     }
 
     #[test]

@@ -10,9 +10,10 @@ use std::{io, thread};
 
 use rusqlite::{Connection, Statement, TransactionBehavior};
 
+use super::appender::check_place;
 use super::entry::RunOpening;
 use super::inbox::NewTargets;
-use super::record::{Hash, Head, INSERT, Kind, Record};
+use super::record::{APPEND, Hash, Head, Kind, Record};
 use super::settled::Settled;
 use super::writer::{Writer, not_before};
 use super::{AuditError, WriteResult};
@@ -88,12 +89,13 @@ impl Writer {
         let index = if fill_anew { Some(drop_index(&transaction).map_err(failed)?) } else { None };
         let mut head = self.head.clone();
         let run = {
-            let mut statement = transaction.prepare_cached(INSERT).map_err(failed)?;
+            let mut statement = transaction.prepare_cached(APPEND).map_err(failed)?;
             opening
                 .with_record(|record| {
                     let place = head.chain(record, at_us, &mut Vec::new());
                     record.bind(&mut statement, 0, &place, at_us)?;
-                    statement.raw_execute().map(|_| place.0)
+                    statement.raw_execute()?;
+                    check_place(&transaction, place.0).map(|()| place.0)
                 })
                 .map_err(failed)?
         };
@@ -221,11 +223,13 @@ impl Chain {
 
 /// Targets on their way into the log.
 struct Rows<'c> {
+    connection: &'c Connection,
     run: i64,
     at_us: i64,
     targets: Statement<'c>,
-    /// How many targets are bound and not inserted yet.
+    /// How many targets are bound and not inserted yet, and the place of the last of them.
     bound: usize,
+    last: i64,
     /// Inserts one record of any kind.
     one: Statement<'c>,
     /// Those that are skipped.
@@ -235,44 +239,45 @@ struct Rows<'c> {
 impl<'c> Rows<'c> {
     /// The parameters of [`Rows::targets`]: those that all rows share, and those of each.
     const SHARED: usize = 2;
-    const OWN: usize = 6;
+    const OWN: usize = 5;
 
     fn new(connection: &'c Connection, run: i64, at_us: i64) -> rusqlite::Result<Self> {
         let own = |row: usize| {
-            let [seq, number, name, reason, ticket, hash] =
+            let [number, name, reason, ticket, hash] =
                 std::array::from_fn(|own| Self::SHARED + row * Self::OWN + own + 1);
-            format!("(?{seq},'target',?1,?2,?{number},?{name},?{reason},?{ticket},?{hash})")
+            format!("(?{number},'target',?1,?2,?{name},?{reason},?{ticket},?{hash})")
         };
         let all = (0..TOGETHER).map(own).collect::<Vec<_>>().join(",");
         let mut targets = connection.prepare(&format!(
-            "INSERT OR ROLLBACK INTO record (seq, kind, at_us, run, number, name, reason, ticket, hash)
+            "INSERT OR ROLLBACK INTO record (number, kind, at_us, run, name, reason, ticket, hash)
              SELECT * FROM (VALUES {all}) WHERE column1 IS NOT NULL"
         ))?;
         targets.raw_bind_parameter(1, at_us)?;
         targets.raw_bind_parameter(2, run)?;
-        let one = connection.prepare(INSERT)?;
-        Ok(Self { run, at_us, targets, bound: 0, one, settled: Settled::none_from(run) })
+        let one = connection.prepare(APPEND)?;
+        let settled = Settled::none_from(run);
+        Ok(Self { connection, run, at_us, targets, bound: 0, last: run, one, settled })
     }
 
     fn append(&mut self, one: &Chained) -> rusqlite::Result<()> {
         let Chained { number, target, place: (seq, hash), skipped: settled } = one;
         let first = Self::SHARED + self.bound * Self::OWN + 1;
-        self.targets.raw_bind_parameter(first, seq)?;
-        self.targets.raw_bind_parameter(first + 1, number)?;
-        self.targets.raw_bind_parameter(first + 2, target.name.as_str())?;
-        self.targets.raw_bind_parameter(first + 3, target.reason.as_deref())?;
-        self.targets.raw_bind_parameter(first + 4, target.ticket.as_deref())?;
-        self.targets.raw_bind_parameter(first + 5, &hash[..])?;
+        self.targets.raw_bind_parameter(first, number)?;
+        self.targets.raw_bind_parameter(first + 1, target.name.as_str())?;
+        self.targets.raw_bind_parameter(first + 2, target.reason.as_deref())?;
+        self.targets.raw_bind_parameter(first + 3, target.ticket.as_deref())?;
+        self.targets.raw_bind_parameter(first + 4, &hash[..])?;
         self.bound += 1;
+        self.last = *seq;
         if self.bound == TOGETHER {
-            self.bound = 0;
-            self.targets.raw_execute()?;
+            self.insert()?;
         }
         if let (Some((reason, message)), Some(place)) = (&target.skip, settled) {
             self.finish()?;
             let record = skipped(self.run, *seq, *reason, message);
             record.bind(&mut self.one, 0, place, self.at_us)?;
             self.one.raw_execute()?;
+            check_place(self.connection, place.0)?;
             self.settled.add(*seq);
         }
         Ok(())
@@ -285,16 +290,21 @@ impl<'c> Rows<'c> {
         Ok(self.settled)
     }
 
-    /// Inserts what is bound. A row without a place is none.
+    /// Inserts what is bound. A row without a number is none.
     fn finish(&mut self) -> rusqlite::Result<()> {
         if self.bound == 0 {
             return Ok(());
         }
-        for row in std::mem::take(&mut self.bound)..TOGETHER {
+        for row in self.bound..TOGETHER {
             self.targets.raw_bind_parameter(Self::SHARED + row * Self::OWN + 1, None::<i64>)?;
         }
+        self.insert()
+    }
+
+    fn insert(&mut self) -> rusqlite::Result<()> {
+        self.bound = 0;
         self.targets.raw_execute()?;
-        Ok(())
+        check_place(self.connection, self.last)
     }
 }
 

@@ -25,11 +25,20 @@ pub(super) const BEFORE_THE_FIRST: Hash = [0; 32];
 /// How many columns a record has, its hash included.
 pub(super) const COLUMNS: usize = 20;
 
-/// Writes one record, with the columns in the order of [`Record::columns`] and `hash` last. Where that fails,
-/// SQLite undoes the whole transaction, as is meant wherever anything is written here: what it keeps otherwise
-/// to undo one statement alone is a copy of each page that the statement changes.
-pub(super) const INSERT: &str = "INSERT OR ROLLBACK INTO record VALUES \
-    (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+/// Writes one record behind the last one, with the columns in the order of [`Record::columns`] but for `seq`, and
+/// `hash` last.
+///
+/// SQLite gives it the next place by itself, which whoever writes it has to compare with the one that it was
+/// chained with: a place that is told has to be looked up, and then SQLite keeps a copy of each page that a
+/// statement changes, to undo that statement alone. Where one fails, the whole transaction is undone, as is meant
+/// wherever anything is written here.
+pub(super) const APPEND: &str = "INSERT OR ROLLBACK INTO record \
+    (kind, at_us, run, target, number, name, verdict, http_status, error_code, message, latency_us, waited_us, \
+     datasource_id, outcome, evidence, reason, ticket, detail, hash) \
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+/// How many columns [`APPEND`] writes.
+pub(super) const APPENDED: usize = COLUMNS - 1;
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +120,7 @@ impl Record<'_> {
         }
     }
 
-    /// Binds it to the parameters of `statement` from behind the first `after` on, in the order of [`INSERT`].
+    /// Binds it to the parameters of `statement` from behind the first `after` on, in the order of [`APPEND`].
     pub(super) fn bind(
         &self,
         statement: &mut Statement<'_>,
@@ -119,10 +128,10 @@ impl Record<'_> {
         (seq, hash): &(i64, Hash),
         at_us: i64,
     ) -> rusqlite::Result<()> {
-        for (index, column) in self.columns(*seq, at_us).iter().enumerate() {
-            statement.raw_bind_parameter(after + index + 1, column)?;
+        for (index, column) in self.columns(*seq, at_us).iter().enumerate().skip(1) {
+            statement.raw_bind_parameter(after + index, column)?;
         }
-        statement.raw_bind_parameter(after + COLUMNS, &hash[..])
+        statement.raw_bind_parameter(after + APPENDED, &hash[..])
     }
 
     fn columns(&self, seq: i64, at_us: i64) -> [Value<'_>; 19] {

@@ -128,13 +128,14 @@ fn copy(into: &Transaction<'_>, input: &Input, shift: i64, path: &Path) -> Resul
     let own = |e| failed(path, e);
     let theirs = |e| input.failed(e);
     let mut read = input.connection().prepare("SELECT * FROM record ORDER BY seq").map_err(theirs)?;
-    let mut write = into.prepare_cached(super::super::record::INSERT).map_err(own)?;
+    let columns = read.column_count();
+    let insert = format!("INSERT OR ROLLBACK INTO record VALUES ({})", vec!["?"; columns].join(","));
+    let mut write = into.prepare_cached(&insert).map_err(own)?;
     let moved = ["seq", "run", "target"].map(|name| read.column_index(name));
     let mut places = Vec::new();
     for place in moved {
         places.push(place.map_err(theirs)?);
     }
-    let columns = read.column_count();
     let mut rows = read.query([]).map_err(theirs)?;
     while let Some(row) = rows.next().map_err(theirs)? {
         for index in 0..columns {

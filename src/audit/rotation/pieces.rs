@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::super::appender::Appender;
+use super::super::appender::{Appender, prepare};
 use super::super::file::{beside, migrate};
 use super::super::lineage::Predecessor;
 use super::super::record::{Head, Kind, Record};
@@ -82,6 +82,7 @@ fn append(
     record: &Record<'_>,
     at_us: i64,
 ) -> rusqlite::Result<()> {
+    prepare(connection)?;
     let transaction = connection.transaction()?;
     Appender::new(&transaction, &mut Settled::default())?.append(head, record, at_us, 0)?;
     transaction.commit()
