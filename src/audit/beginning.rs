@@ -2,7 +2,8 @@
 //!
 //! This is what whoever starts a run of a million names waits for, so it goes a way of its own: the
 //! targets are read and chained on a thread beside the one that inserts them, several go into one
-//! statement, and where most of the log is made here, the index by name is filled at the end.
+//! statement, where most of the log is made here, the index by name is filled at the end, and what begins a
+//! new log is written straight into its file.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -13,6 +14,7 @@ use rusqlite::{Connection, Statement, TransactionBehavior};
 use super::appender::check_place;
 use super::entry::RunOpening;
 use super::inbox::NewTargets;
+use super::journal::{write_ahead, write_straight};
 use super::record::{APPEND, Hash, Head, Kind, Record};
 use super::settled::Settled;
 use super::writer::{Writer, not_before};
@@ -34,6 +36,10 @@ const MANY: usize = 10_000;
 /// all of them have to be read for that.
 const OLD_FOR_EACH_NEW: usize = 8;
 
+/// More targets than this are never written straight into the log's file: nobody else can read it for as long as
+/// that takes, and others wait for 5 seconds at the most.
+const MOST_STRAIGHT: usize = 1_000_000;
+
 /// The index that is filled anew. In it, and in no other, targets in any order but that of their names
 /// end up all over the place.
 const BY_NAME: &str = "record_datasource";
@@ -52,10 +58,22 @@ impl Writer {
         if self.failure.is_some() {
             return Err(self.refusal());
         }
-        let written = self.write_beginning(opening, targets).and_then(|(run, head, settled)| {
+        let straight = self.head.seq == 1
+            && targets.size_hint().1.is_some_and(|count| (MANY..=MOST_STRAIGHT).contains(&count))
+            && write_straight(&self.connection);
+        // Where the log was taken away meanwhile, that says more than what SQLite makes of it.
+        let begun = self.write_beginning(opening, targets);
+        let begun = begun.map_err(|error| self.identity.check_log().err().unwrap_or(error));
+        let written = begun.and_then(|(run, head, settled)| {
             // Durable, wherever the name leads now: what follows goes behind it.
             self.head = head;
             self.settled = settled;
+            if straight {
+                // First, as SQLite then makes files beside whatever has its name.
+                self.identity.check_log()?;
+                write_ahead(&self.connection, &self.path)?;
+                self.identity.renew()?;
+            }
             self.identity.check().map(|()| run)
         });
         match written {

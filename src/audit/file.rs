@@ -1,4 +1,4 @@
-//! The log as a file: opened only where it is ours, held by one writer, and known again.
+//! The log as a file: opened only where it is ours, and held by one writer.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -90,16 +90,6 @@ pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Content), Aud
         Schema::Ours => Ok((connection, Content::Log)),
         Schema::Merged => Ok((connection, Content::Merged)),
         Schema::NotYet => Err(AuditError::Missing { path: path.to_owned() }),
-    }
-}
-
-/// Folds the write-ahead log in, so that a single file is left, unless somebody is reading just now.
-pub(super) fn fold(connection: &Connection) {
-    let folded = connection
-        .busy_timeout(Duration::ZERO)
-        .and_then(|()| connection.pragma_update(None, "journal_mode", "delete"));
-    if let Err(error) = folded {
-        tracing::debug!(%error, "the write-ahead log stays beside the audit log");
     }
 }
 
@@ -199,7 +189,7 @@ fn schema_of(connection: &Connection, path: &Path) -> Result<Schema, AuditError>
 }
 
 /// Sets a pragma and reads it back: SQLite keeps silent where it cannot comply.
-fn set(
+pub(super) fn set(
     connection: &Connection,
     path: &Path,
     pragma: &'static str,
@@ -325,49 +315,6 @@ impl WriterLock {
                 return Err(AuditError::Held { path: log.to_owned(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
-        }
-        Ok(())
-    }
-}
-
-const REPLACED: &str = "replaced";
-
-/// The files as they were when they were opened: SQLite goes on writing to an unlinked one without
-/// an error.
-#[derive(Debug)]
-pub(super) struct Identity {
-    path: PathBuf,
-    files: Vec<(PathBuf, u64, u64)>,
-}
-
-impl Identity {
-    /// Remembers the log, by its name and where that leads, and the two files that SQLite keeps
-    /// beside it. All must exist.
-    pub(super) fn of(log: &Path, real: &Path) -> Result<Self, AuditError> {
-        let files = [log.to_owned(), real.to_owned(), beside(real, "-wal"), beside(real, "-shm")]
-            .into_iter()
-            .map(|path| match fs::metadata(&path) {
-                Ok(found) => Ok((path, found.dev(), found.ino())),
-                Err(source) => Err(AuditError::Io { path, action: "find", source }),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { path: log.to_owned(), files })
-    }
-
-    /// Whether another file has taken the place of one of them.
-    pub(super) fn is_replaced(&self) -> bool {
-        matches!(self.check(), Err(AuditError::Replaced { what: REPLACED, .. }))
-    }
-
-    /// Checks that the names still lead to the same files.
-    pub(super) fn check(&self) -> Result<(), AuditError> {
-        for (path, device, inode) in &self.files {
-            let what = match fs::metadata(path) {
-                Ok(found) if (found.dev(), found.ino()) == (*device, *inode) => continue,
-                Ok(_) => REPLACED,
-                Err(_) => "removed",
-            };
-            return Err(AuditError::Replaced { path: self.path.clone(), what });
         }
         Ok(())
     }

@@ -15,7 +15,9 @@ mod export;
 mod file;
 mod gone;
 mod history;
+mod identity;
 mod inbox;
+mod journal;
 mod lineage;
 mod merge;
 mod origin;
@@ -25,6 +27,8 @@ mod relay;
 mod rescue;
 mod results;
 mod rotation;
+#[cfg(test)]
+mod samples;
 mod schema;
 mod settled;
 pub mod verify;
@@ -54,7 +58,8 @@ use crate::vocabulary::{
     AttemptEnd, AttemptStart, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp,
 };
 use entry::Entry;
-use file::{Identity, WriterLock};
+use file::WriterLock;
+use identity::Identity;
 use inbox::{Command, Outbox};
 use relay::{Done, Relay, Waiter};
 use settled::Settled;

@@ -101,48 +101,20 @@ mod tests {
     use rusqlite::Connection;
     use tokio::join;
 
-    use super::super::{AuditLog, LogOptions, Recorder, RunOpening, WriteResult};
+    use super::super::samples::{AT, open, opening, target};
+    use super::super::{Recorder, WriteResult};
     use super::*;
-    use crate::vocabulary::{DatasourceName, Evidence, NewTarget, Outcome, Settlement, Timestamp};
+    use crate::vocabulary::{Evidence, Outcome, Settlement};
 
-    const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
     const RUN: Seq = Seq(2);
-
-    fn open(path: &Path) -> AuditLog {
-        let options = LogOptions {
-            holder: "a test".to_owned(),
-            new_log_id: "0123456789abcdef".to_owned(),
-            tool_version: "0".to_owned(),
-            at: AT,
-            clock_tolerance: Duration::from_mins(1),
-            checkpoints: None,
-        };
-        AuditLog::open(path, &options).unwrap()
-    }
 
     /// Begins a run of two targets, with the places 3 and 4, once `ready`.
     async fn begin(recorder: &Recorder, ready: mpsc::Receiver<()>) -> WriteResult {
-        let opening = RunOpening {
-            run_id: "20251124T160000Z-0badcafe".to_owned(),
-            at: AT,
-            input: "names.csv".to_owned(),
-            input_sha256: None,
-            targets_sha256: None,
-            operator: "a test".to_owned(),
-            reason: None,
-            ticket: None,
-            base_url: "http://127.0.0.1".to_owned(),
-            token_fingerprint: String::new(),
-            tool_version: "0".to_owned(),
-            host: String::new(),
-            settings: serde_json::Value::Null,
-        };
         let targets = ["acme", "globex"].into_iter().map(move |name| {
             ready.recv().unwrap();
-            let name = DatasourceName::new(name).unwrap();
-            Ok(NewTarget { name, reason: None, ticket: None, skip: None })
+            Ok(target(name))
         });
-        recorder.begin_run(opening, Box::new(targets)).await
+        recorder.begin_run(opening("20251124T160000Z-0badcafe"), Box::new(targets)).await
     }
 
     async fn settle(recorder: &Recorder, target: i64) -> WriteResult {

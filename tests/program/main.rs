@@ -16,6 +16,7 @@ mod adding_up;
 mod approvals;
 mod audit_queries;
 mod bad_input;
+mod beginnings;
 mod certificate_checkpoints;
 mod certificate_page;
 mod certificates;

@@ -22,6 +22,7 @@ use rusqlite::Connection;
 
 use super::checkpoint::{Statement, hex};
 use super::file::{self, WriterLock, beside};
+use super::journal::fold;
 use super::lineage::Predecessor;
 use super::record::Head;
 use super::walk::refuse_unsound;
@@ -79,7 +80,7 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     let connection = file::open_for_writing(path, &real)?;
     let looked = look(&connection, path, &real);
     if looked.is_err() {
-        file::fold(&connection);
+        fold(&connection);
     }
     let (was, gone, unknown) = looked?;
     let head = Writer::find_head(&connection, path)?;

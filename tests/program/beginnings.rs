@@ -1,0 +1,73 @@
+//! A run begins with all its targets or not at all, wherever it is killed while they are written.
+
+use std::process::Command;
+
+use super::support::process::Running;
+use super::support::scripted::{Reply, Scripted};
+use super::support::{Sandbox, column, skipped};
+
+/// So many that they are written in a way of their own; see `audit::journal`.
+const NAMES: usize = 10_000;
+
+/// The calls by which the log gets to the disk, and how far apart they are tried.
+const CALLS: [(&str, usize); 5] =
+    [("pwrite64", 120), ("fsync", 1), ("fdatasync", 1), ("unlink", 1), ("ftruncate", 1)];
+
+/// `decom run`, killed as its `nth` call of this kind begins; whether it ended before. The server accepts no token,
+/// so that it ends with its first request.
+fn killed_at(sandbox: &Sandbox, server: &Scripted, call: &str, nth: usize) -> bool {
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:signal=KILL:when={nth}")])
+        .arg(env!("CARGO_BIN_EXE_decom"))
+        .args(["run", "names.csv", "--yes", "--max-deletes", "20000", "--max-share", "100"])
+        .args(["--no-listing-check", "--base-url"])
+        .arg(server.base_url());
+    Running::of(sandbox, strace).finish().code == Some(4)
+}
+
+/// How many targets each run of the log has; none where there is no log yet.
+fn planned(sandbox: &Sandbox) -> Vec<String> {
+    // Read by decom first, which plays back what was interrupted.
+    let report = sandbox.decom(&["report"]).output().unwrap();
+    if report.status.code() != Some(0) {
+        let said = String::from_utf8(report.stderr).unwrap();
+        assert!(said.contains("there is no audit log") || said.contains("there is no run in"), "{said}");
+        return Vec::new();
+    }
+    let verified = sandbox.decom(&["audit", "verify"]).output().unwrap();
+    let said = String::from_utf8(verified.stdout).unwrap();
+    assert!(said.contains(": sound, "), "{said}");
+    column(&sandbox.log(), "SELECT planned FROM runs")
+}
+
+#[test]
+fn killed_anywhere_a_run_has_begun_with_all_its_targets_or_not_at_all() {
+    let trace = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    if !trace.is_ok_and(|output| output.status.success()) {
+        return skipped(
+            "killed_anywhere_a_run_has_begun_with_all_its_targets_or_not_at_all",
+            "strace may not trace here",
+        );
+    }
+    let names: Vec<_> = (0..NAMES).map(|number| format!("tenant-{number:05}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let server = Scripted::start(|_, _| Reply::error(401, "AUTHENTICATION_ERROR"));
+    let (mut without, mut with) = (0, 0);
+    for (call, step) in CALLS {
+        for nth in (1..).step_by(step) {
+            let sandbox = Sandbox::new();
+            sandbox.names("names.csv", &names);
+            if killed_at(&sandbox, &server, call, nth) {
+                break;
+            }
+            match planned(&sandbox).iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                [] => without += 1,
+                ["10000"] => with += 1,
+                ref other => panic!("killed at {call} {nth}: {other:?}"),
+            }
+        }
+    }
+    assert!(without > 10 && with > 3, "{without} times before it had begun, {with} after it");
+}
