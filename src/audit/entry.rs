@@ -112,7 +112,7 @@ pub(super) enum Entry {
     /// An interrupted run goes on.
     Resume { run: Seq, at: Timestamp, detail: String },
     /// A run is over.
-    End(Seq, RunEnding),
+    End(Seq, Box<RunEnding>),
 }
 
 impl Entry {

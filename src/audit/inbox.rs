@@ -1,5 +1,6 @@
 //! What is handed to the writer, in the order in which it came.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::sync::{Arc, OnceLock};
@@ -7,7 +8,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::entry::{Entry, RunOpening};
-use super::relay::Waiter;
+use super::relay::{Place, Relay, Waiter};
 use crate::vocabulary::NewTarget;
 
 /// The targets that a run begins with, read once, in order.
@@ -18,14 +19,19 @@ pub(super) enum Command {
     /// Append one record.
     Append(Entry, Waiter),
     /// Append a run and all its targets, all or nothing.
-    Begin(RunOpening, NewTargets, Waiter),
+    Begin(Box<RunOpening>, NewTargets, Waiter),
     /// Write what came before, and say so.
     Flush(Waiter),
+    /// From now on tell those who wait at this place by that way.
+    Relay(Place, Relay),
     /// From now on wait for more records before each commit.
     Gather(Gathering),
     /// Do this on the writer's thread.
     Call(Box<dyn FnOnce() + Send>),
 }
+
+// Each is copied from one thread's memory to the other's several times: what is rare and large is in a box.
+const _: () = assert!(size_of::<Command>() <= 96);
 
 /// How records come to share a commit: it waits until so many are there, or so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +54,10 @@ pub(super) type Batch = Vec<(Entry, Waiter)>;
 pub(super) fn open() -> (Outbox, Inbox) {
     let (sender, receiver) = channel();
     let bell = Arc::new(Bell::default());
-    (Outbox { sender, bell: bell.clone() }, Inbox { receiver, bell, taken: 0, ahead: None })
+    (
+        Outbox { sender, bell: bell.clone(), places: Arc::default() },
+        Inbox { receiver, bell, taken: 0, ahead: None },
+    )
 }
 
 /// The way to the writer. Clones share it.
@@ -56,9 +65,16 @@ pub(super) fn open() -> (Outbox, Inbox) {
 pub(super) struct Outbox {
     sender: Sender<Command>,
     bell: Arc<Bell>,
+    /// How many places have a number.
+    places: Arc<AtomicUsize>,
 }
 
 impl Outbox {
+    /// A number for a place where somebody waits.
+    pub(super) fn new_place(&self) -> Place {
+        Place(NonZeroUsize::new(self.places.fetch_add(1, Ordering::Relaxed) + 1))
+    }
+
     /// Hands `command` to the writer.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ use entry::Entry;
 use file::WriterLock;
 use identity::Identity;
 use inbox::{Command, Outbox};
-use relay::{Done, Relay, Waiter};
+use relay::{Done, Place, Relay, Relays, Waiter};
 use settled::Settled;
 use writer::Writer;
 
@@ -122,6 +122,7 @@ impl AuditLog {
             gathering: Gathering::NONE,
             failure: None,
             rescue_until: None,
+            relays: Relays::default(),
             keeper: None,
         };
         let id = match writer.make_ready(options) {
@@ -136,7 +137,7 @@ impl AuditLog {
             .name("audit".to_owned())
             .spawn(move || writer.serve(inbox))
             .map_err(|source| AuditError::Io { path: path.to_owned(), action: "start writing to", source })?;
-        let recorder = Recorder { outbox, relay: Relay::default() };
+        let recorder = Recorder { outbox, place: Place::default() };
         Ok(Self { path: path.to_owned(), id, recorder, thread, _lock: lock })
     }
 
@@ -171,7 +172,7 @@ impl AuditLog {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     outbox: Outbox,
-    relay: Relay,
+    place: Place,
 }
 
 impl Recorder {
@@ -179,7 +180,10 @@ impl Recorder {
     /// run where they wait. Those who wait for any other are told from the writer's thread, each by itself.
     pub fn relayed(&self) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (relay, task) = Relay::open();
-        (Self { outbox: self.outbox.clone(), relay }, task)
+        let place = self.outbox.new_place();
+        // Where the writer is gone, nobody waits for it.
+        let _ = self.outbox.send(Command::Relay(place, relay));
+        (Self { outbox: self.outbox.clone(), place }, task)
     }
 
     /// From now on, commits that would be small ones wait for more records to share them with: a commit costs
@@ -202,7 +206,7 @@ impl Recorder {
     /// Where it cannot be written, or `targets` fails: nothing of it is in the log then. Where the log was taken
     /// away meanwhile: all of it may be in the one that was.
     pub async fn begin_run(&self, opening: RunOpening, targets: NewTargets) -> WriteResult {
-        self.wait(|done| Command::Begin(opening, targets, done)).await
+        self.wait(|done| Command::Begin(Box::new(opening), targets, done)).await
     }
 
     /// Records that an interrupted run goes on. `detail` is a JSON object.
@@ -252,7 +256,7 @@ impl Recorder {
 
     /// Records that a run is over, for now.
     pub async fn end_run(&self, run: Seq, ending: RunEnding) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::End(run, ending), done)).await
+        self.wait(|done| Command::Append(Entry::End(run, Box::new(ending)), done)).await
     }
 
     /// Returns once everything that was handed over before is written, or cannot be.
@@ -270,7 +274,7 @@ impl Recorder {
     }
 
     fn waiter(&self, done: Done) -> Waiter {
-        Waiter { done, relay: self.relay.clone() }
+        Waiter { done, place: self.place }
     }
 
     async fn wait(&self, command: impl FnOnce(Waiter) -> Command) -> WriteResult {

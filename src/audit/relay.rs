@@ -4,7 +4,7 @@
 //! runtime with a system call of its own; so what a commit settled crosses over as one message to each
 //! runtime, and is told further by a task there.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, error::SendError, unbounded_channel};
 
@@ -16,56 +16,63 @@ pub(super) type Done = Box<dyn FnOnce(WriteResult) + Send>;
 /// Those who wait, each with what it waits for.
 type Told = Vec<(Done, WriteResult)>;
 
-/// The way from the writer to those who wait in one place. Clones share it. `None`: they are told from the
-/// writer's thread.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Relay(Option<Arc<UnboundedSender<Told>>>);
+/// Where somebody waits: at the end of one of the writer's [`Relays`]. `None`: they are told from the writer's
+/// thread. A number, as who counts clones of a way itself would do so on two processors for each record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Place(pub(super) Option<NonZeroUsize>);
 
 /// Somebody who waits for a record.
 pub(super) struct Waiter {
     pub(super) done: Done,
-    pub(super) relay: Relay,
+    pub(super) place: Place,
 }
+
+/// The way from the writer to one place.
+pub(super) struct Relay(UnboundedSender<Told>);
 
 impl Relay {
     /// A way to where the task runs that is returned with it.
     pub(super) fn open() -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (sender, receiver) = unbounded_channel();
-        (Self(Some(Arc::new(sender))), pass_on(receiver))
+        (Self(sender), pass_on(receiver))
+    }
+}
+
+/// The ways from the writer to all places.
+#[derive(Default)]
+pub(super) struct Relays(Vec<(Place, Relay)>);
+
+impl Relays {
+    /// From now on those who wait at `place` are told by `relay`.
+    pub(super) fn add(&mut self, place: Place, relay: Relay) {
+        self.0.push((place, relay));
     }
 
-    fn is(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
+    /// Tells everybody, with one message to each place where somebody waits.
+    pub(super) fn tell(&self, results: impl Iterator<Item = (Waiter, WriteResult)>) {
+        let mut places: Vec<(Place, Told)> = Vec::new();
+        for (Waiter { done, place }, result) in results {
+            let told = (done, result);
+            match places.iter_mut().find(|(other, _)| *other == place) {
+                Some((_, all)) => all.push(told),
+                None => places.push((place, vec![told])),
+            }
+        }
+        for (place, told) in places {
+            self.tell_at(place, told);
         }
     }
 
-    fn tell(&self, told: Told) {
-        let left = match &self.0 {
+    fn tell_at(&self, place: Place, told: Told) {
+        let relay = self.0.iter().find(|(other, _)| *other == place);
+        let left = match relay {
             None => told,
-            Some(sender) => match sender.send(told) {
+            Some((_, Relay(sender))) => match sender.send(told) {
                 Ok(()) => return,
                 Err(SendError(told)) => told,
             },
         };
         tell_all(left);
-    }
-}
-
-/// Tells everybody, with one message to each place where somebody waits.
-pub(super) fn tell(results: impl Iterator<Item = (Waiter, WriteResult)>) {
-    let mut places: Vec<(Relay, Told)> = Vec::new();
-    for (Waiter { done, relay }, result) in results {
-        let told = (done, result);
-        match places.iter_mut().find(|(place, _)| place.is(&relay)) {
-            Some((_, all)) => all.push(told),
-            None => places.push((relay, vec![told])),
-        }
-    }
-    for (relay, told) in places {
-        relay.tell(told);
     }
 }
 

@@ -8,7 +8,6 @@ use rusqlite::ErrorCode;
 
 use super::AuditError;
 use super::inbox::Batch;
-use super::relay::tell;
 use super::writer::Writer;
 use crate::vocabulary::Seq;
 
@@ -74,12 +73,12 @@ impl Writer {
     fn record_facts(&mut self, facts: &mut Batch) -> Result<(), AuditError> {
         // A clock that jumped makes no fact less true: it gets the time of the record before it.
         let first = self.append(facts, Duration::MAX, |_| false)?;
-        tell((first..).zip(facts.drain(..)).map(|(seq, (_, waiter))| (waiter, Ok(Seq(seq)))));
+        self.relays.tell((first..).zip(facts.drain(..)).map(|(seq, (_, waiter))| (waiter, Ok(Seq(seq)))));
         Ok(())
     }
 
     pub(super) fn refuse(&self, entries: Batch) {
-        tell(entries.into_iter().map(|(_, waiter)| (waiter, Err(self.refusal()))));
+        self.relays.tell(entries.into_iter().map(|(_, waiter)| (waiter, Err(self.refusal()))));
     }
 
     pub(super) fn refusal(&self) -> Arc<AuditError> {

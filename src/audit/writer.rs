@@ -18,7 +18,7 @@ use super::identity::Identity;
 use super::inbox::{Batch, Command, Gathering, Inbox};
 use super::journal::fold;
 use super::record::{Hash, Head, Record, rehash};
-use super::relay::tell;
+use super::relay::Relays;
 use super::settled::Settled;
 use crate::vocabulary::{Seq, Timestamp};
 
@@ -37,6 +37,8 @@ pub(super) struct Writer {
     pub(super) failure: Option<Arc<AuditError>>,
     /// Until when what did happen is tried to be recorded nevertheless.
     pub(super) rescue_until: Option<Instant>,
+    /// The ways to those who wait.
+    pub(super) relays: Relays,
     /// Makes the head known outside of the log; there once the log's id is known.
     pub(super) keeper: Option<Keeper>,
 }
@@ -101,15 +103,20 @@ impl Writer {
     pub(super) fn serve(mut self, mut inbox: Inbox) {
         while let Some(command) = inbox.next() {
             match command {
-                Command::Append(entry, waiter) => self.write(vec![(entry, waiter)], &mut inbox),
+                Command::Append(entry, waiter) => {
+                    let mut batch = Batch::with_capacity(self.gathering.records.clamp(1, LARGEST_BATCH));
+                    batch.push((entry, waiter));
+                    self.write(batch, &mut inbox);
+                }
                 Command::Begin(opening, targets, waiter) => {
                     let begun = self.begin(&opening, targets);
-                    tell(std::iter::once((waiter, begun)));
+                    self.relays.tell(std::iter::once((waiter, begun)));
                 }
                 Command::Flush(waiter) => {
                     let flushed = self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err);
-                    tell(std::iter::once((waiter, flushed)));
+                    self.relays.tell(std::iter::once((waiter, flushed)));
                 }
+                Command::Relay(place, relay) => self.relays.add(place, relay),
                 Command::Gather(gathering) => self.gathering = gathering,
                 Command::Call(call) => call(),
             }
@@ -128,7 +135,7 @@ impl Writer {
                         self.fail(error);
                     }
                     let milestone = batch.iter().any(|(entry, _)| entry.is_milestone());
-                    tell((first..).zip(batch).map(|(seq, (entry, waiter))| {
+                    self.relays.tell((first..).zip(batch).map(|(seq, (entry, waiter))| {
                         let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
                         (waiter, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
                     }));

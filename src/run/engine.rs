@@ -22,6 +22,9 @@ use crate::api::{ApiError, Deleter, Delivered};
 use crate::pace::{PaceError, PaceEvent, PauseCause};
 use crate::vocabulary::{Counts, DatasourceName, Outcome, RunEvent, Seq};
 
+/// How many happenings are taken before something else is looked for.
+const AT_ONCE: usize = 128;
+
 /// How often the watcher is told that time passed.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -95,6 +98,7 @@ impl Engine<'_> {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let far = Instant::now() + Duration::from_hours(24 * 365);
+        let mut happenings = Vec::with_capacity(AT_ONCE);
         loop {
             tokio::select! {
                 biased;
@@ -107,7 +111,12 @@ impl Engine<'_> {
                         self.halt(state, StopReason::Interrupted(interrupt));
                     }
                 }
-                Some(happening) = self.happenings.recv() => self.take(state, happening),
+                // Never over, as the crew has a sender.
+                _ = self.happenings.recv_many(&mut happenings, AT_ONCE) => {
+                    for happening in happenings.drain(..) {
+                        self.take(state, happening);
+                    }
+                }
                 () = sleep_until(give_up_at.unwrap_or(far)), if give_up_at.is_some() => {
                     tracing::warn!("requests in flight did not finish in time; they are in doubt");
                     workers.abort_all();
