@@ -3,7 +3,14 @@
 use rusqlite::{OptionalExtension, Row};
 
 use super::{AuditError, AuditReader};
-use crate::vocabulary::{Counts, HistoryEntry, Outcome, RunSummary, TargetResult};
+use crate::vocabulary::{Counts, HistoryEntry, Outcome, RunSummary, Seq, TargetResult};
+
+/// The runs whose id is, or begins with, ?1: the view, but for its counts, of which each walks through all of a run.
+const RUN: &str = "
+    SELECT (SELECT seq FROM record WHERE kind = 'run' AND name = run_id) AS seq, run_id, started_at, finished_at,
+           status, input, input_sha256, operator, reason, ticket, base_url, tool_version, host, exit_code,
+           plan_digest, approved_by, retry_of, rate
+      FROM runs WHERE run_id = ?1 OR substr(run_id, 1, length(?1)) = ?1 ORDER BY run_id";
 
 impl AuditReader {
     /// All runs, the newest first.
@@ -12,7 +19,7 @@ impl AuditReader {
             .connection
             .prepare("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC")
             .map_err(|e| self.failed(e))?;
-        let rows = statement.query_map([], summary).map_err(|e| self.failed(e))?;
+        let rows = statement.query_map([], |row| summary(row, counts(row)?)).map_err(|e| self.failed(e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
     }
 
@@ -24,26 +31,24 @@ impl AuditReader {
         let Some(wanted) = wanted else {
             return self.newest()?.ok_or_else(|| AuditError::NoRuns { path: self.path.clone() });
         };
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT * FROM runs WHERE run_id = ?1 OR substr(run_id, 1, length(?1)) = ?1 ORDER BY run_id",
-            )
+        let mut statement = self.connection.prepare(RUN).map_err(|e| self.failed(e))?;
+        let rows = statement
+            .query_map([wanted], |row| Ok((Seq(row.get("seq")?), summary(row, Counts::default())?)))
             .map_err(|e| self.failed(e))?;
-        let rows = statement.query_map([wanted], summary).map_err(|e| self.failed(e))?;
         let mut found = rows.collect::<Result<Vec<_>, _>>().map_err(|e| self.failed(e))?;
-        if let Some(exact) = found.iter().position(|run| run.run_id == wanted) {
-            return Ok(found.swap_remove(exact));
+        let counted = |(seq, run)| Ok(RunSummary { counts: self.counts(seq)?, ..run });
+        if let Some(exact) = found.iter().position(|(_, run)| run.run_id == wanted) {
+            return counted(found.swap_remove(exact));
         }
         if found.len() > 1 {
-            let candidates = found.iter().take(3).map(|run| run.run_id.as_str()).collect::<Vec<_>>();
+            let candidates = found.iter().take(3).map(|(_, run)| run.run_id.as_str()).collect::<Vec<_>>();
             return Err(AuditError::AmbiguousRun {
                 path: self.path.clone(),
                 wanted: wanted.to_owned(),
                 candidates: candidates.join(", "),
             });
         }
-        found.pop().filter(|_| !wanted.is_empty()).ok_or_else(|| self.no_such_run(wanted))
+        found.pop().filter(|_| !wanted.is_empty()).ok_or_else(|| self.no_such_run(wanted)).and_then(counted)
     }
 
     fn newest(&self) -> Result<Option<RunSummary>, AuditError> {
@@ -131,11 +136,16 @@ impl AuditReader {
     }
 }
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<RunSummary> {
+/// The counts of a row of the view `runs`.
+fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
     let mut counts = Counts::default();
     for outcome in Outcome::ALL {
         counts.add(outcome, row.get(outcome.as_str())?);
     }
+    Ok(counts)
+}
+
+fn summary(row: &Row<'_>, counts: Counts) -> rusqlite::Result<RunSummary> {
     Ok(RunSummary {
         run_id: row.get("run_id")?,
         started_at: row.get("started_at")?,
