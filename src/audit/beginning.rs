@@ -25,8 +25,7 @@ use crate::vocabulary::{NewTarget, Outcome, Seq, SkipReason};
 const HANDED_OVER: usize = 256;
 const AHEAD: usize = 4;
 
-/// How many targets one statement inserts. A page that all of them go to is kept for an undoing once
-/// for all of them; more than this gains nothing.
+/// How many targets one statement inserts; more than this gains nothing.
 const TOGETHER: usize = 16;
 
 /// Fewer targets than this never let an index be filled anew.
@@ -58,25 +57,7 @@ impl Writer {
         if self.failure.is_some() {
             return Err(self.refusal());
         }
-        let straight = self.head.seq == 1
-            && targets.size_hint().1.is_some_and(|count| (MANY..=MOST_STRAIGHT).contains(&count))
-            && write_straight(&self.connection);
-        // Where the log was taken away meanwhile, that says more than what SQLite makes of it.
-        let begun = self.write_beginning(opening, targets);
-        let begun = begun.map_err(|error| self.identity.check_log().err().unwrap_or(error));
-        let written = begun.and_then(|(run, head, settled)| {
-            // Durable, wherever the name leads now: what follows goes behind it.
-            self.head = head;
-            self.settled = settled;
-            if straight {
-                // First, as SQLite then makes files beside whatever has its name.
-                self.identity.check_log()?;
-                write_ahead(&self.connection, &self.path)?;
-                self.identity.renew()?;
-            }
-            self.identity.check().map(|()| run)
-        });
-        match written {
+        match self.make_beginning(opening, targets) {
             Ok(run) => {
                 self.keep(true);
                 Ok(Seq(run))
@@ -89,11 +70,42 @@ impl Writer {
         }
     }
 
+    /// The run's place, once all of it is durable.
+    fn make_beginning(&mut self, opening: &RunOpening, targets: NewTargets) -> Result<i64, AuditError> {
+        let straight = self.goes_straight(&targets)?;
+        let written = self.write_beginning(opening, targets, straight);
+        // Where the log was taken away meanwhile, that says more than what SQLite makes of it.
+        let (run, head, settled) =
+            written.map_err(|error| self.identity.check_log().err().unwrap_or(error))?;
+        // Durable, wherever the name leads now: what follows goes behind it.
+        self.head = head;
+        self.settled = settled;
+        if straight {
+            // First, as SQLite then makes files beside whatever has its name.
+            self.identity.check_log()?;
+            write_ahead(&self.connection, &self.path)?;
+            self.identity.renew()?;
+        }
+        self.identity.check().map(|()| run)
+    }
+
+    /// Whether these targets go straight into the log's file, which is ready for that then.
+    fn goes_straight(&self, targets: &NewTargets) -> Result<bool, AuditError> {
+        let count = targets.size_hint().1.unwrap_or(0);
+        if self.head.seq != 1 || !(MANY..=MOST_STRAIGHT).contains(&count) {
+            return Ok(false);
+        }
+        // SQLite takes the files beside the log away, by their names and whatever has them by now.
+        self.identity.check()?;
+        write_straight(&self.connection, &self.path)
+    }
+
     /// The run's place, the log's new head and which of the targets are settled, once all of it is durable.
     fn write_beginning(
         &mut self,
         opening: &RunOpening,
         targets: NewTargets,
+        straight: bool,
     ) -> Result<(i64, Head, Settled), AuditError> {
         let path = self.path.clone();
         let failed = |source| AuditError::Sqlite { path: path.clone(), action: "write to", source };
@@ -102,8 +114,9 @@ impl Writer {
         let expected = targets.size_hint().1.unwrap_or(0);
         let fill_anew = expected >= MANY && old / OLD_FOR_EACH_NEW <= expected;
         self.connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        // Whoever began to read before some of it is in the file would be in the way of the rest.
+        let behavior = if straight { TransactionBehavior::Exclusive } else { TransactionBehavior::Immediate };
+        let transaction = self.connection.transaction_with_behavior(behavior).map_err(failed)?;
         let index = if fill_anew { Some(drop_index(&transaction).map_err(failed)?) } else { None };
         let mut head = self.head.clone();
         let run = {

@@ -31,6 +31,8 @@ impl AuditReader {
         let Some(wanted) = wanted else {
             return self.newest()?.ok_or_else(|| AuditError::NoRuns { path: self.path.clone() });
         };
+        // Of one moment, together with its counts.
+        let _moment = if self.connection.is_autocommit() { Some(self.hold_still()?) } else { None };
         let mut statement = self.connection.prepare(RUN).map_err(|e| self.failed(e))?;
         let rows = statement
             .query_map([wanted], |row| Ok((Seq(row.get("seq")?), summary(row, Counts::default())?)))

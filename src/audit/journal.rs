@@ -4,22 +4,27 @@
 //! last one, and who reads and who writes are in nobody's way. At rest the log is a single file.
 //!
 //! The first run of a new log goes straight into its file, with all its targets: each page is written once, where
-//! it would be written ahead, read again and moved. Nobody can read the log meanwhile, in which there is nothing
-//! to be read.
+//! it would be written ahead, read again and moved. Nobody can read the log meanwhile; there is no run in it.
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::AuditError;
 use super::file::set;
 
 /// Has all that follows written straight into the file. Whether it is: not where another connection has the
 /// log open.
-pub(super) fn write_straight(connection: &Connection) -> bool {
-    let mode = connection.query_row("PRAGMA journal_mode = delete", [], |row| row.get::<_, String>(0));
-    mode.is_ok_and(|mode| mode == "delete")
+///
+/// # Errors
+/// Where that is not why it cannot be. What state the file is in then only SQLite knows: nothing may be written.
+pub(super) fn write_straight(connection: &Connection, path: &Path) -> Result<bool, AuditError> {
+    match connection.query_row("PRAGMA journal_mode = delete", [], |row| row.get::<_, String>(0)) {
+        Ok(mode) => Ok(mode == "delete"),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
+        Err(source) => Err(AuditError::Sqlite { path: path.to_owned(), action: "prepare", source }),
+    }
 }
 
 /// Has all that follows written ahead of the file.
@@ -108,6 +113,43 @@ mod tests {
         reader.execute_batch("COMMIT").unwrap();
         log.close();
         assert_eq!(records(&path), TARGETS + 2);
+    }
+
+    #[tokio::test]
+    async fn nobody_begins_to_read_while_it_is_written_and_holds_the_rest_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let (shown, found) = std::sync::mpsc::channel();
+        let log = path.clone();
+        let (begun, _) = begin(&path, move || {
+            let reader = Connection::open(&log).unwrap();
+            reader.busy_timeout(Duration::ZERO).unwrap();
+            let count = reader.query_row("SELECT count(*) FROM record", [], |row| row.get::<_, i64>(0));
+            shown.send(count.unwrap_err().sqlite_error_code()).unwrap();
+        })
+        .await;
+        begun.unwrap();
+        assert_eq!(found.recv().unwrap(), Some(ErrorCode::DatabaseBusy));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_away_from_another_log_that_has_the_name_by_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        let log = open(&path);
+        let files = ["", "-wal", "-shm"].map(|suffix| beside(&path, suffix));
+        for file in &files {
+            fs::rename(file, beside(file, ".moved")).unwrap();
+            fs::write(file, "another one's").unwrap();
+        }
+        let targets = (0..TARGETS).map(|number| Ok(target(&format!("tenant-{number}"))));
+        let begun = log.recorder().begin_run(opening("20251124T160000Z-0badcafe"), Box::new(targets)).await;
+        let error = begun.unwrap_err();
+        assert!(matches!(*error, AuditError::Replaced { what: "replaced", .. }), "{error}");
+        log.close();
+        for file in &files {
+            assert_eq!(fs::read(file).unwrap(), b"another one's");
+        }
     }
 
     #[tokio::test]

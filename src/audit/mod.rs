@@ -204,7 +204,8 @@ impl Recorder {
     ///
     /// # Errors
     /// Where it cannot be written, or `targets` fails: nothing of it is in the log then. Where the log was taken
-    /// away meanwhile: all of it may be in the one that was.
+    /// away meanwhile: all of it may be in the one that was. Where it is all in the log, and SQLite cannot go on
+    /// there, as somebody reads it and does not stop: it is an interrupted run.
     pub async fn begin_run(&self, opening: RunOpening, targets: NewTargets) -> WriteResult {
         self.wait(|done| Command::Begin(Box::new(opening), targets, done)).await
     }

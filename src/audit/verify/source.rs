@@ -15,7 +15,8 @@ use tempfile::TempDir;
 
 use super::super::{AuditError, file};
 
-/// How long to wait for a lock. A writer of ours holds none for longer than a commit takes.
+/// How long to wait for a lock. A writer of ours holds none for longer than a commit takes, or
+/// than a large run takes to begin in a new log.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What may stand in a path as it is.
