@@ -28,7 +28,7 @@ const AHEAD: usize = 4;
 /// How many targets one statement inserts; more than this gains nothing.
 const TOGETHER: usize = 16;
 
-/// Fewer targets than this never let an index be filled anew.
+/// Fewer targets than this never let an index be filled anew, and never go straight into the log's file.
 const MANY: usize = 10_000;
 
 /// An index is filled anew where the log has no more than so many records for each new target:

@@ -20,11 +20,16 @@ use super::file::set;
 /// # Errors
 /// Where that is not why it cannot be. What state the file is in then only SQLite knows: nothing may be written.
 pub(super) fn write_straight(connection: &Connection, path: &Path) -> Result<bool, AuditError> {
-    match connection.query_row("PRAGMA journal_mode = delete", [], |row| row.get::<_, String>(0)) {
-        Ok(mode) => Ok(mode == "delete"),
+    match leave_ahead(connection) {
+        Ok(left) => Ok(left),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(false),
         Err(source) => Err(AuditError::Sqlite { path: path.to_owned(), action: "prepare", source }),
     }
+}
+
+/// Moves what was written ahead into the file, and leaves nothing beside it. Whether it does.
+pub(super) fn leave_ahead(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA journal_mode = delete", [], |row| Ok(row.get_ref(0)?.as_str()? == "delete"))
 }
 
 /// Has all that follows written ahead of the file.
@@ -43,9 +48,7 @@ pub(super) fn write_ahead(connection: &Connection, path: &Path) -> Result<(), Au
 
 /// Folds the write-ahead log in, so that a single file is left, unless somebody is reading just now.
 pub(super) fn fold(connection: &Connection) {
-    let folded = connection
-        .busy_timeout(Duration::ZERO)
-        .and_then(|()| connection.pragma_update(None, "journal_mode", "delete"));
+    let folded = connection.busy_timeout(Duration::ZERO).and_then(|()| leave_ahead(connection));
     if let Err(error) = folded {
         tracing::debug!(%error, "the write-ahead log stays beside the audit log");
     }

@@ -32,7 +32,7 @@ pub(super) struct Writer {
     pub(super) head: Head,
     pub(super) settled: Settled,
     pub(super) clock_tolerance: Duration,
-    /// What a commit that would be a small one waits for.
+    /// What a commit that would be a small one waits for: no more than one may hold.
     pub(super) gathering: Gathering,
     pub(super) failure: Option<Arc<AuditError>>,
     /// Until when what did happen is tried to be recorded nevertheless.
@@ -104,7 +104,7 @@ impl Writer {
         while let Some(command) = inbox.next() {
             match command {
                 Command::Append(entry, waiter) => {
-                    let mut batch = Batch::with_capacity(self.gathering.records.clamp(1, LARGEST_BATCH));
+                    let mut batch = Batch::with_capacity(self.gathering.records);
                     batch.push((entry, waiter));
                     self.write(batch, &mut inbox);
                 }
@@ -117,7 +117,9 @@ impl Writer {
                     self.relays.tell(std::iter::once((waiter, flushed)));
                 }
                 Command::Relay(place, relay) => self.relays.add(place, relay),
-                Command::Gather(gathering) => self.gathering = gathering,
+                Command::Gather(Gathering { records, time }) => {
+                    self.gathering = Gathering { records: records.min(LARGEST_BATCH), time };
+                }
                 Command::Call(call) => call(),
             }
         }
@@ -164,8 +166,8 @@ impl Writer {
     /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile. The place of the first of
     /// them, once all are durable.
     fn commit(&mut self, batch: &mut Batch, inbox: &mut Inbox) -> Result<i64, AuditError> {
-        let records = self.gathering.records.min(LARGEST_BATCH);
-        let until = Instant::now() + self.gathering.time;
+        let Gathering { records, time } = self.gathering;
+        let until = Instant::now() + time;
         // Half of them are written while the others come: what is left to do then is what everybody waits for.
         let mut sizes = [records / 2, records].into_iter();
         let mut wanted = None;

@@ -22,7 +22,7 @@ use rusqlite::Connection;
 
 use super::checkpoint::{Statement, hex};
 use super::file::{self, WriterLock, beside};
-use super::journal::fold;
+use super::journal::{fold, leave_ahead};
 use super::lineage::Predecessor;
 use super::record::Head;
 use super::walk::refuse_unsound;
@@ -253,9 +253,8 @@ fn single_file(connection: &Connection, path: &Path, real: &Path) -> Result<(), 
         _ => failed(path, error),
     };
     connection.busy_timeout(PATIENCE).map_err(busy)?;
-    let mode: String =
-        connection.query_row("PRAGMA journal_mode = delete", [], |row| row.get(0)).map_err(busy)?;
-    if mode != "delete" || beside(real, "-wal").exists() {
+    let left = leave_ahead(connection).map_err(busy)?;
+    if !left || beside(real, "-wal").exists() {
         return Err(in_use());
     }
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;").map_err(busy)
