@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use decom::emulator::{Emulator, EmulatorOptions, HeaderGeneration, WindowLimit};
-use decom::pace::Rate;
+use decom::ratelimit::Rate;
 
 /// The emulator of the Databrain API, on a free port of the loopback interface.
 #[derive(Debug, Parser)]

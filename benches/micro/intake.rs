@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
-use decom::source::{CsvOptions, CsvReader};
+use decom::input::{CsvOptions, CsvReader};
 
 const ROWS: u64 = 10_000;
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use decom::pace::{PaceOptions, Pacer, Rate, ServerWord};
+use decom::ratelimit::{PaceOptions, Pacer, Rate, ServerWord};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

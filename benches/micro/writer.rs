@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use decom::audit::{AuditLog, LogOptions, Recorder, RunOpening};
-use decom::vocabulary::{
+use decom::domain::{
     Answer, AttemptEnd, DatasourceName, Evidence, NewTarget, Outcome, Seq, Timestamp, Verdict,
 };
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use decom::config::{Environment, Settings};
 use decom::emulator::Faults;
-use decom::pace::Rate;
-use decom::source::parse_delimiter;
+use decom::ratelimit::Rate;
+use decom::input::parse_delimiter;
 use libfuzzer_sys::fuzz_target;
 
 const DAY: Duration = Duration::from_hours(24);

@@ -5,7 +5,7 @@
 #![no_main]
 
 use decom::api::{Body, BodyEnd, classify};
-use decom::vocabulary::Verdict;
+use decom::domain::Verdict;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

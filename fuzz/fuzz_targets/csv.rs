@@ -7,8 +7,8 @@
 use std::io::{self, Cursor, Read};
 
 use csv::ReaderBuilder;
-use decom::source::{CsvOptions, CsvReader, InputFacts, MAX_CELL_CHARS, NAME_COLUMNS, Row, SourceError};
-use decom::vocabulary::MAX_NAME_BYTES;
+use decom::input::{CsvOptions, CsvReader, InputFacts, MAX_CELL_CHARS, NAME_COLUMNS, Row, SourceError};
+use decom::domain::MAX_NAME_BYTES;
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
 

@@ -19,8 +19,8 @@ use super::client::described;
 use super::dependants::Dependants;
 use super::pacing::{Waited, costs_nothing};
 use super::{ApiError, Body, BodyEnd, Ledger, Reading, classify};
-use crate::pace::PaceError;
-use crate::vocabulary::{Answer, AttemptEnd, AttemptStart, Clock, Evidence, Outcome, Target, Token, Verdict};
+use crate::domain::{Answer, AttemptEnd, AttemptStart, Clock, Evidence, Outcome, Target, Token, Verdict};
+use crate::ratelimit::PaceError;
 
 /// How much of a body is read at the most, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::vocabulary::{Answer, Verdict};
+use crate::domain::{Answer, Verdict};
 
 /// The longest message that is kept, in characters.
 const LONGEST_MESSAGE: usize = 500;

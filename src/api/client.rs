@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
 use super::ApiError;
-use crate::vocabulary::{Token, is_loopback};
+use crate::domain::{Token, is_loopback};
 
 /// How the API is reached.
 #[derive(Debug, Clone)]

@@ -18,8 +18,8 @@ use super::client::{ApiOptions, build, described};
 use super::dependants::Dependants;
 use super::pacing::PaceLayer;
 use super::{ApiError, Ledger, Lister};
-use crate::pace::Pacer;
-use crate::vocabulary::{Clock, Target, Token};
+use crate::domain::{Clock, Target, Token};
+use crate::ratelimit::Pacer;
 
 /// What RFC 3986 leaves unreserved; all else is encoded, so that a space is never a plus.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -164,7 +164,7 @@ impl Deleter {
         match sent {
             Ok(_) => Ok(delivery.take_result()),
             Err(error) => match cause(&error) {
-                ApiError::Pace(crate::pace::PaceError::Stopped) => Ok(None),
+                ApiError::Pace(crate::ratelimit::PaceError::Stopped) => Ok(None),
                 error => Err(error),
             },
         }
@@ -183,7 +183,7 @@ impl Deleter {
             std::task::Poll::Ready(sent) => std::task::Poll::Ready(sent),
             // Every change of this state happens inside the poll above.
             std::task::Poll::Pending if !delivery.is_in_flight() => {
-                let stopped = ApiError::Pace(crate::pace::PaceError::Stopped);
+                let stopped = ApiError::Pace(crate::ratelimit::PaceError::Stopped);
                 std::task::Poll::Ready(Err(reqwest_middleware::Error::Middleware(stopped.into())))
             }
             std::task::Poll::Pending => std::task::Poll::Pending,

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use tracing::Span;
 
 use super::Lister;
-use crate::vocabulary::DatasourceName;
+use crate::domain::DatasourceName;
 
 /// How long the look-up may take.
 const PATIENCE: Duration = Duration::from_secs(5);

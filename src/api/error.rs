@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::pace::PaceError;
+use crate::ratelimit::PaceError;
 
 /// Why the API cannot be used at all.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::LedgerError;
-use crate::vocabulary::{AttemptEnd, AttemptStart, DatasourceName};
+use crate::domain::{AttemptEnd, AttemptStart, DatasourceName};
 
 /// Takes the record of every attempt.
 #[async_trait]

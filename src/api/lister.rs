@@ -16,8 +16,8 @@ use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, build, described};
 use super::deleter::DeleterParts;
 use super::pacing::PaceLayer;
-use crate::pace::Pacer;
-use crate::vocabulary::{Clock, Token};
+use crate::domain::{Clock, Token};
+use crate::ratelimit::Pacer;
 
 /// How often a listing is tried again.
 const RETRIES: u32 = 2;

@@ -1,6 +1,6 @@
 //! The Databrain API: what can be asked of it, and what its answers mean.
 //!
-//! A deletion passes through one stack, outermost first: retry → [pace](crate::pace) → attempt
+//! A deletion passes through one stack, outermost first: retry → [pace](crate::ratelimit) → attempt
 //! (record durably, send, read, understand, record). Failures of a target are data
 //! ([`Delivered`]); an [`ApiError`] means that the run cannot go on.
 

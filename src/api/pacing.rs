@@ -10,8 +10,8 @@ use reqwest_middleware::{Error, Middleware, Next};
 use tokio_util::sync::CancellationToken;
 
 use super::ApiError;
-use crate::pace::{Pacer, ServerWord};
-use crate::vocabulary::Clock;
+use crate::domain::Clock;
+use crate::ratelimit::{Pacer, ServerWord};
 
 /// How long the request waited for its turn.
 #[derive(Debug, Clone, Copy)]

@@ -19,7 +19,7 @@ use super::record::{APPEND, Hash, Head, Kind, Record};
 use super::settled::Settled;
 use super::writer::{Writer, not_before};
 use super::{AuditError, WriteResult};
-use crate::vocabulary::{NewTarget, Outcome, Seq, SkipReason};
+use crate::domain::{NewTarget, Outcome, Seq, SkipReason};
 
 /// How many targets are handed from the one thread to the other at once, and how often ahead.
 const HANDED_OVER: usize = 256;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::record::{Kind, Record};
-use crate::vocabulary::{
+use crate::domain::{
     AttemptEnd, AttemptStart, Counts, Evidence, ExitStatus, RefusedMessage, RequestedTarget, Seq, Settlement,
     Timestamp,
 };

@@ -157,7 +157,7 @@ pub enum AuditError {
     },
     /// A checkpoint cannot be signed.
     #[error("cannot sign a checkpoint of the audit log: {0}")]
-    Signing(#[from] crate::signature::SignatureError),
+    Signing(#[from] crate::sshsig::SignatureError),
     /// The clock went backwards.
     #[error(
         "the clock jumped back by {by_seconds} s, to before the last record; set the clock right, then `decom resume`"

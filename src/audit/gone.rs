@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{AuditError, AuditReader};
-use crate::vocabulary::{Seq, Timestamp};
+use crate::domain::{Seq, Timestamp};
 
 impl AuditReader {
     /// Whether this log knows of any datasource on this host that went behind the record `after`, in

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row};
 
 use super::{AuditError, AuditReader};
-use crate::vocabulary::{Counts, HistoryEntry, Outcome, RunSummary, Seq, TargetResult};
+use crate::domain::{Counts, HistoryEntry, Outcome, RunSummary, Seq, TargetResult};
 
 /// The runs whose id is, or begins with, ?1: the view, but for its counts, of which each walks through all of a run.
 const RUN: &str = "

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::{Entry, RunOpening};
 use super::relay::{Place, Relay, Waiter};
-use crate::vocabulary::NewTarget;
+use crate::domain::NewTarget;
 
 /// The targets that a run begins with, read once, in order.
 pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;

@@ -54,9 +54,7 @@ pub use record::chain_hash;
 pub use rotation::{Closed, Rotated, rotate};
 pub use walk::refuse_to_certify;
 
-use crate::vocabulary::{
-    AttemptEnd, AttemptStart, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp,
-};
+use crate::domain::{AttemptEnd, AttemptStart, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp};
 use entry::Entry;
 use file::WriterLock;
 use identity::Identity;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::AuditError;
 use super::file::{self, Content};
-use crate::vocabulary::{Counts, DatasourceName, Outcome, Seq, Target};
+use crate::domain::{Counts, DatasourceName, Outcome, Seq, Target};
 
 /// Asks the log questions. Never writes, and never blocks the writer.
 #[derive(Debug)]

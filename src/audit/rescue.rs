@@ -9,7 +9,7 @@ use rusqlite::ErrorCode;
 use super::AuditError;
 use super::inbox::Batch;
 use super::writer::Writer;
-use crate::vocabulary::Seq;
+use crate::domain::Seq;
 
 /// For how long after a failure a fact that could not be recorded is tried again, and how far apart.
 /// Shorter than the grace that a signal gives, so that the end is not held up.
@@ -103,7 +103,7 @@ mod tests {
     use super::super::samples::{AT, open, opening, target};
     use super::super::{Recorder, WriteResult};
     use super::*;
-    use crate::vocabulary::{Evidence, Outcome, Settlement};
+    use crate::domain::{Evidence, Outcome, Settlement};
 
     const RUN: Seq = Seq(2);
 

@@ -9,7 +9,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
 use super::{AuditError, AuditReader};
-use crate::vocabulary::{Outcome, TargetResult, Timestamp};
+use crate::domain::{Outcome, TargetResult, Timestamp};
 
 /// The records about targets of the run ?1, those of each target together. What is `{which}` is a condition on them.
 const RECORDS: &str = "

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{AuditLog, LogOptions, RunOpening};
-use crate::vocabulary::{DatasourceName, NewTarget, Timestamp};
+use crate::domain::{DatasourceName, NewTarget, Timestamp};
 
 /// When all of it happens.
 pub(super) const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);

@@ -20,7 +20,7 @@ use super::journal::fold;
 use super::record::{Hash, Head, Record, rehash};
 use super::relay::Relays;
 use super::settled::Settled;
-use crate::vocabulary::{Seq, Timestamp};
+use crate::domain::{Seq, Timestamp};
 
 /// More than this never shares one commit, so that nobody waits for long.
 const LARGEST_BATCH: usize = 1024;

@@ -12,9 +12,9 @@ use crate::commands::{
     self, CommandError, EnqueueRequest, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest,
     RetryRequest, RunInput, RunRequest, RunsRequest, WorkRequest, World,
 };
+use crate::domain::{ExitStatus, Outcome, Timestamp};
 use crate::emulator::Faults;
 use crate::report::{Format, RunFormat};
-use crate::vocabulary::{ExitStatus, Outcome, Timestamp};
 
 /// Deletes Databrain datasources in bulk, and can prove afterwards what it did.
 #[derive(Debug, Parser)]

@@ -9,7 +9,7 @@ use crate::commands::{
     self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, RotateRequest, Shared,
     VerifyRequest, World,
 };
-use crate::vocabulary::ExitStatus;
+use crate::domain::ExitStatus;
 
 /// What is done with the log.
 #[derive(Debug, Subcommand)]

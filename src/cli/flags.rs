@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::{CommandError, InputRequest, Shared};
-use crate::source::{CsvOptions, Input, parse_delimiter};
+use crate::input::{CsvOptions, Input, parse_delimiter};
 
 /// Which log and which configuration.
 #[derive(Debug, Clone, Args)]

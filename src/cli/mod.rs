@@ -14,8 +14,8 @@ use clap::error::ErrorKind;
 
 use crate::commands::{Interrupts, World};
 use crate::config::Environment;
+use crate::domain::{ExitStatus, SystemClock};
 use crate::report::visible;
-use crate::vocabulary::{ExitStatus, SystemClock};
 use args::Cli;
 
 /// Runs the command line of this process.

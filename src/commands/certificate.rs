@@ -9,10 +9,10 @@ use super::CommandError;
 use super::context::{Context, VERSION, quoted};
 use super::output::{Reading, to_new_file, written};
 use crate::audit::AuditReader;
+use crate::domain::{ExitStatus, RunSummary, Timestamp};
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
 };
-use crate::vocabulary::{ExitStatus, RunSummary, Timestamp};
 
 /// Issues the certificate of the run that is wanted, or of the newest, to `out` or to standard output.
 pub(super) fn issue(

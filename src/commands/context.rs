@@ -12,11 +12,11 @@ use super::{CommandError, Interrupts};
 use crate::api::{ApiOptions, BaseUrl, RetryOptions};
 use crate::audit::{AuditError, AuditLog, CheckpointOptions, LogOptions};
 use crate::config::{Environment, FlagValues, LogFormat, Settings};
+use crate::domain::Clock;
 use crate::plan::{Guards, Protection};
 use crate::run::Limits;
-use crate::signature::SigningKey;
+use crate::sshsig::SigningKey;
 use crate::terminal::{self, Logging};
-use crate::vocabulary::Clock;
 
 /// What the command line gives to every command.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -63,7 +63,7 @@ pub(super) struct Context<'a> {
     pub(super) watching: Watching,
     /// Sends what is left at the end.
     #[cfg(feature = "otlp")]
-    _traces: Option<crate::watch::Traces>,
+    _traces: Option<crate::telemetry::Traces>,
 }
 
 /// The version of decom.
@@ -84,7 +84,7 @@ impl<'a> Context<'a> {
         #[cfg(feature = "otlp")]
         let traces = watching::traces(&world.environment, &settings, VERSION)?;
         #[cfg(feature = "otlp")]
-        let others = traces.iter().map(crate::watch::Traces::layer).collect();
+        let others = traces.iter().map(crate::telemetry::Traces::layer).collect();
         #[cfg(not(feature = "otlp"))]
         let others = Vec::new();
         let logging = terminal::start(options, others)?;

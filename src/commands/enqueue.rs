@@ -7,9 +7,9 @@ use serde_json::json;
 use super::CommandError;
 use super::context::{Context, Shared, World};
 use super::intake::{self, InputRequest, Intake};
+use crate::domain::ExitStatus;
 use crate::queue::{Request, body_of};
 use crate::report::grouped;
-use crate::vocabulary::ExitStatus;
 
 /// How many messages are handed to the broker at once.
 const BATCH: usize = 500;

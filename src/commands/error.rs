@@ -7,14 +7,14 @@ use std::sync::Arc;
 use crate::api::ApiError;
 use crate::audit::AuditError;
 use crate::config::ConfigError;
+use crate::domain::ExitStatus;
 use crate::emulator::EmulatorError;
+use crate::input::SourceError;
 use crate::plan::{ApprovalError, PlanError, PlanRefusal};
 use crate::queue::QueueError;
 use crate::run::RunError;
-use crate::source::SourceError;
+use crate::telemetry::WatchError;
 use crate::terminal::LogError;
-use crate::vocabulary::ExitStatus;
-use crate::watch::WatchError;
 
 /// Why a command ends without doing what it was asked for.
 #[derive(Debug, thiserror::Error)]

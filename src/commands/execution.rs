@@ -10,11 +10,11 @@ use super::context::{Context, VERSION, host};
 use super::reach::Reach;
 use super::survey::Survey;
 use crate::audit::{AuditError, AuditLog, AuditReader, RunOpening};
+use crate::domain::{ExitStatus, Outcome, Seq};
 use crate::plan::{KnownGone, PlanRefusal, Selection, Shard, is_over};
 use crate::report::{self, EachResult, Ending, Planned};
 use crate::run::{RunParts, RunReport, Supply, execute};
 use crate::terminal::{ask, phrase};
-use crate::vocabulary::{ExitStatus, Outcome, Seq};
 
 /// A run that is about to be shown, confirmed and begun.
 pub(super) struct Job {

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use crate::domain::NewTarget;
+use crate::input::{CsvOptions, CsvReader, Input, InputFacts};
 use crate::plan::{Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
-use crate::source::{CsvOptions, CsvReader, Input, InputFacts};
-use crate::vocabulary::NewTarget;
 
 /// What the names are read from, and how.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::CommandError;
 use super::context::Context;
 use crate::audit::{AuditReader, OpenRun, RunOrigin};
+use crate::domain::Token;
 use crate::plan::{Approval, ApprovalCheck, PlanRefusal, SavedPlan, check_second_person};
-use crate::vocabulary::Token;
 
 /// Who approved the plan; nobody has to where none is required.
 pub(super) fn approved(

@@ -9,9 +9,9 @@ use super::intake::{self, InputRequest, Intake};
 use super::reach::Reach;
 use super::survey::Survey;
 use crate::config::find_token;
+use crate::domain::{ExitStatus, Seq, Timestamp};
 use crate::plan::{PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_over};
 use crate::report::{distinct, grouped, visible};
-use crate::vocabulary::{ExitStatus, Seq, Timestamp};
 
 /// What `decom plan` is asked for.
 #[derive(Debug, Clone)]

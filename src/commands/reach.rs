@@ -3,9 +3,9 @@
 use super::CommandError;
 use super::context::Context;
 use crate::api::{ApiOptions, BaseUrl};
-use crate::pace::{PaceOptions, Pacer, Rate};
+use crate::domain::Token;
+use crate::ratelimit::{PaceOptions, Pacer, Rate};
 use crate::run::Happenings;
-use crate::vocabulary::Token;
 
 /// How the API is reached, and with what.
 pub(super) struct Reach {

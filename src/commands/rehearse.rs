@@ -12,12 +12,12 @@ use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
 use super::{CommandError, permission};
 use crate::api::BaseUrl;
+use crate::domain::{ExitStatus, Token};
 use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, WindowLimit};
-use crate::pace::Rate;
 use crate::plan::{PlannedSkips, Rules, Selection};
+use crate::ratelimit::Rate;
 use crate::report::{grouped, rounded};
 use crate::run::Supply;
-use crate::vocabulary::{ExitStatus, Token};
 
 /// How much faster than the real API the emulator's limit is.
 const FASTER: u32 = 60;

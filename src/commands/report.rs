@@ -7,8 +7,8 @@ use super::context::{Context, Shared, World};
 use super::output::{Reading, to_stdout, written};
 use super::{CommandError, certificate};
 use crate::audit::{self, AuditReader};
+use crate::domain::{ExitStatus, Timestamp};
 use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
-use crate::vocabulary::{ExitStatus, Timestamp};
 
 /// What `decom runs` is asked for.
 #[derive(Debug, Clone)]

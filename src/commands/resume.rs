@@ -11,10 +11,10 @@ use super::survey::Survey;
 use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::config::find_token;
+use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 use crate::run::{Supply, given_back};
-use crate::vocabulary::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 
 /// How many due targets are looked at at once.
 const PAGE: u32 = 512;

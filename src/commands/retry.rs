@@ -7,8 +7,8 @@ use super::execution::Job;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
 use crate::config::find_token;
+use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome};
 use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
-use crate::vocabulary::{DatasourceName, ExitStatus, NewTarget, Outcome};
 
 /// What `decom retry` is asked for.
 #[derive(Debug, Clone)]

@@ -14,12 +14,12 @@ use super::survey::Survey;
 use super::{CommandError, permission, resume};
 use crate::audit::{AuditError, AuditReader, OpenRun};
 use crate::config::find_token;
+use crate::domain::{DatasourceName, ExitStatus, Seq};
 use crate::plan::{
     Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, Shard, is_over,
 };
 use crate::report::rounded;
 use crate::run::Supply;
-use crate::vocabulary::{DatasourceName, ExitStatus, Seq};
 
 /// In which pod of an Indexed Job this is, as Kubernetes says it.
 const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";

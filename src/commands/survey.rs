@@ -8,10 +8,10 @@ use super::CommandError;
 use super::context::Context;
 use super::reach::Reach;
 use crate::api::{ApiError, Lister};
-use crate::pace::Rate;
+use crate::domain::{DatasourceName, SkipReason};
 use crate::plan::{Extent, Guards, Listings, Preview, Refusal, Selection};
+use crate::ratelimit::Rate;
 use crate::report::{Held, Listed, Planned, rounded};
-use crate::vocabulary::{DatasourceName, SkipReason};
 
 /// What was found before anything is deleted.
 pub(super) struct Survey {

@@ -8,11 +8,11 @@ use super::context::{Context, VERSION, host, quoted};
 use super::watching::{Ran, Watchers, Watching};
 use crate::audit::{AuditError, AuditReader};
 use crate::config::{NoticeForm, find_webhook};
-use crate::pace::Rate;
+use crate::domain::{ExitStatus, LogState, RunSummary, Webhook};
+use crate::ratelimit::Rate;
 use crate::run::{Interrupt, StopReason};
+use crate::telemetry::{self, Notice, Outside, Watch, WatchOptions};
 use crate::terminal::Progress;
-use crate::vocabulary::{ExitStatus, LogState, RunSummary, Webhook};
-use crate::watch::{self, Notice, Outside, Watch, WatchOptions};
 
 impl<'a> Context<'a> {
     /// Carries out `command`, and tells of it whom the settings name. Nothing of that changes how it
@@ -142,8 +142,8 @@ impl<'a> Context<'a> {
         Notice {
             webhook,
             form: match self.settings.watch.notify_form {
-                NoticeForm::Json => watch::NoticeForm::Json,
-                NoticeForm::Slack => watch::NoticeForm::Slack,
+                NoticeForm::Json => telemetry::NoticeForm::Json,
+                NoticeForm::Slack => telemetry::NoticeForm::Slack,
             },
             status: ended
                 .unwrap_or_else(|| ran.stopped.as_ref().map_or("finished", StopReason::status).to_owned()),

@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use super::CommandError;
 #[cfg(feature = "otlp")]
 use crate::config::{Environment, Settings};
+use crate::domain::{Counts, ExitStatus, RunEvent, Webhook};
 use crate::run::{RunReport, StopReason, Watcher};
-use crate::terminal::Progress;
-use crate::vocabulary::{Counts, ExitStatus, RunEvent, Webhook};
 #[cfg(feature = "otlp")]
-use crate::watch::{ENDPOINTS, Traces};
-use crate::watch::{MetricsWatcher, Outside, Watch};
+use crate::telemetry::{ENDPOINTS, Traces};
+use crate::telemetry::{MetricsWatcher, Outside, Watch};
+use crate::terminal::Progress;
 
 /// Who watches a command, and the runs that it carried out.
 #[derive(Default)]

@@ -14,11 +14,11 @@ use super::{CommandError, intake, permission, resume};
 use crate::api::{ApiError, Lister};
 use crate::audit::AuditReader;
 use crate::config::find_token;
+use crate::domain::{ExitStatus, Seq};
 use crate::plan::{PlannedSkips, Refusal, Rules, Selection, TargetsBuilder};
 use crate::queue::Address;
 use crate::report::grouped;
 use crate::run::{QueueSupply, Supply};
-use crate::vocabulary::{ExitStatus, Seq};
 
 /// What `decom work` is asked for.
 #[derive(Debug, Clone)]

@@ -101,7 +101,7 @@ pub enum ConfigError {
         /// Where it came from.
         place: String,
         /// What is wrong with it.
-        source: crate::vocabulary::TokenError,
+        source: crate::domain::TokenError,
     },
     /// The file that holds a webhook's address cannot be read.
     #[error("{}: cannot read the address of the webhook: {source}", path.display())]
@@ -117,7 +117,7 @@ pub enum ConfigError {
         /// Where it came from.
         place: String,
         /// What is wrong with it.
-        source: crate::vocabulary::WebhookError,
+        source: crate::domain::WebhookError,
     },
     /// The address of the webhook is given twice.
     #[error("watch.notify_url and watch.notify_url_file are both set; unset one")]

@@ -10,7 +10,7 @@ use super::layers::{FlagValues, lay, wrong_kind};
 use super::places::Places;
 use super::watch::{WatchSettings, WrittenWatch};
 use super::{ConfigError, Environment};
-use crate::pace::Rate;
+use crate::ratelimit::Rate;
 
 /// Valid settings. Every one is documented in `config/default.toml`.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, Environment};
-use crate::vocabulary::Token;
+use crate::domain::Token;
 
 /// A token is far shorter; a file that is longer is not one.
 const LONGEST_FILE: u64 = 64 * 1024;

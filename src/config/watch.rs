@@ -9,7 +9,7 @@ use url::Url;
 
 use super::ConfigError;
 use super::places::Places;
-use crate::vocabulary::Webhook;
+use crate::domain::Webhook;
 
 /// An address is far shorter; a file that is longer holds none.
 const LONGEST_FILE: u64 = 64 * 1024;

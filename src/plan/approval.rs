@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::signature::{Purpose, SignatureCheck, SignatureError, Signed, is_pattern};
-use crate::vocabulary::Timestamp;
+use crate::domain::Timestamp;
+use crate::sshsig::{Purpose, SignatureCheck, SignatureError, Signed, is_pattern};
 
 /// What a signature must be made for, so that none made for another purpose approves a plan.
 pub const PURPOSE: Purpose = Purpose { namespace: "decom-plan", thing: "plan", makes: "an approval" };

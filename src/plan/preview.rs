@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{ListingExtent, PlanError, Selection};
-use crate::vocabulary::SkipReason;
+use crate::domain::SkipReason;
 
 /// The listings of the API.
 #[derive(Debug, Clone, Default)]

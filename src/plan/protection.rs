@@ -3,7 +3,7 @@
 use glob::Pattern;
 
 use super::{PlanError, glob as globs};
-use crate::vocabulary::DatasourceName;
+use crate::domain::DatasourceName;
 
 /// The patterns of protected names.
 #[derive(Debug, Clone)]

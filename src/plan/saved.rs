@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
-use crate::signature;
-use crate::vocabulary::{DatasourceName, NewTarget, SkipReason, Timestamp, Token};
+use crate::domain::{DatasourceName, NewTarget, SkipReason, Timestamp, Token};
+use crate::sshsig;
 
 /// The format that is written and read.
 const FORMAT: u32 = 1;
@@ -155,7 +155,7 @@ impl SavedPlan {
     /// # Errors
     /// Where the file cannot be read, is no plan, or was altered.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), PlanError> {
-        let bytes = signature::whole(path, LONGEST_FILE)
+        let bytes = sshsig::whole(path, LONGEST_FILE)
             .map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
         let no_plan = |why| PlanError::NoPlan { path: path.to_owned(), why };
         let altered = |why| PlanError::Altered { path: path.to_owned(), why };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::vocabulary::{DatasourceName, NewTarget, SkipReason};
+use crate::domain::{DatasourceName, NewTarget, SkipReason};
 
 use super::{PlanError, Protection, Targets};
 

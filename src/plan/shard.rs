@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use sha2::{Digest, Sha256};
 
-use crate::vocabulary::DatasourceName;
+use crate::domain::DatasourceName;
 
 /// One of so many shares of a list. Which share a name is in depends on the name alone, so that rows that are
 /// added, removed or reordered move no other.

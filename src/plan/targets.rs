@@ -12,7 +12,7 @@ use tempfile::SpooledTempFile;
 use super::seen::Seen;
 use super::selection::Ends;
 use super::{PlanError, Shard};
-use crate::vocabulary::{DatasourceName, NewTarget};
+use crate::domain::{DatasourceName, NewTarget};
 
 /// How many bytes of names stay in memory before they go to disk.
 const KEPT_IN_MEMORY: usize = 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::vocabulary::{DatasourceName, NameError};
+use crate::domain::{DatasourceName, NameError};
 
 /// The longest reason or ticket that is accepted, in characters: as in a CSV.
 const LONGEST_TEXT: usize = 1000;

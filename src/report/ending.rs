@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::shown::{grouped, visible};
-use crate::vocabulary::{Counts, Outcome, RunSummary, TargetResult};
+use crate::domain::{Counts, Outcome, RunSummary, TargetResult};
 
 /// Hands results of a run to a function, one after the other.
 pub type EachResult<'a> = &'a mut dyn FnMut(&mut dyn FnMut(TargetResult) -> bool) -> io::Result<()>;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::ending::{EachResult, Ending};
-use crate::vocabulary::{HistoryEntry, Outcome, RunSummary, TargetResult};
+use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
 /// The columns of the view `runs`, in its order.
 pub(super) const RUN_COLUMNS: [&str; 27] = [

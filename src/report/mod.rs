@@ -20,7 +20,7 @@ pub use ocsf::{OCSF_VERSION, ocsf_event};
 pub use planned::{Held, Listed, Names, Planned};
 pub use shown::{distinct, grouped, rounded, visible};
 
-use crate::vocabulary::{HistoryEntry, Outcome, RunSummary};
+use crate::domain::{HistoryEntry, Outcome, RunSummary};
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
-use crate::vocabulary::{SentAnswer, SentBy, SentRequest, Timestamp, Verdict};
+use crate::domain::{SentAnswer, SentBy, SentRequest, Timestamp, Verdict};
 
 /// The version of the schema that the events keep to.
 pub const OCSF_VERSION: &str = "1.5.0";

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::ending::{EXCEPTIONS, EachResult, print_counts, print_exceptions, why};
 use super::shown::{cell, grouped, markdown, visible};
-use crate::vocabulary::{HistoryEntry, Outcome, RunSummary, TargetResult};
+use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
 /// Writes one run as text: what it was, its counts, and what was not deleted.
 pub(super) fn text(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {

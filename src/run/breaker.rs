@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::vocabulary::Outcome;
+use crate::domain::Outcome;
 
 /// Looks at the last settled targets.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, ListingCheck, Recorder};
-use crate::vocabulary::{Answer, Clock, DatasourceName, Evidence, Outcome, Seq, Settlement, Target, Verdict};
+use crate::domain::{Answer, Clock, DatasourceName, Evidence, Outcome, Seq, Settlement, Target, Verdict};
 
 /// A target whose attempts are used up while nothing is settled.
 #[derive(Debug, Clone)]

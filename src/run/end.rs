@@ -10,7 +10,7 @@ use super::feed::Owed;
 use super::{Interrupt, Limits, RefusedMessages, RunReport, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, Recorder, RunEnding};
-use crate::vocabulary::{Clock, Counts, Evidence, ExitStatus, GIVEN_BACK, Outcome, Seq, Settlement};
+use crate::domain::{Clock, Counts, Evidence, ExitStatus, GIVEN_BACK, Outcome, Seq, Settlement};
 
 /// Brings one run to its end.
 pub(super) struct End<'a> {

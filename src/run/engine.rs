@@ -19,8 +19,8 @@ use super::lanes::{Lane, Lanes};
 use super::settler::Settler;
 use super::{Happening, Interrupt, Limits, StopReason, Watcher};
 use crate::api::{ApiError, Deleter, Delivered};
-use crate::pace::{PaceError, PaceEvent, PauseCause};
-use crate::vocabulary::{Counts, DatasourceName, Outcome, RunEvent, Seq};
+use crate::domain::{Counts, DatasourceName, Outcome, RunEvent, Seq};
+use crate::ratelimit::{PaceError, PaceEvent, PauseCause};
 
 /// How many happenings are taken before something else is looked for.
 const AT_ONCE: usize = 128;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Happening;
 use crate::api::{Ledger, LedgerError};
 use crate::audit::Recorder;
-use crate::vocabulary::{AttemptEnd, AttemptStart, DatasourceName, RunEvent, Seq};
+use crate::domain::{AttemptEnd, AttemptStart, DatasourceName, RunEvent, Seq};
 
 /// Records the attempts of one run.
 pub(super) struct RunLedger {

@@ -26,11 +26,11 @@ pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, DeleterParts, Lister, RetryOptions};
 use crate::audit::{AuditError, AuditReader, Gathering, Recorder};
-use crate::pace::{PaceEvent, Pacer, Rate};
-use crate::queue::QueueError;
-use crate::vocabulary::{
+use crate::domain::{
     Answer, Clock, Counts, DatasourceName, ExitStatus, Outcome, RunEvent, Seq, Token, Verdict,
 };
+use crate::queue::QueueError;
+use crate::ratelimit::{PaceEvent, Pacer, Rate};
 use conclusion::Exhausted;
 use end::End;
 use engine::{Crew, Engine};

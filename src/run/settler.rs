@@ -14,7 +14,7 @@ use super::Happening;
 use super::conclusion::{Exhausted, settle_exhausted};
 use crate::api::Lister;
 use crate::audit::Recorder;
-use crate::vocabulary::{Clock, Seq};
+use crate::domain::{Clock, Seq};
 
 /// How far apart two readings of the listing are at least: each costs requests that could delete.
 const APART: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ impl Settler {
             settling.store(true, Ordering::Relaxed);
             let names: Option<HashSet<&str>> =
                 found.as_ref().map(|names| names.iter().map(String::as_str).collect());
-            let settled = |target, name: &crate::vocabulary::DatasourceName, outcome| {
+            let settled = |target, name: &crate::domain::DatasourceName, outcome| {
                 tell(Happening::Listed { target, name: name.clone(), outcome });
             };
             let written =

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::AuditError;
+use crate::domain::{Answer, DatasourceName, ExitStatus, Outcome};
 use crate::queue::QueueError;
-use crate::vocabulary::{Answer, DatasourceName, ExitStatus, Outcome};
 
 /// Somebody asked the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::domain::{Counts, Outcome, RunEvent};
 use crate::run::Watcher;
-use crate::vocabulary::{Counts, Outcome, RunEvent};
 
 /// How often the bar's text is made anew at the most.
 const REDRAW: Duration = Duration::from_millis(100);

@@ -6,20 +6,20 @@ use std::path::Path;
 
 /// Each room, and the rooms that it may import. A new room is given its place here.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("vocabulary", &[]),
-    ("pace", &["vocabulary"]),
-    ("signature", &["vocabulary"]),
+    ("domain", &[]),
+    ("ratelimit", &["domain"]),
+    ("sshsig", &["domain"]),
     ("config", STAGE),
-    ("source", STAGE),
-    ("plan", &["pace", "signature", "vocabulary"]),
+    ("input", STAGE),
+    ("plan", &["ratelimit", "sshsig", "domain"]),
     ("api", STAGE),
-    ("audit", &["pace", "signature", "vocabulary"]),
+    ("audit", &["ratelimit", "sshsig", "domain"]),
     ("report", STAGE),
-    ("queue", &["vocabulary"]),
+    ("queue", &["domain"]),
     ("emulator", STAGE),
-    ("run", &["api", "audit", "pace", "plan", "queue", "vocabulary"]),
-    ("terminal", &["report", "run", "vocabulary"]),
-    ("watch", &["api", "pace", "run", "vocabulary"]),
+    ("run", &["api", "audit", "ratelimit", "plan", "queue", "domain"]),
+    ("terminal", &["report", "run", "domain"]),
+    ("telemetry", &["api", "ratelimit", "run", "domain"]),
     (
         "commands",
         &[
@@ -27,49 +27,49 @@ const ROOMS: &[(&str, &[&str])] = &[
             "audit",
             "config",
             "emulator",
-            "pace",
+            "ratelimit",
             "plan",
             "queue",
             "report",
             "run",
-            "signature",
-            "source",
+            "sshsig",
+            "input",
             "terminal",
-            "vocabulary",
-            "watch",
+            "domain",
+            "telemetry",
         ],
     ),
-    ("cli", &["commands", "config", "emulator", "report", "source", "vocabulary"]),
+    ("cli", &["commands", "config", "emulator", "report", "input", "domain"]),
     ("main", &["cli"]),
 ];
 
 /// What a stage may import, but for signatures where it has to do with them: never another stage.
-const STAGE: &[&str] = &["pace", "vocabulary"];
+const STAGE: &[&str] = &["ratelimit", "domain"];
 
 /// Libraries that are the business of certain rooms only.
 const HOMES: &[(&str, &[&str])] = &[
     ("async_nats", &["queue"]),
     ("clap", &["cli"]),
     ("comfy_table", &["report"]),
-    ("csv", &["plan", "report", "source"]),
+    ("csv", &["plan", "report", "input"]),
     ("figment", &["config"]),
     ("glob", &["plan"]),
-    ("governor", &["pace"]),
-    ("hyper", &["emulator", "watch"]),
+    ("governor", &["ratelimit"]),
+    ("hyper", &["emulator", "telemetry"]),
     ("indicatif", &["terminal"]),
     ("lapin", &["queue"]),
     ("maud", &["report"]),
-    ("opentelemetry", &["watch"]),
-    ("opentelemetry_otlp", &["watch"]),
-    ("opentelemetry_sdk", &["watch"]),
-    ("prometheus_client", &["watch"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("prometheus_client", &["telemetry"]),
     ("redis", &["queue"]),
-    ("reqwest", &["api", "watch"]),
+    ("reqwest", &["api", "telemetry"]),
     ("reqwest_middleware", &["api"]),
     ("reqwest_retry", &["api"]),
     ("rusqlite", &["audit"]),
-    ("ssh_key", &["signature"]),
-    ("tracing_opentelemetry", &["watch"]),
+    ("ssh_key", &["sshsig"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
 ];
@@ -270,7 +270,7 @@ fn said_of(path: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn the_checker_finds_what_crosses_a_layer() {
-    let text = "use crate::vocabulary::Outcome;\nuse crate::{pace::Rate, audit::{Recorder, record}, api};\n";
+    let text = "use crate::domain::Outcome;\nuse crate::{ratelimit::Rate, audit::{Recorder, record}, api};\n";
     assert_eq!(
         said_of("src/plan/made_up.rs", text),
         [
@@ -279,8 +279,8 @@ fn the_checker_finds_what_crosses_a_layer() {
         ]
     );
     assert_eq!(
-        said_of("src/vocabulary/made_up.rs", "fn f() -> crate::pace::Rate {}"),
-        ["src/vocabulary/made_up.rs:2: `vocabulary` must not import `pace`"]
+        said_of("src/domain/made_up.rs", "fn f() -> crate::ratelimit::Rate {}"),
+        ["src/domain/made_up.rs:2: `domain` must not import `ratelimit`"]
     );
     assert_eq!(
         said_of("src/run/made_up.rs", "use crate::config::Settings;\nuse csv::Reader;"),
@@ -306,7 +306,7 @@ fn the_checker_finds_what_crosses_a_layer() {
 
 #[test]
 fn the_checker_leaves_alone_what_is_right() {
-    let text = "// crate::audit is not imported here\nuse super::audit_trail;\nuse crate::pace::Rate;\n\
+    let text = "// crate::audit is not imported here\nuse super::audit_trail;\nuse crate::ratelimit::Rate;\n\
         /// See [`crate::audit`].\nfn plan() { my_csv::read(); crate::plan::begin(); }";
     assert_eq!(said_of("src/plan/made_up.rs", text), [""; 0]);
     assert_eq!(said_of("src/commands/made_up.rs", "use super::{report, run};"), [""; 0]);

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use decom::domain::Token;
 use decom::plan::SavedPlan;
-use decom::vocabulary::Token;
 use serde_json::{Value, json};
 
 use crate::emulated::{Estate, Said, message, said};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use decom::vocabulary::{ExitStatus, Outcome};
+use decom::domain::{ExitStatus, Outcome};
 
 use crate::emulated::said;
 use crate::support::{Sandbox, column};

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use decom::commands::{self, InputRequest, Interrupts, RunInput, RunRequest, Shared, World};
 use decom::config::Environment;
-use decom::source::{CsvOptions, Input};
-use decom::vocabulary::{Clock, ExitStatus};
+use decom::domain::{Clock, ExitStatus};
+use decom::input::{CsvOptions, Input};
 use rusqlite::Connection;
 
 use super::support::process::{Finished, Running};

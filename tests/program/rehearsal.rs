@@ -231,7 +231,7 @@ fn the_end_as_json_adds_up() {
     assert_eq!(said.code, 1);
     let end: serde_json::Value = serde_json::from_str(&said.stdout).expect("stdout is one JSON value");
     let count = |outcome: &str| end["run"][outcome].as_u64().unwrap();
-    let outcomes = decom::vocabulary::Outcome::ALL.map(|outcome| count(outcome.as_str()));
+    let outcomes = decom::domain::Outcome::ALL.map(|outcome| count(outcome.as_str()));
     assert_eq!(outcomes.iter().sum::<u64>(), 60);
     assert_eq!(count("planned"), 60);
     let listed = end["not_deleted"].as_array().unwrap();

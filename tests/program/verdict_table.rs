@@ -1,7 +1,7 @@
 //! The whole table of statuses and bodies, as the pure function knows it.
 
 use decom::api::{Body, BodyEnd, classify};
-use decom::vocabulary::Verdict;
+use decom::domain::Verdict;
 
 /// The bodies that say something, and the verdict that each gives a status between 400 and 499.
 fn bodies() -> Vec<(Body, Option<Verdict>)> {

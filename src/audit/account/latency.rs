@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::vocabulary::{Latency, LatencyBin};
+use crate::domain::{Latency, LatencyBin};
 
 /// How each octave is divided, as a power of two: a value is known within a 32nd of it.
 const PARTS: u32 = 5;

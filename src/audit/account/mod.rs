@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::history::result;
 use super::{AuditError, AuditReader};
-use crate::vocabulary::{
+use crate::domain::{
     GIVEN_BACK, LogState, Outcome, RecordMark, RunAccount, ScheduledTarget, SkipReason, Timestamp, Wanted,
 };
 use latency::Latencies;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::vocabulary::{Pause, PauseCause, Stretch, Timeline, Timestamp};
+use crate::domain::{Pause, PauseCause, Stretch, Timeline, Timestamp};
 
 /// How many stretches there are at the most: bars that can still be told apart.
 const MOST_STRETCHES: i64 = 120;

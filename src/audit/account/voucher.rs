@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::audit::checkpoint::{EXTENSION, LONGEST_FILE, signature_of};
 use crate::audit::{AuditError, AuditReader, Statement};
-use crate::vocabulary::RunAccount;
+use crate::domain::RunAccount;
 
 /// A statement about this log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::super::AuditError;
 use super::super::record::Head;
 use super::{Statement, hex};
-use crate::signature::SigningKey;
-use crate::vocabulary::Timestamp;
+use crate::domain::Timestamp;
+use crate::sshsig::SigningKey;
 
 /// Where checkpoints go, and how often.
 #[derive(Debug, Clone)]

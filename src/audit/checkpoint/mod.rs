@@ -12,7 +12,7 @@ pub(super) use keeper::Keeper;
 pub(super) use statement::{LONGEST_FILE, signature_of};
 pub use statement::{Statement, hex};
 
-use crate::signature::Purpose;
+use crate::sshsig::Purpose;
 
 /// What the signature of a checkpoint is made for.
 pub const PURPOSE: Purpose = Purpose { namespace: "decom-audit", thing: "checkpoint", makes: "a checkpoint" };

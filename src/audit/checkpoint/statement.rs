@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use super::super::AuditError;
 use super::{EXTENSION, PURPOSE};
-use crate::signature::{SigningKey, whole};
-use crate::vocabulary::Timestamp;
+use crate::domain::Timestamp;
+use crate::sshsig::{SigningKey, whole};
 
 /// A file that is longer than this is neither a checkpoint nor its signature, in bytes.
 pub(in crate::audit) const LONGEST_FILE: u64 = 4096;

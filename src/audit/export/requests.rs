@@ -6,7 +6,7 @@ use super::super::checkpoint::hex;
 use super::super::file::Content;
 use super::super::record::Hash;
 use super::super::{AuditError, AuditReader};
-use crate::vocabulary::{SentAnswer, SentBy, SentRequest, Timestamp};
+use crate::domain::{SentAnswer, SentBy, SentRequest, Timestamp};
 
 /// A walk along the records with a look-up for each: nothing is sorted, and nothing held.
 const REQUESTS: &str = "

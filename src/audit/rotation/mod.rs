@@ -28,7 +28,7 @@ use super::record::Head;
 use super::walk::refuse_unsound;
 use super::writer::Writer;
 use super::{AuditError, AuditReader, LogOptions};
-use crate::vocabulary::Timestamp;
+use crate::domain::Timestamp;
 use pieces::{failed, io_error};
 
 /// How long a reader may take to be done.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::chain::{Fact, Part};
 use super::shape::Kind;
 use super::{Finding, Findings};
-use crate::vocabulary::{Counts, Outcome};
+use crate::domain::{Counts, Outcome};
 
 /// What the records amount to.
 #[derive(Debug, Clone, Default)]

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::super::checkpoint::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, hex, signature_of};
 use super::account::Account;
 use super::{Finding, Findings};
-use crate::signature::{SignatureCheck, whole};
-use crate::vocabulary::Timestamp;
+use crate::domain::Timestamp;
+use crate::sshsig::{SignatureCheck, whole};
 
 /// How far the clock of the machine that made a checkpoint may be ahead, in microseconds: a day.
 const AHEAD: i64 = 86_400_000_000;

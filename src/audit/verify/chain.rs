@@ -12,7 +12,7 @@ use super::super::record::{BEFORE_THE_FIRST, Hash};
 use super::indexes::{Key, Sums};
 use super::shape::{COLUMNS, Kind, is_evidence, is_integer, is_verdict, kind_of, outcome_of, place};
 use super::{Finding, Findings};
-use crate::vocabulary::Outcome;
+use crate::domain::Outcome;
 
 const KIND: usize = place("kind");
 const NAME: usize = place("name");

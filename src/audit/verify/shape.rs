@@ -1,7 +1,7 @@
 //! The columns of a record, which of them a record of each kind has, and the words that they hold.
 
 pub(super) use super::super::record::Kind;
-use crate::vocabulary::{Evidence, Outcome, Verdict};
+use crate::domain::{Evidence, Outcome, Verdict};
 
 /// The columns in the table's order; `hash` is the last.
 pub(super) const COLUMNS: [&str; 20] = [

@@ -7,8 +7,8 @@ use super::super::context::{Context, Shared, World, quoted};
 use super::verify::{print, unverifiable};
 use crate::audit::verify::{AnchorCheck, Weight, verify};
 use crate::audit::{AuditError, CHECKPOINT, Statement, hex};
-use crate::signature::SigningKey;
-use crate::vocabulary::{ExitStatus, Timestamp};
+use crate::domain::{ExitStatus, Timestamp};
+use crate::sshsig::SigningKey;
 
 /// What `decom audit checkpoint` is asked for.
 #[derive(Debug, Clone)]

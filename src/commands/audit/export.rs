@@ -9,8 +9,8 @@ use super::super::CommandError;
 use super::super::context::{Context, Shared, World};
 use super::super::output::written;
 use crate::audit::AuditReader;
+use crate::domain::ExitStatus;
 use crate::report::ocsf_event;
-use crate::vocabulary::ExitStatus;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::super::CommandError;
 use super::super::context::{Context, Shared, World, quoted};
 use super::super::output::to_stdout;
 use crate::audit::{self, Rotated};
+use crate::domain::ExitStatus;
 use crate::report::{grouped, visible};
-use crate::vocabulary::ExitStatus;
 
 /// What `decom audit rotate` is asked for.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::audit::hex;
 use crate::audit::verify::{Finding, Verification, Weight};
+use crate::domain::{ExitStatus, Timestamp};
 use crate::report::{grouped, visible};
-use crate::vocabulary::{ExitStatus, Timestamp};
 
 /// A verification that is to be shown.
 pub(super) struct Shown<'a> {

@@ -8,8 +8,8 @@ use super::super::context::{Context, Shared, World};
 use super::shown::Shown;
 use crate::audit::AuditError;
 use crate::audit::verify::{AnchorCheck, Verification, Verified, Weight, verify_each as check};
+use crate::domain::ExitStatus;
 use crate::report::visible;
-use crate::vocabulary::ExitStatus;
 
 /// What `decom audit verify` is asked for.
 #[derive(Debug, Clone, Default)]

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::page::Page;
 use super::wording::{counted, exact_time, name, number, text};
 use super::{Certificate, EachTarget, LONGEST_LIST};
-use crate::vocabulary::{GIVEN_BACK, Outcome, ScheduledTarget, SkipReason, TargetResult, Wanted};
+use crate::domain::{GIVEN_BACK, Outcome, ScheduledTarget, SkipReason, TargetResult, Wanted};
 
 /// Targets that have one thing in common.
 struct Group {

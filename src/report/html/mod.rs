@@ -19,7 +19,7 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::vocabulary::{RunAccount, RunSummary, ScheduledTarget, Timestamp, Wanted};
+use crate::domain::{RunAccount, RunSummary, ScheduledTarget, Timestamp, Wanted};
 use page::Page;
 use standing::Standing;
 

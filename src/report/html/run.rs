@@ -74,7 +74,7 @@ fn approval(certificate: &Certificate) -> Markup {
 }
 
 /// When the run began; the timeline is of whole stretches, and may begin a little earlier.
-fn began(certificate: &Certificate) -> crate::vocabulary::Timestamp {
+fn began(certificate: &Certificate) -> crate::domain::Timestamp {
     certificate.run.started_at.parse().unwrap_or(certificate.account.timeline.start)
 }
 

@@ -8,7 +8,7 @@ use super::exceptions::asked_by;
 use super::page::Page;
 use super::wording::{code, counted, exact_time, name, text};
 use super::{Annex, Certificate, EachTarget};
-use crate::vocabulary::{Outcome, ScheduledTarget, Wanted};
+use crate::domain::{Outcome, ScheduledTarget, Wanted};
 
 pub(super) fn section(
     page: &mut Page<'_>,

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::Certificate;
 use super::wording::{code, counted, name, number, share};
+use crate::domain::Outcome;
 use crate::report::ending::meaning;
-use crate::vocabulary::Outcome;
 
 pub(super) fn section(certificate: &Certificate) -> Markup {
     html! {

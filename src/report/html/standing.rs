@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::wording::{counted, number};
-use crate::vocabulary::{Outcome, RunAccount, RunSummary};
+use crate::domain::{Outcome, RunAccount, RunSummary};
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

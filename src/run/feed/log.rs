@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{Feed, FeedError};
 use crate::audit::{AuditError, AuditReader, DuePart};
-use crate::vocabulary::{Outcome, Seq, Target};
+use crate::domain::{Outcome, Seq, Target};
 
 /// How many targets are read at once: few enough that nobody waits for long meanwhile.
 const PAGE: u32 = 128;

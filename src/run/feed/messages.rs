@@ -14,12 +14,12 @@ use super::super::Happening;
 use super::{Feed, FeedError, Owed, QueueSupply};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
-use crate::plan::Rules;
-use crate::queue::{Message, Queue, QueueError, Request};
-use crate::vocabulary::{
+use crate::domain::{
     Clock, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, Seq, Settlement, SkipReason,
     Target, Token,
 };
+use crate::plan::Rules;
+use crate::queue::{Message, Queue, QueueError, Request};
 
 /// For how long a message is waited for at a time: a run that stops waits no longer than this.
 const SLICE: Duration = Duration::from_secs(1);

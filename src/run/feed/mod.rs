@@ -15,9 +15,9 @@ pub(super) use messages::{MessageFeed, MessageFeedParts};
 pub(super) use owed::Owed;
 
 use crate::audit::AuditError;
+use crate::domain::{Outcome, Seq, Target};
 use crate::plan::Rules;
 use crate::queue::{Queue, QueueError};
-use crate::vocabulary::{Outcome, Seq, Target};
 
 /// Where the targets of a run come from.
 pub enum Supply {

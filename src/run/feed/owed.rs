@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::Happening;
+use crate::domain::{DatasourceName, Outcome, Seq};
 use crate::queue::{Message, Queue, QueueError, Receipt};
-use crate::vocabulary::{DatasourceName, Outcome, Seq};
 
 /// The pauses between two tries to reach a broker that is away: they double, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

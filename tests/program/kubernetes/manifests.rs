@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use decom::vocabulary::ExitStatus;
+use decom::domain::ExitStatus;
 use serde_json::{Value, json};
 
 use super::{OVERLAYS, Rendered, Tools, copy, folder, words};

@@ -6,9 +6,9 @@ use maud::{Markup, html};
 
 use super::axis::{FIELD, HEIGHT, Scale, TOP, mark};
 use super::{Area, Fill, length, percent, pixels};
+use crate::domain::{Latency, LatencyBin};
 use crate::report::html::Certificate;
 use crate::report::html::wording::{counted, latency};
-use crate::vocabulary::{Latency, LatencyBin};
 
 /// There is room for so many bars at the least, so that a single one does not fill the field.
 const LEAST_BARS: usize = 12;

@@ -12,7 +12,7 @@ mod timeline;
 use maud::{Markup, html};
 
 use super::Certificate;
-use crate::vocabulary::Outcome;
+use crate::domain::Outcome;
 
 /// How something is filled.
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,9 @@ use maud::{Markup, html};
 
 use super::axis::{FIELD, HEIGHT, Scale, TOP, mark};
 use super::{Area, Fill, key, percent, pixels};
+use crate::domain::{Pause, PauseCause, Stretch, Timeline, Timestamp};
 use crate::report::html::Certificate;
 use crate::report::html::wording::{counted, duration, exact_time, number, time};
-use crate::vocabulary::{Pause, PauseCause, Stretch, Timeline, Timestamp};
 
 /// Distances of marks that people use, in milliseconds.
 const DISTANCES: [u64; 20] = [

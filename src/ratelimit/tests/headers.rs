@@ -6,7 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::{ms, secs};
-use crate::pace::{Quota, ServerWord};
+use crate::ratelimit::{Quota, ServerWord};
 
 /// Sun, 09 Sep 2001 01:46:40 GMT and a bit.
 fn now() -> SystemTime {

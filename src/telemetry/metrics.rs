@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::text::classic;
-use crate::vocabulary::{Counts, ExitStatus, Outcome, Timestamp, Verdict};
+use crate::domain::{Counts, ExitStatus, Outcome, Timestamp, Verdict};
 
 /// How long attempts take, in seconds: the bounds between which they are counted.
 const LATENCIES: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::{ms, rate, secs, turn, virtually};
-use crate::pace::{PaceOptions, Pacer, Rate, ServerWord};
+use crate::ratelimit::{PaceOptions, Pacer, Rate, ServerWord};
 
 /// When requests left, from the start, if each worker rests for each of its `rests` before a request.
 fn departures(rate: Rate, workers: Vec<Vec<Duration>>) -> Vec<Duration> {

@@ -8,7 +8,7 @@ use ssh_key::{HashAlg, Mpint, PublicKey, SshSig};
 
 use super::allowed::{AllowedSigner, public_key};
 use super::{SignatureError, reading};
-use crate::vocabulary::Timestamp;
+use crate::domain::Timestamp;
 
 /// The fewest bits of an RSA key.
 pub(super) const SHORTEST_RSA: usize = 2048;

@@ -1,6 +1,6 @@
 //! The parts of messages that depend on what was found: how texts are shown, and what is advised.
 
-use crate::vocabulary::NameError;
+use crate::domain::NameError;
 
 use super::layout::NAME_COLUMNS;
 use super::sniff;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{listening, ms, rate, secs, turn, virtually};
-use crate::pace::{PaceError, PaceEvent, PaceOptions, Pacer, PauseCause, Quota, Rate, ServerWord};
+use crate::ratelimit::{PaceError, PaceEvent, PaceOptions, Pacer, PauseCause, Quota, Rate, ServerWord};
 
 const RATES: [&str; 3] = ["1000/s", "auto", "unlimited"];
 

@@ -28,8 +28,8 @@ pub use post::Outside;
 pub use traces::{ENDPOINTS, Traces};
 pub use watcher::MetricsWatcher;
 
-use crate::pace::Rate;
-use crate::vocabulary::{Clock, ExitStatus};
+use crate::domain::{Clock, ExitStatus};
+use crate::ratelimit::Rate;
 use file::MetricsFile;
 use metrics::Metrics;
 use thread::WatchThread;

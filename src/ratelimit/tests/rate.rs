@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{ms, rate, secs};
-use crate::pace::{Rate, RateError};
+use crate::ratelimit::{Rate, RateError};
 
 fn ceiling(requests: u32, window: Duration) -> Rate {
     Rate::Ceiling { requests: NonZeroU32::new(requests).unwrap(), window }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::server::{SPEAKING, Server};
 use super::{ms, rate, secs, turn, virtually};
-use crate::pace::{PaceOptions, Pacer, Rate, ServerWord};
+use crate::ratelimit::{PaceOptions, Pacer, Rate, ServerWord};
 
 /// Refusals in each window of 500 requests in 10 s, and how many were let through.
 fn play(dialect: super::server::Dialect, rate: Rate, processes: u32, told: u32) -> Vec<(u64, u64)> {

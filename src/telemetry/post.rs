@@ -12,7 +12,7 @@ use url::Url;
 use super::text::MEDIA_TYPE;
 use super::{Notice, WatchError};
 use crate::api::{described, trusted};
-use crate::vocabulary::is_loopback;
+use crate::domain::is_loopback;
 
 /// How long one try may take.
 const TRY: Duration = Duration::from_secs(3);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::metrics::{Metrics, seconds, set, whole};
-use crate::pace::Rate;
+use crate::domain::{Clock, Counts, Outcome, RunEvent};
+use crate::ratelimit::Rate;
 use crate::run::Watcher;
-use crate::vocabulary::{Clock, Counts, Outcome, RunEvent};
 
 /// Turns what happens in a run into metrics.
 pub struct MetricsWatcher {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::vocabulary::{Counts, LogState, Outcome, RunSummary, Webhook};
+use crate::domain::{Counts, LogState, Outcome, RunSummary, Webhook};
 
 /// In which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 use std::str;
 
-use crate::vocabulary::DatasourceName;
+use crate::domain::DatasourceName;
 
 use super::Input;
 use super::columns::{self, Columns};

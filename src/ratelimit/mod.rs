@@ -5,7 +5,7 @@
 //! Whatever the rate, a pause that the server asks for is kept by everybody.
 //!
 //! ```
-//! # use decom::pace::{PaceError, PaceOptions, Pacer, Rate, ServerWord};
+//! # use decom::ratelimit::{PaceError, PaceOptions, Pacer, Rate, ServerWord};
 //! # use tokio_util::sync::CancellationToken;
 //! # async fn example(headers: http::HeaderMap, status: u16) -> Result<(), PaceError> {
 //! let pacer = Pacer::new(Rate::DEFAULT, PaceOptions::default());

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::secs;
-use crate::pace::Quota;
-use crate::pace::window::{Look, Ticket, Window};
+use crate::ratelimit::Quota;
+use crate::ratelimit::window::{Look, Ticket, Window};
 
 fn quota(remaining: u64, reset: u64) -> Quota {
     Quota { limit: Some(10), remaining, reset: secs(reset), window: Some(secs(100)) }

@@ -4,7 +4,7 @@
 use ssh_key::PublicKey;
 use ssh_key::public::KeyData;
 
-use crate::vocabulary::Timestamp;
+use crate::domain::Timestamp;
 
 /// One line of a file of allowed signers.
 #[derive(Debug)]

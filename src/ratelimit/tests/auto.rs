@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::server::{Dialect, SPEAKING, Server, Tally};
 use super::{listening, ms, rate, secs, turn, virtually};
-use crate::pace::{PaceEvent, PaceOptions, Pacer, PauseCause, Quota, Rate, ServerWord};
+use crate::ratelimit::{PaceEvent, PaceOptions, Pacer, PauseCause, Quota, Rate, ServerWord};
 
 /// The setting of one simulation.
 #[derive(Debug, Clone, Copy)]

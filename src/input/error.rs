@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io;
 
-use crate::vocabulary::NameError;
+use crate::domain::NameError;
 
 use super::layout::MAX_CELL_CHARS;
 use super::records::MAX_RECORD_BYTES;
