@@ -46,6 +46,27 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// What a stage may import, but for signatures where it has to do with them: never another stage.
 const STAGE: &[&str] = &["ratelimit", "domain"];
 
+/// The layers inside `audit`, and those that each may import.
+const AUDIT: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("record", &["error"]),
+    ("write", &["record", "error"]),
+    ("read", &["record", "error"]),
+    ("verify", &["read", "record", "error"]),
+    ("archive", &["verify", "write", "read", "record", "error"]),
+];
+
+/// What `audit` shows of its layers to all others, and in which layer each is defined.
+const AUDIT_NAMES: &[(&str, &str)] = &[
+    ("AuditError", "error"),
+    ("Statement", "record"),
+    ("hex", "record"),
+    ("AuditLog", "write"),
+    ("LogOptions", "write"),
+    ("Recorder", "write"),
+    ("AuditReader", "read"),
+];
+
 /// Libraries that are the business of certain rooms only.
 const HOMES: &[(&str, &[&str])] = &[
     ("async_nats", &["queue"]),
@@ -112,12 +133,48 @@ fn code(text: &str) -> String {
     text.lines().map(without).collect::<Vec<_>>().join("\n")
 }
 
+/// The source without the unit tests at its end, which may take what they need from any layer.
+fn without_tests(code: &str) -> &str {
+    code.find("#[cfg(test)]\nmod tests {").map_or(code, |at| &code[..at])
+}
+
+/// What the source at `path`, which is in `audit`, imports from a layer of `audit` that is not below its own.
+fn offences_in_audit(path: &str, code: &str) -> Vec<Offence> {
+    let offence = |line, what: String| Offence { path: path.to_owned(), line, what };
+    let layer = path.strip_prefix("src/audit/").and_then(|below| below.split('/').next());
+    let Some(layer) = layer.map(|name| name.trim_end_matches(".rs")).filter(|layer| *layer != "mod") else {
+        return Vec::new();
+    };
+    let Some((_, allowed)) = AUDIT.iter().find(|(name, _)| *name == layer) else {
+        return vec![offence(
+            1,
+            format!("`{layer}` is a new layer of audit; give it a place in this test's AUDIT"),
+        )];
+    };
+    let code = without_tests(code);
+    let up = "super::".repeat(depth(path) - 1);
+    let mut found = Vec::new();
+    for (line, name) in references_from(&[("crate::audit::", None), (&up, Some(AUDIT))], code) {
+        let of = AUDIT_NAMES.iter().find(|(known, _)| *known == name).map_or(name.as_str(), |(_, of)| of);
+        if of != layer && !allowed.contains(&of) {
+            found.push(offence(line, format!("`audit::{layer}` must not import `audit::{of}`")));
+        }
+    }
+    found
+}
+
 /// Where each path that begins with `crate::` (or reaches the root by `super::`) goes on, by line.
 fn references(path: &str, code: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
     let root = "super::".repeat(depth(path));
-    for (prefix, only_rooms) in [("crate::", false), ("decom::", false), (root.as_str(), true)] {
-        for (at, _) in code.match_indices(prefix) {
+    references_from(&[("crate::", None), ("decom::", None), (&root, Some(ROOMS))], code)
+}
+
+/// How each path in `code` that begins with one of `prefixes` continues, by line; where a prefix comes with a
+/// list of modules, only paths that continue with one of these.
+fn references_from(prefixes: &[(&str, Option<&[(&str, &[&str])]>)], code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (prefix, modules) in prefixes {
+        for (at, _) in code.match_indices(*prefix) {
             let before = code[..at].chars().next_back();
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
                 continue;
@@ -125,7 +182,9 @@ fn references(path: &str, code: &str) -> Vec<(usize, String)> {
             let line = code[..at].matches('\n').count() + 1;
             let names = first_names(&code[at + prefix.len()..]);
             // In a module within the file, `super::` ends earlier, at something that is no room.
-            let kept = names.into_iter().filter(|name| !only_rooms || ROOMS.iter().any(|(r, _)| r == name));
+            let is_module =
+                |name: &String| modules.is_none_or(|all| all.iter().any(|(module, _)| module == name));
+            let kept = names.into_iter().filter(is_module);
             found.extend(kept.map(|name| (line, name)));
         }
     }
@@ -188,6 +247,7 @@ fn offences(path: &str, text: &str) -> Vec<Offence> {
             found.push(offence(line, format!("`{room}` must not import `{name}`")));
         }
     }
+    found.extend(offences_in_audit(path, &code));
     // A room's tests may take what they need to look at it from outside.
     if !path.contains("/tests/") {
         for (library, _) in HOMES.iter().filter(|(_, homes)| !homes.contains(&room)) {
@@ -297,6 +357,18 @@ fn the_checker_finds_what_crosses_a_layer() {
         said_of("src/terminal/mod.rs", "use crate::commands::World;"),
         ["src/terminal/mod.rs:2: `terminal` must not import `commands`"]
     );
+    assert_eq!(
+        said_of(
+            "src/audit/read/made_up.rs",
+            "use crate::audit::{AuditLog, record::hex};\nuse super::super::verify;"
+        ),
+        [
+            "src/audit/read/made_up.rs:2: `audit::read` must not import `audit::write`",
+            "src/audit/read/made_up.rs:3: `audit::read` must not import `audit::verify`"
+        ]
+    );
+    assert_eq!(said_of("src/audit/write/mod.rs", "use super::archive::rotate;").len(), 1);
+    assert_eq!(said_of("src/audit/shop.rs", "").len(), 1, "a layer without a place");
     assert_eq!(said_of("src/commands/made_up.rs", "use crate::cli;").len(), 1);
     assert_eq!(said_of("src/shop/mod.rs", "").len(), 1, "a room without a place");
     assert_eq!(said_of("src/plan/utils.rs", "").len(), 1, "a room for everything");
@@ -310,6 +382,9 @@ fn the_checker_leaves_alone_what_is_right() {
         /// See [`crate::audit`].\nfn plan() { my_csv::read(); crate::plan::begin(); }";
     assert_eq!(said_of("src/plan/made_up.rs", text), [""; 0]);
     assert_eq!(said_of("src/commands/made_up.rs", "use super::{report, run};"), [""; 0]);
+    let text = "use crate::audit::{AuditError, record::Kind};\n#[cfg(test)]\nmod tests {\n\
+        use crate::audit::write::open_for_writing;\n}";
+    assert_eq!(said_of("src/audit/read/made_up.rs", text), [""; 0]);
     assert_eq!(said_of("src/emulator/tests/made_up.rs", "use reqwest::Client;"), [""; 0]);
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::super::checkpoint::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, hex, signature_of};
 use super::account::Account;
 use super::{Finding, Findings};
+use crate::audit::record::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, hex, signature_of};
 use crate::domain::Timestamp;
 use crate::sshsig::{SignatureCheck, whole};
 

@@ -8,10 +8,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
-use super::super::record::{BEFORE_THE_FIRST, Hash};
 use super::indexes::{Key, Sums};
 use super::shape::{COLUMNS, Kind, is_evidence, is_integer, is_verdict, kind_of, outcome_of, place};
 use super::{Finding, Findings};
+use crate::audit::record::{BEFORE_THE_FIRST, Hash};
 use crate::domain::Outcome;
 
 const KIND: usize = place("kind");

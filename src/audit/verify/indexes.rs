@@ -309,8 +309,8 @@ const fn varint(number: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::schema::SCHEMA;
     use super::*;
+    use crate::audit::record::SCHEMA;
 
     fn log() -> Connection {
         let connection = Connection::open_in_memory().unwrap();

@@ -12,6 +12,7 @@ mod finding;
 mod findings;
 mod indexes;
 mod merged;
+mod refusal;
 mod schema;
 mod shape;
 mod source;
@@ -28,8 +29,11 @@ pub use account::Totals;
 pub use anchors::{AnchorCheck, Anchors};
 pub use finding::{Finding, Weight};
 pub use findings::Findings;
+pub use refusal::refuse_to_certify;
+pub(super) use refusal::refuse_unsound;
 
-use super::AuditError;
+use crate::audit::AuditError;
+use crate::audit::record::{NO_DATABASE, SCHEMA_VERSION};
 use account::Account;
 use chain::Part;
 use indexes::Key;
@@ -187,7 +191,7 @@ fn look(source: &Source, path: &Path, findings: &mut Findings) -> Result<(bool, 
             return Err(AuditError::Foreign { path, found });
         }
         Identity::Newer { version: found } => {
-            return Err(AuditError::Newer { path, found, known: super::schema::SCHEMA_VERSION });
+            return Err(AuditError::Newer { path, found, known: SCHEMA_VERSION });
         }
     };
     let firsts = schema::compare(&connection, is_merged, findings).and_then(|()| {
@@ -244,7 +248,7 @@ fn damaged(error: rusqlite::Error, path: &Path, findings: &mut Findings) -> Resu
         return Err(AuditError::Sqlite { path: path.to_owned(), action: "read", source: error });
     }
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
-        let found = super::file::NO_DATABASE.to_owned();
+        let found = NO_DATABASE.to_owned();
         return Err(AuditError::Foreign { path: path.to_owned(), found });
     }
     findings.add(Finding::Corrupt { why: error.to_string() });

@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::super::schema::{APPLICATION_ID, MERGED_ID, SCHEMA_VERSION, texts, wanted};
 use super::{Finding, Findings};
+use crate::audit::record::{APPLICATION_ID, MERGED_ID, SCHEMA_VERSION, texts, wanted};
 
 /// What the header says that the file is.
 #[derive(Debug, PartialEq, Eq)]

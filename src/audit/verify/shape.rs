@@ -1,6 +1,6 @@
 //! The columns of a record, which of them a record of each kind has, and the words that they hold.
 
-pub(super) use super::super::record::Kind;
+pub(super) use crate::audit::record::Kind;
 use crate::domain::{Evidence, Outcome, Verdict};
 
 /// The columns in the table's order; `hash` is the last.

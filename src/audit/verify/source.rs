@@ -13,7 +13,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::super::{AuditError, file};
+use crate::audit::AuditError;
+use crate::audit::record::{beside, real_path, refuse_orphans, refuse_other_things};
 
 /// How long to wait for a lock. A writer of ours holds none for longer than a commit takes, or
 /// than a large run takes to begin in a new log.
@@ -54,21 +55,20 @@ impl Source {
     /// Looks at the file at `path` without touching it.
     pub(super) fn find(path: &Path) -> Result<Self, AuditError> {
         let missing = || AuditError::Missing { path: path.to_owned() };
-        file::refuse_other_things(path)?;
+        refuse_other_things(path)?;
         let Ok(found) = fs::metadata(path) else { return Err(missing()) };
-        let real = file::real_path(path)?;
-        file::refuse_orphans(path, &real)?;
+        let real = real_path(path)?;
+        refuse_orphans(path, &real)?;
         if found.len() == 0 {
             return Err(AuditError::Empty { path: path.to_owned() });
         }
-        let size = |suffix| fs::metadata(file::beside(&real, suffix)).map(|found| found.len()).ok();
-        if is_hot(&file::beside(&real, "-journal")) {
+        let size = |suffix| fs::metadata(beside(&real, suffix)).map(|found| found.len()).ok();
+        if is_hot(&beside(&real, "-journal")) {
             return Err(AuditError::Unplayed { path: path.to_owned() });
         }
         // Something else in the place of a write-ahead log holds no records either.
         let is_wal = |real: &Path| header(real, path).map(|header| header[18..20] == [2, 2]);
-        let mut lacks_wal =
-            size("-wal").is_some() && is_wal(&real)? && !is_begun(&file::beside(&real, "-wal"));
+        let mut lacks_wal = size("-wal").is_some() && is_wal(&real)? && !is_begun(&beside(&real, "-wal"));
         let way = match (size("-wal"), size("-shm")) {
             (Some(_), None) => Way::Copied(copied(&real, path)?),
             // Only where no writer of ours can be: see `refuse_other_things`.
@@ -123,7 +123,7 @@ impl Source {
     /// Checks that nobody has written to a file that was taken for one that nobody writes to.
     pub(super) fn check_still(&self, path: &Path) -> Result<(), AuditError> {
         let Way::Still { was } = &self.way else { return Ok(()) };
-        let begun = file::beside(&self.path, "-wal").exists();
+        let begun = beside(&self.path, "-wal").exists();
         if begun || state(&self.path, path)? != *was {
             return Err(AuditError::Disturbed { path: path.to_owned() });
         }
@@ -166,7 +166,7 @@ fn copied(real: &Path, path: &Path) -> Result<TempDir, AuditError> {
     let io = |source| AuditError::Io { path: path.to_owned(), action: "copy", source };
     let folder = tempfile::Builder::new().prefix("decom-verify-").tempdir().map_err(io)?;
     fs::copy(real, folder.path().join("log.db")).map_err(io)?;
-    fs::copy(file::beside(real, "-wal"), folder.path().join("log.db-wal")).map_err(io)?;
+    fs::copy(beside(real, "-wal"), folder.path().join("log.db-wal")).map_err(io)?;
     let mut writable = fs::metadata(folder.path().join("log.db")).map_err(io)?.permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut writable, 0o600);
     for name in ["log.db", "log.db-wal"] {

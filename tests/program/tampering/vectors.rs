@@ -28,7 +28,7 @@ fn blocks(language: &str) -> Vec<String> {
 fn documented(sandbox: &Sandbox) -> (std::path::PathBuf, Vec<Value>) {
     let log = sandbox.path("documented.db");
     let connection = Connection::open(&log).unwrap();
-    connection.execute_batch(include_str!("../../../src/audit/schema.sql")).unwrap();
+    connection.execute_batch(include_str!("../../../src/audit/record/schema.sql")).unwrap();
     connection.pragma_update(None, "application_id", 0x6465_636d).unwrap();
     connection.pragma_update(None, "user_version", 1).unwrap();
     let records: Vec<Value> =

@@ -17,13 +17,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::super::record::{BEFORE_THE_FIRST, Hash};
 use super::WAITING;
 use super::chain::{NO_VALUES, Part, Reading, hash_of};
 use super::indexes::{self, Found, Key, NO_ENTRY, Scan, Sums};
 use super::shape::place;
 use super::source::Source;
 use super::whole::Look;
+use crate::audit::record::{BEFORE_THE_FIRST, Hash};
 use form::take_apart;
 use node::Tree;
 use tree::{Branch, Pages, Walk};
@@ -208,9 +208,9 @@ mod tests {
 
     use rusqlite::params;
 
-    use super::super::super::record::rehash;
-    use super::super::super::schema::SCHEMA;
     use super::*;
+    use crate::audit::record::SCHEMA;
+    use crate::audit::record::rehash;
 
     /// A log of some thousand targets.
     fn log(path: &Path) -> Connection {

@@ -1,0 +1,143 @@
+//! Every request that was sent, with what it was sent for and what came of it.
+
+use rusqlite::{OptionalExtension, Row};
+
+use crate::audit::record::{Content, Hash, hex};
+use crate::audit::{AuditError, AuditReader};
+use crate::domain::{SentAnswer, SentBy, SentRequest, Timestamp};
+
+/// A walk along the records with a look-up for each: nothing is sorted, and nothing held.
+const REQUESTS: &str = "
+    SELECT s.seq, s.hash, s.at_us, s.run, t.number, t.name, t.reason, t.ticket, s.number, s.waited_us,
+           a.seq, a.hash, a.at_us, a.verdict, a.http_status, a.error_code, a.message, a.latency_us,
+           a.datasource_id, o.outcome, o.evidence
+      FROM record s
+      JOIN record t ON t.seq = s.target AND t.kind = 'target'
+      LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
+      LEFT JOIN record o ON o.target = s.target AND o.outcome IS NOT NULL
+     WHERE s.kind = 'send' AND s.seq > coalesce(?1, 0) AND (?1 IS NULL OR s.run = ?1)
+     ORDER BY s.seq";
+
+impl AuditReader {
+    /// Hands each request that was sent to `take`, in the order of their records, until that returns
+    /// `false`. With `run_id`, only those of that run. One request is held at a time.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn each_request(
+        &self,
+        run_id: Option<&str>,
+        mut take: impl FnMut(&SentBy, &SentRequest) -> bool,
+    ) -> Result<(), AuditError> {
+        let failed = |e| self.failed(e);
+        let only = run_id.map(|run_id| self.place_of(run_id)).transpose()?.flatten();
+        let mut statement = self.connection.prepare(REQUESTS).map_err(failed)?;
+        let mut rows = statement.query([only]).map_err(failed)?;
+        // One writer, one run at a time: the same run goes on for long.
+        let mut current: Option<(i64, SentBy, i64)> = None;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let run: i64 = row.get(3).map_err(failed)?;
+            let (by, shift) = match current.take() {
+                Some((known, by, shift)) if known == run => (by, shift),
+                _ => self.sent_by(run)?,
+            };
+            let (_, by, shift) = current.insert((run, by, shift));
+            if !take(by, &request(row, *shift).map_err(failed)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn place_of(&self, run_id: &str) -> Result<Option<i64>, AuditError> {
+        self.connection
+            .query_row("SELECT seq FROM record WHERE kind = 'run' AND name = ?1", [run_id], |row| row.get(0))
+            .optional()
+            .map_err(|e| self.failed(e))
+    }
+
+    fn sent_by(&self, run: i64) -> Result<(SentBy, i64), AuditError> {
+        let (log_id, shift) = self.log_of(run)?;
+        self.connection
+            .prepare_cached(
+                "SELECT name, detail ->> '$.base_url', detail ->> '$.operator', detail ->> '$.host',
+                        detail ->> '$.tool_version', reason, ticket,
+                        detail ->> '$.settings.origin.plan_digest', detail ->> '$.settings.origin.approved_by',
+                        detail ->> '$.token_fingerprint'
+                   FROM record WHERE seq = ?1",
+            )
+            .and_then(|mut statement| {
+                statement.query_row([run], |row| {
+                    let by = SentBy {
+                        log_id,
+                        run_id: row.get(0)?,
+                        base_url: row.get(1)?,
+                        operator: row.get(2)?,
+                        host: row.get(3)?,
+                        tool_version: row.get(4)?,
+                        reason: row.get(5)?,
+                        ticket: row.get(6)?,
+                        plan_digest: row.get(7)?,
+                        approved_by: row.get(8)?,
+                        token_fingerprint: row.get(9)?,
+                    };
+                    Ok((by, shift))
+                })
+            })
+            .map_err(|e| self.failed(e))
+    }
+
+    /// The id of the log that the record at `seq` belongs to, and how far its records were moved.
+    fn log_of(&self, seq: i64) -> Result<(String, i64), AuditError> {
+        let query = match self.content {
+            Content::Log => "SELECT name, 0 FROM record WHERE seq = min(1, ?1)",
+            Content::Merged => "SELECT log_id, shift FROM log WHERE ?1 > shift AND ?1 <= shift + records",
+        };
+        self.connection
+            .prepare_cached(query)
+            .and_then(|mut statement| statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))))
+            .map_err(|e| self.failed(e))
+    }
+}
+
+/// `shift`: how far the records were moved from where they are in their own log.
+fn request(row: &Row<'_>, shift: i64) -> rusqlite::Result<SentRequest> {
+    let place = |index| {
+        Ok::<_, rusqlite::Error>((row.get::<_, i64>(index)? - shift, hex(&row.get::<_, Hash>(index + 1)?)))
+    };
+    let millis = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<f64>>(index)?.map(|us| us / 1000.0));
+    let answer = match row.get::<_, Option<String>>(13)? {
+        None => None,
+        Some(verdict) => Some(SentAnswer {
+            record: place(10)?,
+            at: Timestamp::from_micros(row.get(12)?),
+            verdict,
+            http_status: row.get(14)?,
+            error_code: row.get(15)?,
+            message: row.get(16)?,
+            latency_ms: millis(17)?,
+            datasource_id: row.get(18)?,
+        }),
+    };
+    let outcome = match row.get::<_, Option<String>>(19)? {
+        None => None,
+        Some(word) => {
+            let outcome = word.parse().map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(19, rusqlite::types::Type::Text, Box::new(error))
+            })?;
+            Some((outcome, row.get(20)?))
+        }
+    };
+    Ok(SentRequest {
+        record: place(0)?,
+        at: Timestamp::from_micros(row.get(2)?),
+        target: row.get(4)?,
+        datasource: row.get(5)?,
+        reason: row.get(6)?,
+        ticket: row.get(7)?,
+        attempt: row.get(8)?,
+        waited_ms: millis(9)?,
+        answer,
+        outcome,
+    })
+}

@@ -1,0 +1,90 @@
+//! The two files that a rotation makes: the closed log and its successor, each whole and on the disk
+//! before it is returned.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::audit::record::{Head, Kind, Predecessor, Record, beside};
+use crate::audit::write::{Writer, append_one, migrate, not_before};
+use crate::audit::{AuditError, LogOptions};
+
+/// The log's id, from its first record.
+pub(super) fn log_id(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0))
+}
+
+/// Removes what an attempt left that was killed before it decided anything.
+pub(super) fn remove_left_over(path: &Path) -> Result<(), AuditError> {
+    for part in [path.to_owned(), beside(path, "-journal")] {
+        match fs::remove_file(&part) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(io_error(&part, source)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Copies the log into a new file at `path`, and adds the record that closes it. Its end.
+pub(super) fn close(
+    log: &Connection,
+    path: &Path,
+    head: &Head,
+    options: &LogOptions,
+) -> Result<Head, AuditError> {
+    log.execute("VACUUM INTO ?1", [path.to_string_lossy()]).map_err(|e| failed(path, e))?;
+    let mut copy = Connection::open(path).map_err(|e| failed(path, e))?;
+    let mut end = Writer::find_head(&copy, path)?;
+    if (end.seq, end.hash) != (head.seq, head.hash) {
+        return Err(AuditError::BrokenChain { path: path.to_owned(), seq: end.seq });
+    }
+    let at_us = not_before(options.at, end.at_us, options.clock_tolerance)?;
+    let detail = json!({ "tool_version": options.tool_version }).to_string();
+    let record = Record { name: Some(&options.new_log_id), detail: Some(&detail), ..Record::of(Kind::Close) };
+    append_one(&mut copy, &mut end, &record, at_us).map_err(|e| failed(path, e))?;
+    durable(copy, path, Permissions::from_mode(0o444))?;
+    Ok(end)
+}
+
+/// Makes the log that follows the closed one at `path`.
+pub(super) fn succeed(
+    path: &Path,
+    predecessor: &Predecessor,
+    closed_at_us: i64,
+    options: &LogOptions,
+    permissions: &Permissions,
+) -> Result<(), AuditError> {
+    let mut successor = Connection::open(path).map_err(|e| failed(path, e))?;
+    migrate(&mut successor).map_err(|e| failed(path, e))?;
+    let detail = json!({
+        "format": 1,
+        "tool_version": options.tool_version,
+        "sqlite_version": rusqlite::version(),
+        "predecessor": predecessor,
+    })
+    .to_string();
+    let record = Record { name: Some(&options.new_log_id), detail: Some(&detail), ..Record::of(Kind::Log) };
+    append_one(&mut successor, &mut Head::empty(), &record, closed_at_us).map_err(|e| failed(path, e))?;
+    durable(successor, path, permissions.clone())
+}
+
+/// Closes the file, and returns once all of it is on the disk.
+fn durable(connection: Connection, path: &Path, permissions: Permissions) -> Result<(), AuditError> {
+    connection.close().map_err(|(_, e)| failed(path, e))?;
+    fs::set_permissions(path, permissions)
+        .and_then(|()| File::open(path))
+        .and_then(|file| file.sync_all())
+        .map_err(|source| io_error(path, source))
+}
+
+pub(super) fn io_error(path: &Path, source: io::Error) -> AuditError {
+    AuditError::Io { path: path.to_owned(), action: "close", source }
+}
+
+pub(super) fn failed(path: &Path, source: rusqlite::Error) -> AuditError {
+    AuditError::Sqlite { path: path.to_owned(), action: "close", source }
+}

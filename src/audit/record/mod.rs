@@ -1,0 +1,25 @@
+//! The format of a log: the canonical form of its records, its schema, the statements that
+//! checkpoints make about it, and what makes a file a log.
+//!
+//! Whoever writes, reads, verifies or archives logs builds on this, and this on none of them.
+
+mod canonical;
+mod file;
+mod lineage;
+mod schema;
+mod statement;
+
+#[cfg(test)]
+pub(super) use canonical::COLUMNS;
+pub use canonical::chain_hash;
+pub(super) use canonical::{APPEND, APPENDED, BEFORE_THE_FIRST, Hash, Head, Kind, Record, rehash};
+pub(super) use file::{
+    BUSY_TIMEOUT, Content, NO_DATABASE, Schema, beside, real_path, refuse_orphans, refuse_other_things,
+    schema_of,
+};
+pub(super) use lineage::{Predecessor, refuse_closed};
+pub(super) use schema::{
+    APPLICATION_ID, MERGED_ID, SCHEMA, SCHEMA_VERSION, is_ours, make_merged, seal, texts, wanted,
+};
+pub(super) use statement::{EXTENSION, LONGEST_FILE, signature_of};
+pub use statement::{PURPOSE, Statement, hex};

@@ -1,0 +1,188 @@
+//! Checkpoints: signed statements of how many records a log has and what its last hash is, kept
+//! where whoever can alter the log cannot reach. Here is their text, and the two files that each is
+//! kept in.
+//!
+//! The chain shows that nothing in the middle was altered. That its end was not cut off, and that it
+//! was not written anew from the beginning, only something outside of it can show.
+
+use std::fmt::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::super::AuditError;
+use crate::domain::Timestamp;
+use crate::sshsig::{Purpose, SigningKey, whole};
+
+/// What the signature of a checkpoint is made for.
+pub const PURPOSE: Purpose = Purpose { namespace: "decom-audit", thing: "checkpoint", makes: "a checkpoint" };
+
+/// How the file of a checkpoint ends. That of its signature is called the same, with `.sig` behind.
+pub(in crate::audit) const EXTENSION: &str = "checkpoint";
+
+/// A file that is longer than this is neither a checkpoint nor its signature, in bytes.
+pub(in crate::audit) const LONGEST_FILE: u64 = 4096;
+
+/// The first line of every checkpoint.
+const FIRST_LINE: &str = "decom audit checkpoint v1";
+
+/// How many records a log has, and what the hash of the last one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The log's id.
+    pub log_id: String,
+    /// How many records it has; at least one.
+    pub records: u64,
+    /// The hash of the last one, in hexadecimal.
+    pub head: String,
+    /// When this is said.
+    pub time: Timestamp,
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { log_id, records, head, time } = self;
+        write!(f, "{FIRST_LINE}\nlog {log_id}\nrecords {records}\nhead {head}\ntime {time}\n")
+    }
+}
+
+impl FromStr for Statement {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let mut lines = text.lines();
+        if lines.next() != Some(FIRST_LINE) {
+            return Err("it does not begin with `decom audit checkpoint v1`");
+        }
+        let mut value = |name: &str| lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let log_id = value("log").ok_or("there is no line `log`")?.to_owned();
+        let records = value("records").and_then(|it| it.parse().ok()).ok_or("there is no line `records`")?;
+        let head = value("head").ok_or("there is no line `head`")?.to_owned();
+        let time = value("time")
+            .and_then(|it| it.parse::<jiff::Timestamp>().ok())
+            .ok_or("there is no line `time`")?;
+        let statement = Self { log_id, records, head, time: Timestamp::from_micros(time.as_microsecond()) };
+        // To the byte, so that there is one way to say it.
+        if statement.to_string() == text {
+            Ok(statement)
+        } else {
+            Err("it is not in the form of a checkpoint")
+        }
+    }
+}
+
+impl Statement {
+    /// What its file is called, in a folder of many.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let id: String = self.log_id.chars().take(16).filter(char::is_ascii_alphanumeric).collect();
+        format!("{id}-{:012}.{EXTENSION}", self.records)
+    }
+
+    /// Writes the statement to `path` and, where there is a key, its signature beside it. Whoever
+    /// finds the statement finds its signature, too, whenever this was interrupted.
+    ///
+    /// # Errors
+    /// Where that cannot be written, or something else is there.
+    pub fn write(&self, path: &Path, key: Option<&SigningKey>) -> Result<(), AuditError> {
+        let text = self.to_string();
+        let beside = signature_of(path);
+        // Never over something else, and least of all over the log.
+        if fs::symlink_metadata(path).is_ok() {
+            let there = whole(path, LONGEST_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let there = there.and_then(|text| text.parse::<Self>().ok());
+            let same = there.is_some_and(|it| Self { time: self.time, ..it } == *self);
+            if same && key.is_some() && beside.exists() {
+                return Ok(());
+            }
+            return Err(AuditError::CheckpointTaken { path: path.to_owned() });
+        }
+        if let Some(key) = key {
+            let signature = key.sign(PURPOSE.namespace, text.as_bytes())?;
+            // One alone was left by somebody who was interrupted here.
+            if fs::symlink_metadata(&beside).is_ok() && !is_signature(&beside) {
+                return Err(AuditError::CheckpointTaken { path: beside });
+            }
+            durably(&beside, signature.as_bytes())
+                .map_err(|source| AuditError::CheckpointUnwritable { path: beside, source })?;
+        }
+        durably(path, text.as_bytes())
+            .map_err(|source| AuditError::CheckpointUnwritable { path: path.to_owned(), source })
+    }
+}
+
+/// Where the signature of the statement at `path` is.
+pub(in crate::audit) fn signature_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
+}
+
+fn is_signature(path: &Path) -> bool {
+    whole(path, LONGEST_FILE).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----"))
+}
+
+/// Writes a file that is there whole or not at all, also after a power cut.
+fn durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new().prefix(".checkpoint-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    // Everybody may read what vouches for a log.
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Bytes in hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement() -> Statement {
+        Statement {
+            log_id: "0123456789abcdef0123456789abcdef".to_owned(),
+            records: 42,
+            head: "ab".repeat(32),
+            time: Timestamp::from_micros(1_772_357_400_123_456),
+        }
+    }
+
+    #[test]
+    fn a_statement_is_read_back_as_it_was_written_and_in_no_other_form() {
+        let text = statement().to_string();
+        assert_eq!(text.parse(), Ok(statement()));
+        for (what, other) in [
+            ("another version", text.replace("v1", "v2")),
+            ("a sign", text.replace("records 42", "records +42")),
+            ("a zero", text.replace("records 42", "records 042")),
+            ("a space", text.replace("log ", "log  ")),
+            ("a line more", format!("{text}more\n")),
+            ("no line break", text.trim_end().to_owned()),
+            ("other line breaks", text.replace('\n', "\r\n")),
+            ("another zone", text.replace("123456Z", "123456+00:00")),
+            ("no head", text.replace("head", "tail")),
+        ] {
+            assert!(other.parse::<Statement>().is_err() || other.parse() != Ok(statement()), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_its_file_sorts_by_the_number_of_records() {
+        assert_eq!(statement().file_name(), "0123456789abcdef-000000000042.checkpoint");
+    }
+}

@@ -1,0 +1,159 @@
+//! Opens the log for writing: only a file that is a log, on a disk that keeps what it is told.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::appender;
+use crate::audit::AuditError;
+use crate::audit::record::{
+    APPLICATION_ID, BUSY_TIMEOUT, SCHEMA, SCHEMA_VERSION, Schema, is_ours, refuse_closed, refuse_orphans,
+    refuse_other_things, schema_of,
+};
+
+/// The oldest SQLite that does not lose committed content when connections write and checkpoint at
+/// once (<https://sqlite.org/wal.html#the_wal_reset_bug>).
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Opens the log for writing, making it where there is none. `real` is where `path` leads.
+pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, AuditError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(AuditError::SqliteTooOld { found: rusqlite::version(), needed: "3.51.3" });
+    }
+    refuse_other_things(path)?;
+    refuse_second_names(path)?;
+    refuse_network(path, real)?;
+    refuse_orphans(path, real)?;
+    let failed = |action| move |source| AuditError::Sqlite { path: path.to_owned(), action, source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut connection = Connection::open_with_flags(real, flags).map_err(failed("open"))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
+    if let Schema::Merged = schema_of(&connection, path)? {
+        return Err(AuditError::Merged { path: path.to_owned() });
+    }
+    refuse_closed(&connection, path)?;
+    set(&connection, path, "journal_mode", "wal", "wal")?;
+    set(&connection, path, "synchronous", "FULL", "2")?;
+    set(&connection, path, "recursive_triggers", "ON", "1")?;
+    // Pages of an index are written to the log many times while they fill up, and to the database once.
+    set(&connection, path, "wal_autocheckpoint", "4000", "4000")?;
+    migrate(&mut connection).map_err(failed("prepare"))?;
+    // Without its triggers the log would take anything.
+    if !is_ours(&connection).map_err(failed("read"))? {
+        return Err(AuditError::Altered { path: path.to_owned() });
+    }
+    appender::prepare(&connection).map_err(failed("prepare"))?;
+    Ok(connection)
+}
+
+/// SQLite keeps its write-ahead log beside the name by which a file was opened: by another name, what
+/// a killed decom left there would be missing, and nobody would know.
+fn refuse_second_names(path: &Path) -> Result<(), AuditError> {
+    let links = fs::metadata(path).map_or(1, |metadata| metadata.nlink());
+    if links > 1 { Err(AuditError::Linked { path: path.to_owned(), links }) } else { Ok(()) }
+}
+
+/// Sets a pragma and reads it back: SQLite keeps silent where it cannot comply.
+pub(in crate::audit) fn set(
+    connection: &Connection,
+    path: &Path,
+    pragma: &'static str,
+    value: &'static str,
+    wanted: &'static str,
+) -> Result<(), AuditError> {
+    let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "prepare", source };
+    connection.pragma_update(None, pragma, value).map_err(failed)?;
+    let found = connection
+        .pragma_query_value(None, pragma, |row| {
+            Ok(match row.get_ref(0)? {
+                rusqlite::types::ValueRef::Integer(value) => value.to_string(),
+                other => other.as_str()?.to_owned(),
+            })
+        })
+        .map_err(failed)?;
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(AuditError::Pragma { path: path.to_owned(), pragma, wanted, found })
+    }
+}
+
+/// Brings the schema up to [`SCHEMA_VERSION`], one step a version, all or nothing.
+pub(in crate::audit) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version < 1 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+/// Refuses file systems on which neither SQLite's locks nor its commits can be relied on.
+#[cfg(target_os = "linux")]
+fn refuse_network(path: &Path, real: &Path) -> Result<(), AuditError> {
+    let folder = real.parent().unwrap_or(Path::new("/"));
+    let io = |source| AuditError::Io { path: folder.to_owned(), action: "open", source };
+    let found = rustix::fs::statfs(folder).map_err(|error| io(error.into()))?;
+    match networkfilesystem(i128::from(found.f_type) & 0xffff_ffff) {
+        None => Ok(()),
+        Some(filesystem) => Err(AuditError::NetworkFilesystem { path: path.to_owned(), filesystem }),
+    }
+}
+
+/// The name of a network file system, by its number in statfs(2) and the kernel's linux/magic.h.
+#[cfg(any(target_os = "linux", test))]
+const fn networkfilesystem(number: i128) -> Option<&'static str> {
+    Some(match number {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x0102_1997 => "9P",
+        0x00c3_6400 => "Ceph",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x0bd0_0bd0 => "Lustre",
+        0x0116_1970 => "GFS2",
+        0x7461_636f => "OCFS2",
+        0x7375_7245 => "Coda",
+        _ => return None,
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_network(_path: &Path, _real: &Path) -> Result<(), AuditError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers_and_local_ones_pass() {
+        // linux/magic.h: NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
+        // V9FS_MAGIC, CEPH_SUPER_MAGIC, AFS_FS_MAGIC, and Lustre's own.
+        let network =
+            [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x00c3_6400, 0x6b41_4653, 0x0bd0_0bd0];
+        for number in network {
+            assert!(networkfilesystem(number).is_some(), "{number:#x}");
+        }
+        // ext4, XFS, btrfs, tmpfs, overlayfs, ZFS.
+        for number in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
+            assert_eq!(networkfilesystem(number), None, "{number:#x}");
+        }
+    }
+
+    #[test]
+    fn the_file_system_of_a_real_folder_is_looked_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.db");
+        refuse_network(&path, &path).unwrap();
+        let nowhere = folder.path().join("nowhere/audit.db");
+        assert!(matches!(refuse_network(&nowhere, &nowhere), Err(AuditError::Io { .. })));
+    }
+}
