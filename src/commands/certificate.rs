@@ -9,7 +9,7 @@ use super::CommandError;
 use super::context::{Context, VERSION, quoted};
 use super::output::{Reading, to_new_file, written};
 use crate::audit::AuditReader;
-use crate::domain::{ExitStatus, RunSummary, Timestamp};
+use crate::domain::{ExitStatus, RunSummary, Timestamp, hex};
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
 };
@@ -117,12 +117,7 @@ struct Sum {
 
 impl Sum {
     fn hex(&self) -> String {
-        use std::fmt::Write;
-        self.digest.clone().finalize().iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(self.digest.clone().finalize())
     }
 }
 

@@ -1,10 +1,9 @@
 //! Reads the input into a list of targets.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
-use crate::domain::NewTarget;
+use crate::domain::{NewTarget, hex};
 use crate::input::{CsvOptions, CsvReader, Input, InputFacts};
 use crate::plan::{Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
@@ -36,11 +35,7 @@ pub(super) fn read(request: &InputRequest, folder: &Path) -> Result<Intake, Comm
         builder.add(&NewTarget { name: row.name, reason: row.reason, ticket: row.ticket, skip: None })?;
     }
     let InputFacts { label, sha256, rows, .. } = reader.finish()?;
-    let sha256 = sha256.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let sha256 = hex(sha256);
     let targets = builder.finish()?;
     let facts = targets.facts();
     if facts.repeated > 0 {

@@ -1,14 +1,19 @@
-//! The words that every room speaks. They stand at the ground and import nothing of the house.
+//! The types and small helpers that every module shares. This module imports no other.
 
 mod account;
+mod error_chain;
 mod event;
 mod exit;
+mod hex;
 mod history;
+mod lock;
 mod loopback;
 mod name;
 mod outcome;
 mod sent;
+mod spelling;
 mod time;
+mod tls;
 mod token;
 mod verdict;
 mod webhook;
@@ -17,17 +22,22 @@ pub use account::{
     Latency, LatencyBin, LogState, Pause, PauseCause, RecordMark, RunAccount, ScheduledTarget, Stretch,
     Timeline, Wanted,
 };
+pub use error_chain::error_chain;
 pub use event::{
     Answer, AttemptEnd, AttemptStart, NewTarget, RefusedMessage, RequestedTarget, RunEvent, Seq, Settlement,
     Target,
 };
 pub use exit::ExitStatus;
+pub use hex::hex;
 pub use history::{HistoryEntry, RunSummary, TargetResult};
+pub use lock::lock;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
 pub use sent::{SentAnswer, SentBy, SentRequest};
+pub use spelling::{is_invisible, skeleton};
 pub use time::{Clock, SystemClock, TimeError, Timestamp};
+pub use tls::install_tls_provider;
 pub use token::{Token, TokenError};
 pub use verdict::Verdict;
 pub use webhook::{Webhook, WebhookError};

@@ -6,6 +6,8 @@ use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
+use super::hex;
+
 /// What stands in place of the token where somebody echoes it.
 const REDACTED: &str = "[token]";
 
@@ -87,12 +89,7 @@ fn mac(key: &str, text: &str) -> String {
     // HMAC takes a key of any length; the error is there for other MACs.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
     mac.update(text.as_bytes());
-    mac.finalize().into_bytes().iter().fold(String::new(), |mut hex, byte| {
-        use fmt::Write;
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(mac.finalize().into_bytes())
 }
 
 impl fmt::Debug for Token {

@@ -1,12 +1,13 @@
 //! What changes as requests come in, shared by all connections.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::Tally;
 use super::estate::Estate;
 use super::limiter::Limiter;
 use super::request_log::RequestLog;
+use crate::domain::lock;
 
 /// What changes as requests come in.
 #[derive(Debug)]
@@ -39,6 +40,6 @@ impl SharedState {
 
     /// The state is whole between any two statements, so that a poisoned lock holds nothing bad.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
-use crate::domain::{DatasourceName, NewTarget, SkipReason, Timestamp, Token};
+use crate::domain::{DatasourceName, NewTarget, SkipReason, Timestamp, Token, hex};
 use crate::sshsig;
 
 /// The format that is written and read.
@@ -147,7 +147,7 @@ impl SavedPlan {
         let bare = Self { token_seal: token_seal.to_owned(), digest: String::new(), ..self.clone() };
         // Neither a map with strange keys nor a writer that fails is involved.
         let _ = serde_json::to_writer(&mut digest, &bare);
-        super::targets::hex(&digest.0.finalize())
+        hex(digest.0.finalize())
     }
 
     /// Reads a plan and checks that nobody has altered it.

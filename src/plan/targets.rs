@@ -12,7 +12,7 @@ use tempfile::SpooledTempFile;
 use super::seen::Seen;
 use super::selection::Ends;
 use super::{PlanError, Shard};
-use crate::domain::{DatasourceName, NewTarget};
+use crate::domain::{DatasourceName, NewTarget, hex};
 
 /// How many bytes of names stay in memory before they go to disk.
 const KEPT_IN_MEMORY: usize = 1024 * 1024;
@@ -111,7 +111,7 @@ impl TargetsBuilder {
             .into_inner()
             .map_err(|error| PlanError::Spool { source: io::Error::from(error.error().kind()) })?;
         let digest = self.digest.finalize();
-        Ok(Targets { spool, seen: self.seen, digest: hex(&digest), facts: self.facts, ends: self.ends })
+        Ok(Targets { spool, seen: self.seen, digest: hex(digest), facts: self.facts, ends: self.ends })
     }
 }
 
@@ -187,14 +187,5 @@ fn reading(spool: impl io::Read) -> impl Iterator<Item = io::Result<NewTarget>> 
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let optional = |index| record.get(index).filter(|text| !text.is_empty()).map(str::to_owned);
         Ok(NewTarget { name, reason: optional(1), ticket: optional(2), skip: None })
-    })
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
     })
 }

@@ -4,10 +4,11 @@ use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::WatchError;
 use super::metrics::Metrics;
+use crate::domain::lock;
 
 /// The file that metrics are written to.
 pub(super) struct MetricsFile {
@@ -41,7 +42,7 @@ impl MetricsFile {
     /// Writes the metrics of now beside it, and gives that its name.
     pub(super) fn write(&self) -> Result<(), WatchError> {
         let failed = |source| WatchError::File { path: self.path.clone(), source };
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _writing = lock(&self.writing);
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         // The collector takes names that end in .prom, and is somebody else.
         let mut file = tempfile::Builder::new()

@@ -11,8 +11,8 @@ use url::Url;
 
 use super::text::MEDIA_TYPE;
 use super::{Notice, WatchError};
-use crate::api::{described, trusted};
-use crate::domain::is_loopback;
+use crate::api::trusted;
+use crate::domain::{error_chain, install_tls_provider, is_loopback};
 
 /// How long one try may take.
 const TRY: Duration = Duration::from_secs(3);
@@ -35,8 +35,7 @@ impl Outside {
     /// # Errors
     /// Where the file cannot be used.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, WatchError> {
-        // Another part of the process may have chosen one already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls_provider();
         let wrong = |why| WatchError::Client { why };
         let certificates = trusted(ca_file).map_err(|error| wrong(error.to_string()))?;
         let build = |proxy: bool| {
@@ -50,7 +49,7 @@ impl Outside {
                 .http1_only();
             // A proxy elsewhere cannot reach this machine's own address.
             let builder = if proxy { builder } else { builder.no_proxy() };
-            builder.build().map_err(|error| wrong(described(&error)))
+            builder.build().map_err(|error| wrong(error_chain(&error)))
         };
         Ok(Self { near: build(false)?, far: build(true)? })
     }
@@ -71,7 +70,7 @@ impl Outside {
                 Ok(response) if response.status().is_success() => Ok(()),
                 Ok(response) => Err((response.status().to_string(), may_pass(response.status()))),
                 // The address stands in the error, and may be a secret.
-                Err(error) => Err((described(&error.without_url()), true)),
+                Err(error) => Err((error_chain(&error.without_url()), true)),
             }
         };
         let first = attempt().await;

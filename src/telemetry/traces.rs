@@ -12,7 +12,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::{Layer, Registry};
 
 use super::WatchError;
-use crate::api::{described, trusted};
+use crate::api::trusted;
+use crate::domain::{error_chain, install_tls_provider};
 
 /// The variables that name a collector. The exporter reads them itself, and those beside them
 /// (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_BSP_MAX_QUEUE_SIZE`, …).
@@ -36,8 +37,7 @@ impl Traces {
     /// # Errors
     /// Where what it names cannot be one, or the certificates of `ca_file` cannot be used.
     pub fn start(ca_file: Option<&Path>, version: &'static str) -> Result<Self, WatchError> {
-        // Another part of the process may have chosen one already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls_provider();
         let wrong = |why| WatchError::Client { why };
         let certificates = trusted(ca_file).map_err(|error| wrong(error.to_string()))?;
         let client = reqwest::blocking::Client::builder()
@@ -45,7 +45,7 @@ impl Traces {
             .timeout(SENDING)
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| wrong(described(&error)))?;
+            .map_err(|error| wrong(error_chain(&error)))?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(client)

@@ -48,7 +48,7 @@ impl Reply {
 impl Lab {
     fn new(options: EmulatorOptions) -> Self {
         // It is installed already when another test of the process was first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::domain::install_tls_provider();
         let client = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

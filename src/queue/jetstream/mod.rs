@@ -9,7 +9,7 @@ mod stream;
 mod target;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -23,6 +23,8 @@ use async_nats::{Client, HeaderMap, RequestErrorKind};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
+
+use crate::domain::lock;
 
 use self::furthest::Furthest;
 use self::refusal::Told;
@@ -90,13 +92,13 @@ impl JetStream {
     /// The consumer; looked at, or made, with its streams, where something went wrong with it.
     async fn consumer(&self, action: &'static str) -> Result<PullConsumer, QueueError> {
         self.connected(action)?;
-        if let Some(consumer) = locked(&self.consumer).clone() {
+        if let Some(consumer) = lock(&self.consumer).clone() {
             return Ok(consumer);
         }
         stream::provide(&self.context, stream::dead(&self.dead), &self.told).await?;
         stream::provide(&self.context, stream::queue(&self.queue), &self.told).await?;
         let consumer = stream::consumer(&self.context, &self.queue, self.wanted_hold, &self.told).await?;
-        *locked(&self.consumer) = Some(consumer.clone());
+        *lock(&self.consumer) = Some(consumer.clone());
         Ok(consumer)
     }
 
@@ -108,12 +110,12 @@ impl JetStream {
     }
 
     fn forget_consumer(&self) {
-        locked(&self.consumer).take();
+        lock(&self.consumer).take();
     }
 
     /// Whether the message is still with us, by what we know.
     fn holds(&self, receipt: &Receipt) -> bool {
-        let mut in_hand = locked(&self.in_hand);
+        let mut in_hand = lock(&self.in_hand);
         let holds = in_hand.get(receipt).is_some_and(|until| Instant::now() < *until);
         if !holds {
             in_hand.remove(receipt);
@@ -131,11 +133,11 @@ impl JetStream {
         self.connected(action)?;
         match self.client.request(receipt.0.clone(), kind.into()).await {
             Ok(_) => {
-                locked(&self.in_hand).remove(receipt);
+                lock(&self.in_hand).remove(receipt);
                 Ok(())
             }
             Err(error) if error.kind() == RequestErrorKind::NoResponders && self.is_gone().await => {
-                locked(&self.in_hand).remove(receipt);
+                lock(&self.in_hand).remove(receipt);
                 Err(QueueError::Stale { queue: self.told.queue.clone() })
             }
             Err(error) => Err(self.told.of(action, &error)),
@@ -213,10 +215,10 @@ impl Queue for JetStream {
         let id = info.stream_sequence.to_string();
         let published = info.published.unix_timestamp_nanos();
         // Both are asked, always: each message counts for those after it.
-        let falls_behind = locked(&self.furthest).is_behind(info.stream_sequence, published);
+        let falls_behind = lock(&self.furthest).is_behind(info.stream_sequence, published);
         let redelivered = falls_behind || info.delivered > 1;
         let receipt = Receipt(message.reply.as_deref().unwrap_or_default().to_owned());
-        locked(&self.in_hand).insert(receipt.clone(), Instant::now() + self.hold);
+        lock(&self.in_hand).insert(receipt.clone(), Instant::now() + self.hold);
         Ok(Some(Message { id, body: message.payload.to_vec(), redelivered, receipt }))
     }
 
@@ -262,7 +264,7 @@ impl Queue for JetStream {
         let late = |_| self.told.away_or_forbidden(ACTION, "no answer in time".to_owned());
         let heard: Result<(), async_nats::Error> = timeout(PATIENCE, heard).await.map_err(late)?;
         heard.map_err(|error| self.told.of(ACTION, &*error))?;
-        let mut in_hand = locked(&self.in_hand);
+        let mut in_hand = lock(&self.in_hand);
         for receipt in kept {
             // Unless it was settled meanwhile.
             in_hand.entry(receipt.clone()).and_modify(|held| *held = until);
@@ -291,7 +293,7 @@ impl Queue for JetStream {
     }
 
     async fn close(&self) {
-        let in_hand: Vec<_> = locked(&self.in_hand).keys().cloned().collect();
+        let in_hand: Vec<_> = lock(&self.in_hand).keys().cloned().collect();
         // Where the server does not hear it, it takes them back when their time is over.
         let _ = timeout(PATIENCE, async {
             for receipt in in_hand {
@@ -301,10 +303,6 @@ impl Queue for JetStream {
         })
         .await;
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a header may say: no line ends within.

@@ -1,12 +1,12 @@
 //! What the server's and the client's errors mean: away, or refused, and what to do.
 
 use std::error::Error;
-use std::sync::PoisonError;
 
 use async_nats::jetstream::{Error as Answer, ErrorCode};
 use async_nats::{ConnectError, ConnectErrorKind};
 
 use super::target::Forbidden;
+use crate::domain::{error_chain, lock};
 use crate::queue::QueueError;
 
 /// Tells of one queue's troubles.
@@ -20,7 +20,7 @@ pub(super) struct Told {
 impl Told {
     /// What it means that no connection came about.
     pub(super) fn of_connecting(&self, error: &ConnectError) -> QueueError {
-        let why = described(error);
+        let why = error_chain(error);
         match error.kind() {
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => self.refused(
                 "let decom in",
@@ -43,7 +43,7 @@ impl Told {
             }
             cause = error.source();
         }
-        self.away_or_forbidden(action, described(error))
+        self.away_or_forbidden(action, error_chain(error))
     }
 
     /// What an answer of JetStream's means.
@@ -66,7 +66,7 @@ impl Told {
 
     /// No answer came. The server does not answer what it does not permit, but says so beside.
     pub(super) fn away_or_forbidden(&self, action: &'static str, why: String) -> QueueError {
-        let forbidden = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let forbidden = lock(&self.forbidden).take();
         match forbidden {
             Some(said) => self.refused(action, format!("{said}; allow it to the user")),
             None => self.away(why),
@@ -80,18 +80,4 @@ impl Told {
     pub(super) fn refused(&self, action: &'static str, why: String) -> QueueError {
         QueueError::Refused { queue: self.queue.clone(), action, why }
     }
-}
-
-/// The error with its causes, none said twice.
-pub(super) fn described(error: &(dyn Error + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !said.contains(&more) {
-            said = format!("{said}: {more}");
-        }
-        cause = error.source();
-    }
-    said
 }

@@ -1,7 +1,7 @@
 //! What the URL says of a server and a queue, in the client's own terms.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_nats::{ConnectOptions, Event, ServerAddr, ServerError};
 use percent_encoding::percent_decode_str;
@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
 use super::PATIENCE;
+use crate::domain::lock;
 use crate::queue::{QueueError, QueueOptions};
 
 /// What the server said that the client hands on to nobody: that something is not permitted.
@@ -39,7 +40,7 @@ impl Target {
                     if let Event::ServerError(ServerError::Other(said)) = event
                         && said.to_lowercase().contains("permissions violation")
                     {
-                        *forbidden.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+                        *lock(&forbidden) = Some(said);
                     }
                     async {}
                 }

@@ -13,6 +13,7 @@ use redis::{
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::domain::install_tls_provider;
 use crate::queue::{Address, QueueError};
 
 /// Answers that mean "later": the server starts, fails over, is full, or is kept busy.
@@ -73,8 +74,7 @@ struct Current {
 impl Link {
     /// Nothing is connected yet.
     pub(super) fn new(address: &Address) -> Result<Self, QueueError> {
-        // Another part of the process may have chosen one already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls_provider();
         let queue = address.to_string();
         let refused = |why: String| QueueError::Address { given: queue.clone(), why };
         let not_usable = |error: RedisError| refused(error.to_string());

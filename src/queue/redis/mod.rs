@@ -9,7 +9,7 @@ mod link;
 mod scripts;
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use self::entry::{BODY, Delivery, Entry};
 use self::link::{Failure, Link, What};
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
+use crate::domain::lock;
 
 /// The group by which a stream is read.
 const GROUP: &str = "decom";
@@ -120,7 +121,7 @@ impl RedisStream {
 
     fn held(&self) -> MutexGuard<'_, HashSet<String>> {
         // Nothing is done under the lock that could be left half done.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// A call of one of the scripts.

@@ -1,7 +1,6 @@
 //! What an answer of SQS means, and its absence.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::io;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::timeout;
 
+use crate::domain::error_chain;
 use crate::queue::QueueError;
 
 /// How long a call may take, beside what it is to wait.
@@ -59,8 +59,8 @@ impl Failure {
     }
 
     /// A request that cannot be made.
-    pub(super) fn of_client(error: &dyn Error) -> Self {
-        Self { code: None, why: described(error), may_pass: false }
+    pub(super) fn of_client(error: &(dyn Error + 'static)) -> Self {
+        Self { code: None, why: error_chain(error), may_pass: false }
     }
 
     pub(super) fn into_error(self, queue: &str, action: &'static str) -> QueueError {
@@ -114,7 +114,7 @@ fn failure<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpRe
         SdkError::ResponseError(_) => server_error || error.raw_response().is_none(),
         _ => false,
     };
-    Failure { code: None, why: described(error), may_pass }
+    Failure { code: None, why: error_chain(error), may_pass }
 }
 
 /// Whether TLS failed for what the other side is, which stays that way.
@@ -133,19 +133,4 @@ fn unread(response: Option<&HttpResponse>) -> String {
     let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
     let begin: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
     format!("HTTP {}: {begin}", response.status().as_u16())
-}
-
-/// An error with its causes, each once.
-fn described(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, ": {said}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -8,7 +8,7 @@ mod client;
 mod failure;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use self::failure::{Failure, answered};
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
+use crate::domain::lock;
 
 /// The most that one batch takes.
 const BATCH: usize = 10;
@@ -99,7 +100,7 @@ fn seconds(number: u64) -> i32 {
 impl SqsQueue {
     fn held(&self) -> MutexGuard<'_, HashMap<Receipt, Held>> {
         // Nothing is done under the lock that could be left half done.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// The message that the receipt is of, where it is still nobody else's.

@@ -19,7 +19,7 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{RunAccount, RunSummary, ScheduledTarget, Timestamp, Wanted};
+use crate::domain::{RunAccount, RunSummary, ScheduledTarget, Timestamp, Wanted, hex};
 use page::Page;
 use standing::Standing;
 
@@ -88,12 +88,7 @@ impl Certificate {
     #[must_use]
     pub fn id(&self) -> String {
         let digest = Sha256::digest(format!("{}\n{}\n", self.run.run_id, self.account.last.hash));
-        digest.iter().take(8).fold(String::new(), |mut hex, byte| {
-            use std::fmt::Write;
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&digest[..8])
     }
 
     fn standing(&self) -> Standing {
