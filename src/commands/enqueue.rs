@@ -30,7 +30,7 @@ pub fn enqueue(request: &EnqueueRequest, shared: &Shared, world: &World) -> Resu
     let context = Context::new(shared, world)?;
     let address = context.queue_address()?;
     let Intake { mut targets, label, .. } =
-        intake::read(&request.input, &intake::folder_of(&context.settings.audit.db))?;
+        intake::read(&request.input, &intake::folder_of(&context.settings.audit.db), None)?;
     let count = targets.facts().count;
     if shared.dry_run {
         let line = format!("(dry run) {} from {label} would go on the queue {address}", messages(count));

@@ -11,17 +11,15 @@ use super::reach::Reach;
 use super::survey::Survey;
 use crate::audit::{AuditError, AuditLog, AuditReader, RunOpening};
 use crate::domain::{ExitStatus, Outcome, Seq};
-use crate::plan::{KnownGone, PlanRefusal, Selection, Shard, is_over};
+use crate::plan::{KnownGone, PlanRefusal, Selection, is_over};
 use crate::report::{self, EachResult, Ending, Planned};
 use crate::run::{RunParts, RunReport, Supply, execute};
 use crate::terminal::{ask, phrase};
 
 /// A run that is about to be shown, confirmed and begun.
 pub(super) struct Job {
-    /// What was asked for: the guards look at all of it.
+    /// What was asked for: the guards look at all of it, also if this process takes a share.
     pub(super) selection: Selection,
-    /// The part of it that this process takes, where others take the rest.
-    pub(super) share: Option<(Shard, Selection)>,
     /// Whether its targets come from a queue, later.
     pub(super) of_queue: bool,
     /// The input, as it is named in the log.
@@ -155,10 +153,7 @@ impl Context<'_> {
             at: self.world.clock.timestamp(),
             input: job.label,
             input_sha256: job.input_sha256,
-            targets_sha256: (!job.of_queue).then(|| {
-                let all = job.share.as_ref().map_or(&job.selection, |(_, share)| share);
-                all.targets().sha256().to_owned()
-            }),
+            targets_sha256: (!job.of_queue).then(|| job.selection.sha256().to_owned()),
             operator: self.operator()?,
             reason: self.settings.run.reason.clone().or(reason),
             ticket: self.settings.run.ticket.clone().or(ticket),
@@ -178,8 +173,7 @@ impl Context<'_> {
                 "origin": origin,
             }),
         };
-        let selection = job.share.map_or(job.selection, |(_, share)| share);
-        let targets = Box::new(selection.into_targets());
+        let targets = Box::new(job.selection.into_targets());
         let run = log.recorder().begin_run(opening, targets).await?;
         Ok((run, run_id))
     }

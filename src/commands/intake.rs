@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
-use crate::domain::{NewTarget, hex};
+use crate::domain::NewTarget;
 use crate::input::{CsvOptions, CsvReader, Input, InputFacts};
-use crate::plan::{Targets, TargetsBuilder};
+use crate::plan::{Shard, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 
 /// What the names are read from, and how.
@@ -25,18 +25,21 @@ pub(super) struct Intake {
     pub(super) rows: u64,
 }
 
-/// Reads all of the input, each name once. What is not kept in memory goes to a file in `folder`,
-/// or in the system's folder for temporary files where that one cannot be written.
-pub(super) fn read(request: &InputRequest, folder: &Path) -> Result<Intake, CommandError> {
+/// Reads all of the input, each name once, of which this process takes `shard`, or all. What is not kept in
+/// memory goes to a file in `folder`, or in the system's folder for temporary files if that one cannot be written.
+pub(super) fn read(
+    request: &InputRequest,
+    folder: &Path,
+    shard: Option<Shard>,
+) -> Result<Intake, CommandError> {
     let mut reader = CsvReader::open(&request.input, &request.csv)?;
-    let mut builder = TargetsBuilder::new(spool_folder(folder));
+    let mut builder = TargetsBuilder::new(spool_folder(folder), shard);
     for row in &mut reader {
         let row = row?;
         builder.add(&NewTarget { name: row.name, reason: row.reason, ticket: row.ticket, skip: None })?;
     }
     let InputFacts { label, sha256, rows, .. } = reader.finish()?;
-    let sha256 = hex(sha256);
-    let targets = builder.finish()?;
+    let targets = builder.finish();
     let facts = targets.facts();
     if facts.repeated > 0 {
         tracing::info!(

@@ -9,7 +9,7 @@ use super::intake::{self, InputRequest, Intake};
 use super::reach::Reach;
 use super::survey::Survey;
 use crate::config::find_token;
-use crate::domain::{ExitStatus, Seq, Timestamp};
+use crate::domain::{ExitStatus, NewTarget, Seq, Timestamp};
 use crate::plan::{PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_over};
 use crate::report::{distinct, grouped, visible};
 
@@ -73,15 +73,15 @@ fn make(
     };
     let protection = context.protection()?;
     let log = &context.settings.audit.db;
-    let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log))?;
+    let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log), None)?;
     let known_gone = Context::known_gone(log, &place, Seq(0), None)?;
     let mut selection =
         Selection::new(targets, Rules { protection, known_gone, planned: PlannedSkips::new() })?;
-    let survey = match &reach {
-        Some(reach) => Context::block_on(context.survey(&mut selection, reach, context.guards()))??,
-        None => Survey::offline(context.guards(), &selection, "the API was not asked"),
+    let mut survey = match &reach {
+        Some(reach) => Context::block_on(context.survey(&mut selection, reach, context.guards(), true))??,
+        None => Survey::offline(context.guards(), &mut selection, "the API was not asked", true)?,
     };
-    let planned = context.planned(&mut selection, &survey, &host, rate, true)?;
+    let planned = context.planned(&selection, &mut survey, &host, rate);
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     planned.write(&mut stdout, context.shared.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
@@ -112,21 +112,13 @@ fn freeze(
     let now = context.world.clock.now();
     let safety = &context.settings.safety;
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
-    selection.each_due(|target| {
-        targets.push(SavedTarget {
-            name: target.name.to_string(),
-            reason: target.reason,
-            ticket: target.ticket,
-        });
-    })?;
-    selection.each_skipped(|target, reason, why| {
-        skipped.push(SavedSkip {
-            name: target.name.to_string(),
-            skip: reason.into(),
-            why,
-            reason: target.reason,
-            ticket: target.ticket,
-        });
+    selection.each(|target| {
+        let NewTarget { name, reason, ticket, skip } = target;
+        let name = name.to_string();
+        match skip {
+            None => targets.push(SavedTarget { name, reason, ticket }),
+            Some((skip, why)) => skipped.push(SavedSkip { name, skip: skip.into(), why, reason, ticket }),
+        }
     })?;
     let plan = SavedPlan {
         format: 0,

@@ -67,7 +67,7 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
     // What the real run would be refused for is found here, too.
     context.base_url()?;
     let protection = context.protection()?;
-    let Intake { mut targets, label, sha256, rows } = intake::read(&request.input, &folder)?;
+    let Intake { mut targets, label, sha256, rows } = intake::read(&request.input, &folder, None)?;
 
     let mut names = Vec::new();
     targets.each(|target| names.push(target.name.as_str().to_owned()))?;
@@ -89,11 +89,15 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
     let mut selection =
         Selection::new(targets, Rules { protection, known_gone: None, planned: PlannedSkips::new() })?;
     // How large a share of all that exist this is, an emulator cannot tell.
-    let survey =
-        Survey::offline(context.guards(), &selection, "how many datasources exist, only the API knows");
+    let mut survey = Survey::offline(
+        context.guards(),
+        &mut selection,
+        "how many datasources exist, only the API knows",
+        false,
+    )?;
     // What a dry run foretells is the real run, and not the faster rehearsal.
     let shown_rate = if shared.dry_run { real_rate } else { reach.pacer.rate() };
-    let planned = context.planned(&mut selection, &survey, "the embedded emulator", shown_rate, false)?;
+    let planned = context.planned(&selection, &mut survey, "the embedded emulator", shown_rate);
     let refused = survey.refusals.iter().map(ToString::to_string);
     let unapproved = permission::need_no_approval(context).err().map(|error| match error {
         CommandError::Refused(why) => why,
@@ -128,7 +132,6 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
     });
     let job = Job {
         selection,
-        share: None,
         of_queue: false,
         label: format!("{label} (rehearsal)"),
         input_sha256: sha256,

@@ -105,13 +105,13 @@ pub(super) fn carry_on(
     let due = selection.counts().due;
     // The share was decided when the run began: what it has deleted since would distort it.
     let guards = Guards { max_share: 100.0, ..context.guards() };
-    let survey = if due > 0 && (context.guards().need_listing() || context.will_ask(due)) {
-        Context::block_on(context.survey(&mut selection, reach, guards))??
+    let mut survey = if due > 0 && (context.guards().need_listing() || context.will_ask(due)) {
+        Context::block_on(context.survey(&mut selection, reach, guards, false))??
     } else {
-        Survey::offline(guards, &selection, "nothing is to be deleted")
+        Survey::offline(guards, &mut selection, "nothing is to be deleted", false)?
     };
     let host_name = reach.api.base_url.host();
-    let mut planned = context.planned(&mut selection, &survey, &host_name, reach.pacer.rate(), false)?;
+    let mut planned = context.planned(&selection, &mut survey, &host_name, reach.pacer.rate());
     planned.plan = origin.plan.map(|plan| (plan, open.approved_by.clone()));
     let Some(log) = log else {
         let mut out = io::stdout().lock();
@@ -159,7 +159,7 @@ pub(super) fn carry_on(
 /// The targets of `run` that are due, as a list. Those for which nothing was sent yet are no longer the run's
 /// where it took them from a queue.
 fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targets, CommandError> {
-    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
+    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
     let mut added = Ok(());
     reader.each_due_name(run, is_of_queue, |name| {
         if added.is_ok() {
@@ -167,7 +167,7 @@ fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targ
         }
     })?;
     added?;
-    Ok(builder.finish()?)
+    Ok(builder.finish())
 }
 
 /// Settles due targets that are protected by now, or that another run has deleted in the meantime; and, of a run

@@ -46,7 +46,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
         )));
     }
     let origin = permission::check_token(&reader, &earlier.run_id, &token)?;
-    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())));
+    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
     let mut outcome = Ok(());
     reader.each_input(&earlier.run_id, &request.outcomes, |name, reason, ticket| {
         // A name that is in the log was checked when it was taken on.
@@ -56,7 +56,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
         outcome.is_ok()
     })?;
     outcome?;
-    let targets = builder.finish()?;
+    let targets = builder.finish();
     if targets.facts().count == 0 {
         let words: Vec<_> = request.outcomes.iter().map(|outcome| outcome.as_str()).collect();
         return Err(CommandError::Usage(format!(
@@ -73,7 +73,6 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
         let rules = Rules { protection: Protection::new(&protect)?, ..rules };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
-            share: None,
             of_queue: false,
             label: format!("retry of {}", earlier.run_id),
             input_sha256: earlier.input_sha256.clone(),

@@ -121,30 +121,16 @@ fn names(
     // Before the input is read, which may take long: a pattern that is none.
     context.protection()?;
     let folder = intake::folder_of(&context.settings.audit.db);
-    let Intake { mut targets, mut label, sha256, rows } = intake::read(input, &folder)?;
-    let part = match shard {
-        Some(shard) => Some((shard, targets.share(shard, intake::spool_folder(&folder))?)),
-        None => None,
-    };
+    let Intake { targets, mut label, sha256, rows } = intake::read(input, &folder, shard)?;
     if let Some(shard) = shard {
         label = format!("{label} ({shard})");
     }
-    let digest = part.as_ref().map_or(targets.sha256(), |(_, part)| part.sha256());
-    if !again && let Some(open) = interrupted(context, digest, reach.api.base_url.as_str())? {
+    if !again && let Some(open) = interrupted(context, targets.sha256(), reach.api.base_url.as_str())? {
         return resume::carry_on(context, open, &mut reach);
     }
-    let path = context.settings.audit.db.clone();
-    let base_url = reach.api.base_url.as_str().to_owned();
     begin(context, reach, again, |rules| {
-        let own = |(shard, part)| {
-            let known_gone = if again { None } else { Context::known_gone(&path, &base_url, Seq(0), None)? };
-            let protection = context.protection()?;
-            let rules = Rules { protection, known_gone, planned: PlannedSkips::new() };
-            Ok::<_, CommandError>((shard, Selection::new(part, rules)?))
-        };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
-            share: part.map(own).transpose()?,
             of_queue: false,
             label,
             input_sha256: sha256,
@@ -200,7 +186,6 @@ fn planned(
         let rules = Rules { protection: Protection::new(&protect)?, planned: plan.skips(), ..rules };
         Ok(Job {
             selection: Selection::new(targets, rules)?,
-            share: None,
             of_queue: false,
             label: plan.input.clone(),
             input_sha256: plan.input_sha256.clone(),
@@ -293,15 +278,15 @@ pub(super) fn begin(
 
     // What the log knows as gone may have been made anew, which only the listing tells.
     let worth_a_look = due > 0 || job.selection.counts().already_deleted > 0;
-    let survey = if worth_a_look && (context.guards().need_listing() || context.will_ask(due)) {
-        Context::block_on(context.survey(&mut job.selection, &reach, context.guards()))??
+    let mut survey = if worth_a_look && (context.guards().need_listing() || context.will_ask(due)) {
+        Context::block_on(context.survey(&mut job.selection, &reach, context.guards(), false))??
     } else {
-        Survey::offline(context.guards(), &job.selection, "nothing is to be deleted")
+        Survey::offline(context.guards(), &mut job.selection, "nothing is to be deleted", false)?
     };
-    let mut planned = context.planned(&mut job.selection, &survey, &host, reach.pacer.rate(), false)?;
+    let mut planned = context.planned(&job.selection, &mut survey, &host, reach.pacer.rate());
     // From here on it is about what this process sends.
-    let due = job.share.as_ref().map_or(due, |(_, share)| share.counts().due);
-    if let Some((shard, _)) = &job.share {
+    let due = job.selection.share().map_or(due, |(_, due)| due);
+    if let Some((shard, _)) = job.selection.share() {
         planned.share = Some((shard.to_string(), due));
         planned.time = reach
             .pacer

@@ -8,14 +8,14 @@ use super::CommandError;
 use super::context::Context;
 use super::reach::Reach;
 use crate::api::{ApiError, Lister};
-use crate::domain::{DatasourceName, SkipReason};
-use crate::plan::{Extent, Guards, Listings, Preview, Refusal, Selection};
+use crate::domain::DatasourceName;
+use crate::plan::{Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection};
 use crate::ratelimit::Rate;
-use crate::report::{Held, Listed, Planned, rounded};
+use crate::report::{Held, Listed, Names, Planned, rounded};
 
 /// What was found before anything is deleted.
 pub(super) struct Survey {
-    pub(super) preview: Option<Preview>,
+    preview: Preview,
     pub(super) refusals: Vec<Refusal>,
     guards: Guards,
     /// Why the API was not asked; `None` where it was.
@@ -23,11 +23,17 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Asks the guards that need no listing: there is none, and `why`.
-    pub(super) fn offline(guards: Guards, selection: &Selection, why: &'static str) -> Self {
+    /// Asks the guards that need no listing: there is none, and `why`. All names are shown if `whole`.
+    pub(super) fn offline(
+        guards: Guards,
+        selection: &mut Selection,
+        why: &'static str,
+        whole: bool,
+    ) -> Result<Self, CommandError> {
         let extent = Extent { due: selection.counts().due, listing: None };
         let refusals = Guards { max_share: 100.0, ..guards }.refusals(extent);
-        Self { preview: None, refusals, guards, unasked: Some(why) }
+        let preview = Preview::new(selection, None, whole)?;
+        Ok(Self { preview, refusals, guards, unasked: Some(why) })
     }
 
     /// Why nobody knows whether the share holds, where a guard asks for that.
@@ -47,32 +53,23 @@ impl Survey {
 
 impl Context<'_> {
     /// Reads the listings and asks the guards. A listing that cannot be read is for the guards to
-    /// judge.
+    /// judge. All names are shown if `whole`.
     pub(super) async fn survey(
         &self,
         selection: &mut Selection,
         reach: &Reach,
         guards: Guards,
+        whole: bool,
     ) -> Result<Survey, CommandError> {
         let (pacer, clock) = (reach.pacer.clone(), self.world.clock.clone());
         let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
         let mut failure = None;
-        let preview = match lister.datasources().await {
+        let listings = match lister.datasources().await {
             Ok(datasources) => {
                 let dependants = lister.datamarts().await.map_err(|error| {
                     tracing::warn!(%error, "what is in use is not known before the run");
                 });
-                let listings = Listings { datasources, dependants: dependants.ok() };
-                let preview = Preview::new(selection, &listings)?;
-                if let Some(first) = preview.back.first() {
-                    let count = preview.back.len();
-                    tracing::warn!(
-                        count,
-                        first,
-                        "what the audit log knows as deleted exists again, and is skipped; --again sends it"
-                    );
-                }
-                Some(preview)
+                Some(Listings { datasources, dependants: dependants.ok() })
             }
             // No guard has to be asked: nothing would get through.
             Err(error @ ApiError::Unauthorized) => return Err(CommandError::Unauthorized(error)),
@@ -82,7 +79,16 @@ impl Context<'_> {
                 None
             }
         };
-        let extent = Extent { due: selection.counts().due, listing: preview.as_ref().map(Preview::extent) };
+        let preview = Preview::new(selection, listings.as_ref(), whole)?;
+        if let Some(ListingPreview { again, first_again: Some(first), .. }) = &preview.listing {
+            tracing::warn!(
+                count = again,
+                first,
+                "what the audit log knows as deleted exists again, and is skipped; --again sends it"
+            );
+        }
+        let listing = preview.listing.as_ref().map(ListingPreview::extent);
+        let extent = Extent { due: selection.counts().due, listing };
         let mut refusals = guards.refusals(extent);
         for refusal in &mut refusals {
             if let Refusal::NoListing { why: why @ None, .. } = refusal {
@@ -92,17 +98,15 @@ impl Context<'_> {
         Ok(Survey { preview, refusals, guards, unasked: None })
     }
 
-    /// What a run over `selection` would do, for people and machines.
+    /// What a run over `selection` would do, for people and machines. Takes the names out of `survey`.
     pub(super) fn planned(
         &self,
-        selection: &mut Selection,
-        survey: &Survey,
+        selection: &Selection,
+        survey: &mut Survey,
         host: &str,
         rate: Rate,
-        whole: bool,
-    ) -> Result<Planned, CommandError> {
-        let facts = selection.targets().facts().clone();
-        let due = selection.counts().due;
+    ) -> Planned {
+        let (facts, counts) = (selection.facts(), selection.counts());
         let names = |names: &[DatasourceName]| names.iter().map(ToString::to_string).collect();
         let guards = survey.guards;
         let refusal = |guard: &str| {
@@ -114,20 +118,25 @@ impl Context<'_> {
             let held = survey.unchecked().map_or_else(|| refusal("max_share"), Held::Unchecked);
             shown_guards.push((format!("max_share {} %", guards.max_share), held));
         }
-        let mut planned = Planned {
+        let Preview { listing, due: to_delete, protected, already_deleted } =
+            std::mem::take(&mut survey.preview);
+        let whole = to_delete.is_some();
+        Planned {
             host: host.to_owned(),
             count: facts.count,
             repeated: facts.repeated,
             repeated_names: names(&facts.first_repeated),
-            due,
-            first: names(&selection.ends().first),
-            last: names(&selection.ends().last),
-            to_delete: None,
-            listed: survey.preview.as_ref().map(|preview| Listed {
-                all: preview.listed,
-                exist: preview.exist,
-                missing: preview.missing.clone(),
-                in_use: preview.dependants_known.then(|| preview.in_use.clone()),
+            due: counts.due,
+            first: names(&selection.excerpt().first),
+            last: names(&selection.excerpt().last),
+            to_delete,
+            protected: Names::new(counts.protected, protected),
+            already_deleted: Names::new(counts.already_deleted, already_deleted),
+            listed: listing.map(|listing| Listed {
+                all: listing.listed,
+                exist: listing.exist,
+                missing: listing.missing,
+                in_use: listing.in_use,
             }),
             unlisted: match survey.unasked {
                 None => Some("the listing could not be read"),
@@ -135,32 +144,13 @@ impl Context<'_> {
             },
             guards: shown_guards,
             time: rate
-                .time_for(due)
-                .filter(|_| due > 0)
+                .time_for(counts.due)
+                .filter(|_| counts.due > 0)
                 .map(|time| (rounded(time).to_string(), rate.to_string())),
             dry_run: self.shared.dry_run,
             whole,
             ..Planned::default()
-        };
-        if whole {
-            let all = planned.to_delete.insert(Vec::new());
-            selection.each_due(|target| all.push(target.name.to_string()))?;
         }
-        selection.each_skipped(|target, reason, why| {
-            let list = match reason {
-                SkipReason::Protected => &mut planned.protected,
-                SkipReason::AlreadyDeleted => &mut planned.already_deleted,
-            };
-            let is_back = |preview: &Preview| preview.back.contains(target.name.as_str());
-            let why = if reason == SkipReason::AlreadyDeleted && survey.preview.as_ref().is_some_and(is_back)
-            {
-                format!("{why}, AND EXISTS AGAIN; --again sends it")
-            } else {
-                why
-            };
-            list.add(target.name.to_string(), why, whole);
-        })?;
-        Ok(planned)
     }
 
     /// Shows on stderr what is about to be done.

@@ -115,7 +115,7 @@ fn take_from(
         log.close();
         return Err(refused);
     }
-    let targets = TargetsBuilder::new(intake::folder_of(&path)).finish()?;
+    let targets = TargetsBuilder::new(intake::folder_of(&path), None).finish();
     let known_gone = if request.again {
         None
     } else {
@@ -127,7 +127,6 @@ fn take_from(
     let nothing = Rules { protection: context.protection()?, known_gone: None, planned: PlannedSkips::new() };
     let job = Job {
         selection: Selection::new(targets, nothing)?,
-        share: None,
         of_queue: true,
         label: address.to_string(),
         input_sha256: None,

@@ -33,7 +33,7 @@ pub struct InputFacts {
     /// The path as given, or `standard input`.
     pub label: String,
     /// SHA-256 over all raw bytes, a byte-order mark included: what `sha256sum` says of the file.
-    pub sha256: [u8; 32],
+    pub sha256: String,
     /// The length in bytes.
     pub bytes: u64,
     /// How many rows were read: without the header and blank lines, equal names counted each.

@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex;
+
 /// A reader that remembers the SHA-256 and the number of all bytes it has handed on.
 pub(super) struct Digesting<R> {
     inner: R,
@@ -21,9 +23,9 @@ impl<R> Digesting<R> {
         self.bytes
     }
 
-    /// The SHA-256 of everything read so far, and its length in bytes.
-    pub(super) fn facts(self) -> ([u8; 32], u64) {
-        (self.hasher.finalize().into(), self.bytes)
+    /// The SHA-256 of everything read so far in hexadecimal, and its length in bytes.
+    pub(super) fn facts(self) -> (String, u64) {
+        (hex(self.hasher.finalize()), self.bytes)
     }
 }
 

@@ -10,7 +10,7 @@ pub enum PlanError {
     #[error(
         "cannot keep the names in a temporary file: {source}; free some space, or set TMPDIR to a folder that can be written"
     )]
-    Spool {
+    TemporaryFile {
         /// What the system said.
         source: io::Error,
     },
@@ -56,6 +56,12 @@ pub enum PlanError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl PlanError {
+    pub(super) const fn temporary_file(source: io::Error) -> Self {
+        Self::TemporaryFile { source }
+    }
 }
 
 /// Why a saved plan is not run.

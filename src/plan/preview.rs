@@ -1,80 +1,146 @@
-//! What the listings say of a list of targets, before anything is deleted.
+//! What a run would do, name by name, and what the listings say of that: read before anything is deleted.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::{ListingExtent, PlanError, Selection};
 use crate::domain::SkipReason;
 
+/// How many of the skipped names are kept if not all are asked for.
+const SHOWN: usize = 5;
+
 /// The listings of the API.
 #[derive(Debug, Clone, Default)]
 pub struct Listings {
     /// The names of all datasources.
     pub datasources: Vec<String>,
-    /// What depends on a datasource, by its name; `None` where that could not be read.
+    /// What depends on a datasource, by its name; `None` if that could not be read.
     pub dependants: Option<HashMap<String, Vec<String>>>,
 }
 
-/// What the listings say of the targets that are due.
+/// What a run would do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Preview {
+    /// What the listings say of the due targets; `None` if they were not read.
+    pub listing: Option<ListingPreview>,
+    /// All due targets; `None` if they were not asked for.
+    pub due: Option<Vec<String>>,
+    /// Protected targets, each with why: all, or the first few.
+    pub protected: Vec<(String, String)>,
+    /// Targets that are gone already, each with since when: all, or the first few.
+    pub already_deleted: Vec<(String, String)>,
+}
+
+/// What the listings say of the due targets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListingPreview {
     /// How many datasources there are in all.
     pub listed: u64,
     /// How many of the due targets exist.
     pub exist: u64,
     /// The due targets that do not exist, each with the names that do and are like it.
     pub missing: Vec<(String, Vec<String>)>,
-    /// The due targets that are in use, each with what depends on it.
-    pub in_use: Vec<(String, Vec<String>)>,
-    /// Targets that are skipped because the log knows them to be gone, and that exist nevertheless:
-    /// somebody made them anew.
-    pub back: BTreeSet<String>,
-    /// Whether it is known what is in use.
-    pub dependants_known: bool,
+    /// The due targets that are in use, each with what depends on it; `None` if that could not be read.
+    pub in_use: Option<Vec<(String, Vec<String>)>>,
+    /// How many targets are skipped as already deleted, and exist again.
+    pub again: u64,
+    /// The first of these.
+    pub first_again: Option<String>,
 }
 
 impl Preview {
-    /// Holds the listings against `selection`.
+    /// Holds `listings` against `selection`, and keeps every name if `whole`.
     ///
     /// # Errors
-    /// Where the list of targets cannot be read back.
-    pub fn new(selection: &mut Selection, listings: &Listings) -> Result<Self, PlanError> {
-        let names: HashSet<&str> = listings.datasources.iter().map(String::as_str).collect();
-        let mut alike: HashMap<String, Vec<&str>> = HashMap::new();
-        for name in &listings.datasources {
-            alike.entry(loose(name)).or_default().push(name);
+    /// If the temporary file cannot be read.
+    pub fn new(
+        selection: &mut Selection,
+        listings: Option<&Listings>,
+        whole: bool,
+    ) -> Result<Self, PlanError> {
+        let mut preview =
+            Self { listing: listings.map(ListingPreview::new), due: whole.then(Vec::new), ..Self::default() };
+        if listings.is_none() && !whole && selection.counts().skipped() == 0 {
+            return Ok(preview);
         }
-        let mut preview = Self {
-            listed: listings.datasources.len() as u64,
-            dependants_known: listings.dependants.is_some(),
-            ..Self::default()
-        };
-        selection.each_due(|target| {
+        let names: HashSet<&str> =
+            listings.iter().flat_map(|all| &all.datasources).map(String::as_str).collect();
+        selection.each(|target| {
             let name = target.name.as_str();
-            if names.contains(name) {
-                preview.exist += 1;
-                let used_by = listings.dependants.as_ref().and_then(|all| all.get(name));
-                if let Some(used_by) = used_by.filter(|used_by| !used_by.is_empty()) {
-                    preview.in_use.push((name.to_owned(), used_by.clone()));
+            let is_listed = names.contains(name);
+            let listing = preview.listing.as_mut().zip(listings);
+            let Some((reason, mut why)) = target.skip else {
+                if let Some((listing, listings)) = listing {
+                    listing.add_due(name, is_listed, listings);
                 }
-            } else {
-                let near = alike.get(&loose(name)).into_iter().flatten().map(|near| (*near).to_owned());
-                preview.missing.push((name.to_owned(), near.collect()));
+                preview.due.iter_mut().for_each(|due| due.push(name.to_owned()));
+                return;
+            };
+            let skipped = match reason {
+                SkipReason::Protected => &mut preview.protected,
+                SkipReason::AlreadyDeleted => {
+                    if let Some((listing, _)) = listing.filter(|_| is_listed) {
+                        listing.again += 1;
+                        listing.first_again.get_or_insert_with(|| name.to_owned());
+                        why.push_str(", AND EXISTS AGAIN; --again sends it");
+                    }
+                    &mut preview.already_deleted
+                }
+            };
+            if whole || skipped.len() < SHOWN {
+                skipped.push((name.to_owned(), why));
             }
         })?;
-        selection.each_skipped(|target, reason, _| {
-            if reason == SkipReason::AlreadyDeleted && names.contains(target.name.as_str()) {
-                preview.back.insert(target.name.to_string());
-            }
-        })?;
+        if let Some((listing, listings)) = preview.listing.as_mut().zip(listings) {
+            listing.find_alike(&listings.datasources);
+        }
         Ok(preview)
+    }
+}
+
+impl ListingPreview {
+    fn new(listings: &Listings) -> Self {
+        Self {
+            listed: listings.datasources.len() as u64,
+            in_use: listings.dependants.as_ref().map(|_| Vec::new()),
+            ..Self::default()
+        }
     }
 
     /// What the guards look at.
     #[must_use]
     pub const fn extent(&self) -> ListingExtent {
         ListingExtent { exist: self.listed, due: self.exist }
+    }
+
+    fn add_due(&mut self, name: &str, is_listed: bool, listings: &Listings) {
+        if !is_listed {
+            self.missing.push((name.to_owned(), Vec::new()));
+            return;
+        }
+        self.exist += 1;
+        let used_by = listings.dependants.as_ref().and_then(|all| all.get(name));
+        if let (Some(in_use), Some(used_by)) = (&mut self.in_use, used_by.filter(|all| !all.is_empty())) {
+            in_use.push((name.to_owned(), used_by.clone()));
+        }
+    }
+
+    /// Finds for each missing name those that exist and are like it.
+    fn find_alike(&mut self, exist: &[String]) {
+        let mut alike: HashMap<String, Vec<&str>> =
+            self.missing.iter().map(|(name, _)| (loose(name), Vec::new())).collect();
+        if alike.is_empty() {
+            return;
+        }
+        for name in exist {
+            if let Some(alike) = alike.get_mut(&loose(name)) {
+                alike.push(name);
+            }
+        }
+        for (name, near) in &mut self.missing {
+            near.extend(alike.get(&loose(name)).into_iter().flatten().map(|near| (*near).to_owned()));
+        }
     }
 }
 

@@ -222,13 +222,13 @@ impl SavedPlan {
             self.targets.iter().map(|target| (&target.name, &target.reason, &target.ticket)).collect();
         all.extend(self.skipped.iter().map(|skip| (&skip.name, &skip.reason, &skip.ticket)));
         all.sort_by_key(|(name, ..)| *name);
-        let mut builder = TargetsBuilder::new(folder);
+        let mut builder = TargetsBuilder::new(folder, None);
         for (name, reason, ticket) in all {
             let name = DatasourceName::new(name)
                 .map_err(|error| PlanError::NoPlan { path: path.to_owned(), why: error.to_string() })?;
             builder.add(&NewTarget { name, reason: reason.clone(), ticket: ticket.clone(), skip: None })?;
         }
-        builder.finish()
+        Ok(builder.finish())
     }
 
     /// What the plan skips, and why.

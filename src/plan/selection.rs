@@ -1,15 +1,16 @@
-//! Which targets are due and which are skipped: one code path for showing and for running.
+//! Which targets are due and which are skipped: decided once, so that what is shown is what is done.
 
 use std::collections::HashMap;
+use std::io;
 
+use super::target_file::TargetFile;
+use super::{ListFacts, PlanError, Protection, Shard, Targets};
 use crate::domain::{DatasourceName, NewTarget, SkipReason};
 
-use super::{PlanError, Protection, Targets};
-
-/// How many of the first and of the last names are kept to be shown.
+/// How many of the first and of the last names an excerpt has.
 const SHOWN: usize = 3;
 
-/// Tells in which run a datasource went, and when, where that is known.
+/// Returns in which run a datasource was deleted, and when, if that is known.
 pub type KnownGone = Box<dyn Fn(&DatasourceName) -> Option<(String, String)> + Send>;
 
 /// Names that a saved plan skips, each with why, and why in words.
@@ -19,20 +20,18 @@ pub type PlannedSkips = HashMap<String, (SkipReason, String)>;
 pub struct Rules {
     /// Names that are never deleted.
     pub protection: Protection,
-    /// What the audit log knows; `None` where the run asked for all of them again.
+    /// What the audit log knows; `None` if the run sends what is known to be gone again.
     pub known_gone: Option<KnownGone>,
     /// What the saved plan that is carried out skips.
     pub planned: PlannedSkips,
 }
 
-/// A list of targets, each due or skipped: decided once, so that what is shown is what is done.
+/// A list of targets, each due or skipped.
 pub struct Selection {
     targets: Targets,
     rules: Rules,
-    /// For each target, in order, why it is skipped where it is: one byte.
-    decided: Vec<Option<SkipReason>>,
     counts: SelectionCounts,
-    ends: Ends,
+    share: Option<(Shard, u64)>,
 }
 
 /// How many targets are due, and how many are skipped and why.
@@ -46,16 +45,16 @@ pub struct SelectionCounts {
     pub already_deleted: u64,
 }
 
-/// The beginning and the end of the list of those that are due.
+/// The beginning and the end of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ends {
+pub struct Excerpt {
     /// The first few names.
     pub first: Vec<DatasourceName>,
     /// The last few names that are not among the first.
     pub last: Vec<DatasourceName>,
 }
 
-impl Ends {
+impl Excerpt {
     pub(super) fn add(&mut self, name: &DatasourceName) {
         if self.first.len() < SHOWN {
             self.first.push(name.clone());
@@ -68,14 +67,22 @@ impl Ends {
     }
 }
 
+impl SelectionCounts {
+    /// How many targets are skipped, for whatever reason.
+    #[must_use]
+    pub const fn skipped(&self) -> u64 {
+        self.protected + self.already_deleted
+    }
+}
+
 impl Rules {
-    /// Whether no name at all is skipped by them.
+    /// Returns true if no name at all is skipped by them.
     #[must_use]
     pub fn skip_none(&self) -> bool {
         self.protection.is_empty() && self.planned.is_empty() && self.known_gone.is_none()
     }
 
-    /// Why `name` is not sent, where it is not, and in words.
+    /// Why `name` is not sent, also in words; `None` if it is sent.
     #[must_use]
     pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
         if let Some(pattern) = self.protection.of(name) {
@@ -93,46 +100,62 @@ impl Selection {
     /// Applies `rules` to `targets`.
     ///
     /// # Errors
-    /// Where the list cannot be read back.
+    /// If the temporary file cannot be read or written.
     pub fn new(mut targets: Targets, rules: Rules) -> Result<Self, PlanError> {
-        let (mut counts, mut ends) = (SelectionCounts::default(), Ends::default());
+        let mut counts = SelectionCounts::default();
         if rules.skip_none() {
-            (counts.due, ends) = (targets.facts().count, targets.ends().clone());
-            let decided = vec![None; usize::try_from(counts.due).unwrap_or(usize::MAX)];
-            return Ok(Self { targets, rules, decided, counts, ends });
+            counts.due = targets.facts.count;
+            let share = targets.shard.map(|shard| (shard, targets.taken));
+            return Ok(Self { targets, rules, counts, share });
         }
-        let mut decided = Vec::new();
-        targets.each(|target| {
-            let skip = rules.skip(&target.name).map(|(reason, _)| reason);
-            decided.push(skip);
-            match skip {
+        let mut decided = TargetFile::new(&targets.folder);
+        let (mut excerpt, mut due_here) = (Excerpt::default(), 0);
+        for target in targets.file.read().map_err(PlanError::temporary_file)? {
+            let target = target.map_err(PlanError::temporary_file)?;
+            let target = NewTarget { skip: rules.skip(&target.name), ..target };
+            match target.skip {
                 None => {
                     counts.due += 1;
-                    ends.add(&target.name);
+                    excerpt.add(&target.name);
+                    due_here += u64::from(targets.shard.is_some_and(|shard| shard.takes(&target.name)));
                 }
-                Some(SkipReason::Protected) => counts.protected += 1,
-                Some(SkipReason::AlreadyDeleted) => counts.already_deleted += 1,
+                Some((SkipReason::Protected, _)) => counts.protected += 1,
+                Some((SkipReason::AlreadyDeleted, _)) => counts.already_deleted += 1,
             }
-        })?;
-        Ok(Self { targets, rules, decided, counts, ends })
+            decided.push(&target).map_err(PlanError::temporary_file)?;
+        }
+        let share = targets.shard.map(|shard| (shard, due_here));
+        Ok(Self { targets: Targets { file: decided, excerpt, ..targets }, rules, counts, share })
     }
 
-    /// The list.
+    /// What is known of the list.
     #[must_use]
-    pub fn targets(&self) -> &Targets {
-        &self.targets
+    pub const fn facts(&self) -> &ListFacts {
+        &self.targets.facts
     }
 
-    /// How many are due and how many are skipped.
+    /// What the run is known by: [`Targets::sha256`].
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.targets.sha256
+    }
+
+    /// How many are due and how many are skipped, whichever shard takes them.
     #[must_use]
     pub const fn counts(&self) -> SelectionCounts {
         self.counts
     }
 
+    /// The share that this process takes, and how many are due in it; `None` if it takes all.
+    #[must_use]
+    pub const fn share(&self) -> Option<(Shard, u64)> {
+        self.share
+    }
+
     /// The first and the last few of those that are due.
     #[must_use]
-    pub const fn ends(&self) -> &Ends {
-        &self.ends
+    pub const fn excerpt(&self) -> &Excerpt {
+        &self.targets.excerpt
     }
 
     /// What decides.
@@ -141,47 +164,16 @@ impl Selection {
         &self.rules
     }
 
-    /// Hands each target that is due to `take`, in order.
+    /// Hands each target to `take`, in order, whichever shard takes it.
     ///
     /// # Errors
-    /// Where the list cannot be read back.
-    pub fn each_due(&mut self, mut take: impl FnMut(NewTarget)) -> Result<(), PlanError> {
-        let mut decided = self.decided.iter();
-        self.targets.each(|target| {
-            if decided.next() == Some(&None) {
-                take(target);
-            }
-        })
+    /// If the temporary file cannot be read.
+    pub fn each(&mut self, take: impl FnMut(NewTarget)) -> Result<(), PlanError> {
+        self.targets.each(take)
     }
 
-    /// Hands each target that is skipped to `take`, in order, with why in words.
-    ///
-    /// # Errors
-    /// Where the list cannot be read back.
-    pub fn each_skipped(
-        &mut self,
-        mut take: impl FnMut(NewTarget, SkipReason, String),
-    ) -> Result<(), PlanError> {
-        if self.counts.protected + self.counts.already_deleted == 0 {
-            return Ok(());
-        }
-        let (rules, mut decided) = (&self.rules, self.decided.iter());
-        self.targets.each(|target| {
-            if let Some(Some(reason)) = decided.next() {
-                let words = rules.skip(&target.name).map(|(_, words)| words).unwrap_or_default();
-                take(target, *reason, words);
-            }
-        })
-    }
-
-    /// The targets in order, each with why it is skipped where it is.
-    pub fn into_targets(self) -> impl Iterator<Item = std::io::Result<NewTarget>> + Send + use<> {
-        let Self { targets, rules, decided, .. } = self;
-        targets.into_targets().zip(decided).map(move |(target, decided)| {
-            let target = target?;
-            let words = |name| rules.skip(name).map(|(_, words)| words).unwrap_or_default();
-            let skip = decided.map(|reason| (reason, words(&target.name)));
-            Ok(NewTarget { skip, ..target })
-        })
+    /// The targets that this process takes, in order.
+    pub fn into_targets(self) -> impl Iterator<Item = io::Result<NewTarget>> + Send + use<> {
+        self.targets.into_taken()
     }
 }

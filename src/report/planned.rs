@@ -69,12 +69,10 @@ pub struct Names {
 }
 
 impl Names {
-    /// Counts a name, and keeps it where `whole`, or where it is one of the first few.
-    pub fn add(&mut self, name: String, word: String, whole: bool) {
-        self.count += 1;
-        if whole || self.named.len() < SOME {
-            self.named.push((name, word));
-        }
+    /// So many names, of which these are known: all, or the first few.
+    #[must_use]
+    pub const fn new(count: u64, named: Vec<(String, String)>) -> Self {
+        Self { count, named }
     }
 
     fn of(named: Vec<(String, String)>) -> Self {

@@ -72,7 +72,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("async_nats", &["queue"]),
     ("clap", &["cli"]),
     ("comfy_table", &["report"]),
-    ("csv", &["plan", "report", "input"]),
+    ("csv", &["report", "input"]),
     ("figment", &["config"]),
     ("glob", &["plan"]),
     ("governor", &["ratelimit"]),

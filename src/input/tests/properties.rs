@@ -86,7 +86,7 @@ proptest! {
             prop_assert_eq!(row.line, index as u64 + 2);
         }
         prop_assert_eq!(facts.bytes, text.len() as u64);
-        prop_assert_eq!(facts.sha256, <[u8; 32]>::from(Sha256::digest(&text)));
+        prop_assert_eq!(facts.sha256, format!("{:x}", Sha256::digest(&text)));
     }
 
     #[test]
@@ -121,7 +121,7 @@ proptest! {
             prop_assert!(reader.next().is_none());
             if let Ok(facts) = reader.finish() {
                 prop_assert_eq!(facts.bytes, bytes.len() as u64);
-                prop_assert_eq!(facts.sha256, <[u8; 32]>::from(Sha256::digest(&bytes)));
+                prop_assert_eq!(facts.sha256, format!("{:x}", Sha256::digest(&bytes)));
             }
         }
     }
