@@ -155,7 +155,7 @@ impl SavedPlan {
     /// # Errors
     /// Where the file cannot be read, is no plan, or was altered.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), PlanError> {
-        let bytes = sshsig::whole(path, LONGEST_FILE)
+        let bytes = sshsig::read_file(path, LONGEST_FILE)
             .map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
         let no_plan = |why| PlanError::NoPlan { path: path.to_owned(), why };
         let altered = |why| PlanError::Altered { path: path.to_owned(), why };

@@ -1,55 +1,49 @@
-//! Checks that a text was signed, for a purpose, by somebody who may.
+//! Checks that a text was signed for a purpose by a signer who is allowed to.
 
 use std::io;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use ssh_key::public::KeyData;
 use ssh_key::{HashAlg, Mpint, PublicKey, SshSig};
 
-use super::allowed::{AllowedSigner, public_key};
-use super::{SignatureError, reading};
-use crate::domain::Timestamp;
+use super::allowed::{AllowedSigner, owners, public_key};
+use super::{SignatureError, armor, read_file};
+use crate::domain::{Timestamp, hex};
 
 /// The fewest bits of an RSA key.
 pub(super) const SHORTEST_RSA: usize = 2048;
 
-/// A signature, or a list of keys, that is longer than this is none, in bytes.
+/// The longest file of a signature or of keys, in bytes.
 const LONGEST_FILE: u64 = 16 * 1024 * 1024;
 
-/// What is signed, so that no signature that was made for another purpose counts.
+/// What is signed, so that no signature for another purpose counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Purpose {
     /// The signature's namespace.
     pub namespace: &'static str,
     /// What is signed, in a word.
-    pub thing: &'static str,
-    /// What the signature makes of it.
-    pub makes: &'static str,
+    pub document: &'static str,
 }
 
 /// What a signature is checked with.
 #[derive(Debug, Clone, Copy)]
 pub struct SignatureCheck<'a> {
-    /// What it has to be for.
     pub purpose: Purpose,
-    /// The signature.
     pub signature: &'a Path,
-    /// Who may sign.
     pub allowed_signers: &'a Path,
-    /// Public keys that sign nothing any more, one a line.
+    /// Public keys whose signatures do not count any more, one a line.
     pub revoked: Option<&'a Path>,
-    /// When it has to have been allowed.
+    /// The time at which the signer has to be allowed.
     pub at: Timestamp,
 }
 
-/// Who signed.
+/// The signer of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
-    /// Everybody who has the key and may sign, as the file of allowed signers names them; at least
-    /// one.
+pub struct Signer {
+    /// The owners of the key who may sign, as the file of allowed signers names them; at least one.
     pub principals: Vec<String>,
-    /// Everybody whose line has the key, whatever that line allows and when: who they are does not
-    /// depend on it.
+    /// All names in that file that may belong to the owner of the key, whatever their lines allow and when.
     pub owners: Vec<String>,
     /// The fingerprint of the key.
     pub fingerprint: String,
@@ -58,117 +52,92 @@ pub struct Signed {
 }
 
 impl SignatureCheck<'_> {
-    /// Checks that somebody who may has signed `text`.
-    ///
-    /// # Errors
-    /// Where nobody did.
-    pub fn check(&self, text: &[u8]) -> Result<Signed, SignatureError> {
+    /// Checks that an allowed signer signed `text`.
+    pub fn check(&self, text: &[u8]) -> Result<Signer, SignatureError> {
         let (path, purpose) = (self.signature.to_owned(), self.purpose);
-        let pem = read(self.signature)?;
-        let signature = SshSig::from_pem(pem.trim()).map_err(|error| SignatureError::NoSignature {
-            path: path.clone(),
-            why: error.to_string(),
-            purpose,
-        })?;
+        let armored = read_text(self.signature)?;
+        let signature = armor::rewrapped(&armored, "SSH SIGNATURE")
+            .ok_or_else(|| "there is no `-----BEGIN SSH SIGNATURE-----`".to_owned())
+            .and_then(|pem| SshSig::from_pem(pem).map_err(|error| error.to_string()))
+            .map_err(|why| SignatureError::Malformed { path: path.clone(), why, purpose })?;
         if signature.namespace() != purpose.namespace {
             let found = signature.namespace().to_owned();
             return Err(SignatureError::Namespace { path, found, purpose });
         }
         let key = PublicKey::from(signature.public_key().clone());
-        if key.key_data().rsa().is_some_and(|key| bits(&key.n) < SHORTEST_RSA) {
+        if is_too_short(key.key_data()) {
             return Err(SignatureError::ShortKey { path });
         }
         key.verify(purpose.namespace, text, &signature)
-            .map_err(|_| SignatureError::DoesNotFit { path, purpose })?;
+            .map_err(|_| SignatureError::Mismatch { path, purpose })?;
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         self.check_revoked(&key, &fingerprint)?;
-        let allowed = read(self.allowed_signers)?;
-        let (principals, owners) = self.principals(&allowed, &key)?;
+        let path = self.allowed_signers;
+        let allowed = read_text(path)?;
+        let signers = parse_lines(path, &allowed, AllowedSigner::parse)?;
+        let allowing = signers.iter().filter(|it| it.allows(key.key_data(), purpose.namespace, self.at));
+        let principals: Vec<_> = allowing.flat_map(|signer| signer.principals.iter().cloned()).collect();
         if principals.is_empty() {
-            let path = self.allowed_signers.to_owned();
-            return Err(SignatureError::NotAllowed { path, fingerprint, purpose });
+            return Err(SignatureError::NotAllowed { path: path.to_owned(), fingerprint, purpose });
         }
-        Ok(Signed { principals, owners, fingerprint, allowed_sha256: sha256(allowed.as_bytes()) })
+        let owners = owners(&signers, key.key_data());
+        Ok(Signer { principals, owners, fingerprint, allowed_sha256: hex(Sha256::digest(allowed)) })
     }
 
     fn check_revoked(&self, key: &PublicKey, fingerprint: &str) -> Result<(), SignatureError> {
         let Some(path) = self.revoked else { return Ok(()) };
-        let whole = read_bytes(path)?;
-        if whole.starts_with(b"SSHKRL\n") {
+        let bytes = read(path)?;
+        if bytes.starts_with(b"SSHKRL\n") {
             return Err(SignatureError::RevocationList { path: path.to_owned() });
         }
-        let mut revoked = false;
-        for (line, text) in numbered(&text_of(path, whole)?) {
-            let one =
-                public_key(&text).map_err(|why| SignatureError::Line { path: path.to_owned(), line, why })?;
-            revoked |= one.key_data() == key.key_data();
-        }
-        if revoked {
+        let revoked = parse_lines(path, &text_of(path, bytes)?, public_key)?;
+        if revoked.iter().any(|it| it.key_data() == key.key_data()) {
             let (path, fingerprint) = (path.to_owned(), fingerprint.to_owned());
             return Err(SignatureError::Revoked { path, fingerprint });
         }
         Ok(())
     }
-
-    /// Everybody who has the key and may sign at that time, and everybody who has it.
-    fn principals(
-        &self,
-        allowed: &str,
-        key: &PublicKey,
-    ) -> Result<(Vec<String>, Vec<String>), SignatureError> {
-        let path = self.allowed_signers;
-        let (mut principals, mut owners) = (Vec::new(), Vec::new());
-        for (line, text) in numbered(allowed) {
-            let signer = AllowedSigner::parse(&text).map_err(|why| SignatureError::Line {
-                path: path.to_owned(),
-                line,
-                why,
-            })?;
-            if signer.allows(key.key_data(), self.purpose.namespace, self.at) {
-                principals.extend(signer.principals.iter().cloned());
-            }
-            if signer.has(key.key_data()) {
-                owners.extend(signer.principals);
-            }
-        }
-        Ok((principals, owners))
-    }
 }
 
-/// How long a number is, in bits; none where it is negative.
-fn bits(number: &Mpint) -> usize {
-    number
-        .as_positive_bytes()
-        .map_or(0, |bytes| bytes.len() * 8 - bytes.first().map_or(0, |first| first.leading_zeros() as usize))
+/// Returns true if the key is an RSA key that is too short to prove anything.
+pub(super) fn is_too_short(key: &KeyData) -> bool {
+    // A negative modulus counts as no bits.
+    let bits = |number: &Mpint| {
+        let bytes = number.as_positive_bytes().unwrap_or_default();
+        bytes.len() * 8 - bytes.first().map_or(0, |first| first.leading_zeros() as usize)
+    };
+    key.rsa().is_some_and(|key| bits(&key.n) < SHORTEST_RSA)
 }
 
-fn read(path: &Path) -> Result<String, SignatureError> {
-    text_of(path, read_bytes(path)?)
+/// Each line that is neither empty nor a comment.
+fn parse_lines<T>(
+    path: &Path,
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, SignatureError> {
+    // Editors on Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.lines().map(str::trim_ascii).zip(1..);
+    lines
+        .filter(|(text, _)| !text.is_empty() && !text.starts_with('#'))
+        .map(|(text, line)| {
+            parse(text).map_err(|why| SignatureError::Line { path: path.to_owned(), line, why })
+        })
+        .collect()
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, SignatureError> {
-    reading::whole(path, LONGEST_FILE)
+fn read_text(path: &Path) -> Result<String, SignatureError> {
+    text_of(path, read(path)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SignatureError> {
+    read_file(path, LONGEST_FILE)
         .map_err(|source| SignatureError::Unreadable { path: path.to_owned(), source })
 }
 
 fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, SignatureError> {
     String::from_utf8(bytes).map_err(|_| SignatureError::Unreadable {
         path: path.to_owned(),
-        source: io::Error::other("it is not text"),
+        source: io::Error::other("it is not UTF-8 text"),
     })
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-/// The lines that say something, with their numbers.
-fn numbered(text: &str) -> Vec<(usize, String)> {
-    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim().to_owned()));
-    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect()
 }

@@ -1,123 +1,44 @@
-//! Why a signature is none, or cannot be made.
+//! Why a signature does not count, or cannot be made.
 
 use std::io;
 use std::path::PathBuf;
 
 use super::Purpose;
+use super::check::SHORTEST_RSA;
 
-/// Why a signature is none, or cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
-    /// A file cannot be read.
     #[error("{}: cannot read it: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The signature is none.
-    #[error("{}: this is no SSH signature: {why}; make it with `ssh-keygen -Y sign -n {} -f KEY {}`", path.display(), purpose.namespace, purpose.thing.to_uppercase())]
-    NoSignature {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-        /// What it should be for.
-        purpose: Purpose,
-    },
-    /// The signature was made for something else.
-    #[error("{}: the signature is for the namespace `{found}`, and {} needs `{}`", path.display(), purpose.makes, purpose.namespace)]
-    Namespace {
-        /// The file.
-        path: PathBuf,
-        /// What it was made for.
-        found: String,
-        /// What it should be for.
-        purpose: Purpose,
-    },
-    /// The key is too short to vouch for anything.
-    #[error("{}: the signature is by an RSA key of fewer than {} bits; sign with another key", path.display(), super::check::SHORTEST_RSA)]
-    ShortKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The signature is of something else.
-    #[error("{}: the signature does not fit this {}: one of them was altered, or it is of another", path.display(), purpose.thing)]
-    DoesNotFit {
-        /// The file.
-        path: PathBuf,
-        /// What it should be for.
-        purpose: Purpose,
-    },
-    /// A line of allowed signers, or of revoked ones, is none.
-    #[error("{}, line {line}: this line cannot be read, so that nobody can tell whom it names: {why}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Nobody who may sign has this key.
-    #[error("{}: no allowed signer has the key {fingerprint} (at the time, and for `{}`)", path.display(), purpose.namespace)]
-    NotAllowed {
-        /// The file of allowed signers.
-        path: PathBuf,
-        /// The key.
-        fingerprint: String,
-        /// What it should be for.
-        purpose: Purpose,
-    },
-    /// The key is revoked.
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{}: this is not an SSH signature: {why}; make one with `ssh-keygen -Y sign -n {} -f KEY {}`", path.display(), purpose.namespace, purpose.document.to_uppercase())]
+    Malformed { path: PathBuf, why: String, purpose: Purpose },
+    #[error("{}: the signature is for the namespace `{found}`; sign the {} for `{}`", path.display(), purpose.document, purpose.namespace)]
+    Namespace { path: PathBuf, found: String, purpose: Purpose },
+    #[error("{}: an RSA key of fewer than {SHORTEST_RSA} bits proves nothing; sign with another key", path.display())]
+    ShortKey { path: PathBuf },
+    #[error("{}: the signature does not fit this {document}: the {document} or the signature was altered, or the signature is of another {document}", path.display(), document = purpose.document)]
+    Mismatch { path: PathBuf, purpose: Purpose },
+    /// A line of allowed signers, or of revoked keys.
+    #[error("{}, line {line}: cannot read this line, so the owner of its key is unknown: {why}", path.display())]
+    Line { path: PathBuf, line: usize, why: String },
+    #[error("{}: no allowed signer has the key {fingerprint} (at that time, and for `{}`)", path.display(), purpose.namespace)]
+    NotAllowed { path: PathBuf, fingerprint: String, purpose: Purpose },
     #[error("{}: the key {fingerprint} is revoked", path.display())]
-    Revoked {
-        /// The file of revoked keys.
-        path: PathBuf,
-        /// The key.
-        fingerprint: String,
-    },
-    /// The file of revoked keys is of another form.
-    #[error("{}: this is a key revocation list (KRL), which is not read here; give the revoked public keys themselves, one a line", path.display())]
-    RevocationList {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file holds no private key.
-    #[error("{}: this is no private key in OpenSSH's form: {why}; make one with `ssh-keygen -t ed25519 -N '' -f KEY`", path.display())]
-    NoKey {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The private key is encrypted, and nobody is there to be asked.
-    #[error("{}: this key is encrypted, and nobody is asked for its passphrase; use a key of its own (`ssh-keygen -t ed25519 -N '' -f KEY`), or sign by hand with `ssh-keygen -Y sign`", path.display())]
-    Encrypted {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The private key is of a kind that is not signed with here.
-    #[error("{}: a key of the kind {algorithm} does not sign here; use one of the kind ed25519, or sign by hand with `ssh-keygen -Y sign`", path.display())]
-    KindOfKey {
-        /// The file.
-        path: PathBuf,
-        /// Its kind.
-        algorithm: String,
-    },
-    /// Others can read the private key.
-    #[error("{}: everybody can read this private key (mode {mode:o}), so that it proves nothing; `chmod 600` it", path.display())]
-    OpenToAll {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
+    Revoked { path: PathBuf, fingerprint: String },
+    #[error("{}: this is a key revocation list (KRL), which decom does not read; list the revoked public keys themselves, one a line", path.display())]
+    RevocationList { path: PathBuf },
+    #[error("{}: this is not a private key in OpenSSH's format: {why}; convert it with `ssh-keygen -p -f KEY`, or make one with `ssh-keygen -t ed25519 -N '' -f KEY`", path.display())]
+    MalformedKey { path: PathBuf, why: String },
+    #[error("{}: this key is encrypted, and decom never asks for a passphrase; use a separate key (`ssh-keygen -t ed25519 -N '' -f KEY`), or sign by hand with `ssh-keygen -Y sign`", path.display())]
+    Encrypted { path: PathBuf },
+    #[error("{}: decom cannot sign with this key of the type {algorithm}: {why}; use another key (`ssh-keygen -t ed25519 -N '' -f KEY`), or sign by hand with `ssh-keygen -Y sign`", path.display())]
+    CannotSign { path: PathBuf, algorithm: String, why: String },
+    #[error("{}: every user of this machine can read this private key (mode {mode:o}), so its signatures prove nothing; make a new key, and `chmod 600` it", path.display())]
+    ReadableByAll { path: PathBuf, mode: u32 },
 }
 
 impl SignatureError {
-    /// Whether a file was named that cannot be read here, rather than a signature that is none.
+    /// Returns true if a file cannot be read at all, rather than holding a signature that does not count.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(self, Self::Unreadable { .. } | Self::RevocationList { .. })

@@ -1,18 +1,20 @@
-//! OpenSSH signatures: what somebody has signed with the key that they already have, checked as
-//! `ssh-keygen -Y verify` checks it, and made as `ssh-keygen -Y sign` makes it.
+//! OpenSSH signatures by keys that people already have: checked as `ssh-keygen -Y verify` checks them, made as
+//! `ssh-keygen -Y sign` makes them.
 //!
-//! Who may sign is in a file of allowed signers, as `ssh-keygen(1)` describes it under "ALLOWED
-//! SIGNERS"; keys that sign nothing any more are in a file of public keys, one a line.
+//! Who may sign is in a file of allowed signers (`ssh-keygen(1)`, "ALLOWED SIGNERS"); revoked keys are in a file
+//! of public keys, one a line.
 
 mod allowed;
+mod armor;
 mod check;
 mod error;
+mod file;
 mod key;
-mod reading;
+mod person;
 
 pub use allowed::is_pattern;
-pub use check::{Purpose, SignatureCheck, Signed};
+pub use check::{Purpose, SignatureCheck, Signer};
 pub use error::SignatureError;
+pub use file::read_file;
 pub use key::SigningKey;
-/// What is signed is read whole and once, so that what was checked is what is used.
-pub use reading::whole;
+pub use person::is_same_person;

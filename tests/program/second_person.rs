@@ -139,6 +139,53 @@ fn who_is_logged_in_counts_whatever_they_call_themselves() {
 }
 
 #[test]
+fn spelling_never_makes_one_person_two() {
+    if keys::are_missing("spelling_never_makes_one_person_two") {
+        return;
+    }
+    let estate = estate();
+    let sandbox = &estate.sandbox;
+    let plan = planned(&estate, &["--operator", "jean-luc@example.com"]);
+    let (key, other) = (Key::new(sandbox, "key", "ed25519"), Key::new(sandbox, "other", "ed25519"));
+    let signature = key.sign(&plan, NAMESPACE);
+    let (key, other) = (&key.public, &other.public);
+    let creator = "who is also its creator";
+    let cannot_read = "cannot read this line, so the owner of its key is unknown: the name holds U+";
+    for (lines, wanted) in [
+        // A byte order mark at the start of the file is not part of the first name.
+        (format!("\u{feff}jean-luc@example.com {key}\n"), creator),
+        (format!("\u{feff}# people\njean-luc@example.com {key}\n"), creator),
+        (format!("jean\u{2010}luc@example.com {key}\n"), creator),
+        (format!("Jean-Luc {key}\n"), creator),
+        (format!("\u{ff4a}ean-luc@example.com {key}\n"), creator),
+        // Anywhere else an invisible character is refused, with its line.
+        (format!("# people\n\u{feff}jean-luc@example.com {key}\n"), cannot_read),
+        (format!("alice\u{200b},jean-luc {key}\n"), cannot_read),
+        (format!("jean\u{ad}-luc@example.com {key}\n"), cannot_read),
+        (format!("\u{a0}jean-luc@example.com {key}\n"), cannot_read),
+        // Two names for one key are one person, also with another key of theirs.
+        (format!("alice {key}\njean-luc@example.com {key}\n"), creator),
+        (format!("alice {key}\nAlice {other}\njean-luc namespaces=\"git\" {other}\n"), creator),
+        (format!("alice {key}\n*@example.com namespaces=\"git\" {key}\n"), "the pattern `*@example.com`"),
+    ] {
+        sandbox.file("allowed_signers", &lines);
+        let refused = run(
+            &estate,
+            signature.to_str().unwrap(),
+            &[("USER", "bob")],
+            &["--allowed-signers", "allowed_signers", "--operator", "bob"],
+        );
+        assert_refused(&estate, &refused, 3, wanted);
+    }
+    // Two people stay two.
+    sandbox
+        .file("allowed_signers", format!("\u{feff}alice {key}\njean-luc {other}\n*@example.com {other}\n"));
+    let flags = ["--allowed-signers", "allowed_signers", "--operator", "bob", "--dry-run"];
+    let shown = run(&estate, signature.to_str().unwrap(), &[("USER", "bob")], &flags);
+    assert_eq!(shown.code, 0, "{shown:?}");
+}
+
+#[test]
 fn the_approver_does_not_go_on_under_another_name() {
     if keys::are_missing("the_approver_does_not_go_on_under_another_name") {
         return;
@@ -178,7 +225,12 @@ fn a_revocation_list_is_not_taken_for_keys() {
     keys::revocation_list(&estate.sandbox.path("krl"), &estate.sandbox.path("key.pub"));
     let flags = ["--allowed-signers", "allowed_signers", "--revoked-signers", "krl"];
     let refused = run(&estate, signature.to_str().unwrap(), &[], &flags);
-    assert_refused(&estate, &refused, 2, "krl: this is a key revocation list (KRL), which is not read here");
+    assert_refused(
+        &estate,
+        &refused,
+        2,
+        "krl: this is a key revocation list (KRL), which decom does not read",
+    );
 }
 
 #[test]

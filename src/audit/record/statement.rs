@@ -13,10 +13,10 @@ use std::str::FromStr;
 
 use super::super::AuditError;
 use crate::domain::Timestamp;
-use crate::sshsig::{Purpose, SigningKey, whole};
+use crate::sshsig::{Purpose, SigningKey, read_file};
 
 /// What the signature of a checkpoint is made for.
-pub const PURPOSE: Purpose = Purpose { namespace: "decom-audit", thing: "checkpoint", makes: "a checkpoint" };
+pub const PURPOSE: Purpose = Purpose { namespace: "decom-audit", document: "checkpoint" };
 
 /// How the file of a checkpoint ends. That of its signature is called the same, with `.sig` behind.
 pub(in crate::audit) const EXTENSION: &str = "checkpoint";
@@ -90,7 +90,7 @@ impl Statement {
         let beside = signature_of(path);
         // Never over something else, and least of all over the log.
         if fs::symlink_metadata(path).is_ok() {
-            let there = whole(path, LONGEST_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let there = read_file(path, LONGEST_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let there = there.and_then(|text| text.parse::<Self>().ok());
             let same = there.is_some_and(|it| Self { time: self.time, ..it } == *self);
             if same && key.is_some() && beside.exists() {
@@ -120,7 +120,7 @@ pub(in crate::audit) fn signature_of(path: &Path) -> PathBuf {
 }
 
 fn is_signature(path: &Path) -> bool {
-    whole(path, LONGEST_FILE).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----"))
+    read_file(path, LONGEST_FILE).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----"))
 }
 
 /// Writes a file that is there whole or not at all, also after a power cut.

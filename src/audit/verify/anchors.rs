@@ -10,7 +10,7 @@ use super::account::Account;
 use super::{Finding, Findings};
 use crate::audit::record::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, hex, signature_of};
 use crate::domain::Timestamp;
-use crate::sshsig::{SignatureCheck, whole};
+use crate::sshsig::{SignatureCheck, read_file};
 
 /// How far the clock of the machine that made a checkpoint may be ahead, in microseconds: a day.
 const AHEAD: i64 = 86_400_000_000;
@@ -102,7 +102,7 @@ impl AnchorCheck<'_> {
     ) -> Result<Option<(u64, String)>, Finding> {
         let file = path.display().to_string();
         let unreadable = |why: String| Finding::CheckpointUnreadable { why: format!("{file}: {why}") };
-        let bytes = whole(path, LONGEST_FILE).map_err(|error| unreadable(error.to_string()))?;
+        let bytes = read_file(path, LONGEST_FILE).map_err(|error| unreadable(error.to_string()))?;
         let text = str::from_utf8(&bytes).map_err(|_| unreadable("it is not text".to_owned()))?;
         let statement: Statement = text.parse().map_err(|why: &str| unreadable(why.to_owned()))?;
         if Some(&statement.log_id) != account.log_id.as_ref() {

@@ -49,6 +49,17 @@ impl Key {
     }
 }
 
+/// Writes the armored file again, in lines of this width that end so.
+pub fn rewrap(file: &Path, width: usize, line_end: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let [begin, body @ .., end] = &lines[..] else { panic!("{text}") };
+    let body = body.concat();
+    let body: Vec<_> = body.as_bytes().chunks(width).map(|line| str::from_utf8(line).unwrap()).collect();
+    let lines = [&[*begin], &body[..], &[*end, ""]].concat();
+    std::fs::write(file, lines.join(line_end)).unwrap();
+}
+
 /// Whether `ssh-keygen` finds that `identity` signed the plan `file`.
 pub fn verified(
     file: &Path,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Case, Held, last, sql, tamper};
 use crate::emulated::{Said, files_in, message, said};
 use crate::support::column;
-use crate::support::keys::{Key, verified_for};
+use crate::support::keys::{self, Key, verified_for};
 
 const NAMESPACE: &str = "decom-audit";
 
@@ -227,19 +227,49 @@ fn a_checkpoint_by_hand_is_signed_or_says_how_to_sign_it() {
 }
 
 #[test]
+fn keys_of_every_type_sign_checkpoints() {
+    let case = Case::new();
+    let sandbox = &case.estate.sandbox;
+    // OpenSSH writes the secret number of one in four P-521 keys without a leading zero.
+    let types = ["ed25519", "ecdsa-256", "ecdsa-384", "rsa-2048", "rsa-4096"].into_iter();
+    for (n, kind) in types.chain(std::iter::repeat_n("ecdsa-521", 12)).enumerate() {
+        let name = format!("{kind}-{n}");
+        let key = Key::new(sandbox, &name, kind);
+        if n % 2 == 0 {
+            keys::rewrap(&case.path(&name), 64, "\r\n");
+        }
+        let checkpoint = format!("{name}.checkpoint");
+        let signed = by_hand(&case, &["--out", &checkpoint, "--signing-key", &name]);
+        assert_eq!(signed.code, 0, "{name}: {signed:?}");
+        let allowed = sandbox.file("their_signers", format!("auditor {}\n", key.public));
+        let (checkpoint, signature) = (case.path(&checkpoint), case.path(&format!("{checkpoint}.sig")));
+        assert!(
+            verified_for(NAMESPACE, &checkpoint, &signature, &allowed, None, "auditor"),
+            "{name}: ssh-keygen"
+        );
+        std::fs::rename(&checkpoint, case.path("checkpoints/theirs.checkpoint")).unwrap();
+        std::fs::rename(&signature, case.path("checkpoints/theirs.checkpoint.sig")).unwrap();
+        let ours = std::fs::read_to_string(case.path("allowed_signers")).unwrap();
+        sandbox.file("allowed_signers", format!("{ours}auditor {}\n", key.public));
+        let (code, said) = case.verify(&case.log(), Held::Anchored);
+        assert_eq!(code, 0, "{name}: {said:#}");
+    }
+}
+
+#[test]
 fn a_key_that_cannot_sign_by_itself_is_refused_with_what_to_do() {
     let case = Case::new();
     let sandbox = &case.estate.sandbox;
     let encrypted = Key::encrypted(sandbox, "encrypted");
-    let rsa = Key::new(sandbox, "rsa", "rsa-2048");
-    let public = sandbox.file("public", format!("{}\n", rsa.public));
+    let short = Key::new(sandbox, "short", "rsa-1024");
+    let public = sandbox.file("public", format!("{}\n", short.public));
     let open = sandbox.file("open", std::fs::read(case.path("key")).unwrap());
     std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     std::fs::set_permissions(&public, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     for (key, wanted) in [
         (encrypted.as_path(), "this key is encrypted"),
-        (Path::new("rsa"), "of the kind ssh-rsa does not sign here"),
-        (Path::new("public"), "this is no private key"),
+        (Path::new("short"), "an RSA key of fewer than 2048 bits"),
+        (Path::new("public"), "this is not a private key"),
         (Path::new("open"), "`chmod 600` it"),
         (Path::new("nowhere"), "cannot read it"),
     ] {

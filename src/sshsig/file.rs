@@ -1,4 +1,4 @@
-//! Reads a file that was named: whole, once, and nothing that never ends.
+//! Reads a file whole and once, so that what was checked is what is used.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -7,12 +7,9 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// The bytes of the regular file at `path`, of which there are at most `longest`.
-///
-/// # Errors
-/// Where it cannot be read, or is longer.
-pub fn whole(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
-    // A pipe that nobody writes to is neither waited for nor read.
+/// The bytes of the regular file at `path`, of which there may be at most `longest`.
+pub fn read_file(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+    // Opening a pipe without a writer would wait for one.
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
     if !file.metadata()?.is_file() {
