@@ -1,8 +1,9 @@
 //! The log: on stderr, and in daily files where they are asked for. It is a log, never the audit.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
@@ -86,7 +87,8 @@ pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, 
                 .with_filter(filter()?),
         )
     } else {
-        let color = io::stderr().is_terminal();
+        // By NO_COLOR, CLICOLOR_FORCE, TERM and whether stderr is a terminal.
+        let color = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         Box::new(fmt::layer().with_target(false).with_ansi(color).with_writer(stderr).with_filter(filter()?))
     };
     let mut layers = vec![shown];

@@ -30,9 +30,12 @@ enum Face {
 }
 
 impl Progress {
-    /// A bar below the log.
+    /// A bar below the log; a line now and then if the terminal cannot draw one (`TERM=dumb`).
     #[must_use]
     pub fn bar(bars: &MultiProgress) -> Self {
+        if bars.is_hidden() {
+            return Self::lines();
+        }
         let bar = bars.add(ProgressBar::new(0));
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}");
         if let Ok(style) = style {

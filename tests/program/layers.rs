@@ -69,6 +69,7 @@ const AUDIT_NAMES: &[(&str, &str)] = &[
 
 /// Libraries that are the business of certain rooms only.
 const HOMES: &[(&str, &[&str])] = &[
+    ("anstream", &["terminal"]),
     ("async_nats", &["queue"]),
     ("clap", &["cli"]),
     ("comfy_table", &["report"]),

@@ -20,6 +20,7 @@ mod beginnings;
 mod certificate_checkpoints;
 mod certificate_page;
 mod certificates;
+mod colors;
 mod configuration;
 mod confirmation;
 mod datasette;
