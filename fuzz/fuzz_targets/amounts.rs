@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use decom::config::{Environment, Settings};
+use decom::config::{Environment, Flags, Settings};
 use decom::emulator::Faults;
 use decom::ratelimit::Rate;
 use decom::input::parse_delimiter;
@@ -55,8 +55,8 @@ fn faults(text: &str) {
 }
 
 fn duration(text: &str) {
-    let flags = vec![("grace", vec![text.to_owned()])];
-    match Settings::resolve(None, &Environment::default(), &flags) {
+    let environment = Environment::of([("DECOM_GRACE".into(), text.into())]);
+    match Settings::resolve(None, &environment, &Flags::default()) {
         Ok(settings) => assert!(settings.run.grace <= DAY),
         Err(error) => assert!(error.to_string().contains("run.grace"), "{error}"),
     }

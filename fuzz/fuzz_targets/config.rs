@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use decom::config::{ConfigError, Environment, Settings};
+use decom::config::{ConfigError, Environment, Flags, Settings};
 use libfuzzer_sys::fuzz_target;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -21,7 +21,7 @@ static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
 
 fuzz_target!(|file: &[u8]| {
     fs::write(&*FILE, file).expect("the folder can be written");
-    match Settings::resolve(Some(&FILE), &Environment::default(), &Vec::new()) {
+    match Settings::resolve(Some(&FILE), &Environment::default(), &Flags::default()) {
         Ok(settings) => check(&settings),
         Err(error) => check_error(&error),
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use super::audit::AuditCommand;
-use super::flags::{InputArgs, LogArgs, QueueArgs, RunArgs};
+use super::flags::{InputArgs, LogArgs, OutputArgs, RunArgs};
 use crate::commands::{
-    self, CommandError, EnqueueRequest, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest,
+    self, CommandError, EnqueueRequest, Options, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest,
     RetryRequest, RunInput, RunRequest, RunsRequest, WorkRequest, World,
 };
+use crate::config::{ApprovalFlags, PlanFlags, QueueFlags, WorkFlags};
 use crate::domain::{ExitStatus, Outcome, Timestamp};
 use crate::emulator::Faults;
 use crate::report::{Format, RunFormat};
@@ -53,9 +54,8 @@ enum Command {
         /// Do not ask the API: needs no token, and saves nothing
         #[arg(long, conflicts_with_all = ["show", "out"])]
         offline: bool,
-        /// How long the saved plan may be run [default: 24h]
-        #[arg(long, value_name = "TIME", conflicts_with = "show")]
-        valid_for: Option<String>,
+        #[command(flatten)]
+        plan: PlanFlags,
         #[command(flatten)]
         run: Box<RunArgs>,
     },
@@ -78,12 +78,8 @@ enum Command {
         /// The signature of the second person who approved the plan
         #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
         approval: Option<PathBuf>,
-        /// Who may approve: a file of allowed signers
-        #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
-        allowed_signers: Option<String>,
-        /// Public keys that approve nothing any more, one a line; no revocation list (KRL)
-        #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
-        revoked_signers: Option<String>,
+        #[command(flatten)]
+        approvals: ApprovalFlags,
         /// Send also what the audit log knows to be gone, and begin anew where a run was interrupted
         #[arg(long, help_heading = "Safety")]
         again: bool,
@@ -119,11 +115,10 @@ enum Command {
     /// Take names from a queue and delete them, until it is empty
     Work {
         #[command(flatten)]
-        queue: QueueArgs,
-        /// End once no message came for so long [default: 30s]
-        #[arg(long, value_name = "TIME", conflicts_with = "follow", help_heading = "Queue")]
-        idle: Option<String>,
-        /// Go on for ever, until a signal
+        queue: QueueFlags,
+        #[command(flatten)]
+        work: WorkFlags,
+        /// Continue until a signal, also when the queue is empty
         #[arg(long, help_heading = "Queue")]
         follow: bool,
         /// Send also what the audit log knows to be gone
@@ -138,13 +133,12 @@ enum Command {
         #[command(flatten)]
         input: InputArgs,
         #[command(flatten)]
-        queue: QueueArgs,
+        queue: QueueFlags,
         /// Show what would be done, and put nothing on the queue
         #[arg(long)]
         dry_run: bool,
-        /// The form of the result on stdout
-        #[arg(long, value_name = "FORM", value_parser = ["table", "json"], default_value = "table", help_heading = "Output")]
-        output: String,
+        #[command(flatten)]
+        output: OutputArgs,
         #[command(flatten)]
         log: LogArgs,
     },
@@ -206,56 +200,31 @@ struct RehearseArgs {
 }
 
 impl Cli {
-    /// Whether what is asked for deletes nothing in any case, though its command could.
-    pub(super) fn is_dry_run(&self) -> bool {
-        match &self.command {
-            Command::Plan { .. } => true,
-            Command::Run { run, .. } | Command::Resume { run, .. } | Command::Retry { run, .. } => {
-                run.dry_run
-            }
-            Command::Work { run, .. } => run.dry_run,
-            Command::Enqueue { dry_run, .. } => *dry_run,
-            Command::Rehearse(args) => args.run.dry_run,
-            Command::Runs { .. } | Command::Report { .. } | Command::Audit(_) => false,
-        }
-    }
-
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self.command {
-            Command::Plan { input, out, show, offline, valid_for, run } => {
+            Command::Plan { input, out, show, offline, plan, run } => {
                 let request = match show {
                     Some(path) => PlanRequest::Show(path),
                     None => PlanRequest::Make { input: input.request()?, out, offline },
                 };
-                let mut shared = run.shared();
-                shared.flags.extend(valid_for.map(|time| ("valid-for", vec![time])));
-                commands::plan(&request, &shared, world)
+                let mut options = run.options();
+                options.flags.plan = plan;
+                commands::plan(&request, &options, world)
             }
-            Command::Run {
-                input,
-                shards,
-                shard,
-                plan,
-                approval,
-                allowed_signers,
-                revoked_signers,
-                again,
-                run,
-            } => {
+            Command::Run { input, shards, shard, plan, approval, approvals, again, run } => {
                 let what = match plan {
                     Some(plan) => RunInput::Plan { plan, approval },
                     None => RunInput::Names { input: input.request()?, shards, shard },
                 };
-                let mut shared = run.shared();
-                shared.flags.extend(allowed_signers.map(|file| ("allowed-signers", vec![file])));
-                shared.flags.extend(revoked_signers.map(|file| ("revoked-signers", vec![file])));
-                commands::run(&RunRequest { what, again }, &shared, world)
+                let mut options = run.options();
+                options.flags.approval = approvals;
+                commands::run(&RunRequest { what, again }, &options, world)
             }
             Command::Resume { wanted, run } => {
-                commands::resume(&ResumeRequest { run: wanted }, &run.shared(), world)
+                commands::resume(&ResumeRequest { run: wanted }, &run.options(), world)
             }
             Command::Retry { wanted, outcome, run } => {
-                commands::retry(&RetryRequest { run: wanted, outcomes: outcome }, &run.shared(), world)
+                commands::retry(&RetryRequest { run: wanted, outcomes: outcome }, &run.options(), world)
             }
             Command::Rehearse(args) => {
                 let request = RehearseRequest {
@@ -265,26 +234,24 @@ impl Cli {
                     latency: args.latency,
                     real_time: args.real_time,
                 };
-                commands::rehearse(&request, &args.run.shared(), world)
+                commands::rehearse(&request, &args.run.options(), world)
             }
-            Command::Work { queue, idle, follow, again, run } => {
-                let mut shared = run.shared();
-                shared.flags.extend(queue.flags());
-                shared.flags.extend(idle.map(|time| ("idle", vec![time])));
-                commands::work(&WorkRequest { follow, again }, &shared, world)
+            Command::Work { queue, work, follow, again, run } => {
+                let mut options = run.options();
+                (options.flags.queue, options.flags.work) = (queue, work);
+                commands::work(&WorkRequest { follow, again }, &options, world)
             }
             Command::Enqueue { input, queue, dry_run, output, log } => {
-                let mut shared = log.shared();
-                shared.flags.extend(queue.flags());
-                (shared.dry_run, shared.json) = (dry_run, output == "json");
-                commands::enqueue(&EnqueueRequest { input: input.request()? }, &shared, world)
+                let mut options = Options { dry_run, json: output.is_json(), ..log.options() };
+                options.flags.queue = queue;
+                commands::enqueue(&EnqueueRequest { input: input.request()? }, &options, world)
             }
-            Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.shared(), world),
+            Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.options(), world),
             Command::Report { wanted, datasource, format, out, issued_at, checkpoint_dir, log } => {
-                let mut shared = log.shared();
-                shared.flags.extend(checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
+                let mut options = log.options();
+                options.flags.checkpoint.checkpoint_dir = checkpoint_dir;
                 let request = ReportRequest { run: wanted, datasource, format, out, issued_at };
-                commands::report(&request, &shared, world)
+                commands::report(&request, &options, world)
             }
             Command::Audit(command) => command.execute(world),
         }

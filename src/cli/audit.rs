@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::flags::LogArgs;
+use super::flags::{LogArgs, OutputArgs};
 use crate::commands::{
-    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, RotateRequest, Shared,
+    self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, Options, RotateRequest,
     VerifyRequest, World,
 };
+use crate::config::CheckpointFlags;
 use crate::domain::ExitStatus;
 
 /// What is done with the log.
@@ -49,9 +50,8 @@ pub(super) struct VerifyArgs {
     /// The result as JSON, like --output json
     #[arg(long, help_heading = "Output")]
     json: bool,
-    /// The form of the result on stdout
-    #[arg(long, value_name = "FORM", value_parser = ["table", "json"], default_value = "table", help_heading = "Output")]
-    output: String,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -61,12 +61,8 @@ pub(super) struct CheckpointArgs {
     /// Where it goes; its signature goes beside it [default: a name of its own in --checkpoint-dir]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The private key that signs it, without a passphrase [default: it is not signed]
-    #[arg(long, value_name = "FILE")]
-    signing_key: Option<String>,
-    /// A folder for checkpoints
-    #[arg(long, value_name = "DIR")]
-    checkpoint_dir: Option<String>,
+    #[command(flatten)]
+    checkpoint: CheckpointFlags,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -104,12 +100,8 @@ pub(super) struct RotateArgs {
     /// The closed log [default: beside the log, named after the time of its last record]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The private key that signs a checkpoint of the closed log, without a passphrase
-    #[arg(long, value_name = "FILE")]
-    signing_key: Option<String>,
-    /// A folder for that checkpoint
-    #[arg(long, value_name = "DIR")]
-    checkpoint_dir: Option<String>,
+    #[command(flatten)]
+    checkpoint: CheckpointFlags,
     /// What came of it as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -121,35 +113,32 @@ impl AuditCommand {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self {
             Self::Verify(args) => {
-                let mut shared = args.log.shared();
-                shared.json = args.json || args.output == "json";
+                let options = Options { json: args.json || args.output.is_json(), ..args.log.options() };
                 let request = VerifyRequest {
                     checkpoints: args.checkpoints,
                     allowed_signers: args.allowed_signers,
                     revoked_signers: args.revoked_signers,
                 };
-                commands::verify(&request, &shared, world)
+                commands::verify(&request, &options, world)
             }
             Self::Checkpoint(args) => {
-                let mut shared = args.log.shared();
-                shared.flags.extend(args.signing_key.map(|file| ("signing-key", vec![file])));
-                shared.flags.extend(args.checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
-                commands::checkpoint(&CheckpointRequest { out: args.out }, &shared, world)
+                let mut options = args.log.options();
+                options.flags.checkpoint = args.checkpoint;
+                commands::checkpoint(&CheckpointRequest { out: args.out }, &options, world)
             }
             Self::Export(args) => {
                 let request = ExportRequest { run: args.wanted, format: args.format, out: args.out };
-                commands::export(&request, &args.log.shared(), world)
+                commands::export(&request, &args.log.options(), world)
             }
             Self::Merge(args) => {
                 let request = MergeRequest { logs: args.logs, out: args.out };
-                let shared = Shared { json: args.json, ..Shared::default() };
-                commands::merge(&request, &shared, world)
+                let options = Options { json: args.json, ..Options::default() };
+                commands::merge(&request, &options, world)
             }
             Self::Rotate(args) => {
-                let mut shared = Shared { json: args.json, ..args.log.shared() };
-                shared.flags.extend(args.signing_key.map(|file| ("signing-key", vec![file])));
-                shared.flags.extend(args.checkpoint_dir.map(|dir| ("checkpoint-dir", vec![dir])));
-                commands::rotate(&RotateRequest { out: args.out }, &shared, world)
+                let mut options = Options { json: args.json, ..args.log.options() };
+                options.flags.checkpoint = args.checkpoint;
+                commands::rotate(&RotateRequest { out: args.out }, &options, world)
             }
         }
     }

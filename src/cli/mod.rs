@@ -47,12 +47,11 @@ pub fn main() -> ExitCode {
         interrupts,
         threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
-    let mark = if cli.is_dry_run() { "(dry run) " } else { "" };
     let status = cli.execute(&world).unwrap_or_else(|error| {
         // What stands in a file or a log is a stranger's word: a terminal is not to obey it. As above.
         let error_text = error.to_string();
         let lines: Vec<_> = error_text.split('\n').map(visible).collect();
-        let _ = writeln!(io::stderr(), "decom: {mark}{}", lines.join("\n"));
+        let _ = writeln!(io::stderr(), "decom: {}", lines.join("\n"));
         error.exit()
     });
     ExitCode::from(status.code())

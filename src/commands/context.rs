@@ -11,7 +11,7 @@ use super::watching::Watching;
 use super::{CommandError, Interrupts};
 use crate::api::{ApiOptions, BaseUrl, RetryOptions};
 use crate::audit::{AuditError, AuditLog, CheckpointOptions, LogOptions};
-use crate::config::{Environment, FlagValues, LogFormat, Settings};
+use crate::config::{Environment, Flags, LogFormat, Settings};
 use crate::domain::Clock;
 use crate::plan::{Guards, Protection};
 use crate::run::Limits;
@@ -21,11 +21,11 @@ use crate::terminal::{self, Logging};
 /// What the command line gives to every command.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Clone, Default)]
-pub struct Shared {
+pub struct Options {
     /// The configuration file.
     pub config: Option<PathBuf>,
     /// The settings given by flag.
-    pub flags: FlagValues,
+    pub flags: Flags,
     /// The file that holds the token.
     pub token_file: Option<PathBuf>,
     /// Show what would be done, and do nothing.
@@ -56,7 +56,7 @@ pub struct World {
 
 /// The settings, the log, and what is wired from them.
 pub(super) struct Context<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) options: &'a Options,
     pub(super) world: &'a World,
     pub(super) settings: Settings,
     pub(super) logging: Logging,
@@ -71,25 +71,25 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl<'a> Context<'a> {
     /// Resolves the settings and starts the log.
-    pub(super) fn new(shared: &'a Shared, world: &'a World) -> Result<Self, CommandError> {
-        let settings = Settings::resolve(shared.config.as_deref(), &world.environment, &shared.flags)?;
+    pub(super) fn new(options: &'a Options, world: &'a World) -> Result<Self, CommandError> {
+        let settings = Settings::resolve(options.config.as_deref(), &world.environment, &options.flags)?;
         let json = match settings.log.format {
             LogFormat::Auto => !world.stderr_is_terminal,
             LogFormat::Text => false,
             LogFormat::Json => true,
         };
-        let filter = if shared.quiet { "warn" } else { &settings.log.level };
-        let options =
-            terminal::LogOptions { json, filter, dir: settings.log.dir.as_deref(), dry_run: shared.dry_run };
+        let filter = if options.quiet { "warn" } else { &settings.log.level };
+        let log_options =
+            terminal::LogOptions { json, filter, dir: settings.log.dir.as_deref(), dry_run: options.dry_run };
         #[cfg(feature = "otlp")]
         let traces = watching::traces(&world.environment, &settings, VERSION)?;
         #[cfg(feature = "otlp")]
         let others = traces.iter().map(crate::telemetry::Traces::layer).collect();
         #[cfg(not(feature = "otlp"))]
         let others = Vec::new();
-        let logging = terminal::start(options, others)?;
+        let logging = terminal::start(log_options, others)?;
         Ok(Self {
-            shared,
+            options,
             world,
             settings,
             logging,
@@ -165,7 +165,7 @@ impl<'a> Context<'a> {
     /// This is what keeps a dry run from deleting: what deletes is built by `run::execute` alone,
     /// out of a log that is open for writing, and this is the only place where one is opened.
     pub(super) fn open_log(&self, path: &Path) -> Result<Option<AuditLog>, CommandError> {
-        if self.shared.dry_run {
+        if self.options.dry_run {
             return Ok(None);
         }
         Ok(Some(AuditLog::open(path, &self.log_options()?)?))
@@ -230,7 +230,7 @@ impl<'a> Context<'a> {
 
     /// Whether somebody will be asked before `due` datasources are deleted.
     pub(super) const fn will_ask(&self, due: u64) -> bool {
-        self.world.can_ask && !self.shared.yes && !self.shared.dry_run && due > 0
+        self.world.can_ask && !self.options.yes && !self.options.dry_run && due > 0
     }
 
     /// A fresh id for a run: the time, and enough at random that two machines never meet.
@@ -243,27 +243,13 @@ impl<'a> Context<'a> {
     pub(super) fn command(&self, words: &[&str]) -> String {
         let mut all: Vec<String> = vec!["decom".to_owned()];
         all.extend(words.iter().map(|word| (*word).to_owned()));
-        let paths = [("--config", &self.shared.config), ("--token-file", &self.shared.token_file)];
+        let paths = [("--config", &self.options.config), ("--token-file", &self.options.token_file)];
         for (flag, path) in paths {
             if let Some(path) = path {
                 all.extend([flag.to_owned(), path.display().to_string()]);
             }
         }
-        for (flag, values) in &self.shared.flags {
-            match *flag {
-                "audit-db" | "base-url" | "ca-file" | "rate" | "concurrency" | "workers" | "max-attempts"
-                | "grace" | "max-deletes" | "max-share" | "operator" | "signing-key" | "checkpoint-dir"
-                | "checkpoint-every" => {
-                    all.push(format!("--{flag}"));
-                    all.extend(values.last().cloned());
-                }
-                "protect" => all.extend(values.iter().map(|value| format!("--protect={value}"))),
-                "allow-http" | "ignore-not-found" => all.push(format!("--{flag}")),
-                "listing-check" => all.push("--no-listing-check".to_owned()),
-                // Reason and ticket are in the log; a canary has been sent.
-                _ => {}
-            }
-        }
+        all.extend(self.options.flags.repeated());
         quoted(&all)
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::CommandError;
-use super::context::{Context, Shared, World};
+use super::context::{Context, Options, World};
 use super::intake::{self, InputRequest, Intake};
 use crate::domain::ExitStatus;
 use crate::queue::{Request, body_of};
@@ -26,13 +26,17 @@ pub struct EnqueueRequest {
 /// # Errors
 /// Where the input is wrong: nothing is on the queue then. Where the broker goes away midway, the error says
 /// how much is on it: a name that is put there again is deleted once.
-pub fn enqueue(request: &EnqueueRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+pub fn enqueue(
+    request: &EnqueueRequest,
+    options: &Options,
+    world: &World,
+) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(options, world)?;
     let address = context.queue_address()?;
     let Intake { mut targets, label, .. } =
         intake::read(&request.input, &intake::folder_of(&context.settings.audit.db), None)?;
     let count = targets.facts().count;
-    if shared.dry_run {
+    if options.dry_run {
         let line = format!("(dry run) {} from {label} would go on the queue {address}", messages(count));
         writeln!(io::stdout().lock(), "{line}")?;
         return Ok(ExitStatus::Done);
@@ -55,7 +59,7 @@ pub fn enqueue(request: &EnqueueRequest, shared: &Shared, world: &World) -> Resu
         Ok(())
     })??;
     let mut out = io::stdout().lock();
-    if shared.json {
+    if options.json {
         writeln!(out, "{}", json!({ "queue": address.to_string(), "input": label, "messages": count }))?;
     } else {
         writeln!(out, "{} from {label} on the queue {address}", messages(count))?;

@@ -93,7 +93,7 @@ impl Context<'_> {
 
     /// Asks whether `count` datasources on `host` may be deleted.
     pub(super) fn confirm(&self, count: u64, host: &str) -> Result<(), CommandError> {
-        if self.shared.yes || count == 0 {
+        if self.options.yes || count == 0 {
             return Ok(());
         }
         if !self.world.can_ask {
@@ -270,7 +270,7 @@ impl Context<'_> {
         let exceptions: EachResult<'_> =
             &mut |take| reader.each_result(run_id, Some(report::EXCEPTIONS), take).map_err(io::Error::other);
         let mut out = io::BufWriter::new(io::stdout().lock());
-        if self.shared.json {
+        if self.options.json {
             report::print_ending_json(&mut out, &summary, &ending, exceptions)?;
         } else {
             report::print_ending(&mut out, &summary, &ending, exceptions)?;

@@ -27,7 +27,7 @@ pub use audit::{
     CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, RotateRequest, UnknownExportFormat,
     VerifyRequest, checkpoint, export, merge, rotate, verify,
 };
-pub use context::{Shared, World};
+pub use context::{Options, World};
 pub use enqueue::{EnqueueRequest, enqueue};
 pub use error::CommandError;
 pub use intake::InputRequest;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
-use super::context::{Context, Shared, World, random_hex};
+use super::context::{Context, Options, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
 use super::reach::Reach;
 use super::survey::Survey;
@@ -33,9 +33,9 @@ pub enum PlanRequest {
 ///
 /// # Errors
 /// Where the input or the configuration is wrong, or a saved plan was altered.
-pub fn plan(request: &PlanRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let shared = Shared { dry_run: true, ..shared.clone() };
-    let context = Context::new(&shared, world)?;
+pub fn plan(request: &PlanRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    let options = Options { dry_run: true, ..options.clone() };
+    let context = Context::new(&options, world)?;
     if matches!(request, PlanRequest::Make { out: Some(out), .. } if out.as_os_str() == "-") {
         return Err(CommandError::Usage(
             "a plan is saved to a file, which is then reviewed, signed and run; name one with --out FILE"
@@ -61,7 +61,7 @@ fn make(
     let reach = if offline {
         None
     } else {
-        let token = find_token(context.shared.token_file.as_deref(), &context.world.environment).map_err(
+        let token = find_token(context.options.token_file.as_deref(), &context.world.environment).map_err(
             |error| match error {
                 crate::config::ConfigError::NoToken => {
                     CommandError::Usage(format!("{error}; or plan without the API by --offline"))
@@ -83,17 +83,17 @@ fn make(
     };
     let planned = context.planned(&selection, &mut survey, &host, rate);
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    planned.write(&mut stdout, context.shared.json)?;
+    planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
     if let (Some(path), Some(reach)) = (out.filter(|_| survey.refusals.is_empty()), &reach) {
         let saved = freeze(context, &mut selection, reach, label, sha256)?;
         saved.write(path)?;
-        if !context.shared.json {
+        if !context.options.json {
             writeln!(stdout, "(dry run) saved as {}, to be run until {}", path.display(), saved.expires_at)?;
             writeln!(stdout, "(dry run) digest {}", saved.digest)?;
         }
     }
-    if let Some(path) = out.filter(|_| !survey.refusals.is_empty() && !context.shared.json) {
+    if let Some(path) = out.filter(|_| !survey.refusals.is_empty() && !context.options.json) {
         writeln!(stdout, "(dry run) not saved as {}: a run of it would be refused", path.display())?;
     }
     stdout.flush()?;
@@ -148,7 +148,7 @@ fn freeze(
 fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandError> {
     let (plan, bytes) = SavedPlan::read(path)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    if context.shared.json {
+    if context.options.json {
         out.write_all(&bytes)?;
         out.flush()?;
         return Ok(ExitStatus::Done);

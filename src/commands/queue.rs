@@ -37,7 +37,7 @@ impl Context<'_> {
             }
         };
         let address: Address = text.parse()?;
-        if address.has_password() && self.shared.flags.iter().any(|(flag, _)| *flag == "queue") {
+        if address.has_password() && self.options.flags.queue.queue_url.is_some() {
             tracing::warn!(
                 "everybody on this machine can read the queue's password from the process list; give the URL by --queue-file or DECOM_QUEUE_URL"
             );

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::context::{Context, Shared, VERSION, World};
+use super::context::{Context, Options, VERSION, World};
 use super::execution::{Closing, CountRequests, Job, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::survey::Survey;
@@ -50,16 +50,16 @@ pub struct RehearseRequest {
 /// Where the input or the configuration is wrong, or the emulator cannot be started.
 pub fn rehearse(
     request: &RehearseRequest,
-    shared: &Shared,
+    options: &Options,
     world: &World,
 ) -> Result<ExitStatus, CommandError> {
-    Context::new(shared, world)?.watched_rehearsal(|context| play(request, context))
+    Context::new(options, world)?.watched_rehearsal(|context| play(request, context))
 }
 
 fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStatus, CommandError> {
-    let shared = context.shared;
+    let options = context.options;
     // The real log must not hold deletions that never were; a log that was named is meant.
-    if !shared.flags.iter().any(|(flag, _)| *flag == "audit-db") {
+    if options.flags.log.audit_db.is_none() {
         context.settings.audit.db = beside(&context.settings.audit.db);
     }
     let path = context.settings.audit.db.clone();
@@ -96,7 +96,7 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
         false,
     )?;
     // What a dry run foretells is the real run, and not the faster rehearsal.
-    let shown_rate = if shared.dry_run { real_rate } else { reach.pacer.rate() };
+    let shown_rate = if options.dry_run { real_rate } else { reach.pacer.rate() };
     let planned = context.planned(&selection, &mut survey, "the embedded emulator", shown_rate);
     let refused = survey.refusals.iter().map(ToString::to_string);
     let unapproved = permission::need_no_approval(context).err().map(|error| match error {
@@ -108,10 +108,10 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
     let unchecked = survey.unchecked().map(|why| {
         format!("Whether it stays below max_share {} % was not checked: {why}.", context.guards().max_share)
     });
-    if shared.dry_run {
+    if options.dry_run {
         let mut out = io::stdout().lock();
-        planned.write(&mut out, shared.json)?;
-        if !shared.json {
+        planned.write(&mut out, options.json)?;
+        if !options.json {
             let verdict = if refused.is_empty() { "start" } else { "be refused" };
             writeln!(out, "(dry run) nothing was sent; the real run would {verdict}")?;
         }

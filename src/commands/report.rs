@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::context::{Context, Shared, World};
+use super::context::{Context, Options, World};
 use super::output::{Reading, to_stdout, written};
 use super::{CommandError, certificate};
 use crate::audit::{self, AuditReader};
@@ -36,8 +36,8 @@ pub struct ReportRequest {
 ///
 /// # Errors
 /// Where the log cannot be read.
-pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+pub fn runs(request: &RunsRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(options, world)?;
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let runs = reader.runs()?;
     to_stdout(|out| write_runs(out, request.format, &runs))?;
@@ -48,8 +48,8 @@ pub fn runs(request: &RunsRequest, shared: &Shared, world: &World) -> Result<Exi
 ///
 /// # Errors
 /// Where the log cannot be read or the report cannot be written.
-pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(options, world)?;
     if request.format == RunFormat::Certificate {
         audit::refuse_to_certify(&context.settings.audit.db)?;
     }
@@ -74,7 +74,7 @@ pub fn report(request: &ReportRequest, shared: &Shared, world: &World) -> Result
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
         written(request.out.as_deref(), log, write)
     };
-    if shared.flags.iter().any(|(flag, _)| *flag == "checkpoint-dir") {
+    if options.flags.checkpoint.checkpoint_dir.is_some() {
         return Err(CommandError::Usage(
             "--checkpoint-dir is for certificates; add --format html, or leave it out".to_owned(),
         ));

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::context::{Context, Shared, VERSION, World, host};
+use super::context::{Context, Options, VERSION, World, host};
 use super::execution::{Closing, CountRequests, where_the_log_is};
 use super::reach::Reach;
 use super::survey::Survey;
@@ -30,14 +30,14 @@ pub struct ResumeRequest {
 ///
 /// # Errors
 /// Where there is nothing to go on with, or nothing could be begun.
-pub fn resume(request: &ResumeRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(shared, world)?.watched(|context| go_on(request, context))
+pub fn resume(request: &ResumeRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    Context::new(options, world)?.watched(|context| go_on(request, context))
 }
 
 fn go_on(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
-    let (shared, world) = (context.shared, context.world);
+    let (options, world) = (context.options, context.world);
     let base_url = context.base_url()?;
-    let token = find_token(shared.token_file.as_deref(), &world.environment)?;
+    let token = find_token(options.token_file.as_deref(), &world.environment)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
     let wanted = match &request.run {
         Some(wanted) => Some(reader.run(Some(wanted))?.run_id),
@@ -115,9 +115,9 @@ pub(super) fn carry_on(
     planned.plan = origin.plan.map(|plan| (plan, open.approved_by.clone()));
     let Some(log) = log else {
         let mut out = io::stdout().lock();
-        planned.write(&mut out, context.shared.json)?;
+        planned.write(&mut out, context.options.json)?;
         survey.check()?;
-        if !context.shared.json {
+        if !context.options.json {
             writeln!(out, "(dry run) nothing was sent; run {} would go on", visible(&open.run_id))?;
         }
         return Ok(ExitStatus::Done);

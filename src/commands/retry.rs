@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::context::{Context, Shared, World};
+use super::context::{Context, Options, World};
 use super::execution::Job;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
@@ -23,17 +23,17 @@ pub struct RetryRequest {
 ///
 /// # Errors
 /// Where there are none, or nothing could be begun.
-pub fn retry(request: &RetryRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(shared, world)?.watched(|context| try_again(request, context))
+pub fn retry(request: &RetryRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    Context::new(options, world)?.watched(|context| try_again(request, context))
 }
 
 fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
-    let (shared, world) = (context.shared, context.world);
-    if !shared.dry_run {
+    let (options, world) = (context.options, context.world);
+    if !options.dry_run {
         permission::need_no_approval(context)?;
     }
     let base_url = context.base_url()?;
-    let token = find_token(shared.token_file.as_deref(), &world.environment)?;
+    let token = find_token(options.token_file.as_deref(), &world.environment)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
     let earlier = reader.run(Some(&request.run))?;
     if earlier.base_url != base_url.as_str() {

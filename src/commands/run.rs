@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::context::{Context, Shared, World};
+use super::context::{Context, Options, World};
 use super::execution::{Closing, CountRequests, Job, PlanOfRun, where_the_log_is};
 use super::intake::{self, InputRequest, Intake};
 use super::reach::Reach;
@@ -58,10 +58,10 @@ pub enum RunInput {
 ///
 /// # Errors
 /// Where nothing could be begun. What goes wrong in a run is in its exit status.
-pub fn run(request: &RunRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(shared, world)?.watched(|context| {
+pub fn run(request: &RunRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    Context::new(options, world)?.watched(|context| {
         let base_url = context.base_url()?;
-        let token = find_token(shared.token_file.as_deref(), &world.environment)?;
+        let token = find_token(options.token_file.as_deref(), &world.environment)?;
         let reach = context.reach(base_url, token, context.settings.pace.rate)?;
         match &request.what {
             RunInput::Names { input, shards, shard } => {
@@ -115,7 +115,7 @@ fn names(
     again: bool,
 ) -> Result<ExitStatus, CommandError> {
     // A dry run is to be seen, and says at its end that the run would be refused.
-    if !context.shared.dry_run {
+    if !context.options.dry_run {
         permission::need_no_approval(context)?;
     }
     // Before the input is read, which may take long: a pattern that is none.
@@ -230,7 +230,7 @@ fn look(context: &Context<'_>) -> Result<Option<AuditReader>, CommandError> {
     match AuditReader::open_if_there(&context.settings.audit.db) {
         // Another decom may just be making it. Whoever opens it to write to it waits for nobody and
         // knows better, and a dry run has nobody to ask.
-        Err(AuditError::Foreign { .. }) if !context.shared.dry_run => Ok(None),
+        Err(AuditError::Foreign { .. }) if !context.options.dry_run => Ok(None),
         other => Ok(other?),
     }
 }
@@ -298,12 +298,12 @@ pub(super) fn begin(
     planned.plan = job.plan.as_ref().map(|plan| (plan.digest.clone(), plan.approved_by.clone()));
     let Some(log) = log else {
         let mut out = io::stdout().lock();
-        planned.write(&mut out, context.shared.json)?;
+        planned.write(&mut out, context.options.json)?;
         survey.check()?;
         if job.plan.is_none() {
             permission::need_no_approval(context)?;
         }
-        if !context.shared.json {
+        if !context.options.json {
             writeln!(out, "(dry run) nothing was sent; a run would start")?;
         }
         return Ok(ExitStatus::Done);

@@ -147,7 +147,7 @@ impl Context<'_> {
                 .time_for(counts.due)
                 .filter(|_| counts.due > 0)
                 .map(|time| (rounded(time).to_string(), rate.to_string())),
-            dry_run: self.shared.dry_run,
+            dry_run: self.options.dry_run,
             whole,
             ..Planned::default()
         }
@@ -156,7 +156,7 @@ impl Context<'_> {
     /// Shows on stderr what is about to be done.
     pub(super) fn show(&self, planned: &Planned, due: u64) -> Result<(), CommandError> {
         // Nobody is asked to confirm what they were not shown.
-        if self.shared.quiet && !self.will_ask(due) {
+        if self.options.quiet && !self.will_ask(due) {
             return Ok(());
         }
         let mut out = io::stderr().lock();

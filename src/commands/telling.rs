@@ -26,7 +26,7 @@ impl<'a> Context<'a> {
         command: impl FnOnce(&mut Context<'a>) -> Result<ExitStatus, CommandError>,
     ) -> Result<ExitStatus, CommandError> {
         // A dry run is to leave no trace.
-        if !self.shared.dry_run {
+        if !self.options.dry_run {
             self.watching = self.watching(false)?;
         }
         self.and_tell(command)
@@ -38,12 +38,12 @@ impl<'a> Context<'a> {
         mut self,
         command: impl FnOnce(&mut Context<'a>) -> Result<ExitStatus, CommandError>,
     ) -> Result<ExitStatus, CommandError> {
-        let named = |flag| self.shared.flags.iter().any(|(given, _)| *given == flag);
-        let (file, gateway) = (named("metrics-file"), named("push-gateway"));
+        let flags = &self.options.flags.run;
+        let (file, gateway) = (flags.metrics_file.is_some(), flags.push_gateway.is_some());
         let watch = &mut self.settings.watch;
         watch.metrics_file = watch.metrics_file.take().filter(|_| file);
         watch.push_gateway = watch.push_gateway.take().filter(|_| gateway);
-        if !self.shared.dry_run {
+        if !self.options.dry_run {
             self.watching = self.watching(true)?;
         }
         self.and_tell(command)
@@ -66,7 +66,7 @@ impl<'a> Context<'a> {
 
     /// Who watches a run at this rate.
     pub(super) fn watchers(&self, rate: Rate) -> Watchers {
-        let progress = if self.shared.quiet {
+        let progress = if self.options.quiet {
             Progress::none()
         } else if self.world.stderr_is_terminal {
             Progress::bar(&self.logging.bars())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, Shared, World};
+use super::context::{Context, Options, World};
 use super::execution::{Closing, CountRequests, Job, where_the_log_is};
 use super::reach::Reach;
 use super::{CommandError, intake, permission, resume};
@@ -33,19 +33,19 @@ pub struct WorkRequest {
 ///
 /// # Errors
 /// Where nothing could be begun. What goes wrong in a run is in its exit status.
-pub fn work(request: &WorkRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(shared, world)?.watched(|context| serve(request, context))
+pub fn work(request: &WorkRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    Context::new(options, world)?.watched(|context| serve(request, context))
 }
 
 fn serve(request: &WorkRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
-    let (shared, world) = (context.shared, context.world);
-    if !shared.dry_run {
+    let (options, world) = (context.options, context.world);
+    if !options.dry_run {
         permission::need_no_approval(context)?;
     }
     context.protection()?;
     let address = context.queue_address()?;
     let base_url = context.base_url()?;
-    let token = find_token(shared.token_file.as_deref(), &world.environment)?;
+    let token = find_token(options.token_file.as_deref(), &world.environment)?;
     let mut reach = context.reach(base_url, token, context.settings.pace.rate)?;
     let left_over = settle_what_was_left(context, &mut reach)?;
     if !matches!(left_over, ExitStatus::Done | ExitStatus::Exceptions) {
@@ -66,7 +66,7 @@ fn settle_what_was_left(context: &Context<'_>, reach: &mut Reach) -> Result<Exit
         drop(reader);
         let Some(open) = open else { return Ok(worst) };
         let exit = resume::carry_on(context, open, reach)?;
-        if !matches!(exit, ExitStatus::Done | ExitStatus::Exceptions) || context.shared.dry_run {
+        if !matches!(exit, ExitStatus::Done | ExitStatus::Exceptions) || context.options.dry_run {
             return Ok(exit);
         }
         worst = worst.max(exit);
@@ -105,7 +105,7 @@ fn take_from(
         writeln!(out, "(dry run) nothing was taken from the queue, and nothing was sent; a run would start")?;
         return Ok(ExitStatus::Done);
     };
-    if !context.shared.quiet || context.will_ask(limit) {
+    if !context.options.quiet || context.will_ask(limit) {
         let mut err = io::stderr().lock();
         for line in shown {
             writeln!(err, "{line}")?;

@@ -1,29 +1,27 @@
-//! The configuration file: which settings it holds, and where each of them stands.
+//! The configuration file: which settings it holds, and at which line and column.
 
 use std::path::Path;
 
 use figment::value::{Dict, Value};
-use toml_edit::{ImDocument, Item};
+use toml_edit::{ImDocument, Item, TomlError};
 
 use super::ConfigError;
-use super::keys::{nearest, paths};
+use super::setting::{SETTINGS, Setting, nearest};
 
-/// A setting that a file holds.
-pub(super) struct Placed {
-    /// As `section.key`.
-    pub(super) setting: String,
-    /// Where its value stands.
+/// A setting that a file holds, and the place of its value.
+pub(super) struct FileEntry {
+    pub(super) setting: &'static Setting,
     pub(super) place: String,
-    /// The value as it is written, where it is a number with a point.
-    pub(super) number: Option<String>,
+    pub(super) value: Value,
 }
 
-/// The settings of a file, each with the place where its value stands.
-///
-/// # Errors
-/// Where the text is no TOML, or a key of it is no setting.
-pub(super) fn places(path: &Path, text: &str, defaults: &Dict) -> Result<Vec<Placed>, ConfigError> {
-    let document = ImDocument::parse(text).map_err(|error| {
+pub(super) fn document(text: &str) -> Result<ImDocument<&str>, TomlError> {
+    ImDocument::parse(text)
+}
+
+/// The settings of the file at `path`, which holds `text`.
+pub(super) fn entries(path: &Path, text: &str) -> Result<Vec<FileEntry>, ConfigError> {
+    let document = document(text).map_err(|error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
         ConfigError::Syntax { path: path.to_owned(), line, column, why: error.message().trim().to_owned() }
     })?;
@@ -35,42 +33,59 @@ pub(super) fn places(path: &Path, text: &str, defaults: &Dict) -> Result<Vec<Pla
         let key = key.escape_debug().to_string();
         Err(ConfigError::UnknownKey { place: place(at), key, nearest })
     };
-    let mut found = Vec::new();
     let start = |key: &toml_edit::Key| key.span().map_or(0, |span| span.start);
+    let mut entries = Vec::new();
     for (section, item) in document.iter() {
         let at = document.key(section).map_or(0, start);
-        let Some(settings) = defaults.get(section).and_then(Value::as_dict) else {
-            // A setting without its section is the likeliest slip.
-            let whole =
-                paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, key)| key == section));
-            let near = whole.or_else(|| nearest(section, defaults.keys().map(String::as_str)));
-            return unknown(at, section.to_owned(), near);
+        let settings = || SETTINGS.iter().filter(|setting| setting.section == section);
+        let near = match (settings().next(), Item::as_table_like(item)) {
+            (Some(_), Some(_)) => None,
+            (Some(first), None) => Some(Some(first.path())),
+            // A setting without its section is the likeliest mistake.
+            (None, _) => Some(
+                named(section)
+                    .or_else(|| nearest(section, SETTINGS.iter().map(|setting| setting.section.as_str()))),
+            ),
         };
-        let Some(table) = Item::as_table_like(item) else {
-            let near = settings.keys().next().map(|key| format!("{section}.{key}"));
+        if let Some(near) = near {
             return unknown(at, section.to_owned(), near);
-        };
-        for (key, value) in table.iter() {
-            let at = table.key(key).map_or(at, start);
-            if settings.contains_key(key) {
-                let at = value.span().map_or(at, |span| span.start);
-                let number = match value.as_value() {
-                    Some(toml_edit::Value::Float(_)) => {
-                        value.span().and_then(|span| text.get(span)).map(str::to_owned)
-                    }
-                    _ => None,
-                };
-                found.push(Placed { setting: format!("{section}.{key}"), place: place(at), number });
-            } else {
-                let near =
-                    nearest(key, settings.keys().map(String::as_str)).map(|key| format!("{section}.{key}"));
-                let elsewhere =
-                    || paths(defaults).find(|path| path.split_once('.').is_some_and(|(_, k)| k == key));
-                return unknown(at, format!("{section}.{key}"), near.or_else(elsewhere));
-            }
+        }
+        let table = item.as_table_like();
+        for (key, item) in table.iter().flat_map(|table| table.iter()) {
+            let at = table.and_then(|table| table.key(key)).map_or(at, start);
+            let Some(setting) = settings().find(|setting| setting.key == key) else {
+                let near = nearest(key, settings().map(|setting| setting.key.as_str()));
+                let near = near.map(|key| format!("{section}.{key}")).or_else(|| named(key));
+                return unknown(at, format!("{section}.{key}"), near);
+            };
+            let place = place(item.span().map_or(at, |span| span.start));
+            entries.push(FileEntry { setting, place, value: value_of(text, item) });
         }
     }
-    Ok(found)
+    Ok(entries)
+}
+
+/// The setting whose key is `key`, in whatever section.
+fn named(key: &str) -> Option<String> {
+    SETTINGS.iter().find(|setting| setting.key == key).map(Setting::path)
+}
+
+/// A value of the file `text`. A number with a point stays as it is written, as not every one can be kept exactly.
+pub(super) fn value_of(text: &str, item: &Item) -> Value {
+    match item.as_value() {
+        Some(toml_edit::Value::String(value)) => value.value().as_str().into(),
+        Some(toml_edit::Value::Integer(value)) => (*value.value()).into(),
+        Some(toml_edit::Value::Boolean(value)) => (*value.value()).into(),
+        Some(toml_edit::Value::Array(items)) => {
+            let items = items.iter().map(|item| value_of(text, &Item::Value(item.clone())));
+            items.collect::<Vec<_>>().into()
+        }
+        Some(value @ (toml_edit::Value::Float(_) | toml_edit::Value::Datetime(_))) => {
+            value.span().and_then(|span| text.get(span)).unwrap_or_default().into()
+        }
+        // No setting is a table.
+        Some(toml_edit::Value::InlineTable(_)) | None => Dict::new().into(),
+    }
 }
 
 fn position(text: &str, offset: usize) -> (usize, usize) {

@@ -1,23 +1,32 @@
 //! The configuration: flag > environment > file > defaults, resolved once into valid settings.
 
+mod environment;
 mod error;
 mod file;
-mod keys;
+mod flags;
 mod layers;
-mod places;
+mod secrets;
+mod setting;
 mod settings;
-mod token;
-mod watch;
+mod values;
 
+pub use environment::Environment;
 pub use error::ConfigError;
-pub use keys::FLAGS;
-pub use layers::{Environment, FlagValues};
-pub use settings::{
-    ApiSettings, AuditSettings, LogFormat, LogSettings, PaceSettings, RetrySettings, RunSettings,
-    SafetySettings, Settings,
+pub use flags::{
+    ApprovalFlags, CheckpointFlags, Flags, LogFlags, LogFormat, PlanFlags, QueueFlags, RunFlags, WorkFlags,
 };
-pub use token::find_token;
-pub use watch::{NoticeForm, WatchSettings, find_webhook};
+pub use secrets::{find_token, find_webhook};
+pub use settings::{
+    ApiSettings, AuditSettings, LogSettings, NoticeForm, PaceSettings, QueueSettings, ReportSettings,
+    RetrySettings, RunSettings, SafetySettings, Settings, WatchSettings,
+};
 
 /// The defaults, and the documentation of every setting.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// The flags that set something, without dashes, and the setting that each sets, as `section.key`.
+#[must_use]
+pub fn flags() -> Vec<(String, String)> {
+    let flag = |setting: &setting::Setting| Some((setting.flag.clone()?, setting.path()));
+    setting::SETTINGS.iter().filter_map(flag).collect()
+}

@@ -354,7 +354,7 @@ fn what_makes_no_sense_with_a_certificate() {
     );
     assert_snapshot!(refused(&["runs", "--format", "html"]), @"error: invalid value 'html' for '--format <FORMAT>': `html` is no format; the formats are table, csv, json and md");
     sandbox.file("config.toml", "[report]\norganisation = \"a\\nb\"\n");
-    assert_snapshot!(refused(&["report", "--config", "config.toml"]), @r#"config.toml, line 2, column 16: `a\nb` cannot be `report.organisation`: it holds a control character"#);
+    assert_snapshot!(refused(&["report", "--config", "config.toml"]), @r#"config.toml, line 2, column 16: report.organisation must be a text of one line (at most 1000 characters, no control characters), not "a\nb""#);
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_key_that_is_no_setting() {
     assert_snapshot!(of("max_deletes = 7\n"), @"decom.toml, line 1, column 1: there is no setting `max_deletes`; did you mean `safety.max_deletes`?; `config/default.toml` documents all settings");
     assert_snapshot!(of("[run]\nmax_deletes = 7\n"), @"decom.toml, line 2, column 1: there is no setting `run.max_deletes`; did you mean `safety.max_deletes`?; `config/default.toml` documents all settings");
     assert_snapshot!(of("[pace]\nrate = \"4/s\"\nfrobnicate = true"), @"decom.toml, line 3, column 1: there is no setting `pace.frobnicate`; `config/default.toml` documents all settings");
-    assert_snapshot!(of("pace = 3"), @"decom.toml, line 1, column 1: there is no setting `pace`; did you mean `pace.concurrency`?; `config/default.toml` documents all settings");
+    assert_snapshot!(of("pace = 3"), @"decom.toml, line 1, column 1: there is no setting `pace`; did you mean `pace.rate`?; `config/default.toml` documents all settings");
     assert_snapshot!(of("[\"pa\\u001b\\nce\"]\n"), @r#"decom.toml, line 1, column 2: there is no setting `pa\u{1b}\nce`; did you mean `pace`?; `config/default.toml` documents all settings"#);
 }
 
@@ -114,15 +114,15 @@ fn a_file_that_is_no_toml() {
 #[test]
 fn a_value_of_the_wrong_kind() {
     let of = |toml| refused(toml, &[], &["--config", "decom.toml"]);
-    assert_snapshot!(of("[pace]\nconcurrency = \"8\"\n"), @r#"decom.toml, line 2, column 15: setting `pace.concurrency`: a whole number is needed, not string "8""#);
-    assert_snapshot!(of("[pace]\nconcurrency = 0\n"), @"decom.toml, line 2, column 15: `0` cannot be `pace.concurrency`: a whole number from 1 to 1024 is needed");
-    assert_snapshot!(of("[safety]\nprotect = \"prod-*\"\n"), @r#"decom.toml, line 2, column 11: setting `safety.protect`: a list such as ["one", "two"] is needed, not string "prod-*""#);
-    assert_snapshot!(of("[safety]\nmax_share = \"half\"\n"), @r#"decom.toml, line 2, column 13: setting `safety.max_share`: a number is needed, not string "half""#);
-    assert_snapshot!(of("[api]\nconnect_timeout = 10\n"), @"decom.toml, line 2, column 19: setting `api.connect_timeout`: a text in quotes is needed, not signed int `10`");
-    assert_snapshot!(of("[api]\nconnect_timeout = \"10\"\n"), @"decom.toml, line 2, column 19: `10` cannot be `api.connect_timeout`: time unit needed, for example 10sec or 10ms; write it like 500ms, 30s, 2m or 1h");
-    assert_snapshot!(of("[audit]\ndb = \"\"\n"), @"decom.toml, line 2, column 6: `` cannot be `audit.db`: it names no file");
-    assert_snapshot!(of("[log]\nlevel = \"loud,,\"\n"), @"decom.toml, line 2, column 9: `loud,,` cannot be `log.level`: write a level such as `info`, or a filter such as `info,decom=debug`");
-    assert_snapshot!(of("[safety]\nmax_share = 99.999_999_999_999_999_9\n"), @"decom.toml, line 2, column 13: setting `safety.max_share`: this is not a number of at most 15 digits");
+    assert_snapshot!(of("[pace]\nconcurrency = \"8\"\n"), @r#"decom.toml, line 2, column 15: pace.concurrency must be a whole number from 1 to 1024, not "8""#);
+    assert_snapshot!(of("[pace]\nconcurrency = 0\n"), @"decom.toml, line 2, column 15: pace.concurrency must be a whole number from 1 to 1024, not 0");
+    assert_snapshot!(of("[safety]\nprotect = \"prod-*\"\n"), @r#"decom.toml, line 2, column 11: safety.protect must be a list such as ["one", "two"], not "prod-*""#);
+    assert_snapshot!(of("[safety]\nmax_share = \"half\"\n"), @r#"decom.toml, line 2, column 13: safety.max_share must be a percentage such as 50 or 50% (above 0, up to 100, at most 15 digits), not "half""#);
+    assert_snapshot!(of("[api]\nconnect_timeout = 10\n"), @r#"decom.toml, line 2, column 19: api.connect_timeout must be a quoted duration such as "30s" (above 0s, up to 24h), not 10"#);
+    assert_snapshot!(of("[api]\nconnect_timeout = \"10\"\n"), @r#"decom.toml, line 2, column 19: api.connect_timeout must be a duration such as "30s" (above 0s, up to 24h), not "10""#);
+    assert_snapshot!(of("[audit]\ndb = \"\"\n"), @r#"decom.toml, line 2, column 6: audit.db must be a path, not """#);
+    assert_snapshot!(of("[log]\nlevel = \"loud,,\"\n"), @r#"decom.toml, line 2, column 9: log.level must be a level such as `info`, or a filter such as `info,decom=debug`, not "loud,,""#);
+    assert_snapshot!(of("[safety]\nmax_share = 99.999_999_999_999_999_9\n"), @r#"decom.toml, line 2, column 13: safety.max_share must be a percentage such as 50 or 50% (above 0, up to 100, at most 15 digits), not "99.999_999_999_999_999_9""#);
     // A whole number will do where a fraction may stand.
     assert_eq!(settings("[safety]\nmax_share = 60", &[], &["--config", "decom.toml"])["max_share"], 60.0);
 }
@@ -131,9 +131,9 @@ fn a_value_of_the_wrong_kind() {
 fn a_variable_that_is_no_setting() {
     assert_snapshot!(refused("", &[("DECOM_MAX_DELETE", "7")], &[]), @"the environment: there is no setting `DECOM_MAX_DELETE`; did you mean `DECOM_MAX_DELETES`?; `config/default.toml` documents all settings");
     assert_snapshot!(refused("", &[("DECOM_TOKEN", TOKEN)], &[]), @"the environment: there is no setting `DECOM_TOKEN`; did you mean `DATABRAIN_TOKEN`?; `config/default.toml` documents all settings");
-    assert_snapshot!(refused("", &[("DECOM_RATE", "fast")], &[]), @r#"DECOM_RATE: `fast` cannot be `pace.rate`: "fast" is not a rate; write requests per window, such as 480/2m, or auto, or unlimited"#);
-    assert_snapshot!(refused("", &[("DECOM_IGNORE_NOT_FOUND", "perhaps")], &[]), @"DECOM_IGNORE_NOT_FOUND: setting `safety.ignore_not_found`: `perhaps` is not `true` or `false`");
-    assert_snapshot!(refused("", &[("DECOM_NO_LISTING_CHECK", "perhaps")], &[]), @"DECOM_NO_LISTING_CHECK: setting `safety.listing_check`: `perhaps` is not `true` or `false`");
+    assert_snapshot!(refused("", &[("DECOM_RATE", "fast")], &[]), @r#"DECOM_RATE: pace.rate: "fast" is not a rate; write requests per window, such as 480/2m, or auto, or unlimited"#);
+    assert_snapshot!(refused("", &[("DECOM_IGNORE_NOT_FOUND", "perhaps")], &[]), @r#"DECOM_IGNORE_NOT_FOUND: safety.ignore_not_found must be `true` or `false`, not "perhaps""#);
+    assert_snapshot!(refused("", &[("DECOM_NO_LISTING_CHECK", "perhaps")], &[]), @r#"DECOM_NO_LISTING_CHECK: safety.listing_check must be `true` or `false`, not "perhaps""#);
     let sandbox = sandbox("");
     let mut command = rehearsal(&sandbox, &[], &[]);
     let said = said(command.env("DECOM_RATE", OsStr::from_bytes(b"480/2m\xff")));
@@ -207,7 +207,7 @@ fn every_key_of_the_defaults_is_a_setting_and_has_its_variable() {
     for (section, key, default) in defaults() {
         // Something that no setting can be is noticed only where the key is read.
         let message = refused(&format!("[{section}]\n{key} = {{}}\n"), &[], &["--config", "decom.toml"]);
-        assert!(message.contains(&format!("`{section}.{key}`")), "{message}");
+        assert!(message.contains(&format!(": {section}.{key}")), "{message}");
         let variable = format!("DECOM_{section}_{key}").to_uppercase();
         if default.is_integer() || default.is_float() || default.is_bool() {
             let message = refused("", &[(&variable, "?")], &[]);
@@ -221,10 +221,13 @@ fn every_key_of_the_defaults_is_a_setting_and_has_its_variable() {
 
 #[test]
 fn every_flag_that_sets_something_stands_in_the_defaults() {
-    let keys: Vec<_> = defaults().into_iter().map(|(section, key, _)| format!("{section}.{key}")).collect();
-    for (flag, key) in decom::config::FLAGS {
-        assert!(keys.iter().any(|known| known == key), "--{flag} sets {key}");
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml")).unwrap();
+    let flags = decom::config::flags();
+    for (flag, key) in &flags {
+        assert!(text.contains(&format!("(--{flag}")), "--{flag}, which sets {key}");
     }
+    let documented = text.matches("(--").count();
+    assert_eq!(flags.len(), documented, "{flags:?}");
 }
 
 /// One real run of one name, and how it ended: 0 where the token was accepted, 4 where not.

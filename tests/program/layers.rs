@@ -71,7 +71,7 @@ const AUDIT_NAMES: &[(&str, &str)] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anstream", &["terminal"]),
     ("async_nats", &["queue"]),
-    ("clap", &["cli"]),
+    ("clap", &["cli", "config"]),
     ("comfy_table", &["report"]),
     ("csv", &["report", "input"]),
     ("figment", &["config"]),

@@ -253,12 +253,16 @@ fn what_cannot_be_watched_is_said_before_anything_is_sent() {
         (
             "--metrics-addr",
             "9464",
-            "`9464` cannot be `watch.metrics_addr`: an IP address and a port are needed",
+            "--metrics-addr: watch.metrics_addr must be a text with an IP address and a port",
         ),
         ("--metrics-addr", taken.as_str(), "Address already in use"),
         ("--metrics-file", "no/folder/decom.prom", "cannot write metrics here (--metrics-file)"),
-        ("--push-gateway", "gateway:9091", "write it like http://pushgateway:9091"),
-        ("--push-gateway", "http://a:secret@gateway:9091", "must not hold a user or password"),
+        (
+            "--push-gateway",
+            "gateway:9091",
+            "watch.push_gateway must be a URL such as http://pushgateway:9091",
+        ),
+        ("--push-gateway", "http://a:secret@gateway:9091", "without user, password"),
     ] {
         let arguments = ["run", &input, flag, value];
         let ended = Ended::of(&sandbox, decom(&sandbox, &server, &arguments).output().unwrap()).expect(2);

@@ -253,13 +253,13 @@ fn an_address_that_cannot_be_one_is_refused_and_not_shown() {
     let postbox = Postbox::start(Answer::Status(200));
     let far = format!("http://hooks.example.com/{SECRET}");
     let cases: [(&[(&str, &str)], &str); 6] = [
-        (&[("DECOM_WATCH_NOTIFY_URL", SECRET)], "watch.notify_url: this cannot be the address of a webhook"),
+        (&[("DECOM_WATCH_NOTIFY_URL", SECRET)], "DECOM_WATCH_NOTIFY_URL: watch.notify_url: "),
         (&[("DECOM_WATCH_NOTIFY_URL", &far)], "plain HTTP would show it to the network"),
         (
             &[("DECOM_WATCH_NOTIFY_URL_FILE", "not-there")],
             "not-there: cannot read the address of the webhook",
         ),
-        (&[("DECOM_WATCH_NOTIFY_URL_FILE", "bad")], "bad: this cannot be the address of a webhook"),
+        (&[("DECOM_WATCH_NOTIFY_URL_FILE", "bad")], "bad: this is not the address of a webhook"),
         (
             &[
                 ("DECOM_WATCH_NOTIFY_URL", &far),
@@ -268,7 +268,10 @@ fn an_address_that_cannot_be_one_is_refused_and_not_shown() {
             ],
             "are both set",
         ),
-        (&[("DECOM_WATCH_NOTIFY_FORM", "teams")], "it is `json` or `slack`"),
+        (
+            &[("DECOM_WATCH_NOTIFY_FORM", "teams")],
+            "watch.notify_form must be one of json, slack, not \"teams\"",
+        ),
     ];
     for (settings, said) in cases {
         let sandbox = told(&postbox);

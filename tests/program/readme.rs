@@ -181,7 +181,7 @@ fn the_defaults_that_are_named_are_the_defaults() {
     let readme = file("README.md");
     let defaults = file("config/default.toml").parse::<toml_edit::DocumentMut>().unwrap();
     let mut looked_at = 0;
-    for (flag, key) in decom::config::FLAGS {
+    for (flag, key) in decom::config::flags() {
         let Some(row) = readme.lines().find(|line| line.starts_with(&format!("| `--{flag} "))) else {
             continue;
         };

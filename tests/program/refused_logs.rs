@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use decom::commands::{self, InputRequest, Interrupts, RunInput, RunRequest, Shared, World};
-use decom::config::Environment;
+use decom::commands::{self, InputRequest, Interrupts, Options, RunInput, RunRequest, World};
+use decom::config::{Environment, Flags, LogFlags, RunFlags};
 use decom::domain::{Clock, ExitStatus};
 use decom::input::{CsvOptions, Input};
 use rusqlite::Connection;
@@ -291,14 +291,16 @@ fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) ->
         },
         again: false,
     };
-    let shared = Shared {
+    let audit_db = Some(sandbox.log().to_str().unwrap().to_owned());
+    let options = Options {
         config: Some(sandbox.file("quick.toml", super::support::process::QUICK)),
-        flags: vec![
-            ("base-url", vec![base_url.to_owned()]),
-            ("audit-db", vec![sandbox.log().to_str().unwrap().to_owned()]),
-        ],
+        flags: Flags {
+            log: LogFlags { audit_db, ..LogFlags::default() },
+            run: RunFlags { base_url: Some(base_url.to_owned()), ..RunFlags::default() },
+            ..Flags::default()
+        },
         yes: true,
-        ..Shared::default()
+        ..Options::default()
     };
     let variables = [("DATABRAIN_TOKEN".into(), TOKEN.into()), ("USER".into(), "tester".into())];
     let world = World {
@@ -309,7 +311,7 @@ fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) ->
         interrupts: Interrupts::listen().unwrap(),
         threads: 2,
     };
-    commands::run(&request, &shared, &world).unwrap()
+    commands::run(&request, &options, &world).unwrap()
 }
 
 #[test]

@@ -286,6 +286,6 @@ fn what_the_real_run_would_be_refused_for_is_found() {
     };
     assert!(bad(&["--base-url", "http://api.example.com"]).contains("--allow-http"));
     assert!(bad(&["--protect", "["]).starts_with("protection pattern"));
-    assert!(bad(&["--rate", "0"]).starts_with("--rate"));
+    assert!(bad(&["--concurrency", "0"]).starts_with("--concurrency"));
     assert_eq!(files_in(&sandbox.path("")), ["names.csv"]);
 }

@@ -49,7 +49,7 @@ fn what_the_file_says_of_approvals_is_final() {
         let flags = [&["run", "--plan", "plan.json", "--yes", "--config", "strict.toml"], flags].concat();
         let refused = said(estate.decom(&flags).envs(variables.iter().copied()));
         let wanted =
-            format!("{place}: the configuration file has decided `safety.{key}` (strict.toml, line ");
+            format!("{place}: `safety.{key}` is locked by the configuration file (strict.toml, line ");
         assert_refused(&estate, &refused, 2, &wanted);
     }
     // To say the same is no change.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::CommandError;
-use super::super::context::{Context, Shared, World, quoted};
+use super::super::context::{Context, Options, World, quoted};
 use super::verify::{print, unverifiable};
 use crate::audit::verify::{AnchorCheck, Weight, verify};
 use crate::audit::{AuditError, CHECKPOINT, Statement, hex};
@@ -23,10 +23,10 @@ pub struct CheckpointRequest {
 /// Where the log is not what decom wrote, or the checkpoint cannot be written.
 pub fn checkpoint(
     request: &CheckpointRequest,
-    shared: &Shared,
+    options: &Options,
     world: &World,
 ) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+    let context = Context::new(options, world)?;
     let audit = &context.settings.audit;
     if request.out.is_none() && audit.checkpoint_dir.is_none() {
         let why = "say where the checkpoint goes: --out FILE, or audit.checkpoint_dir in the configuration";

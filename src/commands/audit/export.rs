@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::super::CommandError;
-use super::super::context::{Context, Shared, World};
+use super::super::context::{Context, Options, World};
 use super::super::output::written;
 use crate::audit::AuditReader;
 use crate::domain::ExitStatus;
@@ -70,8 +70,8 @@ pub struct ExportRequest {
 ///
 /// # Errors
 /// Where the log cannot be read or the export cannot be written.
-pub fn export(request: &ExportRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+pub fn export(request: &ExportRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(options, world)?;
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let run = request.run.as_deref().map(|wanted| reader.run(Some(wanted))).transpose()?;
     let run_id = run.as_ref().map(|run| run.run_id.as_str());

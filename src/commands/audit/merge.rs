@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::super::CommandError;
-use super::super::context::{Context, Shared, World, quoted};
+use super::super::context::{Context, Options, World, quoted};
 use super::super::output::to_stdout;
 use crate::audit::{self, Merged};
 use crate::domain::ExitStatus;
@@ -25,10 +25,10 @@ pub struct MergeRequest {
 ///
 /// # Errors
 /// Where a log is not sound, where two contradict each other, or where the file cannot be written.
-pub fn merge(request: &MergeRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let _context = Context::new(shared, world)?;
+pub fn merge(request: &MergeRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    let _context = Context::new(options, world)?;
     let merged = audit::merge(&request.logs, &request.out)?;
-    to_stdout(|out| if shared.json { as_json(out, &merged) } else { as_text(out, &merged, &request.out) })?;
+    to_stdout(|out| if options.json { as_json(out, &merged) } else { as_text(out, &merged, &request.out) })?;
     Ok(ExitStatus::Done)
 }
 

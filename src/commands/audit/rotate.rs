@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::super::CommandError;
-use super::super::context::{Context, Shared, World, quoted};
+use super::super::context::{Context, Options, World, quoted};
 use super::super::output::to_stdout;
 use crate::audit::{self, Rotated};
 use crate::domain::ExitStatus;
@@ -23,11 +23,11 @@ pub struct RotateRequest {
 ///
 /// # Errors
 /// Where the log is in use, not finished or not sound, or a file cannot be written.
-pub fn rotate(request: &RotateRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+pub fn rotate(request: &RotateRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(options, world)?;
     let log = &context.settings.audit.db;
     let rotated = audit::rotate(log, request.out.as_deref(), &context.log_options()?)?;
-    to_stdout(|out| if shared.json { as_json(out, &rotated) } else { as_text(out, &rotated, log) })?;
+    to_stdout(|out| if options.json { as_json(out, &rotated) } else { as_text(out, &rotated, log) })?;
     Ok(ExitStatus::Done)
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::CommandError;
-use super::super::context::{Context, Shared, World};
+use super::super::context::{Context, Options, World};
 use super::shown::Shown;
 use crate::audit::AuditError;
 use crate::audit::verify::{AnchorCheck, Verification, Verified, Weight, verify_each as check};
@@ -26,8 +26,8 @@ pub struct VerifyRequest {
 ///
 /// # Errors
 /// Where there is nothing that could be verified. What is wrong with a log is in the exit status.
-pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(shared, world)?;
+pub fn verify(request: &VerifyRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    let context = Context::new(options, world)?;
     let path = &context.settings.audit.db;
     let checkpoints = checkpoints(request, context.settings.audit.checkpoint_dir.as_deref())?;
     let now = world.clock.timestamp();
@@ -36,7 +36,7 @@ pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result
         Ok(verified) => verified,
         Err(error) => {
             let error = unverifiable(error);
-            if shared.json {
+            if options.json {
                 let why = serde_json::json!({
                     "log": path.display().to_string(),
                     "status": "nothing_verified",
@@ -49,7 +49,7 @@ pub fn verify(request: &VerifyRequest, shared: &Shared, world: &World) -> Result
         }
     };
     let weight = verified.logs.iter().map(|log| log.findings.weight()).max().unwrap_or(Weight::Note);
-    print(|out| if shared.json { as_json(out, path, &verified) } else { as_text(out, path, &verified) })?;
+    print(|out| if options.json { as_json(out, path, &verified) } else { as_text(out, path, &verified) })?;
     Ok(exit_of(weight))
 }
 
