@@ -1,43 +1,19 @@
-//! Why nobody can be told of a run.
+//! Why a run cannot be reported to other systems. No message holds a secret address.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why nobody can be told of a run. An address that is a secret is in none of them.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// The address for metrics cannot be used.
     #[error("cannot serve metrics at {address} (--metrics-addr): {source}; choose another address or port")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There can be no thread for it.
-    #[error("cannot start to watch the run: {0}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot start the thread for metrics: {0}")]
     Thread(io::Error),
-    /// The file for metrics cannot be written.
     #[error("{}: cannot write metrics here (--metrics-file): {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There can be no client.
-    #[error("cannot set up a client for what is told at the end: {why}")]
-    Client {
-        /// What is wrong.
-        why: String,
-    },
-    /// Nobody answered, or not as wanted.
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot set up the client for the push gateway and the webhook: {why}")]
+    Client { why: String },
     #[error("{to}: {why}")]
-    Unheard {
-        /// Who it was.
-        to: &'static str,
-        /// What went wrong.
-        why: String,
-    },
+    Delivery { to: &'static str, why: String },
 }

@@ -1,7 +1,8 @@
-//! The metrics in a file, for the textfile collector of `node_exporter`: always whole.
+//! The metrics in a file for the textfile collector of `node_exporter`: a reader finds the old file or the new
+//! one, never a part.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -10,11 +11,14 @@ use super::WatchError;
 use super::metrics::Metrics;
 use crate::domain::lock;
 
+/// The collector runs as another user.
+const MODE: u32 = 0o644;
+
 /// The file that metrics are written to.
 pub(super) struct MetricsFile {
     path: PathBuf,
     metrics: Metrics,
-    /// Held while it is written, so that nothing older goes over something newer.
+    /// Locked during a write, so that older content never replaces newer.
     writing: Mutex<()>,
 }
 
@@ -23,10 +27,8 @@ impl MetricsFile {
         Self { path, metrics, writing: Mutex::new(()) }
     }
 
-    /// Takes over what the file tells of the last run's end, so that this does not vanish while the
-    /// next one goes on.
+    /// Takes over the end of the last run from the file, so that it stays there during the next run.
     pub(super) fn resume(&self) {
-        // Where there is none, or something else, there is nothing to take over.
         let Ok(text) = fs::read_to_string(&self.path) else { return };
         let value = |name: &str| {
             let lines = text.lines().filter_map(|line| line.split_once(' '));
@@ -35,23 +37,29 @@ impl MetricsFile {
         let end = value("decom_last_run_end_timestamp_seconds").and_then(|value| value.parse().ok());
         let exit = value("decom_last_run_exit_code").and_then(|value| value.parse().ok());
         if let (Some(end), Some(exit)) = (end, exit) {
-            self.metrics.remember(end, exit);
+            self.metrics.set_last_run(end, exit);
         }
     }
 
-    /// Writes the metrics of now beside it, and gives that its name.
+    /// Replaces the file by the current metrics.
     pub(super) fn write(&self) -> Result<(), WatchError> {
-        let failed = |source| WatchError::File { path: self.path.clone(), source };
         let _writing = lock(&self.writing);
+        self.replace(self.metrics.text().as_bytes())
+            .map_err(|source| WatchError::File { path: self.path.clone(), source })
+    }
+
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // The collector takes names that end in .prom, and is somebody else.
+        // The collector reads files that end in .prom.
         let mut file = tempfile::Builder::new()
             .prefix(".decom-")
             .suffix(".tmp")
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
-            .map_err(failed)?;
-        file.write_all(self.metrics.text().as_bytes()).map_err(failed)?;
-        file.persist(&self.path).map(drop).map_err(|error| failed(error.error))
+            .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
+        // Not when it is opened, because the umask would take bits away.
+        file.as_file().set_permissions(Permissions::from_mode(MODE))?;
+        file.write_all(text)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path)?;
+        Ok(())
     }
 }

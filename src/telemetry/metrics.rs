@@ -11,21 +11,21 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::text::classic;
+use super::text::prometheus_text;
 use crate::domain::{Counts, ExitStatus, Outcome, Timestamp, Verdict};
 
-/// How long attempts take, in seconds: the bounds between which they are counted.
+/// The bounds of the histogram of latencies, in seconds.
 const LATENCIES: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// A label: its name and its value, both words of our own.
+/// A label's name and value.
 type Label = (&'static str, &'static str);
 
 type Whole = Gauge<i64, AtomicI64>;
 type Float = Gauge<f64, AtomicU64>;
 type Seconds = Counter<f64, AtomicU64>;
 
-/// What there is to tell before it is known is not told: a family without a member has no line.
-type Later<T> = Family<[Label; 0], T>;
+/// A metric that is absent until it has a value: a family without a member has no line.
+type Optional<T> = Family<[Label; 0], T>;
 
 /// The metrics of one process. Clones share them.
 #[derive(Clone)]
@@ -41,10 +41,10 @@ pub(super) struct Metrics {
     pub(super) refused: Counter,
     pub(super) pauses: Counter,
     pub(super) paused: Seconds,
-    pub(super) ceiling: Later<Float>,
-    pub(super) began: Later<Float>,
-    pub(super) last_end: Later<Float>,
-    pub(super) last_exit: Later<Whole>,
+    pub(super) ceiling: Optional<Float>,
+    pub(super) began: Optional<Float>,
+    pub(super) last_end: Optional<Float>,
+    pub(super) last_exit: Optional<Whole>,
 }
 
 impl Metrics {
@@ -56,7 +56,7 @@ impl Metrics {
         let targets: Family<[Label; 1], Whole> = Family::default();
         let settled: Family<[Label; 1], Counter> = Family::default();
         let attempts: Family<[Label; 1], Counter> = Family::default();
-        // Each label's value is there from the beginning, at 0: what appears late has no rate.
+        // Every series exists from the start, at 0: one that appears later has no rate.
         let of = |outcome: Outcome| [("outcome", outcome.as_str())];
         let metrics = Self {
             ready: Gauge::default(),
@@ -80,14 +80,10 @@ impl Metrics {
             registry: Arc::default(),
         };
         let m = metrics.clone();
-        registry.register(
-            "ready",
-            "Whether a run is at work: 1, or 0 before it begins and once it stops",
-            m.ready,
-        );
+        registry.register("ready", "1 while a run is active, 0 before it begins and after it stops", m.ready);
         registry.register("targets", "The targets of the run by outcome, pending ones included", targets);
         registry.register("targets_settled", "Targets that this process settled, by outcome", settled);
-        registry.register("attempts", "Deletions sent, by what their answer showed", attempts);
+        registry.register("attempts", "Deletions sent, by the verdict of their reply", attempts);
         registry.register(
             "attempt_duration_seconds",
             "How long deletions took, from the first byte sent to the last byte read",
@@ -99,20 +95,16 @@ impl Metrics {
             "How long deletions waited for the rate limit, added up",
             m.waited,
         );
-        registry.register(
-            "messages_refused",
-            "Messages of a queue that made no sense and were set aside",
-            m.refused,
-        );
-        registry.register("pauses", "How often the server asked everybody to wait", m.pauses);
+        registry.register("messages_refused", "Malformed messages of a queue that were set aside", m.refused);
+        registry.register("pauses", "How often the server asked all clients to wait", m.pauses);
         registry.register(
             "paused_seconds",
-            "How long the server asked everybody to wait, added up",
+            "How long the server asked all clients to wait, added up",
             m.paused,
         );
         registry.register(
             "rate_ceiling_requests_per_second",
-            "The most requests that may leave; absent where the rate is auto or unlimited",
+            "The most requests per second that may be sent; absent if the rate is auto or unlimited",
             m.ceiling,
         );
         registry.register(
@@ -130,22 +122,22 @@ impl Metrics {
         let mut open = String::new();
         // Writing to a string cannot fail.
         let _ = encode_registry(&mut open, &self.registry);
-        classic(&open)
+        prometheus_text(&open)
     }
 
-    /// Whether a run is at work.
+    /// Returns true while a run is active.
     pub(super) fn is_ready(&self) -> bool {
         self.ready.get() == 1
     }
 
-    /// How many targets ended how.
+    /// Sets the numbers of targets by outcome.
     pub(super) fn count(&self, counts: &Counts) {
         for outcome in Outcome::ALL {
             self.targets[outcome as usize].set(whole(counts.of(outcome)));
         }
     }
 
-    /// An attempt is over.
+    /// Counts an attempt that is over.
     pub(super) fn answered(&self, verdict: Verdict, latency: Duration) {
         self.attempts[verdict as usize].inc();
         self.durations.observe(latency.as_secs_f64());
@@ -160,22 +152,22 @@ impl Metrics {
         self.last_exit.get_or_create(&[]).set(exit.code().into());
     }
 
-    /// What an earlier process has told of its end, for as long as this one has not come to its own.
-    pub(super) fn remember(&self, last_end: f64, last_exit: i64) {
+    /// Sets the end of the last run, as an earlier process wrote it.
+    pub(super) fn set_last_run(&self, last_end: f64, last_exit: i64) {
         set(&self.last_end, last_end);
         self.last_exit.get_or_create(&[]).set(last_exit);
     }
 }
 
-pub(super) fn set(later: &Later<Float>, value: f64) {
-    later.get_or_create(&[]).set(value);
+pub(super) fn set(metric: &Optional<Float>, value: f64) {
+    metric.get_or_create(&[]).set(value);
 }
 
 pub(super) fn whole(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Seconds since 1970, as Prometheus tells the time.
+/// Seconds since 1970.
 #[expect(clippy::cast_precision_loss, reason = "microseconds of this century fit into 53 bits")]
 pub(super) fn seconds(at: Timestamp) -> f64 {
     at.as_micros() as f64 / 1e6

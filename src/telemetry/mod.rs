@@ -1,5 +1,5 @@
-//! Tells others of a run, while it goes on and when it is over: Prometheus, and whoever waits for a
-//! webhook. Nothing here can hold up a run, or change how it ends.
+//! Reports a run to other systems, while it lasts and at its end: metrics for Prometheus, a notice to a webhook.
+//! Nothing here can delay a run or change how it ends.
 
 mod error;
 mod file;
@@ -34,32 +34,28 @@ use file::MetricsFile;
 use metrics::Metrics;
 use thread::WatchThread;
 
-/// How long all that is told at the end may take together.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long all reports at the end may take together.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The same after a signal: whoever sent it does not wait for long.
-const SHORT_FAREWELL: Duration = Duration::from_secs(3);
+/// The same after a signal, whose sender does not wait for long.
+const SHORT_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Who is told, and of what.
 pub struct WatchOptions {
-    /// Where metrics are served.
     pub metrics_addr: Option<SocketAddr>,
-    /// The file that metrics are written to.
     pub metrics_file: Option<PathBuf>,
-    /// Where metrics are pushed to at the end.
     pub push_gateway: Option<Url>,
     /// The version of decom.
     pub version: &'static str,
-    /// The machine, as a push gateway files it.
+    /// The machine, as a push gateway groups metrics.
     pub host: String,
-    /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 /// Watches one command from its beginning to its end.
 pub struct Watch {
     metrics: Metrics,
-    thread: Option<WatchThread>,
+    /// Stops when it is dropped.
+    _thread: Option<WatchThread>,
     file: Option<Arc<MetricsFile>>,
     push_gateway: Option<Url>,
     host: String,
@@ -67,10 +63,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to serve, and to write. Nothing is ready before a run begins.
-    ///
-    /// # Errors
-    /// Where the address cannot be listened at, or the file not be written.
+    /// Begins to serve and to write metrics. `/readyz` fails until a run begins.
     pub fn start(options: WatchOptions) -> Result<Self, WatchError> {
         let metrics = Metrics::new(options.version);
         let file = options.metrics_file.map(|path| MetricsFile::new(path, metrics.clone())).map(Arc::new);
@@ -83,22 +76,22 @@ impl Watch {
             (address, file) => Some(WatchThread::start(address, file.clone(), metrics.clone())?),
         };
         let WatchOptions { push_gateway, host, clock, .. } = options;
-        Ok(Self { metrics, thread, file, push_gateway, host, clock })
+        Ok(Self { metrics, _thread: thread, file, push_gateway, host, clock })
     }
 
-    /// What a run at this rate tells of itself.
+    /// Counts what happens in a run at this rate.
     #[must_use]
     pub fn watcher(&self, rate: Rate) -> MetricsWatcher {
         MetricsWatcher::new(self.metrics.clone(), rate, self.clock.clone())
     }
 
-    /// Whether there is anybody who is told at the end.
+    /// Returns true if something is sent at the end.
     #[must_use]
     pub const fn has_farewell(&self, notices: &[Notice]) -> bool {
         self.push_gateway.is_some() || !notices.is_empty()
     }
 
-    /// The command is over. From here on nothing is ready; the file has its last content.
+    /// The command is over: `/readyz` fails from now on, and the file gets its last content.
     pub fn over(&self, exit: ExitStatus) {
         self.metrics.over(self.clock.timestamp(), exit);
         if let Some(file) = &self.file
@@ -108,8 +101,8 @@ impl Watch {
         }
     }
 
-    /// Tells the push gateway and the webhook. What goes wrong is a warning, and takes no longer than
-    /// a few seconds.
+    /// Sends the metrics to the push gateway and `notices` to the webhook, within a few seconds. A failure is a
+    /// warning.
     pub async fn farewell(&self, outside: &Outside, notices: &[Notice], soon: bool) {
         let push = async {
             let Some(gateway) = &self.push_gateway else { return };
@@ -120,19 +113,13 @@ impl Watch {
         let notify = async {
             for notice in notices {
                 if let Err(error) = post::notify(outside, notice).await {
-                    tracing::warn!(%error, "the webhook could not be told how the run ended");
+                    tracing::warn!(%error, "the notice could not be sent to the webhook");
                 }
             }
         };
-        let time = if soon { SHORT_FAREWELL } else { FAREWELL };
+        let time = if soon { SHORT_PATIENCE } else { PATIENCE };
         if timeout(time, async { tokio::join!(push, notify) }).await.is_err() {
-            tracing::warn!("not all could be told of the end within {} s", time.as_secs());
+            tracing::warn!("not everything could be sent within {} s", time.as_secs());
         }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        drop(self.thread.take());
     }
 }

@@ -1,4 +1,4 @@
-//! What a webhook is told of a run that is over.
+//! The notice to a webhook at the end of a run.
 
 use std::fmt::Write;
 
@@ -6,35 +6,28 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{Counts, LogState, Outcome, RunSummary, Webhook};
 
-/// In which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeForm {
-    /// An object of our own.
+    /// The object that docs/monitoring.md describes.
     Json,
-    /// A message as Slack takes it.
+    /// A message for Slack.
     Slack,
 }
 
-/// What a webhook is told of a run that is over.
+/// The notice of one finished run.
 #[derive(Debug)]
 pub struct Notice {
-    /// Where it goes.
     pub webhook: Webhook,
-    /// In which form.
     pub form: NoticeForm,
-    /// The run's id.
     pub run_id: String,
     /// `finished`, `stopped` or `interrupted`.
     pub status: String,
-    /// The exit code.
     pub exit_code: u8,
-    /// Why it ended early, where it did.
+    /// Why the run ended early, if it did.
     pub stopped: Option<String>,
-    /// How many targets ended how.
     pub counts: Counts,
-    /// Whether it went to the embedded emulator only.
+    /// The run was a rehearsal against the embedded emulator.
     pub rehearsal: bool,
-    /// The host of the API.
     pub api_host: String,
     /// The machine.
     pub host: String,
@@ -44,14 +37,14 @@ pub struct Notice {
     pub audit_db: String,
     /// The command that reports the run.
     pub report: String,
-    /// What the log says of the run; `None` where it cannot be read.
+    /// The run as the log records it; `None` if the log cannot be read.
     pub summary: Option<RunSummary>,
-    /// The log itself; `None` where it cannot be read.
+    /// The end of the log; `None` if the log cannot be read.
     pub log: Option<LogState>,
 }
 
 impl Notice {
-    /// What is sent.
+    /// The body of the request.
     pub(super) fn body(&self) -> String {
         match self.form {
             NoticeForm::Json => self.json(),
@@ -136,7 +129,7 @@ impl Notice {
     }
 }
 
-/// At most as much as Slack takes in one block. Plain text, which it does not read markup in.
+/// As much of `text` as Slack accepts in one block.
 fn cut(text: &str) -> String {
     text.chars().take(2900).collect()
 }

@@ -1,4 +1,4 @@
-//! What is sent to others at the end: metrics to a push gateway, a notice to a webhook.
+//! Requests at the end of a command: metrics to a push gateway, a notice to a webhook.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,26 +14,25 @@ use super::{Notice, WatchError};
 use crate::api::trusted;
 use crate::domain::{error_chain, install_tls_provider, is_loopback};
 
-/// How long one try may take.
-const TRY: Duration = Duration::from_secs(3);
+/// How long one attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The wait before the second try.
-const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// The wait before the second attempt.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// The job under which a push gateway files the metrics.
+/// The job under which a push gateway groups the metrics.
 const JOB: &str = "decom";
 
-/// The way to whoever is told at the end.
+/// The HTTP clients for the push gateway and the webhook.
 pub struct Outside {
-    near: Client,
-    far: Client,
+    /// For this machine's own addresses, which a proxy elsewhere cannot reach.
+    direct: Client,
+    /// Through the proxy of the environment, if there is one.
+    proxied: Client,
 }
 
 impl Outside {
-    /// A client that trusts the public certificate authorities, and those of `ca_file`.
-    ///
-    /// # Errors
-    /// Where the file cannot be used.
+    /// Clients that trust the public certificate authorities and those of `ca_file`.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, WatchError> {
         install_tls_provider();
         let wrong = |why| WatchError::Client { why };
@@ -42,19 +41,18 @@ impl Outside {
             let builder = Client::builder()
                 .user_agent(concat!("decom/", env!("CARGO_PKG_VERSION")))
                 .tls_certs_only(certificates.clone())
-                .timeout(TRY)
+                .timeout(TIMEOUT)
                 .redirect(redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .referer(false)
                 .http1_only();
-            // A proxy elsewhere cannot reach this machine's own address.
             let builder = if proxy { builder } else { builder.no_proxy() };
             builder.build().map_err(|error| wrong(error_chain(&error)))
         };
-        Ok(Self { near: build(false)?, far: build(true)? })
+        Ok(Self { direct: build(false)?, proxied: build(true)? })
     }
 
-    /// Sends `body`, and once more where that may help.
+    /// Sends `body`, and once more if that may help.
     async fn send(
         &self,
         to: &'static str,
@@ -63,34 +61,34 @@ impl Outside {
         media: &'static str,
         body: &str,
     ) -> Result<(), WatchError> {
-        let client = if is_loopback(url) { &self.near } else { &self.far };
+        let client = if is_loopback(url) { &self.direct } else { &self.proxied };
         let attempt = || async {
             let request = client.request(method.clone(), url.clone()).header(CONTENT_TYPE, media);
             match request.body(body.to_owned()).send().await {
                 Ok(response) if response.status().is_success() => Ok(()),
                 Ok(response) => Err((response.status().to_string(), may_pass(response.status()))),
-                // The address stands in the error, and may be a secret.
+                // The error holds the address, which may be a secret.
                 Err(error) => Err((error_chain(&error.without_url()), true)),
             }
         };
         let first = attempt().await;
         let last = match first {
             Err((_, true)) => {
-                sleep(AGAIN_AFTER).await;
+                sleep(RETRY_AFTER).await;
                 attempt().await
             }
             first => first,
         };
-        last.map_err(|(why, _)| WatchError::Unheard { to, why })
+        last.map_err(|(why, _)| WatchError::Delivery { to, why })
     }
 }
 
-/// Whether what was answered may be another answer soon.
+/// Returns true if another attempt may succeed.
 fn may_pass(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 429)
 }
 
-/// Puts `metrics` in place of what the gateway has of this job and machine.
+/// Replaces what the gateway has of this job and machine by `metrics`.
 pub(super) async fn push(
     outside: &Outside,
     gateway: &Url,
@@ -104,10 +102,10 @@ pub(super) async fn push(
     outside.send("the push gateway", &Method::PUT, &url, MEDIA_TYPE, &metrics).await
 }
 
-/// Tells the webhook of the notice.
+/// Sends the notice to its webhook.
 pub(super) async fn notify(outside: &Outside, notice: &Notice) -> Result<(), WatchError> {
     let to = "the webhook";
     let url = Url::parse(notice.webhook.expose())
-        .map_err(|_| WatchError::Unheard { to, why: "its address is no URL".to_owned() })?;
+        .map_err(|_| WatchError::Delivery { to, why: "its address is not a URL".to_owned() })?;
     outside.send(to, &Method::POST, &url, "application/json", &notice.body()).await
 }

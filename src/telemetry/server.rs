@@ -1,4 +1,4 @@
-//! A small server for Prometheus and for the probes of Kubernetes: one request a connection.
+//! A small HTTP server for Prometheus and the probes of Kubernetes: one request a connection.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,52 +16,52 @@ use tokio::time::{sleep, timeout};
 use super::metrics::Metrics;
 use super::text::MEDIA_TYPE;
 
-/// How long to leave the listener alone when no connection can be accepted (too many open files).
+/// The pause after a connection could not be accepted, for example because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How many connections are answered at once; others wait.
-const AT_ONCE: usize = 32;
+/// How many connections are served at once; others wait.
+const CONNECTIONS: usize = 32;
 
 /// How long one connection may take.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Answers for ever.
+/// Serves until it is dropped.
 pub(super) async fn serve(listener: TcpListener, metrics: Metrics) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             sleep(ACCEPT_AGAIN).await;
             continue;
         };
         let metrics = metrics.clone();
         tokio::spawn(async move {
-            let answer = service_fn(move |request| {
-                let response = answer(&request, &metrics);
+            let service = service_fn(move |request| {
+                let response = reply(&request, &metrics);
                 async move { Ok::<_, Infallible>(response) }
             });
             let connection =
-                http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), answer);
-            // A connection ends with an error when the client leaves, or takes too long.
+                http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+            // A client that leaves or takes too long ends the connection with an error.
             let _ = timeout(LONGEST, connection).await;
-            drop(place);
+            drop(permit);
         });
     }
 }
 
-fn answer<B>(request: &Request<B>, metrics: &Metrics) -> Response<String> {
-    let said = |status, text: &str| respond(status, "text/plain; charset=utf-8", format!("{text}\n"));
+fn reply<B>(request: &Request<B>, metrics: &Metrics) -> Response<String> {
+    let plain = |status, text: &str| respond(status, "text/plain; charset=utf-8", format!("{text}\n"));
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = said(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
         "/metrics" => respond(StatusCode::OK, MEDIA_TYPE, metrics.text()),
-        "/healthz" => said(StatusCode::OK, "alive"),
-        "/readyz" if metrics.is_ready() => said(StatusCode::OK, "at work"),
-        "/readyz" => said(StatusCode::SERVICE_UNAVAILABLE, "no run is at work"),
-        _ => said(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz"),
+        "/healthz" => plain(StatusCode::OK, "alive"),
+        "/readyz" if metrics.is_ready() => plain(StatusCode::OK, "a run is active"),
+        "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "no run is active"),
+        _ => plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz"),
     }
 }
 

@@ -1,12 +1,12 @@
-//! Prometheus' own text format, out of that of `OpenMetrics` which the library writes: textfile
-//! collectors, push gateways and `promtool` know only the former.
+//! Prometheus' own text format, converted from the `OpenMetrics` format that the library writes: textfile
+//! collectors, push gateways and `promtool` read only the former.
 
-/// The media type of what [`classic`] returns.
+/// The media type of what [`prometheus_text`] returns.
 pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// `open`, a text of `OpenMetrics`, as Prometheus writes it: a counter is declared by its whole name,
-/// no labels leave no braces, and there are neither units nor a mark of the end.
-pub(super) fn classic(open: &str) -> String {
+/// Converts a text in the `OpenMetrics` format: a counter is declared by its whole name, braces without labels
+/// are left out, and so are units and the mark of the end.
+pub(super) fn prometheus_text(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help = "";
     for line in open.lines() {
@@ -36,8 +36,7 @@ mod tests {
     fn counters_are_declared_by_their_whole_name() {
         let open = "# HELP a_seconds How long.\n# TYPE a_seconds counter\n# UNIT a_seconds seconds\n\
             a_seconds_total{x=\"# HELP\"} 1\n# HELP b What.\n# TYPE b gauge\nb{} 2\n# EOF\n";
-        let classic = classic(open);
-        insta::assert_snapshot!(classic, @r##"
+        insta::assert_snapshot!(prometheus_text(open), @r##"
         # HELP a_seconds_total How long.
         # TYPE a_seconds_total counter
         a_seconds_total{x="# HELP"} 1

@@ -1,5 +1,4 @@
-//! A thread of its own for what must go on whatever the run does: serving metrics, and writing them
-//! now and then.
+//! A separate thread serves metrics and writes them to the file, so that neither depends on what the run does.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,16 +13,16 @@ use super::metrics::Metrics;
 use super::{WatchError, server};
 
 /// How often the file is written.
-const EVERY: Duration = Duration::from_secs(15);
+const INTERVAL: Duration = Duration::from_secs(15);
 
-/// The thread. Dropping it closes every connection and waits for its end.
+/// Dropping it closes every connection and waits for the end of the thread.
 pub(super) struct WatchThread {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl WatchThread {
-    /// Serves at `address` and writes to `file`. The address accepts connections on return.
+    /// Serves at `address`, which accepts connections on return, and writes to `file`.
     pub(super) fn start(
         address: Option<SocketAddr>,
         file: Option<Arc<MetricsFile>>,
@@ -53,7 +52,7 @@ impl WatchThread {
             };
             let write = async {
                 match file {
-                    Some(file) => keep(&file).await,
+                    Some(file) => write_periodically(&file).await,
                     None => std::future::pending().await,
                 }
             };
@@ -76,24 +75,24 @@ impl Drop for WatchThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread has been printed; there is nobody left to tell.
+            // A panic of that thread has been printed already.
             let _ = thread.join();
         }
     }
 }
 
-/// Writes the file now and then, for ever. Of troubles that stay, only the first is told.
-async fn keep(file: &MetricsFile) {
-    let mut ticks = interval_at(Instant::now() + EVERY, EVERY);
+/// Writes the file until it is dropped. Of repeated failures only the first is logged.
+async fn write_periodically(file: &MetricsFile) {
+    let mut ticks = interval_at(Instant::now() + INTERVAL, INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut well = true;
+    let mut succeeded = true;
     loop {
         ticks.tick().await;
         match file.write() {
-            Ok(()) => well = true,
-            Err(error) if well => {
+            Ok(()) => succeeded = true,
+            Err(error) if succeeded => {
                 tracing::warn!(%error, "the metrics could not be written; trying again");
-                well = false;
+                succeeded = false;
             }
             Err(_) => {}
         }

@@ -15,34 +15,31 @@ use super::WatchError;
 use crate::api::trusted;
 use crate::domain::{error_chain, install_tls_provider};
 
-/// The variables that name a collector. The exporter reads them itself, and those beside them
+/// The variables that name a collector. The exporter reads them itself, and its others
 /// (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_BSP_MAX_QUEUE_SIZE`, …).
 pub const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
-/// How long one sending may take.
-const SENDING: Duration = Duration::from_secs(3);
+/// How long one request may take.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the last of them may take at the end.
+/// How long sending the last spans may take.
 const FLUSH: Duration = Duration::from_secs(5);
 
-/// Sends spans from a thread of its own, and drops those that it cannot keep up with. What is left
-/// goes out when it is dropped.
+/// Sends spans from a separate thread, and loses those that the collector is too slow for. Dropping it sends the
+/// rest.
 pub struct Traces {
     provider: SdkTracerProvider,
 }
 
 impl Traces {
     /// Begins to send to the collector that the environment names.
-    ///
-    /// # Errors
-    /// Where what it names cannot be one, or the certificates of `ca_file` cannot be used.
     pub fn start(ca_file: Option<&Path>, version: &'static str) -> Result<Self, WatchError> {
         install_tls_provider();
         let wrong = |why| WatchError::Client { why };
         let certificates = trusted(ca_file).map_err(|error| wrong(error.to_string()))?;
         let client = reqwest::blocking::Client::builder()
             .tls_certs_only(certificates)
-            .timeout(SENDING)
+            .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| wrong(error_chain(&error)))?;
@@ -63,7 +60,7 @@ impl Traces {
         Ok(Self { provider })
     }
 
-    /// What turns the spans of decom into those of the collector, whatever is logged.
+    /// Passes on the spans of decom, whatever the level of the log is.
     #[must_use]
     pub fn layer(&self) -> Box<dyn Layer<Registry> + Send + Sync> {
         let tracer = self.provider.tracer("decom");
@@ -81,7 +78,7 @@ impl Traces {
 impl Drop for Traces {
     fn drop(&mut self) {
         if let Err(error) = self.provider.shutdown_with_timeout(FLUSH) {
-            tracing::warn!(%error, "not all spans could be sent to the collector");
+            tracing::warn!(%error, "some spans could not be sent to the collector");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Turns what happens in a run into metrics. Called from the run's own loop: it only counts.
+//! Turns the events of a run into metrics. It is called from the loop of the run, so it only counts.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::domain::{Clock, Counts, Outcome, RunEvent};
 use crate::ratelimit::Rate;
 use crate::run::Watcher;
 
-/// Turns what happens in a run into metrics.
+/// Counts the events of a run.
 pub struct MetricsWatcher {
     metrics: Metrics,
     clock: Arc<dyn Clock>,
-    /// What was settled before this process, or is counted here already.
+    /// Targets that were settled before this process, or are counted already.
     counted: Counts,
     paused_until: Option<Instant>,
 }
@@ -26,7 +26,7 @@ impl MetricsWatcher {
         Self { metrics, clock, counted: Counts::default(), paused_until: None }
     }
 
-    /// The run is over, and `counts` are what its log says: some targets are settled only at its end.
+    /// Takes over the `counts` of the finished run from its log: some targets are settled only at the end.
     pub fn ended(&mut self, counts: &Counts) {
         for outcome in Outcome::ALL {
             let late = counts.of(outcome).saturating_sub(self.counted.of(outcome));
@@ -65,7 +65,7 @@ impl Watcher for MetricsWatcher {
             RunEvent::Settled { outcome, .. } => self.settled(*outcome, counts),
             RunEvent::Paused { pause, .. } => {
                 let now = Instant::now();
-                // Answers to what was under way ask for the same pause again.
+                // Replies to requests in flight ask for the same pause again.
                 let from = self.paused_until.map_or(now, |until| until.max(now));
                 let until = now + *pause;
                 metrics.pauses.inc();

@@ -1,8 +1,10 @@
 //! Metrics: served, written and pushed, as Prometheus' own tool wants them, and true.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -220,6 +222,26 @@ fn the_file_keeps_the_last_end_while_the_next_run_goes_on() {
     let last = in_file(&sandbox);
     assert_eq!(last["decom_last_run_exit_code"], 0.0);
     assert!(last["decom_last_run_end_timestamp_seconds"] > first["decom_last_run_end_timestamp_seconds"]);
+}
+
+#[test]
+fn the_file_is_readable_for_the_collector_whatever_the_umask() {
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &["a"]);
+    for (umask, earlier) in [("077", None), ("000", None), ("022", Some(0o600))] {
+        let path = sandbox.path("decom.prom");
+        if let Some(mode) = earlier {
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        }
+        let mut command = Command::new("sh");
+        command.current_dir(sandbox.path("")).args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
+        command.arg(assert_cmd::cargo::cargo_bin("decom"));
+        command.args(["rehearse", &input, "--fault", "none", "--metrics-file", "decom.prom"]);
+        assert!(command.output().unwrap().status.success());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o644, "umask {umask}");
+        assert_eq!(files_in(&sandbox.path("")).iter().filter(|name| name.contains(".decom-")).count(), 0);
+    }
 }
 
 #[test]
