@@ -28,16 +28,19 @@ class Text(bytes):
 
 def connect(path):
     """Opens the log for reading only, in the way that makes no file beside it."""
-    header = pathlib.Path(path).open("rb").read(20)
+    header, wal = pathlib.Path(path).open("rb").read(20), pathlib.Path(f"{path}-wal")
+    ahead = wal.exists() and wal.stat().st_size > 0
     if not header.startswith(b"SQLite format 3\0"):
-        raise FileNotFoundError(f"{path} is no SQLite database")
-    alone = header[18:20] == b"\2\2" and not pathlib.Path(f"{path}-wal").exists()
+        raise FileNotFoundError(f"{path} is not an SQLite database")
+    if ahead and header[18:20] == b"\1\1":
+        raise ValueError("a -wal lies beside a log that says that it has none")
+    alone = header[18:20] == b"\2\2" and not ahead
     uri = pathlib.Path(path).resolve().as_uri() + ("?mode=ro&immutable=1" if alone else "?mode=ro")
     log = sqlite3.connect(uri, uri=True)
     log.text_factory = Text
     log.execute("PRAGMA trusted_schema = OFF")
     if log.execute("PRAGMA application_id").fetchone() != (0x6465636D,):
-        raise FileNotFoundError(f"{path} is no audit log of decom")
+        raise FileNotFoundError(f"{path} is not an audit log of decom")
     return log
 
 

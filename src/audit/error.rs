@@ -117,6 +117,17 @@ pub enum AuditError {
         /// The write-ahead log.
         wal: PathBuf,
     },
+    /// A write-ahead log lies beside a log that says that it has none.
+    #[error(
+        "{}: {} lies beside this audit log, which says that it has none: it is not decom's, and SQLite would read it; move it away, keep it, and find out who put it there",
+        path.display(), wal.display()
+    )]
+    ForeignWal {
+        /// The log.
+        path: PathBuf,
+        /// The write-ahead log.
+        wal: PathBuf,
+    },
     /// The file is empty: no log yet.
     #[error("{}: there is nothing in this file; name an audit log with --audit-db", path.display())]
     Empty {

@@ -1,6 +1,8 @@
 //! A log as a file: what may be one, what it holds, and the names of the files beside it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,12 +41,24 @@ pub(in crate::audit) fn real_path(path: &Path) -> Result<PathBuf, AuditError> {
 /// A write-ahead log without its database is what is left where somebody removed or moved the log
 /// under a running decom. SQLite would delete it together with the records that it holds.
 pub(in crate::audit) fn refuse_orphans(path: &Path, real: &Path) -> Result<(), AuditError> {
-    let size = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
     let wal = beside(real, "-wal");
-    if size(real) == 0 && size(&wal) > 0 {
+    if !has_content(real) && has_content(&wal) {
         return Err(AuditError::Orphan { path: path.to_owned(), wal });
     }
     Ok(())
+}
+
+/// Returns true if there is a file that is not empty: to SQLite an empty one beside a database is none.
+pub(in crate::audit) fn has_content(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() > 0)
+}
+
+/// Returns true if the header of a database says that it has a write-ahead log. SQLite reads one that lies beside
+/// it whatever the header says.
+pub(in crate::audit) fn has_wal(file: &File) -> io::Result<bool> {
+    let mut versions = [0; 2];
+    file.read_exact_at(&mut versions, 18)?;
+    Ok(versions == [2, 2])
 }
 
 /// The smallest SQLite database, in bytes: one page. SQLite takes a shorter file for an empty one, and
@@ -57,7 +71,7 @@ const SMALLEST_DATABASE: u64 = 512;
 pub(in crate::audit) fn refuse_other_things(path: &Path) -> Result<(), AuditError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(AuditError::Io { path: path.to_owned(), action: "open", source }),
     };
     let foreign = |found: &str| AuditError::Foreign { path: path.to_owned(), found: found.to_owned() };

@@ -14,12 +14,12 @@ pub(super) use canonical::COLUMNS;
 pub use canonical::chain_hash;
 pub(super) use canonical::{APPEND, APPENDED, BEFORE_THE_FIRST, Hash, Head, Kind, Record, rehash};
 pub(super) use file::{
-    BUSY_TIMEOUT, Content, NO_DATABASE, Schema, beside, real_path, refuse_orphans, refuse_other_things,
-    schema_of,
+    BUSY_TIMEOUT, Content, NO_DATABASE, Schema, beside, has_content, has_wal, real_path, refuse_orphans,
+    refuse_other_things, schema_of,
 };
 pub(super) use lineage::{Predecessor, refuse_closed};
 pub(super) use schema::{
-    APPLICATION_ID, MERGED_ID, SCHEMA, SCHEMA_VERSION, is_ours, make_merged, seal, texts, wanted,
+    APPLICATION_ID, SCHEMA, SCHEMA_VERSION, is_ours, make_merged, partial_indexes, seal, texts, wanted,
 };
 pub(super) use statement::{EXTENSION, LONGEST_FILE, signature_of};
 pub use statement::{PURPOSE, Statement, hex};

@@ -78,3 +78,32 @@ pub(in crate::audit) fn wanted(is_merged: bool) -> rusqlite::Result<&'static Tex
 pub(in crate::audit) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(texts(connection)? == *wanted(false)?)
 }
+
+/// The partial indexes on the table of records: the name of each, and the condition for a record to be in it.
+pub(in crate::audit) fn partial_indexes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SCHEMA.split(';').filter_map(|statement| {
+        let (_, index) = statement.split_once("INDEX ")?;
+        let (name, rest) = index.split_once(" ON record ")?;
+        Some((name, rest.split_once(" WHERE ")?.1))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_indexes_are_those_that_sqlite_makes_of_the_schema() {
+        let log = Connection::open_in_memory().unwrap();
+        log.execute_batch(SCHEMA).unwrap();
+        let mut statement =
+            log.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY rowid").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let made: Vec<(String, String)> = rows.map(Result::unwrap).collect();
+        let known: Vec<_> = partial_indexes().collect();
+        assert_eq!(made.len(), known.len());
+        for ((name, sql), (known, which)) in made.iter().zip(known) {
+            assert_eq!((name.as_str(), sql.split_once(" WHERE ").unwrap().1), (known, which));
+        }
+    }
+}

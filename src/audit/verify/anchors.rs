@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::account::Account;
+use super::runs::Runs;
 use super::{Finding, Findings};
 use crate::audit::record::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, hex, signature_of};
 use crate::domain::Timestamp;
@@ -44,12 +44,12 @@ impl AnchorCheck<'_> {
         &self,
         (connection, shift): (&Connection, i64),
         last: i64,
-        account: &Account,
+        runs: &Runs,
         findings: &mut Findings,
     ) -> Anchors {
         let mut anchors = Anchors::default();
         let Some((folder, signers)) = self.checkpoints else {
-            let why = if account.anchored_run.is_some() {
+            let why = if runs.anchored_run.is_some() {
                 "checkpoints were written for this log, and it was not held against them: name their folder with --checkpoints, and who may sign with --allowed-signers"
             } else {
                 "no checkpoint vouches for this log: that its end was not cut off, and that it was not written anew, nothing here shows"
@@ -58,7 +58,7 @@ impl AnchorCheck<'_> {
             return anchors;
         };
         for path in files(folder, findings) {
-            match self.one(&path, signers, (connection, shift), last, account) {
+            match self.one(&path, signers, (connection, shift), last, runs) {
                 Ok(Some((records, signer))) => {
                     anchors.checkpoints += 1;
                     anchors.up_to = anchors.up_to.max(Some(records));
@@ -69,13 +69,13 @@ impl AnchorCheck<'_> {
             }
         }
         let up_to = anchors.up_to.and_then(|it| i64::try_from(it).ok()).unwrap_or(0);
-        match (account.anchored_run, account.anchored_end) {
+        match (runs.anchored_run, runs.anchored_end) {
             // The first one was written before the record of the run.
             (Some(seq), _) if up_to < seq - 1 => findings.add(Finding::CheckpointsMissing { seq }),
             (_, Some(seq)) if up_to < seq => findings.add(Finding::CheckpointOfEnd { seq }),
             _ => {}
         }
-        if let (Some(up_to), Some(seq)) = (anchors.up_to, account.last_end)
+        if let (Some(up_to), Some(seq)) = (anchors.up_to, runs.last_end)
             && i64::try_from(up_to).is_ok_and(|up_to| up_to < seq)
         {
             findings.add(Finding::EndNotAnchored { seq, up_to });
@@ -98,14 +98,14 @@ impl AnchorCheck<'_> {
         signers: &Path,
         (connection, shift): (&Connection, i64),
         last: i64,
-        account: &Account,
+        runs: &Runs,
     ) -> Result<Option<(u64, String)>, Finding> {
         let file = path.display().to_string();
         let unreadable = |why: String| Finding::CheckpointUnreadable { why: format!("{file}: {why}") };
         let bytes = read_file(path, LONGEST_FILE).map_err(|error| unreadable(error.to_string()))?;
         let text = str::from_utf8(&bytes).map_err(|_| unreadable("it is not text".to_owned()))?;
         let statement: Statement = text.parse().map_err(|why: &str| unreadable(why.to_owned()))?;
-        if Some(&statement.log_id) != account.log_id.as_ref() {
+        if Some(&statement.log_id) != runs.log_id.as_ref() {
             return Ok(None);
         }
         let signature = signature_of(path);

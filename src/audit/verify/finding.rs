@@ -44,8 +44,13 @@ pub enum Finding {
         /// Which.
         what: String,
     },
-    /// A file that was copied while it was written to, or whose write-ahead log was taken away.
-    WalMissing,
+    /// The header says that there is a write-ahead log, and there is none.
+    WalMissing {
+        /// Whether the last record is one after which a writer may have closed the log.
+        ended: bool,
+    },
+    /// A write-ahead log lies beside a file whose header says that there is none: SQLite reads it all the same.
+    WalForeign,
     /// Records are missing before this one.
     Gap {
         /// The record.
@@ -250,7 +255,8 @@ impl Finding {
             Self::SchemaMissing { .. } => "schema_missing",
             Self::SchemaAltered { .. } => "schema_altered",
             Self::SchemaAdded { .. } => "schema_added",
-            Self::WalMissing => "wal_missing",
+            Self::WalMissing { .. } => "wal_missing",
+            Self::WalForeign => "wal_foreign",
             Self::Gap { .. } => "records_missing",
             Self::Hash { .. } => "hash",
             Self::Type { .. } => "type",
@@ -287,8 +293,8 @@ impl Finding {
     #[must_use]
     pub const fn weight(&self) -> Weight {
         match self {
-            Self::AttemptDoubted { .. } => Weight::Note,
-            Self::WalMissing
+            Self::AttemptDoubted { .. } | Self::WalMissing { ended: true } => Weight::Note,
+            Self::WalMissing { ended: false }
             | Self::Unfinished { .. }
             | Self::AttemptOpen { .. }
             | Self::CheckpointOfEnd { .. }

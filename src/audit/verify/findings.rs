@@ -24,25 +24,10 @@ impl Findings {
         }
     }
 
-    pub(super) fn append(&mut self, other: Self) {
-        for finding in &other.list {
-            // Those that were not kept are counted below.
-            self.add(finding.clone());
-        }
-        for (kind, count) in other.counts {
-            *self.counts.entry(kind).or_default() += count.saturating_sub(KEPT);
-        }
-    }
-
     /// The first ones of each kind.
     #[must_use]
     pub fn list(&self) -> &[Finding] {
         &self.list
-    }
-
-    /// Whether nothing was found.
-    pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 
     /// How many there are of a kind.

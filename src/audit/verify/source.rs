@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use super::{Finding, Findings};
 use crate::audit::AuditError;
-use crate::audit::record::{beside, real_path, refuse_orphans, refuse_other_things};
+use crate::audit::record::{beside, has_content, has_wal, real_path, refuse_orphans, refuse_other_things};
 
 /// How long to wait for a lock. A writer of ours holds none for longer than a commit takes, or
 /// than a large run takes to begin in a new log.
@@ -46,7 +47,7 @@ pub(super) struct Source {
     way: Way,
     /// The file itself. It stays open for as long as SQLite reads it: closing it drops the locks that SQLite
     /// holds.
-    file: Option<File>,
+    file: File,
     /// Whether a write-ahead log should lie beside the file and does not.
     pub(super) lacks_wal: bool,
 }
@@ -62,23 +63,22 @@ impl Source {
         if found.len() == 0 {
             return Err(AuditError::Empty { path: path.to_owned() });
         }
-        let size = |suffix| fs::metadata(beside(&real, suffix)).map(|found| found.len()).ok();
         if is_hot(&beside(&real, "-journal")) {
             return Err(AuditError::Unplayed { path: path.to_owned() });
         }
-        // Something else in the place of a write-ahead log holds no records either.
-        let is_wal = |real: &Path| header(real, path).map(|header| header[18..20] == [2, 2]);
-        let mut lacks_wal = size("-wal").is_some() && is_wal(&real)? && !is_begun(&beside(&real, "-wal"));
-        let way = match (size("-wal"), size("-shm")) {
-            (Some(_), None) => Way::Copied(copied(&real, path)?),
-            // Only where no writer of ours can be: see `refuse_other_things`.
-            (None, _) if is_wal(&real)? => {
-                lacks_wal = true;
-                Way::Still { was: state(&real, path)? }
-            }
-            (Some(_), Some(_)) | (None, _) => Way::Locked,
+        let io = |source| AuditError::Io { path: path.to_owned(), action: "read", source };
+        let file = File::open(&real).map_err(io)?;
+        let says_wal = has_wal(&file).map_err(io)?;
+        let [wal, shm] = ["-wal", "-shm"].map(|suffix| beside(&real, suffix));
+        let way = match (has_content(&wal), shm.exists()) {
+            (true, false) => Way::Copied(copied(&real, path)?),
+            // No writer of ours has it open: it would have made both.
+            (false, _) if says_wal => Way::Still { was: state(&real, path)? },
+            _ => Way::Locked,
         };
-        Ok(Self { file: File::open(&real).ok(), path: real, way, lacks_wal })
+        // Something else in the place of a write-ahead log holds no records either.
+        let lacks_wal = says_wal && !is_begun(&wal);
+        Ok(Self { file, path: real, way, lacks_wal })
     }
 
     /// Opens the file for reading, and holds on to what is in it now.
@@ -104,26 +104,20 @@ impl Source {
         Ok(connection)
     }
 
-    /// The file itself, where it may be read beside SQLite: nobody writes to it, or the lock of a connection
-    /// that has begun to read keeps everybody from it. With a write-ahead log a part of it is elsewhere.
-    pub(super) fn file(&self) -> Option<&File> {
-        let file = self.file.as_ref()?;
-        let mut mode = [0; 2];
-        file.read_exact_at(&mut mode, 18).ok()?;
-        let is_alone = match &self.way {
-            Way::Locked => mode == [1, 1],
-            Way::Still { .. } => true,
-            Way::Copied(_) => false,
-        };
-        // What SQLite opened is the same, and not what somebody has put in its place meanwhile.
-        let (here, there) = (file.metadata().ok()?, fs::metadata(&self.path).ok()?);
-        (is_alone && (here.dev(), here.ino()) == (there.dev(), there.ino())).then_some(file)
+    /// Looks for a write-ahead log that SQLite reads although the file's header says that there is none. `connection`
+    /// has begun to read, so that no writer can come or go.
+    pub(super) fn check_wal(&self, connection: &Connection, findings: &mut Findings) -> rusqlite::Result<()> {
+        let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+        if mode == "wal" && matches!(has_wal(&self.file), Ok(false)) {
+            findings.add(Finding::WalForeign);
+        }
+        Ok(())
     }
 
     /// Checks that nobody has written to a file that was taken for one that nobody writes to.
-    pub(super) fn check_still(&self, path: &Path) -> Result<(), AuditError> {
+    pub(super) fn check_unchanged(&self, path: &Path) -> Result<(), AuditError> {
         let Way::Still { was } = &self.way else { return Ok(()) };
-        let begun = beside(&self.path, "-wal").exists();
+        let begun = has_content(&beside(&self.path, "-wal"));
         if begun || state(&self.path, path)? != *was {
             return Err(AuditError::Disturbed { path: path.to_owned() });
         }
@@ -147,13 +141,6 @@ fn is_begun(wal: &Path) -> bool {
         bytes.starts_with(&[0x37, 0x7f, 0x06, 0x82]) || bytes.starts_with(&[0x37, 0x7f, 0x06, 0x83]);
     // The salts of the file are its bytes 16 to 24; the first frame begins at 32 and has them at 8 to 16.
     read && is_marked && bytes[4..8] == 3_007_000_u32.to_be_bytes() && bytes[16..24] == bytes[40..48]
-}
-
-fn header(real: &Path, path: &Path) -> Result<[u8; 100], AuditError> {
-    let mut header = [0; 100];
-    let done = File::open(real).and_then(|mut file| file.read_exact(&mut header));
-    done.map_err(|source| AuditError::Io { path: path.to_owned(), action: "read", source })?;
-    Ok(header)
 }
 
 fn state(real: &Path, path: &Path) -> Result<(u64, u64, i64, i64), AuditError> {

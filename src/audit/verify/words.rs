@@ -15,8 +15,14 @@ impl fmt::Display for Finding {
             Self::SchemaMissing { what } => write!(f, "the {what} is gone"),
             Self::SchemaAltered { what } => write!(f, "the {what} is not as decom made it"),
             Self::SchemaAdded { what } => write!(f, "decom made no {what}"),
-            Self::WalMissing => f.write_str(
+            Self::WalMissing { ended: false } => f.write_str(
                 "the file was copied while it was written to, or its -wal was taken away: the last records may be missing",
+            ),
+            Self::WalMissing { ended: true } => f.write_str(
+                "the log was last closed by another program than decom, or is a copy without its -wal: what is here ends with the end of a run",
+            ),
+            Self::WalForeign => f.write_str(
+                "a -wal lies beside the log, and the log says that it has none: what SQLite shows is not what decom wrote. Move the -wal and the -shm away, and verify the log again",
             ),
             Self::Gap { seq, expected } => write!(f, "record {expected} should be here, and record {seq} is"),
             Self::Hash { seq } => {

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::audit::AuditError;
-use crate::audit::record::beside;
+use crate::audit::record::{beside, has_content, has_wal};
 
 /// The right to be the one writer of a log, held until it is dropped or the process dies.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl WriterLock {
     }
 
     /// Takes hold of the log's file itself, once there is one. Only Linux keeps this lock apart from
-    /// SQLite's own.
+    /// SQLite's own. Refuses a log beside which a write-ahead log was put that is not its own.
     pub(in crate::audit) fn hold_file(&mut self, log: &Path) -> Result<(), AuditError> {
         if !cfg!(target_os = "linux") || self.files.len() > 1 || !log.is_file() {
             return Ok(());
@@ -57,7 +57,13 @@ impl WriterLock {
         let io = |source| AuditError::Io { path: log.to_owned(), action: "lock", source };
         let file = File::open(log).map_err(io)?;
         match file.try_lock() {
-            Ok(()) => self.files.push(file),
+            Ok(()) => {
+                let wal = beside(log, "-wal");
+                if matches!(has_wal(&file), Ok(false)) && has_content(&wal) {
+                    return Err(AuditError::ForeignWal { path: log.to_owned(), wal });
+                }
+                self.files.push(file);
+            }
             Err(TryLockError::WouldBlock) => {
                 let holder = "under another name of the same file".to_owned();
                 return Err(AuditError::Held { path: log.to_owned(), holder });

@@ -18,7 +18,7 @@ pub(super) struct Shown<'a> {
 }
 
 /// What each part of the check is about: the kinds of findings that speak against it.
-const PAGES: &[&str] = &["corrupt", "index"];
+const PAGES: &[&str] = &["corrupt", "index", "wal_foreign"];
 const SCHEMA: &[&str] = &["schema_version", "schema_missing", "schema_altered", "schema_added"];
 const CHAIN: &[&str] = &["records_missing", "hash", "genesis", "after_close", "merged_logs"];
 const VALUES: &[&str] = &["type", "shape", "word", "time"];

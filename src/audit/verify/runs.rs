@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::chain::{Fact, Part};
+use super::rows::Fact;
 use super::shape::Kind;
 use super::{Finding, Findings};
 use crate::domain::{Counts, Outcome};
 
 /// What the records amount to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Totals {
     /// Records.
     pub records: u64,
@@ -30,7 +30,7 @@ pub struct Totals {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Account {
+pub(super) struct Runs {
     pub(super) totals: Totals,
     pub(super) log_id: Option<String>,
     /// The newest run that wrote checkpoints, and the newest end of one.
@@ -38,11 +38,8 @@ pub(super) struct Account {
     pub(super) anchored_end: Option<i64>,
     /// The newest end of any run.
     pub(super) last_end: Option<i64>,
-    /// The place and the time of the last record.
-    last_seq: i64,
-    last_at: Option<i64>,
-    /// Whether the log was closed for good.
-    closed: bool,
+    /// What the last record is.
+    last_kind: Option<Kind>,
     /// The runs that are not finished, by the place of their record.
     open: Vec<Run>,
     /// Requests without an answer: target and number, to the place of the request and its run.
@@ -67,38 +64,19 @@ struct Ending {
     counts: HashMap<String, u64>,
 }
 
-impl Account {
-    /// The next records, in their order.
-    pub(super) fn add_up(&mut self, part: Part, findings: &mut Findings) {
-        self.totals.records += part.records;
-        if let Some((first, last)) = part.ends {
-            let expected = self.last_seq.saturating_add(1);
-            if first != expected {
-                findings.add(Finding::Gap { seq: first, expected });
-            }
-            self.last_seq = last;
-        }
-        findings.append(part.findings);
-        for fact in &part.facts {
-            self.take(fact, findings);
-        }
-    }
-
-    fn take(&mut self, fact: &Fact, findings: &mut Findings) {
+impl Runs {
+    /// The next record, in their order.
+    pub(super) fn take(&mut self, fact: &Fact, findings: &mut Findings) {
         let seq = fact.seq;
-        if self.last_at.is_some_and(|last| fact.at_us < last) {
-            findings.add(Finding::Time { seq });
+        if self.last_kind.replace(fact.kind) == Some(Kind::Close) {
+            findings.add(Finding::AfterClose { seq });
         }
-        self.last_at = Some(fact.at_us);
         if (fact.kind == Kind::Log) != (seq == 1) {
             findings.add(Finding::Genesis { seq });
         }
-        if self.closed {
-            findings.add(Finding::AfterClose { seq });
-        }
         let words = fact.words.as_deref();
         match fact.kind {
-            Kind::Close => self.closed = true,
+            Kind::Close => {}
             Kind::Log => self.log_id = self.log_id.take().or_else(|| words.map(|(name, _)| name.clone())),
             Kind::Run => self.begin(seq, words),
             _ => {
@@ -207,6 +185,11 @@ impl Account {
                 Finding::AttemptDoubted { seq }
             });
         }
+    }
+
+    /// Returns true if the last record is one after which a writer may have closed the log in good order.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.last_kind, Some(Kind::Log | Kind::End | Kind::Close))
     }
 
     /// All records were taken: what is still open.

@@ -1,0 +1,54 @@
+//! Has SQLite check the database: its pages, its rows, and whether each index has the records that it should.
+
+use rusqlite::Connection;
+
+use super::{Finding, Findings};
+use crate::audit::record::partial_indexes;
+
+/// SQLite's own check of all pages, rows and indexes.
+const EVERYTHING: &str = "PRAGMA integrity_check(20)";
+
+/// The list of free pages by itself. If SQLite meets a view first, which has no page, it takes the check of the
+/// whole file for that of one table, and leaves this out.
+const FREE_PAGES: &str = "PRAGMA quick_check(sqlite_schema)";
+
+/// Checks the database as a whole; with `is_known`, its tables and indexes are those of decom.
+pub(super) fn check(connection: &Connection, is_known: bool, findings: &mut Findings) {
+    for pragma in [EVERYTHING, FREE_PAGES] {
+        let said = ask(connection, pragma).unwrap_or_else(|error| vec![error.to_string()]);
+        if !said.is_empty() {
+            return said.into_iter().for_each(|why| findings.add(Finding::Corrupt { why }));
+        }
+    }
+    // It looks each record up in each index, and misses an entry too many in a partial one: all of ours are.
+    let surplus = if is_known { differing_indexes(connection) } else { Ok(Vec::new()) };
+    match surplus {
+        Ok(names) => names.into_iter().for_each(|name| findings.add(Finding::Index { name })),
+        Err(error) => findings.add(Finding::Corrupt { why: error.to_string() }),
+    }
+}
+
+fn ask(connection: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(pragma)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    let lines = rows.collect::<rusqlite::Result<Vec<String>>>()?;
+    Ok(if lines == ["ok"] { Vec::new() } else { lines })
+}
+
+/// The indexes that have another number of entries than there are records for them.
+fn differing_indexes(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
+    let indexes: Vec<_> = partial_indexes().collect();
+    let counts: Vec<_> =
+        indexes.iter().map(|(_, which)| format!("count(*) FILTER (WHERE {which})")).collect();
+    let query = format!("SELECT {} FROM record NOT INDEXED", counts.join(", "));
+    let records: Vec<i64> =
+        connection.query_row(&query, [], |row| (0..indexes.len()).map(|at| row.get(at)).collect())?;
+    let mut entries = connection.prepare("SELECT ncell FROM dbstat WHERE aggregate = 1 AND name = ?1")?;
+    let mut differing = Vec::new();
+    for ((name, _), records) in indexes.iter().zip(records) {
+        if entries.query_row([name], |row| row.get::<_, i64>(0))? != records {
+            differing.push(*name);
+        }
+    }
+    Ok(differing)
+}
