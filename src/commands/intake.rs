@@ -38,7 +38,13 @@ pub(super) fn read(
         let row = row?;
         builder.add(&NewTarget { name: row.name, reason: row.reason, ticket: row.ticket, skip: None })?;
     }
-    let InputFacts { label, sha256, rows, .. } = reader.finish()?;
+    let InputFacts { label, sha256, rows, empty_rows, .. } = reader.finish()?;
+    if empty_rows > 0 {
+        tracing::warn!(
+            "{label}: skipped {} of nothing but separators",
+            if empty_rows == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(empty_rows)) }
+        );
+    }
     let targets = builder.finish();
     let facts = targets.facts();
     if facts.repeated > 0 {

@@ -2,6 +2,7 @@
 
 use super::error::{Column, Place, SourceError};
 use super::layout::{CsvOptions, NAME_COLUMNS};
+use super::records::Record;
 use super::sniff::SEPARATORS;
 
 /// Where in a record everything is. Positions count from 0.
@@ -46,6 +47,23 @@ impl Columns {
     /// The number of columns of every row.
     pub(super) fn count(&self) -> usize {
         self.headers.len().max(1)
+    }
+
+    /// Returns true if a record is a header again, of this file or of one that was joined to it.
+    pub(super) fn is_header_again(&self, record: &Record) -> bool {
+        let Some(header) = self.headers.get(self.name) else { return false };
+        let is_name =
+            |cell: &str| cell.trim_start_matches('\u{FEFF}').trim().eq_ignore_ascii_case(header.trim());
+        if record.len() == self.count() {
+            is_name(record.text(self.name))
+        } else {
+            record.texts().any(is_name)
+        }
+    }
+
+    /// Returns true if the header ends with a separator.
+    pub(super) fn ends_empty(&self) -> bool {
+        self.headers.last().is_some_and(String::is_empty)
     }
 
     /// A column for use in a message, from its position.
@@ -100,7 +118,13 @@ fn known_column(headers: &[String], options: &CsvOptions, at: &Place) -> Result<
         .filter_map(|(header, known)| Some((slips(known, header)?, header, known)))
         .min_by_key(|&(slips, ..)| slips)
         .map(|(_, header, known)| (header.clone(), known));
-    Err(SourceError::NoNameColumn { at: at.clone(), header: headers.to_vec(), nearest, separator })
+    Err(SourceError::NoNameColumn {
+        at: at.clone(),
+        header: headers.to_vec(),
+        nearest,
+        separator,
+        below: None,
+    })
 }
 
 /// Where a column is; none where it is not there.

@@ -1,5 +1,6 @@
 //! Reads a CSV row by row: a checked name each, with its reason and its ticket.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::io::Read;
 use std::str;
@@ -10,9 +11,13 @@ use super::Input;
 use super::columns::{self, Columns};
 use super::digest::Digesting;
 use super::error::{Place, SourceError};
-use super::layout::{CsvOptions, MAX_CELL_CHARS};
+use super::layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
 use super::records::{Fault, FaultKind, Record, Records};
 use super::sniff::{self, SEPARATORS};
+use super::tool_lines::ToolLine;
+
+/// How many records above the header are taken for titles.
+const MOST_TITLES: usize = 10;
 
 /// One row of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +41,10 @@ pub struct InputFacts {
     pub sha256: String,
     /// The length in bytes.
     pub bytes: u64,
-    /// How many rows were read: without the header and blank lines, equal names counted each.
+    /// How many rows were read, without the header and empty ones; equal names are counted each.
     pub rows: u64,
+    /// How many rows held nothing but separators, and were skipped.
+    pub empty_rows: u64,
 }
 
 /// An iterator over the rows of a CSV, which holds no more than one of them in memory.
@@ -54,6 +61,7 @@ pub struct CsvReader {
     pending: bool,
     done: bool,
     rows: u64,
+    empty_rows: u64,
     errors: u64,
 }
 
@@ -85,6 +93,7 @@ impl CsvReader {
             pending: false,
             done: false,
             rows: 0,
+            empty_rows: 0,
             errors: 0,
         };
         reader.skip_mark()?;
@@ -105,7 +114,7 @@ impl CsvReader {
             return Err(SourceError::Refused { input: self.label, errors: self.errors });
         }
         let (sha256, bytes) = self.records.into_inner().facts();
-        Ok(InputFacts { label: self.label, sha256, bytes, rows: self.rows })
+        Ok(InputFacts { label: self.label, sha256, bytes, rows: self.rows, empty_rows: self.empty_rows })
     }
 
     fn skip_mark(&mut self) -> Result<(), SourceError> {
@@ -131,6 +140,9 @@ impl CsvReader {
             return Err(SourceError::Empty { input: self.label.clone(), bytes });
         }
         let at = self.place(self.record.line, None);
+        if let Some(line) = ToolLine::of_first(&self.record, self.delimiter) {
+            return Err(SourceError::ToolLine { at, line });
+        }
         if options.no_header {
             let first = self.text(0)?;
             if self.record.len() == 1 && columns::is_like_a_header(first) {
@@ -143,20 +155,42 @@ impl CsvReader {
             return Ok(());
         }
         let headers = (0..self.record.len()).map(|index| self.text(index).map(str::to_owned));
-        self.columns = Columns::find(headers.collect::<Result<_, _>>()?, options, at)?;
+        self.columns = match Columns::find(headers.collect::<Result<_, _>>()?, options, at) {
+            Err(SourceError::NoNameColumn { at, header, nearest: None, separator, .. }) => {
+                let below = self.header_below();
+                return Err(SourceError::NoNameColumn { at, header, nearest: None, separator, below });
+            }
+            found => found?,
+        };
         Ok(())
     }
 
-    fn advance(&mut self) -> Result<Option<Row>, SourceError> {
-        if !std::mem::take(&mut self.pending)
-            && !self.records.read(&mut self.record).map_err(|fault| self.explain(fault))?
-        {
-            if self.rows == 0 && self.errors == 0 {
-                return Err(SourceError::HeaderOnly { input: self.label.clone() });
+    /// The line of a header below titles and the like.
+    fn header_below(&mut self) -> Option<u64> {
+        for _ in 0..MOST_TITLES {
+            if !self.records.read(&mut self.record).ok()? {
+                return None;
             }
-            return Ok(None);
+            if self.record.texts().any(|cell| NAME_COLUMNS.contains(&cell)) {
+                return Some(self.record.line);
+            }
         }
-        self.row().map(Some)
+        None
+    }
+
+    fn advance(&mut self) -> Result<Option<Row>, SourceError> {
+        while std::mem::take(&mut self.pending)
+            || self.records.read(&mut self.record).map_err(|fault| self.explain(fault))?
+        {
+            if !self.record.is_empty() {
+                return self.row().map(Some);
+            }
+            self.empty_rows += 1;
+        }
+        if self.rows == 0 && self.errors == 0 {
+            return Err(SourceError::HeaderOnly { input: self.label.clone() });
+        }
+        Ok(None)
     }
 
     /// Makes a row of the record.
@@ -166,15 +200,24 @@ impl CsvReader {
         for index in 0..found {
             self.text(index)?;
         }
+        let is_first = self.rows + self.errors == 0;
+        if let Some(line) = ToolLine::of_row(&self.record, &self.columns, is_first) {
+            let column = line.is_cell().then_some(self.columns.name);
+            return Err(SourceError::ToolLine { at: self.place(self.record.line, column), line });
+        }
         if found == 1 && expected > 1 && self.text(0)?.trim().is_empty() {
             return Err(SourceError::BlankName { at: self.place(self.record.line, None) });
         }
         if found != expected {
             let (at, delimiter) = (self.place(self.record.line, None), self.delimiter);
+            let ends_empty = match found.cmp(&expected) {
+                Ordering::Greater => found == expected + 1 && self.text(expected)?.is_empty(),
+                _ => found + 1 == expected && self.columns.ends_empty(),
+            };
             return Err(if self.columns.is_bare_list() {
-                SourceError::BareListColumns { at, found, delimiter }
+                SourceError::BareListColumns { at, found, ends_empty, delimiter }
             } else {
-                SourceError::Ragged { at, expected, found, delimiter }
+                SourceError::Ragged { at, expected, found, ends_empty, delimiter }
             });
         }
         Ok(Row {
@@ -194,7 +237,7 @@ impl CsvReader {
             return Err(SourceError::BlankName { at: self.cell_place(index, 0) });
         }
         if text.starts_with('\u{FEFF}') {
-            return Err(SourceError::MarkInName { at: self.cell_place(index, 0) });
+            return Err(SourceError::MarkInValue { at: self.cell_place(index, 0) });
         }
         Ok(name)
     }
@@ -244,6 +287,11 @@ impl CsvReader {
     fn explain(&self, fault: Fault) -> SourceError {
         let at = self.place(fault.line, fault.field);
         match fault.kind {
+            FaultKind::StrayQuote
+                if fault.field.is_some_and(|field| self.record.text(field) == "\u{FEFF}") =>
+            {
+                SourceError::MarkInValue { at }
+            }
             FaultKind::StrayQuote => SourceError::StrayQuote { at },
             FaultKind::TextAfterQuote { opened, .. } => SourceError::TextAfterQuote { at, opened },
             FaultKind::UnclosedQuote => SourceError::UnclosedQuote { at },

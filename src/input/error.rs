@@ -10,6 +10,7 @@ use crate::domain::NameError;
 use super::layout::MAX_CELL_CHARS;
 use super::records::MAX_RECORD_BYTES;
 use super::sniff::{self, Foreign};
+use super::tool_lines::ToolLine;
 use super::wording;
 
 /// A column, as a reader of the file would point at it.
@@ -147,7 +148,7 @@ pub enum SourceError {
     #[error(
         "{at}: {} named {}; {}",
         wording::none_of(header), wording::known_names(),
-        wording::header_fix(header, nearest.as_ref(), *.separator)
+        wording::header_fix(header, nearest.as_ref(), *.separator, *.below)
     )]
     NoNameColumn {
         /// Where: the header.
@@ -158,6 +159,8 @@ pub enum SourceError {
         nearest: Option<(String, &'static str)>,
         /// A character in a header of one column that may be the separator.
         separator: Option<u8>,
+        /// The line of what looks like the header, if there are other lines above it.
+        below: Option<u64>,
     },
     /// Several columns may hold the names.
     #[error(
@@ -223,22 +226,23 @@ pub enum SourceError {
     },
     /// With `--no-header`, a line of several columns.
     #[error(
-        "{at}: {found} columns, and a bare list (--no-header) has one name a line; put a name that holds a {} \
-         in quotes, or give the file a header and leave out --no-header",
-        wording::separator_once(*.delimiter)
+        "{at}: {found} columns, and a bare list (--no-header) has one name a line; {}",
+        wording::list_fix(*.ends_empty, *.delimiter)
     )]
     BareListColumns {
         /// Where.
         at: Place,
         /// The number of columns found.
         found: usize,
+        /// Whether the line is a name and a separator.
+        ends_empty: bool,
         /// What separates them.
         delimiter: u8,
     },
     /// A row with more or fewer columns than the header.
     #[error(
         "{at}: the row has {found} {}, the header has {expected}; {}",
-        wording::columns_word(*.found), wording::ragged_fix(*.expected, *.found, *.delimiter)
+        wording::columns_word(*.found), wording::ragged_fix(*.expected, *.found, *.ends_empty, *.delimiter)
     )]
     Ragged {
         /// Where.
@@ -247,6 +251,8 @@ pub enum SourceError {
         expected: usize,
         /// The number of columns of the row.
         found: usize,
+        /// Whether the longer of the two ends with a separator, the other one not.
+        ends_empty: bool,
         /// What separates them.
         delimiter: u8,
     },
@@ -258,15 +264,23 @@ pub enum SourceError {
         /// Why not.
         problem: NameError,
     },
+    /// A line or a name that a tool has left in the file.
+    #[error("{at}: {line}")]
+    ToolLine {
+        /// Where.
+        at: Place,
+        /// What it is.
+        line: ToolLine,
+    },
     /// A name, or a whole line, of nothing but white space.
     #[error("{at}: the name is blank, nothing but white space; give it a name or delete the line")]
     BlankName {
         /// Where.
         at: Place,
     },
-    /// A name that begins with an invisible U+FEFF, which is what remains where two files were joined.
-    #[error("{at}: the name begins with a byte-order mark (U+FEFF), left from joining two files; delete it")]
-    MarkInName {
+    /// A value that begins with an invisible U+FEFF, which joining two files leaves between them.
+    #[error("{at}: the value begins with a byte-order mark (U+FEFF), left from joining two files; delete it")]
+    MarkInValue {
         /// Where.
         at: Place,
     },
@@ -352,7 +366,8 @@ impl SourceError {
                 | Self::Ragged { .. }
                 | Self::Name { .. }
                 | Self::BlankName { .. }
-                | Self::MarkInName { .. }
+                | Self::MarkInValue { .. }
+                | Self::ToolLine { .. }
                 | Self::CellControl { .. }
                 | Self::CellTooLong { .. }
         )

@@ -18,6 +18,7 @@ mod input;
 mod layout;
 mod records;
 mod sniff;
+mod tool_lines;
 mod wording;
 
 #[cfg(test)]
@@ -29,3 +30,4 @@ pub use input::Input;
 pub use layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
 pub use records::MAX_RECORD_BYTES;
 pub use sniff::{Foreign, parse_delimiter};
+pub use tool_lines::ToolLine;

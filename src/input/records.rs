@@ -19,8 +19,10 @@ const CHUNK_BYTES: usize = 64 * 1024;
 #[derive(Default)]
 pub(super) struct Record {
     bytes: Vec<u8>,
-    /// Where each field ends in `bytes`.
-    ends: Vec<usize>,
+    /// Where each field ends in `bytes`, and whether it was in quotes.
+    fields: Vec<(usize, bool)>,
+    /// The field that is being read is in quotes.
+    in_quotes: bool,
     /// The physical line on which the record begins, from 1.
     pub(super) line: u64,
 }
@@ -28,13 +30,33 @@ pub(super) struct Record {
 impl Record {
     /// The number of fields.
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.fields.len()
     }
 
     /// The bytes of a field, counted from 0; nothing where there is no such field.
     pub(super) fn field(&self, index: usize) -> &[u8] {
-        let end = self.ends.get(index).copied().unwrap_or(self.bytes.len());
+        let end = self.fields.get(index).map_or(self.bytes.len(), |(end, _)| *end);
         &self.bytes[self.start(index)..end]
+    }
+
+    /// A field as text; empty if it is not UTF-8.
+    pub(super) fn text(&self, index: usize) -> &str {
+        str::from_utf8(self.field(index)).unwrap_or_default()
+    }
+
+    /// All fields as texts.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|index| self.text(index))
+    }
+
+    /// Returns true if a field was in quotes.
+    pub(super) fn is_quoted(&self, index: usize) -> bool {
+        self.fields.get(index).is_some_and(|(_, in_quotes)| *in_quotes)
+    }
+
+    /// Returns true if there is nothing but separators.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() > 1 && self.bytes.is_empty()
     }
 
     /// The physical line, from 1, of the byte at `offset` of a field: quoted fields may hold line breaks.
@@ -44,17 +66,18 @@ impl Record {
     }
 
     fn start(&self, index: usize) -> usize {
-        index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
+        index.checked_sub(1).and_then(|before| self.fields.get(before)).map_or(0, |(end, _)| *end)
     }
 
     fn begin(&mut self, line: u64) {
         self.bytes.clear();
-        self.ends.clear();
+        self.fields.clear();
+        self.in_quotes = false;
         self.line = line;
     }
 
     fn end_field(&mut self) {
-        self.ends.push(self.bytes.len());
+        self.fields.push((self.bytes.len(), std::mem::take(&mut self.in_quotes)));
     }
 }
 
@@ -246,7 +269,10 @@ impl<R: Read> Records<R> {
                     State::Plain if found == b'"' => {
                         return Err(self.fault(Some(record.len()), FaultKind::StrayQuote));
                     }
-                    _ if found == b'"' => State::Quoted(self.line),
+                    _ if found == b'"' => {
+                        record.in_quotes = true;
+                        State::Quoted(self.line)
+                    }
                     _ => {
                         record.bytes.push(found);
                         State::Plain

@@ -63,7 +63,11 @@ pub(super) fn header_fix(
     header: &[String],
     nearest: Option<&(String, &str)>,
     separator: Option<u8>,
+    below: Option<u64>,
 ) -> String {
+    if let Some(line) = below {
+        return format!("line {line} looks like the header, so delete the lines above it");
+    }
     let mut fixes = Vec::new();
     if let Some((found, known)) = nearest {
         let value = flag_value(found);
@@ -89,11 +93,26 @@ pub(super) fn column_fix(nearest: Option<&String>) -> String {
     }
 }
 
-pub(super) fn ragged_fix(expected: usize, found: usize, delimiter: u8) -> String {
-    if found > expected {
-        format!("put a value that holds a {} in quotes", separator_once(delimiter))
+pub(super) fn ragged_fix(expected: usize, found: usize, ends_empty: bool, delimiter: u8) -> String {
+    let separator = separator_once(delimiter);
+    match (found > expected, ends_empty) {
+        (true, true) => {
+            format!("delete the {separator} at its end, or add one to the header if all rows end with one")
+        }
+        (false, true) => format!("delete the {separator} at the end of the header, or add one to the row"),
+        (true, false) => format!("put a value that holds a {separator} in quotes"),
+        (false, false) => "add the missing ones, which may be empty".to_owned(),
+    }
+}
+
+pub(super) fn list_fix(ends_empty: bool, delimiter: u8) -> String {
+    let separator = separator_once(delimiter);
+    if ends_empty {
+        format!("delete the {separator} at its end, or put a name that ends with one in quotes")
     } else {
-        "add the missing ones, which may be empty".to_owned()
+        format!(
+            "put a name that holds a {separator} in quotes, or give the file a header and leave out --no-header"
+        )
     }
 }
 

@@ -63,6 +63,7 @@ mod signals;
 mod support;
 mod tampering;
 mod tls;
+mod tool_lines;
 #[cfg(feature = "otlp")]
 mod traces;
 mod verdict_table;

@@ -48,6 +48,20 @@ fn a_bare_list() {
 }
 
 #[test]
+fn rows_of_nothing_but_separators_are_skipped_and_counted() {
+    let (rows, facts) = read("name,reason\nacme,old\n,\nglobex,\n,,,\n\"\",\n", &with_header()).unwrap();
+    assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
+    assert_eq!((facts.rows, facts.empty_rows), (2, 3));
+}
+
+#[test]
+fn a_value_in_quotes_is_a_name_whatever_it_looks_like() {
+    let text = "name,reason\n\"#N/A\",x\n\"=A1\",x\n\"# old\",x\n\"(2 rows)\",\n";
+    assert_eq!(names(text, &with_header()), ["#N/A", "=A1", "# old", "(2 rows)"]);
+    assert_eq!(names("acme\n\"name\"\n\"---\"\n", &bare_list()), ["acme", "name", "---"]);
+}
+
+#[test]
 fn other_delimiters() {
     assert_eq!(names("id;name\n1;Globex, Inc.\n", &delimited(b';')), ["Globex, Inc."]);
     assert_eq!(names("name\tid\nacme\t1\n", &delimited(b'\t')), ["acme"]);

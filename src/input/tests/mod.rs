@@ -6,6 +6,7 @@ mod properties;
 mod refused_files;
 mod refused_headers;
 mod refused_rows;
+mod tool_lines;
 
 use std::io::{self, Cursor, Read};
 

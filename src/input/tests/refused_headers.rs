@@ -91,7 +91,6 @@ fn a_delimiter_that_is_none() {
 fn a_header_in_a_bare_list() {
     assert_snapshot!(refusal("datasource_name\nacme\n", &bare_list()), @r#"customers.csv, line 1: "datasource_name" looks like a header, and --no-header says that there is none; leave out --no-header (and if it is a datasource, put a header above it)"#);
     assert_snapshot!(refusal("Name\nacme\n", &bare_list()), @r#"customers.csv, line 1: "Name" looks like a header, and --no-header says that there is none; leave out --no-header (and if it is a datasource, put a header above it)"#);
-    assert_eq!(names("acme\nname\n", &bare_list()), ["acme", "name"], "further down it can only be a name");
 }
 
 #[test]

@@ -38,14 +38,14 @@ fn a_long_name() {
 
 #[test]
 fn a_mark_left_from_joining_files() {
-    assert_snapshot!(refusal("acme\n\u{FEFF}globex\n", &bare_list()), @"customers.csv, line 2, column 1: the name begins with a byte-order mark (U+FEFF), left from joining two files; delete it");
+    assert_snapshot!(refusal("acme\n\u{FEFF}globex\n", &bare_list()), @"customers.csv, line 2, column 1: the value begins with a byte-order mark (U+FEFF), left from joining two files; delete it");
 }
 
 #[test]
 fn ragged_rows() {
     assert_snapshot!(refusal("name,reason\nacme,old\nGlobex, Inc.,old\n", &with_header()), @"customers.csv, line 3: the row has 3 columns, the header has 2; put a value that holds a comma in quotes");
     assert_snapshot!(refusal("name,reason,ticket\nacme\n", &with_header()), @"customers.csv, line 2: the row has 1 column, the header has 3; add the missing ones, which may be empty");
-    assert_snapshot!(refusal("name;reason\nacme;old;\n", &delimited(b';')), @"customers.csv, line 2: the row has 3 columns, the header has 2; put a value that holds a semicolon in quotes");
+    assert_snapshot!(refusal("name;reason\nacme;old;\n", &delimited(b';')), @"customers.csv, line 2: the row has 3 columns, the header has 2; delete the semicolon at its end, or add one to the header if all rows end with one");
 }
 
 #[test]
