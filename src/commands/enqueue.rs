@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::CommandError;
 use super::context::{Context, Options, World};
+use super::execution::block_on;
 use super::intake::{self, InputRequest, Intake};
+use super::queue::{open_queue, queue_address};
 use crate::domain::ExitStatus;
 use crate::queue::{Request, body_of};
 use crate::report::grouped;
@@ -32,7 +34,7 @@ pub fn enqueue(
     world: &World,
 ) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
-    let address = context.queue_address()?;
+    let address = queue_address(&context)?;
     let Intake { mut targets, label, .. } =
         intake::read(&request.input, &intake::folder_of(&context.settings.audit.db), None)?;
     let count = targets.facts().count;
@@ -46,8 +48,8 @@ pub fn enqueue(
         let (name, reason, ticket) = (target.name, target.reason, target.ticket);
         bodies.push(body_of(&Request { name, reason, ticket }));
     })?;
-    Context::block_on(async {
-        let queue = context.open_queue(&address).await?;
+    block_on(async {
+        let queue = open_queue(&context, &address).await?;
         let mut put = 0;
         for batch in bodies.chunks(BATCH) {
             if let Err(source) = queue.put(batch).await {

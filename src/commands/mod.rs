@@ -1,26 +1,30 @@
-//! The commands: each wires the rooms together for one thing that users ask for.
+//! The commands. Each wires the other modules together for one thing that users ask for, and reads in the order of
+//! the flow: settings (`context`), access to the API (`access`), input (`intake`), a look at what exists and what the
+//! guards say (`survey`), the question (`proposal`), the run (`execution`), its end (`ending`).
 
+mod access;
 mod audit;
 mod certificate;
 mod context;
+mod ending;
 mod enqueue;
 mod error;
 mod execution;
 mod intake;
 mod interrupts;
+mod log;
+mod observers;
 mod output;
 mod permission;
 mod plan;
+mod proposal;
 mod queue;
-mod reach;
 mod rehearse;
 mod report;
 mod resume;
 mod retry;
 mod run;
 mod survey;
-mod telling;
-mod watching;
 mod work;
 
 pub use audit::{

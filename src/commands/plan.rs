@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use super::access::ApiAccess;
 use super::context::{Context, Options, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
-use super::reach::Reach;
+use super::log::known_gone;
 use super::survey::Survey;
-use crate::config::find_token;
+use crate::config::ConfigError;
 use crate::domain::{ExitStatus, NewTarget, Seq, Timestamp};
 use crate::plan::{PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_over};
 use crate::report::{distinct, grouped, visible};
@@ -56,37 +57,33 @@ fn make(
 ) -> Result<ExitStatus, CommandError> {
     let base_url = context.base_url()?;
     let rate = context.settings.pace.rate;
-    let host = base_url.host();
-    let place = base_url.as_str().to_owned();
-    let reach = if offline {
+    let access = if offline {
         None
     } else {
-        let token = find_token(context.options.token_file.as_deref(), &context.world.environment).map_err(
-            |error| match error {
-                crate::config::ConfigError::NoToken => {
-                    CommandError::Usage(format!("{error}; or plan without the API by --offline"))
-                }
-                error => error.into(),
-            },
-        )?;
-        Some(context.reach(base_url, token, rate)?)
+        Some(ApiAccess::configured(context).map_err(|error| match error {
+            CommandError::Config(error @ ConfigError::NoToken) => {
+                CommandError::Usage(format!("{error}; or plan without the API by --offline"))
+            }
+            error => error,
+        })?)
     };
     let protection = context.protection()?;
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log), None)?;
-    let known_gone = Context::known_gone(log, &place, Seq(0), None)?;
+    let known_gone = known_gone(log, base_url.as_str(), Seq(0), None)?;
     let mut selection =
         Selection::new(targets, Rules { protection, known_gone, planned: PlannedSkips::new() })?;
-    let mut survey = match &reach {
-        Some(reach) => Context::block_on(context.survey(&mut selection, reach, context.guards(), true))??,
-        None => Survey::offline(context.guards(), &mut selection, "the API was not asked", true)?,
+    let guards = context.guards();
+    let mut survey = match &access {
+        Some(access) => Survey::online(context, &mut selection, access, guards, true)?,
+        None => Survey::offline(guards, &mut selection, "the API was not asked", true)?,
     };
-    let planned = context.planned(&selection, &mut survey, &host, rate);
+    let planned = survey.planned(context, &selection, base_url.host(), rate);
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
-    if let (Some(path), Some(reach)) = (out.filter(|_| survey.refusals.is_empty()), &reach) {
-        let saved = freeze(context, &mut selection, reach, label, sha256)?;
+    if let (Some(path), Some(access)) = (out.filter(|_| survey.refusals.is_empty()), &access) {
+        let saved = freeze(context, &mut selection, access, label, sha256)?;
         saved.write(path)?;
         if !context.options.json {
             writeln!(stdout, "(dry run) saved as {}, to be run until {}", path.display(), saved.expires_at)?;
@@ -105,7 +102,7 @@ fn make(
 fn freeze(
     context: &Context<'_>,
     selection: &mut Selection,
-    reach: &Reach,
+    access: &ApiAccess,
     input: String,
     input_sha256: Option<String>,
 ) -> Result<SavedPlan, CommandError> {
@@ -127,7 +124,7 @@ fn freeze(
         expires_at: Timestamp::from(now + safety.plan_validity).to_string(),
         creator: context.operator()?,
         creator_login: context.login()?,
-        base_url: reach.api.base_url.as_str().to_owned(),
+        base_url: access.base_url().to_owned(),
         input,
         input_sha256,
         reason: context.settings.run.reason.clone(),
@@ -142,7 +139,7 @@ fn freeze(
         token_seal: String::new(),
         digest: String::new(),
     };
-    Ok(plan.sealed(&reach.token))
+    Ok(plan.sealed(&access.token))
 }
 
 fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandError> {

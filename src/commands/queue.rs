@@ -17,53 +17,54 @@ const APART: Duration = Duration::from_secs(2);
 /// The longest file that is read for an address, in bytes.
 const LONGEST_FILE: u64 = 4096;
 
-impl Context<'_> {
-    /// Where the queue is.
-    pub(super) fn queue_address(&self) -> Result<Address, CommandError> {
-        let settings = &self.settings.queue;
-        let text = match (&settings.url, &settings.url_file) {
-            (Some(url), None) => url.clone(),
-            (None, Some(file)) => first_line(file)?,
-            (None, None) => {
-                return Err(CommandError::Usage(
-                    "no queue; name one with --queue URL, such as redis://localhost?queue=decom".to_owned(),
-                ));
-            }
-            (Some(_), Some(file)) => {
-                return Err(CommandError::Usage(format!(
-                    "a queue is named by its URL (queue.url), and by the file {} (queue.url_file); leave one out",
-                    file.display()
-                )));
-            }
-        };
-        let address: Address = text.parse()?;
-        if address.has_password() && self.options.flags.queue.queue_url.is_some() {
-            tracing::warn!(
-                "everybody on this machine can read the queue's password from the process list; give the URL by --queue-file or DECOM_QUEUE_URL"
-            );
+/// Where the queue is.
+pub(super) fn queue_address(context: &Context<'_>) -> Result<Address, CommandError> {
+    let settings = &context.settings.queue;
+    let text = match (&settings.url, &settings.url_file) {
+        (Some(url), None) => url.clone(),
+        (None, Some(file)) => first_line(file)?,
+        (None, None) => {
+            return Err(CommandError::Usage(
+                "no queue; name one with --queue URL, such as redis://localhost?queue=decom".to_owned(),
+            ));
         }
-        Ok(address)
+        (Some(_), Some(file)) => {
+            return Err(CommandError::Usage(format!(
+                "a queue is named by its URL (queue.url), and by the file {} (queue.url_file); leave one out",
+                file.display()
+            )));
+        }
+    };
+    let address: Address = text.parse()?;
+    if address.has_password() && context.options.flags.queue.queue_url.is_some() {
+        tracing::warn!(
+            "everybody on this machine can read the queue's password from the process list; give the URL by --queue-file or DECOM_QUEUE_URL"
+        );
     }
+    Ok(address)
+}
 
-    /// Opens the queue at `address`, and waits a while for a broker that is away.
-    pub(super) async fn open_queue(&self, address: &Address) -> Result<Box<dyn Queue>, CommandError> {
-        let options = QueueOptions {
-            address: address.clone(),
-            worker: format!("{}-{}-{}", host(), std::process::id(), random_hex(4)),
-            at_once: u16::try_from(self.settings.pace.concurrency).unwrap_or(u16::MAX),
-            hold: self.settings.queue.hold,
-        };
-        let begun = Instant::now();
-        let patience = START.min(self.settings.queue.max_outage);
-        loop {
-            match crate::queue::open(options.clone()).await {
-                Ok(queue) => return Ok(queue),
-                Err(error @ QueueError::Away { .. }) if begun.elapsed() + APART < patience => {
-                    tracing::warn!(%error, "trying again in {}", humantime::format_duration(APART));
-                    tokio::time::sleep(APART).await;
-                }
-                Err(error) => return Err(error.into()),
+/// Opens the queue at `address`, and waits a while for a broker that is away.
+pub(super) async fn open_queue(
+    context: &Context<'_>,
+    address: &Address,
+) -> Result<Box<dyn Queue>, CommandError> {
+    let options = QueueOptions {
+        address: address.clone(),
+        worker: format!("{}-{}-{}", host(), std::process::id(), random_hex(4)),
+        at_once: u16::try_from(context.settings.pace.concurrency).unwrap_or(u16::MAX),
+        hold: context.settings.queue.hold,
+    };
+    let begun = Instant::now();
+    let patience = START.min(context.settings.queue.max_outage);
+    loop {
+        match crate::queue::open(options.clone()).await {
+            Ok(queue) => return Ok(queue),
+            Err(error @ QueueError::Away { .. }) if begun.elapsed() + APART < patience => {
+                tracing::warn!(%error, "trying again in {}", humantime::format_duration(APART));
+                tokio::time::sleep(APART).await;
             }
+            Err(error) => return Err(error.into()),
         }
     }
 }

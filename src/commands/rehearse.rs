@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::context::{Context, Options, VERSION, World};
-use super::execution::{Closing, CountRequests, Job, where_the_log_is};
+use super::access::ApiAccess;
+use super::context::{Context, Options, VERSION, World, quoted};
+use super::ending::Closing;
+use super::execution::{Job, block_on};
 use super::intake::{self, InputRequest, Intake};
+use super::log::with_log;
+use super::observers::observed;
+use super::proposal::show;
 use super::survey::Survey;
 use super::{CommandError, permission};
 use crate::api::BaseUrl;
@@ -53,17 +58,25 @@ pub fn rehearse(
     options: &Options,
     world: &World,
 ) -> Result<ExitStatus, CommandError> {
-    Context::new(options, world)?.watched_rehearsal(|context| play(request, context))
+    let mut context = Context::new(options, world)?;
+    let (flags, settings) = (&options.flags, &mut context.settings);
+    // Neither the real log nor the real metrics may show deletions that never happened, unless a flag names them.
+    if flags.log.audit_db.is_none() {
+        settings.audit.db = beside(&settings.audit.db);
+    }
+    if flags.run.metrics_file.is_none() {
+        settings.watch.metrics_file = None;
+    }
+    if flags.run.push_gateway.is_none() {
+        settings.watch.push_gateway = None;
+    }
+    observed(context, true, |context| rehearse_run(request, context))
 }
 
-fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStatus, CommandError> {
+fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
     let options = context.options;
-    // The real log must not hold deletions that never were; a log that was named is meant.
-    if options.flags.log.audit_db.is_none() {
-        context.settings.audit.db = beside(&context.settings.audit.db);
-    }
-    let path = context.settings.audit.db.clone();
-    let folder = intake::folder_of(&path);
+    let path = &context.settings.audit.db;
+    let folder = intake::folder_of(path);
     // What the real run would be refused for is found here, too.
     context.base_url()?;
     let protection = context.protection()?;
@@ -84,7 +97,7 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
     })?;
     let base_url = BaseUrl::new(emulator.base_url(), false)?;
     let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let mut reach = context.reach(base_url, token, real_rate.scaled(pace(FASTER)))?;
+    let mut access = ApiAccess::new(context, base_url, token, real_rate.scaled(pace(FASTER)))?;
 
     let mut selection =
         Selection::new(targets, Rules { protection, known_gone: None, planned: PlannedSkips::new() })?;
@@ -95,9 +108,9 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
         "how many datasources exist, only the API knows",
         false,
     )?;
-    // What a dry run foretells is the real run, and not the faster rehearsal.
-    let shown_rate = if options.dry_run { real_rate } else { reach.pacer.rate() };
-    let planned = context.planned(&selection, &mut survey, "the embedded emulator", shown_rate);
+    // A dry run shows the real run, and not the faster rehearsal.
+    let shown_rate = if options.dry_run { real_rate } else { access.pacer.rate() };
+    let planned = survey.planned(context, &selection, "the embedded emulator".to_owned(), shown_rate);
     let refused = survey.refusals.iter().map(ToString::to_string);
     let unapproved = permission::need_no_approval(context).err().map(|error| match error {
         CommandError::Refused(why) => why,
@@ -117,12 +130,11 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
         }
         return Ok(if refused.is_empty() { ExitStatus::Done } else { ExitStatus::Refused });
     }
-    context.show(&planned, 0)?;
+    show(context, 0, |out| planned.print(out))?;
     for line in &refused {
         tracing::warn!("{line}");
     }
 
-    let Some(log) = context.open_log(&path)? else { return Ok(ExitStatus::Done) };
     let origin = json!({
         "command": "rehearse",
         "rows": rows,
@@ -140,24 +152,27 @@ fn play(request: &RehearseRequest, context: &mut Context<'_>) -> Result<ExitStat
         plan: None,
         origin,
     };
-    let notes = |run_id: &str, requests: &CountRequests<'_>| {
-        let mut notes = vec![
-            "This was a rehearsal: nothing real was deleted.".to_owned(),
-            real_time(real_rate, requests()?),
-        ];
-        notes.extend(refused.iter().chain(&unchecked).cloned());
-        notes.push(String::new());
-        notes.push(where_the_log_is(&path));
-        notes.push("Ask it:".to_owned());
-        notes.extend(queries(&path, run_id).into_iter().map(|query| format!("  {query}")));
-        Ok(notes)
-    };
-    let exit = Context::block_on(async {
-        let run = context.begin(&log, job, &reach).await?;
-        context.carry_out(log, run, &mut reach, Supply::Log, Closing { next: false, notes: &notes }).await
+    let finished = with_log(context, |log| {
+        // It is not a dry run.
+        let Some(log) = log else { return Ok(None) };
+        block_on(async {
+            let run = job.open(context, log, &access).await?;
+            run.execute(context, log, &mut access, Supply::Log).await
+        })?
+        .map(Some)
     })?;
     emulator.shutdown();
-    exit
+    let lines = |run_id: &str, requests: u64| {
+        let mut lines = vec![
+            "This was a rehearsal: nothing real was deleted.".to_owned(),
+            real_time(real_rate, requests),
+        ];
+        lines.extend(refused.iter().chain(&unchecked).cloned());
+        lines.extend([String::new(), format!("Audit log: {}", path.display()), "Ask it:".to_owned()]);
+        lines.extend(queries(path, run_id).into_iter().map(|query| format!("  {query}")));
+        lines
+    };
+    Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Lines(&lines))))
 }
 
 /// The rehearsal's log, beside the real one.
@@ -183,9 +198,8 @@ fn real_time(rate: Rate, attempts: u64) -> String {
 }
 
 fn queries(path: &Path, run_id: &str) -> [String; 2] {
-    let sqlite = |query: String| {
-        super::context::quoted(&["sqlite3".to_owned(), "-box".to_owned(), path.display().to_string(), query])
-    };
+    let sqlite =
+        |query: String| quoted(&["sqlite3".to_owned(), "-box".to_owned(), path.display().to_string(), query]);
     [
         sqlite(format!(
             "SELECT outcome, count(*) AS targets FROM results WHERE run_id = '{run_id}' GROUP BY outcome"

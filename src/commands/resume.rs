@@ -1,16 +1,17 @@
 //! `decom resume`: goes on with an interrupted run.
 
-use std::io::{self, Write};
-
 use serde_json::json;
 
+use super::access::ApiAccess;
 use super::context::{Context, Options, VERSION, World, host};
-use super::execution::{Closing, CountRequests, where_the_log_is};
-use super::reach::Reach;
+use super::ending::Closing;
+use super::execution::{OpenedRun, block_on};
+use super::log::{known_gone, with_log};
+use super::observers::observed;
+use super::proposal::{PlanOfRun, Proposal};
 use super::survey::Survey;
 use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
-use crate::config::find_token;
 use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
@@ -31,13 +32,11 @@ pub struct ResumeRequest {
 /// # Errors
 /// Where there is nothing to go on with, or nothing could be begun.
 pub fn resume(request: &ResumeRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(options, world)?.watched(|context| go_on(request, context))
+    observed(Context::new(options, world)?, false, |context| resume_named(request, context))
 }
 
-fn go_on(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
-    let (options, world) = (context.options, context.world);
-    let base_url = context.base_url()?;
-    let token = find_token(options.token_file.as_deref(), &world.environment)?;
+fn resume_named(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
+    let mut access = ApiAccess::configured(context)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
     let wanted = match &request.run {
         Some(wanted) => Some(reader.run(Some(wanted))?.run_id),
@@ -50,110 +49,91 @@ fn go_on(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitStatus, C
         )));
     };
     drop(reader);
-    if open.base_url != base_url.as_str() {
+    if open.base_url != access.base_url() {
         return Err(CommandError::Usage(format!(
             "run {} was on {}, and the base URL is {}; name it with --base-url {}",
             visible(&open.run_id),
             visible(&open.base_url),
-            base_url.as_str(),
+            access.base_url(),
             visible(&open.base_url)
         )));
     }
-    let mut reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    carry_on(context, open, &mut reach)
+    carry_on(context, open, &mut access)
 }
 
-/// Goes on with `open`.
+/// Continues `open`. The log is held meanwhile, so that no other process continues it too.
 pub(super) fn carry_on(
     context: &Context<'_>,
     open: OpenRun,
-    reach: &mut Reach,
+    access: &mut ApiAccess,
 ) -> Result<ExitStatus, CommandError> {
-    let path = context.settings.audit.db.clone();
-    let reader = AuditReader::open(&path)?;
-    let origin = permission::check_token(&reader, &open.run_id, &reach.token)?;
+    let path = &context.settings.audit.db;
+    let reader = AuditReader::open(path)?;
+    let origin = permission::check_token(&reader, &open.run_id, &access.token)?;
     permission::check_approval(context, &open, origin.approvers)?;
     drop(reader);
-    let log = context.open_log(&path)?;
-    let reader = AuditReader::open(&path)?;
-    // Once more, now that the log is held: whoever held it may have come to its end.
-    if reader.open_run_named(Some(&open.run_id))?.is_none() {
-        let run = &open.run_id;
-        let refused =
-            format!("another decom has finished run {run} meanwhile; `decom report {run}` shows it");
-        drop(reader);
-        if let Some(log) = log {
-            log.close();
+    let of_queue = origin.is_of_queue;
+    let finished = with_log(context, |log| {
+        let reader = AuditReader::open(path)?;
+        // Once more, now that the log is held: the process that held it may have finished the run.
+        if reader.open_run_named(Some(&open.run_id))?.is_none() {
+            let run = &open.run_id;
+            return Err(CommandError::Refused(format!(
+                "another decom has finished run {run} meanwhile; `decom report {run}` shows it"
+            )));
         }
-        return Err(CommandError::Refused(refused));
-    }
-    let counts = reader.counts(open.seq)?;
-    tracing::info!(
-        run_id = open.run_id,
-        started_at = open.started_at,
-        "continuing the interrupted run: {} of {} targets are settled, {} are due",
-        grouped(counts.settled()),
-        grouped(counts.planned()),
-        grouped(counts.of(Outcome::Pending))
-    );
-    // Only what went since the run began: what went before, it was asked to send nevertheless.
-    // Of a list, no name is in it twice: none that is due went in the run itself.
-    let itself = (!origin.is_of_queue).then_some(open.seq);
-    let known_gone = Context::known_gone(&path, &open.base_url, open.seq, itself)?;
-    let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
-    let mut selection = Selection::new(due_targets(&reader, open.seq, origin.is_of_queue)?, rules)?;
-    let due = selection.counts().due;
-    // The share was decided when the run began: what it has deleted since would distort it.
-    let guards = Guards { max_share: 100.0, ..context.guards() };
-    let mut survey = if due > 0 && (context.guards().need_listing() || context.will_ask(due)) {
-        Context::block_on(context.survey(&mut selection, reach, guards, false))??
-    } else {
-        Survey::offline(guards, &mut selection, "nothing is to be deleted", false)?
-    };
-    let host_name = reach.api.base_url.host();
-    let mut planned = context.planned(&selection, &mut survey, &host_name, reach.pacer.rate());
-    planned.plan = origin.plan.map(|plan| (plan, open.approved_by.clone()));
-    let Some(log) = log else {
-        let mut out = io::stdout().lock();
-        planned.write(&mut out, context.options.json)?;
-        survey.check()?;
-        if !context.options.json {
-            writeln!(out, "(dry run) nothing was sent; run {} would go on", visible(&open.run_id))?;
-        }
-        return Ok(ExitStatus::Done);
-    };
-    if let Err(refused) = context.ask(&planned, &survey, due, &host_name, None) {
-        drop(reader);
-        log.close();
-        return Err(refused);
-    }
-    let note = where_the_log_is(&path);
-    Context::block_on(async {
-        let detail = json!({
-            "operator": context.operator()?,
-            "login": context.login()?,
-            "tool_version": VERSION,
-            "host": host(),
-            "token_fingerprint": reach.token.fingerprint(log.id()),
+        let counts = reader.counts(open.seq)?;
+        tracing::info!(
+            run_id = open.run_id,
+            started_at = open.started_at,
+            "continuing the interrupted run: {} of {} targets are settled, {} {} due",
+            grouped(counts.settled()),
+            grouped(counts.planned()),
+            grouped(counts.of(Outcome::Pending)),
+            if counts.of(Outcome::Pending) == 1 { "is" } else { "are" }
+        );
+        // Only what was deleted since the run began: what was gone before, it was asked to send nevertheless.
+        // A list has no name twice: none of those that are due was deleted in the run itself.
+        let except = (!of_queue).then_some(open.seq);
+        let known_gone = known_gone(path, &open.base_url, open.seq, except)?;
+        let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
+        let mut selection = Selection::new(due_targets(&reader, open.seq, of_queue)?, rules)?;
+        // The share was decided when the run began: what it has deleted since would distort it.
+        let guards = Guards { max_share: 100.0, ..context.guards() };
+        let survey = Survey::new(context, &mut selection, access, guards)?;
+        let plan = origin.plan.map(|digest| PlanOfRun {
+            digest,
+            approved_by: open.approved_by.clone(),
+            // It began in time.
+            expires_at: None,
         });
-        let at = context.world.clock.timestamp();
-        log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
-        if origin.is_of_queue || !selection.rules().skip_none() {
-            let rules = selection.rules();
-            skip_what_must_not_be_sent(context, &log, &reader, open.seq, rules, origin.is_of_queue).await?;
-        }
-        drop(reader);
-        let notes = |_: &str, _: &CountRequests<'_>| Ok(vec![note.clone()]);
-        context
-            .carry_out(
-                log,
-                (open.seq, open.run_id),
-                reach,
-                Supply::Log,
-                Closing { next: true, notes: &notes },
-            )
-            .await
-    })?
+        let proposal = Proposal::new(context, &selection, survey, access, plan);
+        let Some(log) = log else {
+            proposal.preview(context, || Ok(format!("run {} would continue", visible(&open.run_id))))?;
+            return Ok(None);
+        };
+        proposal.confirm(context)?;
+        block_on(async {
+            let detail = json!({
+                "operator": context.operator()?,
+                "login": context.login()?,
+                "tool_version": VERSION,
+                "host": host(),
+                "token_fingerprint": access.token.fingerprint(log.id()),
+            });
+            let at = context.world.clock.timestamp();
+            log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
+            if of_queue || !selection.rules().skip_none() {
+                let rules = selection.rules();
+                skip_what_must_not_be_sent(context, log, &reader, open.seq, rules, of_queue).await?;
+            }
+            drop(reader);
+            let run = OpenedRun { seq: open.seq, id: open.run_id };
+            run.execute(context, log, access, Supply::Log).await
+        })?
+        .map(Some)
+    })?;
+    Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Commands)))
 }
 
 /// The targets of `run` that are due, as a list. Those for which nothing was sent yet are no longer the run's

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::access::ApiAccess;
 use super::context::{Context, Options, World};
 use super::execution::Job;
+use super::observers::observed;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
-use crate::config::find_token;
 use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome};
 use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
 
@@ -24,28 +25,26 @@ pub struct RetryRequest {
 /// # Errors
 /// Where there are none, or nothing could be begun.
 pub fn retry(request: &RetryRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(options, world)?.watched(|context| try_again(request, context))
+    observed(Context::new(options, world)?, false, |context| try_again(request, context))
 }
 
 fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
-    let (options, world) = (context.options, context.world);
-    if !options.dry_run {
+    if !context.options.dry_run {
         permission::need_no_approval(context)?;
     }
-    let base_url = context.base_url()?;
-    let token = find_token(options.token_file.as_deref(), &world.environment)?;
+    let access = ApiAccess::configured(context)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
     let earlier = reader.run(Some(&request.run))?;
-    if earlier.base_url != base_url.as_str() {
+    if earlier.base_url != access.base_url() {
         return Err(CommandError::Usage(format!(
             "run {} was on {}, and the base URL is {}; name it with --base-url {}",
             earlier.run_id,
             earlier.base_url,
-            base_url.as_str(),
+            access.base_url(),
             earlier.base_url
         )));
     }
-    let origin = permission::check_token(&reader, &earlier.run_id, &token)?;
+    let origin = permission::check_token(&reader, &earlier.run_id, &access.token)?;
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
     let mut outcome = Ok(());
     reader.each_input(&earlier.run_id, &request.outcomes, |name, reason, ticket| {
@@ -66,8 +65,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
         )));
     }
     drop(reader);
-    let reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    run::begin(context, reach, false, |rules: Rules| {
+    run::begin(context, access, false, |rules: Rules| {
         // What the earlier run protected stays so, whether or not the flag is given again.
         let protect = context.protect(&origin.protect);
         let rules = Rules { protection: Protection::new(&protect)?, ..rules };

@@ -1,24 +1,25 @@
 //! `decom run`: deletes what the input, or a saved plan, names.
 
-use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::access::ApiAccess;
 use super::context::{Context, Options, World};
-use super::execution::{Closing, CountRequests, Job, PlanOfRun, where_the_log_is};
+use super::ending::Closing;
+use super::execution::{Job, block_on};
 use super::intake::{self, InputRequest, Intake};
-use super::reach::Reach;
+use super::log::{known_gone, with_log};
+use super::observers::observed;
+use super::proposal::{PlanOfRun, Proposal};
 use super::survey::Survey;
 use super::{CommandError, permission, resume};
 use crate::audit::{AuditError, AuditReader, OpenRun};
-use crate::config::find_token;
 use crate::domain::{DatasourceName, ExitStatus, Seq};
 use crate::plan::{
     Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, Shard, is_over,
 };
-use crate::report::rounded;
 use crate::run::Supply;
 
 /// In which pod of an Indexed Job this is, as Kubernetes says it.
@@ -57,18 +58,17 @@ pub enum RunInput {
 /// Deletes what the input, or a saved plan, names.
 ///
 /// # Errors
-/// Where nothing could be begun. What goes wrong in a run is in its exit status.
+/// If nothing could be begun. What goes wrong in a run is in its exit status.
 pub fn run(request: &RunRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(options, world)?.watched(|context| {
-        let base_url = context.base_url()?;
-        let token = find_token(options.token_file.as_deref(), &world.environment)?;
-        let reach = context.reach(base_url, token, context.settings.pace.rate)?;
+    observed(Context::new(options, world)?, false, |context| {
+        let access = ApiAccess::configured(context)?;
         match &request.what {
             RunInput::Names { input, shards, shard } => {
-                names(context, reach, input, share(context, *shards, *shard)?, request.again)
+                let shard = share(context, *shards, *shard)?;
+                names(context, access, input, shard, request.again)
             }
             RunInput::Plan { plan, approval } => {
-                planned(context, reach, plan, approval.as_deref(), request.again)
+                planned(context, access, plan, approval.as_deref(), request.again)
             }
         }
     })
@@ -109,7 +109,7 @@ fn share(
 
 fn names(
     context: &Context<'_>,
-    mut reach: Reach,
+    mut access: ApiAccess,
     input: &InputRequest,
     shard: Option<Shard>,
     again: bool,
@@ -125,10 +125,10 @@ fn names(
     if let Some(shard) = shard {
         label = format!("{label} ({shard})");
     }
-    if !again && let Some(open) = interrupted(context, targets.sha256(), reach.api.base_url.as_str())? {
-        return resume::carry_on(context, open, &mut reach);
+    if !again && let Some(open) = interrupted(context, targets.sha256(), access.base_url())? {
+        return resume::carry_on(context, open, &mut access);
     }
-    begin(context, reach, again, |rules| {
+    begin(context, access, again, |rules| {
         Ok(Job {
             selection: Selection::new(targets, rules)?,
             of_queue: false,
@@ -144,14 +144,14 @@ fn names(
 
 fn planned(
     context: &Context<'_>,
-    mut reach: Reach,
+    mut access: ApiAccess,
     path: &Path,
     approval: Option<&Path>,
     again: bool,
 ) -> Result<ExitStatus, CommandError> {
     let (plan, bytes) = SavedPlan::read(path)?;
     check_time(context, &plan)?;
-    plan.check_place(reach.api.base_url.as_str(), &reach.token)?;
+    plan.check_place(access.base_url(), &access.token)?;
     let protection = context.protection()?;
     for target in &plan.targets {
         let name = DatasourceName::new(&target.name).ok();
@@ -164,7 +164,7 @@ fn planned(
     }
     let approval = permission::approved(context, &plan, &bytes, approval)?;
     match run_of(context, &plan)? {
-        Some((open, false)) => return resume::carry_on(context, open, &mut reach),
+        Some((open, false)) => return resume::carry_on(context, open, &mut access),
         Some((done, true)) => {
             return Err(CommandError::PlanRefused(PlanRefusal::Applied { run_id: done.run_id }));
         }
@@ -172,7 +172,7 @@ fn planned(
     }
     let folder = intake::spool_folder(&intake::folder_of(&context.settings.audit.db));
     let targets = plan.targets(path, folder)?;
-    begin(context, reach, again, |rules| {
+    begin(context, access, again, |rules| {
         // Once more, now that the log is held: somebody may have been quicker.
         if let Some((run, done)) = run_of(context, &plan)? {
             let run_id = run.run_id;
@@ -195,7 +195,7 @@ fn planned(
             plan: Some(PlanOfRun {
                 digest: plan.digest,
                 approved_by: approval.map(|approval| approval.principal),
-                expires_at: plan.expires_at,
+                expires_at: Some(plan.expires_at),
             }),
         })
     })
@@ -259,63 +259,36 @@ fn interrupted(
     }
 }
 
-/// Shows, guards, confirms, begins and executes the job that `make` makes of the rules.
+/// Shows, guards, confirms, begins and executes the job that `make` makes of the rules. The log is held meanwhile,
+/// so that no other process deletes between what is shown and what is done.
 pub(super) fn begin(
     context: &Context<'_>,
-    mut reach: Reach,
+    mut access: ApiAccess,
     again: bool,
     make: impl FnOnce(Rules) -> Result<Job, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
-    let path = &context.settings.audit.db;
-    // Held from here on, so that nobody else deletes between what is shown and what is done.
-    let log = context.open_log(path)?;
-    let known_gone =
-        if again { None } else { Context::known_gone(path, reach.api.base_url.as_str(), Seq(0), None)? };
-    let mut job =
-        make(Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() })?;
-    let due = job.selection.counts().due;
-    let host = reach.api.base_url.host();
-
-    // What the log knows as gone may have been made anew, which only the listing tells.
-    let worth_a_look = due > 0 || job.selection.counts().already_deleted > 0;
-    let mut survey = if worth_a_look && (context.guards().need_listing() || context.will_ask(due)) {
-        Context::block_on(context.survey(&mut job.selection, &reach, context.guards(), false))??
-    } else {
-        Survey::offline(context.guards(), &mut job.selection, "nothing is to be deleted", false)?
-    };
-    let mut planned = context.planned(&job.selection, &mut survey, &host, reach.pacer.rate());
-    // From here on it is about what this process sends.
-    let due = job.selection.share().map_or(due, |(_, due)| due);
-    if let Some((shard, _)) = job.selection.share() {
-        planned.share = Some((shard.to_string(), due));
-        planned.time = reach
-            .pacer
-            .rate()
-            .time_for(due)
-            .filter(|_| due > 0)
-            .map(|time| (rounded(time).to_string(), reach.pacer.rate().to_string()));
-    }
-    planned.plan = job.plan.as_ref().map(|plan| (plan.digest.clone(), plan.approved_by.clone()));
-    let Some(log) = log else {
-        let mut out = io::stdout().lock();
-        planned.write(&mut out, context.options.json)?;
-        survey.check()?;
-        if job.plan.is_none() {
-            permission::need_no_approval(context)?;
-        }
-        if !context.options.json {
-            writeln!(out, "(dry run) nothing was sent; a run would start")?;
-        }
-        return Ok(ExitStatus::Done);
-    };
-    if let Err(refused) = context.ask(&planned, &survey, due, &host, job.plan.as_ref()) {
-        log.close();
-        return Err(refused);
-    }
-    let note = where_the_log_is(path);
-    Context::block_on(async {
-        let run = context.begin(&log, job, &reach).await?;
-        let notes = |_: &str, _: &CountRequests<'_>| Ok(vec![note.clone()]);
-        context.carry_out(log, run, &mut reach, Supply::Log, Closing { next: true, notes: &notes }).await
-    })?
+    let finished = with_log(context, |log| {
+        let path = &context.settings.audit.db;
+        let known_gone = if again { None } else { known_gone(path, access.base_url(), Seq(0), None)? };
+        let protection = context.protection()?;
+        let mut job = make(Rules { protection, known_gone, planned: PlannedSkips::new() })?;
+        let survey = Survey::new(context, &mut job.selection, &access, context.guards())?;
+        let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone());
+        let Some(log) = log else {
+            proposal.preview(context, || {
+                if job.plan.is_none() {
+                    permission::need_no_approval(context)?;
+                }
+                Ok("a run would start".to_owned())
+            })?;
+            return Ok(None);
+        };
+        proposal.confirm(context)?;
+        block_on(async {
+            let run = job.open(context, log, &access).await?;
+            run.execute(context, log, &mut access, Supply::Log).await
+        })?
+        .map(Some)
+    })?;
+    Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Commands)))
 }

@@ -1,28 +1,42 @@
-//! Looks before anything is deleted: what the listings say, what the guards say, shown to the user.
-
-use std::io::{self, Write};
-
-use tokio_util::sync::CancellationToken;
+//! A look before anything is deleted: what the listings say, and what the guards say to it.
 
 use super::CommandError;
+use super::access::ApiAccess;
 use super::context::Context;
-use super::reach::Reach;
-use crate::api::{ApiError, Lister};
+use super::execution::block_on;
+use crate::api::ApiError;
 use crate::domain::DatasourceName;
 use crate::plan::{Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection};
 use crate::ratelimit::Rate;
 use crate::report::{Held, Listed, Names, Planned, rounded};
 
-/// What was found before anything is deleted.
 pub(super) struct Survey {
     preview: Preview,
     pub(super) refusals: Vec<Refusal>,
     guards: Guards,
-    /// Why the API was not asked; `None` where it was.
+    /// Why the API was not asked; `None` if it was.
     unasked: Option<&'static str>,
 }
 
 impl Survey {
+    /// Reads the listings and asks the guards, or only the guards if nothing depends on the listings: nothing is to
+    /// be deleted, or no guard and no question needs them. A listing that cannot be read is for the guards to judge.
+    pub(super) fn new(
+        context: &Context<'_>,
+        selection: &mut Selection,
+        access: &ApiAccess,
+        guards: Guards,
+    ) -> Result<Self, CommandError> {
+        let counts = selection.counts();
+        // What the log knows to be gone may exist again, which only the listing shows.
+        let matters = counts.due > 0 || counts.already_deleted > 0;
+        if matters && (context.guards().need_listing() || context.will_ask(counts.due)) {
+            Self::online(context, selection, access, guards, false)
+        } else {
+            Self::offline(guards, selection, "nothing is to be deleted", false)
+        }
+    }
+
     /// Asks the guards that need no listing: there is none, and `why`. All names are shown if `whole`.
     pub(super) fn offline(
         guards: Guards,
@@ -36,49 +50,33 @@ impl Survey {
         Ok(Self { preview, refusals, guards, unasked: Some(why) })
     }
 
-    /// Why nobody knows whether the share holds, where a guard asks for that.
-    pub(super) fn unchecked(&self) -> Option<&'static str> {
-        self.unasked.filter(|_| self.guards.need_listing())
-    }
-
-    /// That no guard refuses.
-    pub(super) fn check(&self) -> Result<(), CommandError> {
-        if self.refusals.is_empty() {
-            return Ok(());
-        }
-        let all: Vec<_> = self.refusals.iter().map(ToString::to_string).collect();
-        Err(CommandError::Refused(all.join("; ")))
-    }
-}
-
-impl Context<'_> {
-    /// Reads the listings and asks the guards. A listing that cannot be read is for the guards to
-    /// judge. All names are shown if `whole`.
-    pub(super) async fn survey(
-        &self,
+    /// Reads the listings and asks the guards. All names are shown if `whole`.
+    pub(super) fn online(
+        context: &Context<'_>,
         selection: &mut Selection,
-        reach: &Reach,
+        access: &ApiAccess,
         guards: Guards,
         whole: bool,
-    ) -> Result<Survey, CommandError> {
-        let (pacer, clock) = (reach.pacer.clone(), self.world.clock.clone());
-        let lister = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
+    ) -> Result<Self, CommandError> {
         let mut failure = None;
-        let listings = match lister.datasources().await {
-            Ok(datasources) => {
-                let dependants = lister.datamarts().await.map_err(|error| {
-                    tracing::warn!(%error, "what is in use is not known before the run");
-                });
-                Some(Listings { datasources, dependants: dependants.ok() })
+        let listings = block_on(async {
+            let lister = access.lister(context)?;
+            match lister.datasources().await {
+                Ok(datasources) => {
+                    let dependants = lister.datamarts().await.map_err(|error| {
+                        tracing::warn!(%error, "could not read the list of datamarts; dependants were not checked");
+                    });
+                    Ok(Some(Listings { datasources, dependants: dependants.ok() }))
+                }
+                // No guard has to be asked: no request would be accepted.
+                Err(error @ ApiError::Unauthorized) => Err(CommandError::Unauthorized(error)),
+                Err(error) => {
+                    tracing::warn!(%error, "could not read the list of datasources; existence was not checked");
+                    failure = Some(error.to_string());
+                    Ok(None)
+                }
             }
-            // No guard has to be asked: nothing would get through.
-            Err(error @ ApiError::Unauthorized) => return Err(CommandError::Unauthorized(error)),
-            Err(error) => {
-                tracing::warn!(%error, "what exists is not known before the run");
-                failure = Some(error.to_string());
-                None
-            }
-        };
+        })??;
         let preview = Preview::new(selection, listings.as_ref(), whole)?;
         if let Some(ListingPreview { again, first_again: Some(first), .. }) = &preview.listing {
             tracing::warn!(
@@ -95,34 +93,50 @@ impl Context<'_> {
                 why.clone_from(&failure);
             }
         }
-        Ok(Survey { preview, refusals, guards, unasked: None })
+        Ok(Self { preview, refusals, guards, unasked: None })
     }
 
-    /// What a run over `selection` would do, for people and machines. Takes the names out of `survey`.
+    /// Why it is unknown if the share holds, if a guard asks for that.
+    pub(super) fn unchecked(&self) -> Option<&'static str> {
+        self.unasked.filter(|_| self.guards.need_listing())
+    }
+
+    /// Passes if no guard refuses.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        if self.refusals.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<_> = self.refusals.iter().map(ToString::to_string).collect();
+        Err(CommandError::Refused(all.join("; ")))
+    }
+
+    /// What a run over `selection` would do, for people and machines. Takes the names out of the preview.
     pub(super) fn planned(
-        &self,
+        &mut self,
+        context: &Context<'_>,
         selection: &Selection,
-        survey: &mut Survey,
-        host: &str,
+        host: String,
         rate: Rate,
     ) -> Planned {
-        let (facts, counts) = (selection.facts(), selection.counts());
+        let (facts, counts, share) = (selection.facts(), selection.counts(), selection.share());
         let names = |names: &[DatasourceName]| names.iter().map(ToString::to_string).collect();
-        let guards = survey.guards;
+        let guards = self.guards;
         let refusal = |guard: &str| {
-            let found = survey.refusals.iter().find(|refusal| refusal.guard() == guard);
+            let found = self.refusals.iter().find(|refusal| refusal.guard() == guard);
             found.map_or(Held::Holds, |refusal| Held::Refuses(refusal.to_string()))
         };
         let mut shown_guards = vec![(format!("max_deletes {}", guards.max_deletes), refusal("max_deletes"))];
         if guards.need_listing() {
-            let held = survey.unchecked().map_or_else(|| refusal("max_share"), Held::Unchecked);
+            let held = self.unchecked().map_or_else(|| refusal("max_share"), Held::Unchecked);
             shown_guards.push((format!("max_share {} %", guards.max_share), held));
         }
         let Preview { listing, due: to_delete, protected, already_deleted } =
-            std::mem::take(&mut survey.preview);
+            std::mem::take(&mut self.preview);
         let whole = to_delete.is_some();
+        // How long it takes is about what this process sends.
+        let sent = share.map_or(counts.due, |(_, due)| due);
         Planned {
-            host: host.to_owned(),
+            host,
             count: facts.count,
             repeated: facts.repeated,
             repeated_names: names(&facts.first_repeated),
@@ -138,29 +152,19 @@ impl Context<'_> {
                 missing: listing.missing,
                 in_use: listing.in_use,
             }),
-            unlisted: match survey.unasked {
+            unlisted: match self.unasked {
                 None => Some("the listing could not be read"),
                 Some(why) => whole.then_some(why),
             },
             guards: shown_guards,
+            share: share.map(|(shard, due)| (shard.to_string(), due)),
             time: rate
-                .time_for(counts.due)
-                .filter(|_| counts.due > 0)
+                .time_for(sent)
+                .filter(|_| sent > 0)
                 .map(|time| (rounded(time).to_string(), rate.to_string())),
-            dry_run: self.options.dry_run,
+            dry_run: context.options.dry_run,
             whole,
             ..Planned::default()
         }
-    }
-
-    /// Shows on stderr what is about to be done.
-    pub(super) fn show(&self, planned: &Planned, due: u64) -> Result<(), CommandError> {
-        // Nobody is asked to confirm what they were not shown.
-        if self.options.quiet && !self.will_ask(due) {
-            return Ok(());
-        }
-        let mut out = io::stderr().lock();
-        planned.print(&mut out)?;
-        Ok(out.flush()?)
     }
 }

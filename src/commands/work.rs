@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
+use super::access::ApiAccess;
 use super::context::{Context, Options, World};
-use super::execution::{Closing, CountRequests, Job, where_the_log_is};
-use super::reach::Reach;
+use super::ending::Closing;
+use super::execution::{Job, block_on};
+use super::log::{gone_according_to, with_log};
+use super::observers::observed;
+use super::proposal::{confirm, show};
+use super::queue::{open_queue, queue_address};
 use super::{CommandError, intake, permission, resume};
-use crate::api::{ApiError, Lister};
+use crate::api::ApiError;
 use crate::audit::AuditReader;
-use crate::config::find_token;
 use crate::domain::{ExitStatus, Seq};
 use crate::plan::{PlannedSkips, Refusal, Rules, Selection, TargetsBuilder};
 use crate::queue::Address;
@@ -34,38 +37,35 @@ pub struct WorkRequest {
 /// # Errors
 /// Where nothing could be begun. What goes wrong in a run is in its exit status.
 pub fn work(request: &WorkRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    Context::new(options, world)?.watched(|context| serve(request, context))
+    observed(Context::new(options, world)?, false, |context| serve(request, context))
 }
 
 fn serve(request: &WorkRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
-    let (options, world) = (context.options, context.world);
-    if !options.dry_run {
+    if !context.options.dry_run {
         permission::need_no_approval(context)?;
     }
     context.protection()?;
-    let address = context.queue_address()?;
-    let base_url = context.base_url()?;
-    let token = find_token(options.token_file.as_deref(), &world.environment)?;
-    let mut reach = context.reach(base_url, token, context.settings.pace.rate)?;
-    let left_over = settle_what_was_left(context, &mut reach)?;
+    let address = queue_address(context)?;
+    let mut access = ApiAccess::configured(context)?;
+    let left_over = settle_what_was_left(context, &mut access)?;
     if !matches!(left_over, ExitStatus::Done | ExitStatus::Exceptions) {
         return Ok(left_over);
     }
-    let worked = take_from(context, &mut reach, &address, request)?;
-    // What is wrong with what was left is not covered up by a clean run behind it.
+    let worked = take_from(context, &mut access, &address, request)?;
+    // A clean run does not cover up what is wrong with what was left before it.
     Ok(if worked == ExitStatus::Done { left_over } else { worked })
 }
 
-/// Goes on with what workers on this log were interrupted in.
-fn settle_what_was_left(context: &Context<'_>, reach: &mut Reach) -> Result<ExitStatus, CommandError> {
+/// Continues what workers on this log were interrupted in.
+fn settle_what_was_left(context: &Context<'_>, access: &mut ApiAccess) -> Result<ExitStatus, CommandError> {
     let mut worst = ExitStatus::Done;
     loop {
-        let base_url = reach.api.base_url.as_str();
+        let base_url = access.base_url();
         let reader = AuditReader::open_if_there(&context.settings.audit.db)?;
         let open = reader.as_ref().map(|reader| reader.open_run_of_queue(base_url)).transpose()?.flatten();
         drop(reader);
         let Some(open) = open else { return Ok(worst) };
-        let exit = resume::carry_on(context, open, reach)?;
+        let exit = resume::carry_on(context, open, access)?;
         if !matches!(exit, ExitStatus::Done | ExitStatus::Exceptions) || context.options.dry_run {
             return Ok(exit);
         }
@@ -73,117 +73,94 @@ fn settle_what_was_left(context: &Context<'_>, reach: &mut Reach) -> Result<Exit
     }
 }
 
+/// Takes names from the queue. The log is held meanwhile, so that no other process deletes between what is shown and
+/// what is done.
 fn take_from(
     context: &Context<'_>,
-    reach: &mut Reach,
+    access: &mut ApiAccess,
     address: &Address,
     request: &WorkRequest,
 ) -> Result<ExitStatus, CommandError> {
     let follow = request.follow;
-    let path = context.settings.audit.db.clone();
     let idle = (!follow).then_some(context.settings.queue.idle);
-    // Held from here on, so that nobody else deletes between what is shown and what is done.
-    let log = context.open_log(&path)?;
-    let found = Context::block_on(look(context, reach))?;
-    let host = reach.api.base_url.host();
-    let limit = match found {
-        Ok(found) => found,
-        Err(refused) => {
-            if let Some(log) = log {
-                log.close();
+    let finished = with_log(context, |log| {
+        let path = &context.settings.audit.db;
+        let (host, limit) = (access.host(), limit(context, access)?);
+        let lines = announcement(context, address, &host, limit, idle);
+        let Some(log) = log else {
+            let mut out = io::stdout().lock();
+            for line in lines {
+                writeln!(out, "(dry run) {line}")?;
             }
-            return Err(refused);
-        }
-    };
-    let shown = shown(context, address, &host, limit, idle);
-    let Some(log) = log else {
-        let mut out = io::stdout().lock();
-        for line in shown {
-            writeln!(out, "(dry run) {line}")?;
-        }
-        permission::need_no_approval(context)?;
-        writeln!(out, "(dry run) nothing was taken from the queue, and nothing was sent; a run would start")?;
-        return Ok(ExitStatus::Done);
-    };
-    if !context.options.quiet || context.will_ask(limit) {
-        let mut err = io::stderr().lock();
-        for line in shown {
-            writeln!(err, "{line}")?;
-        }
-    }
-    if let Err(refused) = context.confirm(limit, &host) {
-        log.close();
-        return Err(refused);
-    }
-    let targets = TargetsBuilder::new(intake::folder_of(&path), None).finish();
-    let known_gone = if request.again {
-        None
-    } else {
-        let reader = AuditReader::open(&path)?;
-        Some(Context::gone_according_to(reader, reach.api.base_url.as_str(), Seq(0)))
-    };
-    let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
-    // What will be asked for is not known yet.
-    let nothing = Rules { protection: context.protection()?, known_gone: None, planned: PlannedSkips::new() };
-    let job = Job {
-        selection: Selection::new(targets, nothing)?,
-        of_queue: true,
-        label: address.to_string(),
-        input_sha256: None,
-        purpose: (None, None),
-        protect: context.protect(&[]),
-        plan: None,
-        origin: json!({ "command": "work", "follow": follow, "limit": limit }),
-    };
-    Context::block_on(async {
-        let queue = match context.open_queue(address).await {
-            Ok(queue) => queue,
-            Err(error) => {
-                log.close();
-                return Err(error);
-            }
+            permission::need_no_approval(context)?;
+            writeln!(out, "(dry run) nothing was taken from the queue or sent; a run would start")?;
+            return Ok(None);
         };
-        let run = context.begin(&log, job, reach).await?;
-        let supply = Supply::Queue(QueueSupply {
-            queue: Arc::from(queue),
-            rules,
-            limit,
-            idle,
-            max_outage: context.settings.queue.max_outage,
-        });
-        let notes = |_: &str, _: &CountRequests<'_>| Ok(vec![where_the_log_is(&path)]);
-        context.carry_out(log, run, reach, supply, Closing { next: true, notes: &notes }).await
-    })?
+        show(context, limit, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
+        confirm(context, limit, &host)?;
+        let known_gone = if request.again {
+            None
+        } else {
+            Some(gone_according_to(AuditReader::open(path)?, access.base_url(), Seq(0)))
+        };
+        let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
+        // Which names there will be is not known yet.
+        let none =
+            Rules { protection: context.protection()?, known_gone: None, planned: PlannedSkips::new() };
+        let targets = TargetsBuilder::new(intake::folder_of(path), None).finish();
+        let job = Job {
+            selection: Selection::new(targets, none)?,
+            of_queue: true,
+            label: address.to_string(),
+            input_sha256: None,
+            purpose: (None, None),
+            protect: context.protect(&[]),
+            plan: None,
+            origin: json!({ "command": "work", "follow": follow, "limit": limit }),
+        };
+        block_on(async {
+            let queue = open_queue(context, address).await?;
+            let run = job.open(context, log, access).await?;
+            let supply = Supply::Queue(QueueSupply {
+                queue: Arc::from(queue),
+                rules,
+                limit,
+                idle,
+                max_outage: context.settings.queue.max_outage,
+            });
+            run.execute(context, log, access, supply).await
+        })?
+        .map(Some)
+    })?;
+    Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Commands)))
 }
 
-/// How many datasources this run may delete: what it will be asked for is not known yet.
-async fn look(context: &Context<'_>, reach: &Reach) -> Result<u64, CommandError> {
+/// How many datasources this run may delete: which names there will be is not known yet.
+fn limit(context: &Context<'_>, access: &ApiAccess) -> Result<u64, CommandError> {
     let guards = context.guards();
     let (mut exist, mut failure) = (None, None);
     if guards.need_listing() {
-        let (pacer, clock) = (reach.pacer.clone(), context.world.clock.clone());
-        let api = Lister::new(&reach.api, &reach.token, pacer, clock, CancellationToken::new())?;
-        match api.datasources().await {
+        let lister = access.lister(context)?;
+        match block_on(lister.datasources())? {
             Ok(names) => exist = Some(names.len() as u64),
             Err(error @ ApiError::Unauthorized) => return Err(CommandError::Unauthorized(error)),
             Err(error) => failure = Some(error.to_string()),
         }
     }
-    let limit = guards.most(exist).map_err(|refusal| match refusal {
-        Refusal::NoListing { max, why } => Refusal::NoListing { max, why: failure.or(why) },
-        other => other,
-    });
-    match limit {
+    match guards.most(exist) {
         Ok(0) => Err(CommandError::Refused(
             "the guards let this run delete nothing at all (safety.max_deletes, safety.max_share)".to_owned(),
         )),
         Ok(limit) => Ok(limit),
+        Err(Refusal::NoListing { max, why }) => {
+            Err(CommandError::Refused(Refusal::NoListing { max, why: failure.or(why) }.to_string()))
+        }
         Err(refusal) => Err(CommandError::Refused(refusal.to_string())),
     }
 }
 
 /// What is about to be done.
-fn shown(
+fn announcement(
     context: &Context<'_>,
     address: &Address,
     host: &str,

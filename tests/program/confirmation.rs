@@ -231,7 +231,7 @@ fn a_pipe_cannot_confirm() {
     let mut command = estate.decom(&["run", "names.csv"]);
     let refused = said(command.write_stdin(phrase));
     assert_eq!(refused.code, 3, "{refused:?}");
-    assert!(message(&refused).contains("nobody can be asked without a terminal; confirm with --yes"));
+    assert!(message(&refused).contains("there is no terminal to confirm on; run again with --yes"));
     assert_not_begun(&estate);
 }
 

@@ -137,7 +137,7 @@ fn nobody_to_ask_means_no() {
     let estate = estate(&["acme"]);
     let said = said(estate.decom(&["run", "names.csv"]).write_stdin("delete 1 on 127.0.0.1\nyes\ny\n"));
     assert_eq!(said.code, 3, "{said:?}");
-    assert_snapshot!(message(&said), @"nobody can be asked without a terminal; confirm with --yes; nothing was sent");
+    assert_snapshot!(message(&said), @"there is no terminal to confirm on; run again with --yes; nothing was sent");
     assert_eq!(estate.deletes(), []);
     assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0]);
 }

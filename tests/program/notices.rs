@@ -222,7 +222,7 @@ fn a_signal_cuts_a_webhook_short_that_hangs_and_the_exit_code_is_the_runs() {
     postbox.wait();
     running.signal(Signal::TERM);
     let ended = running.ended(&sandbox).expect(1);
-    assert!(ended.stderr.contains("interrupted while others were told"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("interrupted while the end was being reported"), "{}", ended.stderr);
     assert_eq!(postbox.letters().len(), 1, "not tried again");
 }
 

@@ -171,7 +171,7 @@ fn the_guards_and_the_question_hold_for_a_plan_too() {
     for (flags, wanted) in [
         (&["--yes", "--max-deletes", "2"][..], "raise it with --max-deletes 3"),
         (&["--yes", "--max-share", "20"], "raise it with --max-share"),
-        (&[], "nobody can be asked without a terminal; confirm with --yes"),
+        (&[], "there is no terminal to confirm on; run again with --yes"),
     ] {
         let refused = said(&mut estate.decom(&[&["run", "--plan", "plan.json"], flags].concat()));
         assert_eq!(refused.code, 3, "{refused:?}");

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::super::CommandError;
 use super::super::context::{Context, Options, World, quoted};
+use super::super::log::log_options;
 use super::super::output::to_stdout;
 use crate::audit::{self, Rotated};
 use crate::domain::ExitStatus;
@@ -26,7 +27,7 @@ pub struct RotateRequest {
 pub fn rotate(request: &RotateRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     let log = &context.settings.audit.db;
-    let rotated = audit::rotate(log, request.out.as_deref(), &context.log_options()?)?;
+    let rotated = audit::rotate(log, request.out.as_deref(), &log_options(&context)?)?;
     to_stdout(|out| if options.json { as_json(out, &rotated) } else { as_text(out, &rotated, log) })?;
     Ok(ExitStatus::Done)
 }

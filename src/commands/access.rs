@@ -1,0 +1,69 @@
+//! Access to the API: where it is, the token, and one pace for everything that is asked of it, the look before a
+//! run included.
+
+use tokio_util::sync::CancellationToken;
+
+use super::CommandError;
+use super::context::Context;
+use crate::api::{ApiOptions, BaseUrl, Lister};
+use crate::config::find_token;
+use crate::domain::Token;
+use crate::ratelimit::{PaceOptions, Pacer, Rate};
+use crate::run::Happenings;
+
+pub(super) struct ApiAccess {
+    pub(super) api: ApiOptions,
+    pub(super) token: Token,
+    pub(super) pacer: Pacer,
+    pub(super) happenings: Happenings,
+}
+
+impl ApiAccess {
+    /// Access to the API of the settings.
+    pub(super) fn configured(context: &Context<'_>) -> Result<Self, CommandError> {
+        let base_url = context.base_url()?;
+        let token = find_token(context.options.token_file.as_deref(), &context.world.environment)?;
+        Self::new(context, base_url, token, context.settings.pace.rate)
+    }
+
+    /// Access to the API at `base_url`: checked, so that no run begins that could not send.
+    pub(super) fn new(
+        context: &Context<'_>,
+        base_url: BaseUrl,
+        token: Token,
+        rate: Rate,
+    ) -> Result<Self, CommandError> {
+        let (settings, pace) = (&context.settings.api, &context.settings.pace);
+        let api = ApiOptions {
+            base_url,
+            ca_file: settings.ca_file.clone(),
+            connect_timeout: settings.connect_timeout,
+            response_timeout: settings.response_timeout,
+            attempt_timeout: settings.attempt_timeout,
+            connections: pace.concurrency,
+        };
+        api.check(&token)?;
+        let happenings = Happenings::default();
+        let options = PaceOptions {
+            max_pause: pace.max_pause,
+            fallback: Rate::DEFAULT.shared(pace.workers),
+            workers: pace.workers,
+            on_event: Some(happenings.pace_hook()),
+        };
+        Ok(Self { api, token, pacer: Pacer::new(rate.shared(pace.workers), options), happenings })
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        self.api.base_url.as_str()
+    }
+
+    pub(super) fn host(&self) -> String {
+        self.api.base_url.host()
+    }
+
+    /// Reads the listings, at the same pace.
+    pub(super) fn lister(&self, context: &Context<'_>) -> Result<Lister, CommandError> {
+        let (pacer, clock) = (self.pacer.clone(), context.world.clock.clone());
+        Ok(Lister::new(&self.api, &self.token, pacer, clock, CancellationToken::new())?)
+    }
+}

@@ -1,0 +1,88 @@
+//! The end of a run, printed: what became of its targets, and the commands that continue it.
+
+use std::io::{self, Write};
+
+use super::CommandError;
+use super::context::Context;
+use super::execution::FinishedRun;
+use crate::audit::AuditReader;
+use crate::domain::{ExitStatus, Outcome, RunSummary};
+use crate::report::{self, EachResult, Ending};
+
+/// What a command adds to the end of its run.
+pub(super) enum Closing<'a> {
+    /// The commands that continue the run, or retry what failed in it.
+    Commands,
+    /// Lines made from the run's id and the number of its requests: those sent, and at least one for each target
+    /// that is pending.
+    Lines(&'a dyn Fn(&str, u64) -> Vec<String>),
+}
+
+impl FinishedRun {
+    /// Prints the end. That it cannot be printed does not change how the run ended.
+    pub(super) fn print(self, context: &Context<'_>, closing: &Closing<'_>) -> ExitStatus {
+        match self.try_print(context, closing) {
+            Err(error) if !error.is_broken_pipe() => {
+                tracing::error!(%error, "the end of the run could not be printed");
+            }
+            _ => {}
+        }
+        self.report.exit
+    }
+
+    fn try_print(&self, context: &Context<'_>, closing: &Closing<'_>) -> Result<(), CommandError> {
+        let Self { id, report, of_queue } = self;
+        let path = &context.settings.audit.db;
+        let reader = AuditReader::open(path)?;
+        let summary = reader.run(Some(id))?;
+        let where_the_log_is = format!("Audit log: {}", path.display());
+        let (next, mut notes) = match closing {
+            Closing::Commands => (commands(context, &summary), vec![where_the_log_is]),
+            Closing::Lines(lines) => {
+                let requests = reader.attempts(id)? + summary.counts.of(Outcome::Pending);
+                (Vec::new(), lines(id, requests))
+            }
+        };
+        if *of_queue && report.stopped.is_some() {
+            let note = "What this run did not send is on the queue; start `decom work` again to continue.";
+            notes.insert(0, note.to_owned());
+        }
+        let ending = Ending {
+            next,
+            stopped: report.stopped.as_ref().map(ToString::to_string),
+            still_listed: report.still_listed.clone(),
+            refused: of_queue.then_some((report.refused.recorded, report.refused.set_aside)),
+            notes,
+        };
+        let exceptions: EachResult<'_> =
+            &mut |take| reader.each_result(id, Some(report::EXCEPTIONS), take).map_err(io::Error::other);
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        if context.options.json {
+            report::print_ending_json(&mut out, &summary, &ending, exceptions)?;
+        } else {
+            report::print_ending(&mut out, &summary, &ending, exceptions)?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// The commands that continue a run, or retry what failed in it, each with what it is for.
+fn commands(context: &Context<'_>, summary: &RunSummary) -> Vec<(String, String)> {
+    let (id, counts) = (summary.run_id.as_str(), &summary.counts);
+    let mut next = Vec::new();
+    if summary.status != "finished" {
+        next.push(("Continue".to_owned(), context.command(&["resume", id])));
+    }
+    if counts.of(Outcome::Failed) + counts.of(Outcome::Unknown) > 0 {
+        next.push(("Retry what failed".to_owned(), context.command(&["retry", id])));
+    }
+    let (in_use, rejected) = (counts.of(Outcome::InUse) > 0, counts.of(Outcome::Rejected) > 0);
+    let (label, outcomes) = match (in_use, rejected) {
+        (true, true) => ("After removing the dependants and the causes", "in_use,rejected"),
+        (true, false) => ("After removing the dependants", "in_use"),
+        (false, true) => ("After fixing the causes", "rejected"),
+        (false, false) => return next,
+    };
+    next.push((label.to_owned(), context.command(&["retry", id, "--outcome", outcomes])));
+    next
+}

@@ -1,0 +1,107 @@
+//! What a command is about to do: shown, held against the guards, and confirmed.
+
+use std::io::{self, Write};
+
+use super::CommandError;
+use super::access::ApiAccess;
+use super::context::Context;
+use super::survey::Survey;
+use crate::plan::{PlanRefusal, Selection, is_over};
+use crate::report::Planned;
+use crate::terminal::{ask, phrase};
+
+pub(super) struct Proposal {
+    pub(super) planned: Planned,
+    survey: Survey,
+    due: u64,
+    /// Until when the saved plan that is carried out may be run.
+    expires_at: Option<String>,
+}
+
+/// The saved plan that a run carries out.
+#[derive(Debug, Clone)]
+pub(super) struct PlanOfRun {
+    pub(super) digest: String,
+    pub(super) approved_by: Option<String>,
+    /// Until when it may be run; `None` if the run began in time.
+    pub(super) expires_at: Option<String>,
+}
+
+impl Proposal {
+    /// Proposes to send what is due of `selection`, which carries out `plan` if there is one.
+    pub(super) fn new(
+        context: &Context<'_>,
+        selection: &Selection,
+        mut survey: Survey,
+        access: &ApiAccess,
+        plan: Option<PlanOfRun>,
+    ) -> Self {
+        let mut planned = survey.planned(context, selection, access.host(), access.pacer.rate());
+        let due = selection.share().map_or(selection.counts().due, |(_, due)| due);
+        let (plan, expires_at) = plan.map(|plan| ((plan.digest, plan.approved_by), plan.expires_at)).unzip();
+        planned.plan = plan;
+        Self { planned, survey, due, expires_at: expires_at.flatten() }
+    }
+
+    /// Shows it on standard output, where nothing else is going to happen, with `verdict` if no guard refuses.
+    pub(super) fn preview(
+        &self,
+        context: &Context<'_>,
+        verdict: impl FnOnce() -> Result<String, CommandError>,
+    ) -> Result<(), CommandError> {
+        let mut out = io::stdout().lock();
+        self.planned.write(&mut out, context.options.json)?;
+        self.survey.check()?;
+        let verdict = verdict()?;
+        if !context.options.json {
+            writeln!(out, "(dry run) nothing was sent; {verdict}")?;
+        }
+        Ok(())
+    }
+
+    /// Shows it on stderr, and passes if nothing opposes it: no guard, no answer to the question, and not the time,
+    /// much of which may have passed meanwhile.
+    pub(super) fn confirm(&self, context: &Context<'_>) -> Result<(), CommandError> {
+        show(context, self.due, |out| self.planned.print(out))?;
+        self.survey.check()?;
+        confirm(context, self.due, &self.planned.host)?;
+        match &self.expires_at {
+            Some(at) if is_over(at, context.world.clock.timestamp()) => {
+                Err(CommandError::PlanRefused(PlanRefusal::Expired { at: at.clone() }))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Shows on stderr what is about to be done, unless it is to be quiet. What a user is asked to confirm is always
+/// shown.
+pub(super) fn show(
+    context: &Context<'_>,
+    due: u64,
+    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CommandError> {
+    if context.options.quiet && !context.will_ask(due) {
+        return Ok(());
+    }
+    let mut out = io::stderr().lock();
+    print(&mut out)?;
+    Ok(out.flush()?)
+}
+
+/// Asks whether `count` datasources on `host` may be deleted, unless that was answered by flag.
+pub(super) fn confirm(context: &Context<'_>, count: u64, host: &str) -> Result<(), CommandError> {
+    if context.options.yes || count == 0 {
+        return Ok(());
+    }
+    if !context.world.can_ask {
+        return Err(CommandError::Refused(
+            "there is no terminal to confirm on; run again with --yes".to_owned(),
+        ));
+    }
+    let wanted = phrase(count, host);
+    if ask(&wanted, &mut io::stdin().lock(), &mut io::stderr().lock())? {
+        return Ok(());
+    }
+    Err(CommandError::Refused("not confirmed".to_owned()))
+}
