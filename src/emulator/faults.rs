@@ -1,64 +1,106 @@
-//! What goes wrong on purpose, how often, and how a person writes that down.
+//! The faults that the emulator injects on purpose, how often, and how they are written.
 //!
-//! Faults come in two families that are drawn apart. Transient ones befall a request and may be gone
-//! with the next; `in-use` and `missing` are properties of a name and hold at every attempt.
+//! Faults come in three families that are drawn separately. Most belong to one request and may be gone with the
+//! next; `in-use` and `missing` belong to a name and hold at every attempt; `shifting-pages` belongs to a page of
+//! a listing.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// All of the draws there are: a rate is a number of these. A millionth of a percent is one.
-pub(super) const ALL_LOTS: u64 = 100 * LOTS_PER_PERCENT;
-const LOTS_PER_PERCENT: u64 = 1_000_000;
-/// As many decimals of a percentage as [`LOTS_PER_PERCENT`] can tell apart.
+/// The number of possible draws; a rate is a number of these.
+pub(super) const ALL_DRAWS: u64 = 100 * DRAWS_PER_PERCENT;
+const DRAWS_PER_PERCENT: u64 = 1_000_000;
+/// As many decimals of a percentage as [`DRAWS_PER_PERCENT`] allows.
 const DECIMALS: usize = 6;
-/// A misspelt kind that is further off than this is not guessed at.
-const FARTHEST_GUESS: f64 = 0.75;
+/// The least similarity of a misspelled kind to the one that is suggested.
+const LEAST_SIMILARITY: f64 = 0.75;
 
 /// One way in which the emulated API can misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
-    /// `http500`: answers 500 `INTERNAL_SERVER_ERROR`; nothing was deleted.
+    /// `http500`: replies 500 `INTERNAL_SERVER_ERROR`; nothing was deleted.
     Http500,
-    /// `http500-after`: answers 500 although the deletion was done.
+    /// `http500-after`: replies 500 although the deletion was done.
     Http500After,
-    /// `http502-html`: answers 502 with the HTML page of a proxy; nothing was deleted.
+    /// `http502-html`: replies 502 with the HTML page of a proxy; nothing was deleted.
     Http502Html,
-    /// `http503`: answers 503 with no body at all; nothing was deleted.
+    /// `http503`: replies 503 without a body; nothing was deleted.
     Http503,
-    /// `drop`: closes the connection without an answer, half of the time before the deletion and half
-    /// of the time after it.
+    /// `http503-retry`: replies 503 with `Retry-After: 1`; nothing was deleted.
+    Http503Retry,
+    /// `drop`: closes the connection without a reply, half of the time before the deletion and half of the time
+    /// after it.
     Drop,
-    /// `drop-before`: closes the connection without an answer; nothing was deleted.
+    /// `drop-before`: closes the connection without a reply; nothing was deleted.
     DropBefore,
-    /// `drop-after`: closes the connection without an answer although the deletion was done.
+    /// `drop-after`: closes the connection without a reply although the deletion was done.
     DropAfter,
-    /// `truncate`: does the deletion, then closes the connection in the middle of the answer's body.
+    /// `truncate`: does the deletion, then closes the connection in the middle of the reply's body.
     Truncate,
-    /// `slow`: answers rightly, but late.
+    /// `slow`: replies correctly, but late.
     Slow,
-    /// `throttle`: a 429 out of the blue, with `Retry-After: 1`; nothing was deleted.
+    /// `throttle`: replies 429 with `Retry-After: 1`, whatever the limit is; nothing was deleted.
     Throttle,
+    /// `login-page`: replies 200 with the login page of a proxy; nothing was deleted.
+    LoginPage,
+    /// `empty`: does the deletion, then replies 200 without a body.
+    Empty,
+    /// `http200-error`: replies 200 with an error in the body: the one of the name if it cannot be deleted,
+    /// otherwise `INTERNAL_SERVER_ERROR`; nothing was deleted.
+    Http200Error,
+    /// `http204`: does the deletion, then replies 204.
+    Http204,
+    /// `gzip`: replies correctly, but compressed, although the client did not ask for it.
+    Gzip,
     /// `in-use`: the name has dependants and cannot be deleted, at any attempt.
     InUse,
     /// `missing`: the name does not exist, at any attempt.
     Missing,
+    /// `shifting-pages`: listings come in pages only, and a page begins one entry late or early, as if an entry
+    /// before it had been deleted or added since the last page.
+    ShiftingPages,
+}
+
+/// What a fault belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Request,
+    Name,
+    Page,
+}
+
+impl Family {
+    const fn plural(self) -> &'static str {
+        match self {
+            Self::Request => "requests",
+            Self::Name => "names",
+            Self::Page => "pages",
+        }
+    }
 }
 
 impl FaultKind {
     /// Every kind, in the order in which [`Faults`] are displayed.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 19] = [
         Self::Http500,
         Self::Http500After,
         Self::Http502Html,
         Self::Http503,
+        Self::Http503Retry,
         Self::Drop,
         Self::DropBefore,
         Self::DropAfter,
         Self::Truncate,
         Self::Slow,
         Self::Throttle,
+        Self::LoginPage,
+        Self::Empty,
+        Self::Http200Error,
+        Self::Http204,
+        Self::Gzip,
         Self::InUse,
         Self::Missing,
+        Self::ShiftingPages,
     ];
 
     /// The kind as it is written, such as `http502-html`.
@@ -69,21 +111,30 @@ impl FaultKind {
             Self::Http500After => "http500-after",
             Self::Http502Html => "http502-html",
             Self::Http503 => "http503",
+            Self::Http503Retry => "http503-retry",
             Self::Drop => "drop",
             Self::DropBefore => "drop-before",
             Self::DropAfter => "drop-after",
             Self::Truncate => "truncate",
             Self::Slow => "slow",
             Self::Throttle => "throttle",
+            Self::LoginPage => "login-page",
+            Self::Empty => "empty",
+            Self::Http200Error => "http200-error",
+            Self::Http204 => "http204",
+            Self::Gzip => "gzip",
             Self::InUse => "in-use",
             Self::Missing => "missing",
+            Self::ShiftingPages => "shifting-pages",
         }
     }
 
-    /// Whether the kind is a property of a name, and not of one request.
-    #[must_use]
-    pub const fn is_of_name(self) -> bool {
-        matches!(self, Self::InUse | Self::Missing)
+    const fn family(self) -> Family {
+        match self {
+            Self::InUse | Self::Missing => Family::Name,
+            Self::ShiftingPages => Family::Page,
+            _ => Family::Request,
+        }
     }
 }
 
@@ -95,57 +146,57 @@ impl fmt::Display for FaultKind {
 
 /// How often each kind of fault is injected.
 ///
-/// Written as `http500=5%,drop=1%,missing=2%`, or `none`. Of transient kinds the percentage is of the
-/// requests that delete, of `in-use` and `missing` it is of the names. The percentages of one family
-/// add up to 100 at most, because one request suffers one fault.
+/// Written as `http500=5%,drop=1%,missing=2%`, or `none`. The percentage of `in-use` and `missing` is of the names,
+/// that of `shifting-pages` is of the pages, and all others are of the requests that delete. The percentages of one
+/// family add up to 100 at most, because one request has one fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {
     rates: [u64; FaultKind::ALL.len()],
 }
 
 impl Faults {
-    /// An API that never errs.
+    /// No faults.
     #[must_use]
     pub const fn none() -> Self {
         Self { rates: [0; FaultKind::ALL.len()] }
     }
 
-    /// What a rehearsal injects: about a thousand names are enough to see every kind of outcome.
+    /// The default of a rehearsal: a thousand names meet every kind of outcome.
     #[must_use]
     pub const fn rehearsal() -> Self {
         let mut faults = Self::none();
-        faults.rates[FaultKind::Http500 as usize] = 4 * LOTS_PER_PERCENT;
-        faults.rates[FaultKind::Http502Html as usize] = LOTS_PER_PERCENT / 2;
-        faults.rates[FaultKind::Drop as usize] = LOTS_PER_PERCENT;
-        faults.rates[FaultKind::Truncate as usize] = LOTS_PER_PERCENT / 2;
-        faults.rates[FaultKind::Slow as usize] = LOTS_PER_PERCENT;
-        faults.rates[FaultKind::InUse as usize] = 3 * LOTS_PER_PERCENT;
-        faults.rates[FaultKind::Missing as usize] = 2 * LOTS_PER_PERCENT;
+        faults.rates[FaultKind::Http500 as usize] = 4 * DRAWS_PER_PERCENT;
+        faults.rates[FaultKind::Http502Html as usize] = DRAWS_PER_PERCENT / 2;
+        faults.rates[FaultKind::Drop as usize] = DRAWS_PER_PERCENT;
+        faults.rates[FaultKind::Truncate as usize] = DRAWS_PER_PERCENT / 2;
+        faults.rates[FaultKind::Slow as usize] = DRAWS_PER_PERCENT;
+        faults.rates[FaultKind::InUse as usize] = 3 * DRAWS_PER_PERCENT;
+        faults.rates[FaultKind::Missing as usize] = 2 * DRAWS_PER_PERCENT;
         faults
     }
 
-    /// Whether nothing is ever injected.
+    /// Returns true if no fault is ever injected.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::none()
     }
 
-    /// Whether any fault of the family (`of_name` or transient) can occur: if none can, nobody draws.
-    pub(super) fn has_any(&self, of_name: bool) -> bool {
-        self.sum(of_name) > 0
+    /// Returns true if a fault of the family can occur.
+    pub(super) fn has_any(&self, family: Family) -> bool {
+        self.sum(family) > 0
     }
 
-    /// The fault that `lot`, a number below [`ALL_LOTS`], draws from a family.
-    pub(super) fn drawn(&self, of_name: bool, lot: u64) -> Option<FaultKind> {
+    /// The fault of the family for `draw`, a number below [`ALL_DRAWS`].
+    pub(super) fn of_draw(&self, family: Family, draw: u64) -> Option<FaultKind> {
         let mut below = 0;
-        FaultKind::ALL.into_iter().filter(|kind| kind.is_of_name() == of_name).find(|kind| {
+        FaultKind::ALL.into_iter().filter(|kind| kind.family() == family).find(|kind| {
             below += self.rates[*kind as usize];
-            lot < below
+            draw < below
         })
     }
 
-    fn sum(&self, of_name: bool) -> u64 {
-        FaultKind::ALL.iter().filter(|k| k.is_of_name() == of_name).map(|k| self.rates[*k as usize]).sum()
+    fn sum(&self, family: Family) -> u64 {
+        FaultKind::ALL.iter().filter(|k| k.family() == family).map(|k| self.rates[*k as usize]).sum()
     }
 }
 
@@ -166,23 +217,19 @@ impl FromStr for Faults {
                 .into_iter()
                 .find(|known| known.name() == kind)
                 .ok_or_else(|| FaultsError::unknown(piece, kind))?;
-            let rate = rate(percentage).ok_or_else(|| FaultsError::Percentage {
+            let rate = parse_rate(percentage).ok_or_else(|| FaultsError::Percentage {
                 piece: piece.to_owned(),
                 percentage: percentage.to_owned(),
             })?;
             if given.contains(&kind) {
-                return Err(FaultsError::Twice { piece: piece.to_owned(), kind });
+                return Err(FaultsError::Repeated { piece: piece.to_owned(), kind });
             }
             given.push(kind);
             faults.rates[kind as usize] = rate;
-            let sum = faults.sum(kind.is_of_name());
-            if sum > ALL_LOTS {
-                let family = if kind.is_of_name() { "names" } else { "requests" };
-                return Err(FaultsError::Sum {
-                    piece: piece.to_owned(),
-                    family,
-                    sum: Percent(sum).to_string(),
-                });
+            let sum = faults.sum(kind.family());
+            if sum > ALL_DRAWS {
+                let (piece, family) = (piece.to_owned(), kind.family().plural());
+                return Err(FaultsError::Sum { piece, family, sum: Percent(sum).to_string() });
             }
         }
         Ok(faults)
@@ -200,12 +247,12 @@ impl fmt::Display for Faults {
     }
 }
 
-/// A rate as a person writes it, without zeros at the end.
+/// A rate as a percentage, without zeros at the end.
 struct Percent(u64);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.0 / LOTS_PER_PERCENT, self.0 % LOTS_PER_PERCENT);
+        let (whole, rest) = (self.0 / DRAWS_PER_PERCENT, self.0 % DRAWS_PER_PERCENT);
         if rest == 0 {
             write!(f, "{whole}%")
         } else {
@@ -215,8 +262,8 @@ impl fmt::Display for Percent {
     }
 }
 
-/// Reads `0.5%` exactly: fixed point rather than a float, so that what is displayed is what was given.
-fn rate(percentage: &str) -> Option<u64> {
+/// Reads `0.5%` exactly, as a fixed-point number: what is displayed is what was given.
+fn parse_rate(percentage: &str) -> Option<u64> {
     let number = percentage.strip_suffix('%')?;
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -225,58 +272,26 @@ fn rate(percentage: &str) -> Option<u64> {
     }
     let whole: u64 = whole.parse().ok()?;
     let rest: u64 = format!("{decimals:0<DECIMALS$}").parse().ok()?;
-    whole.checked_mul(LOTS_PER_PERCENT)?.checked_add(rest).filter(|rate| *rate <= ALL_LOTS)
+    whole.checked_mul(DRAWS_PER_PERCENT)?.checked_add(rest).filter(|rate| *rate <= ALL_DRAWS)
 }
 
-/// Why a text is not a list of faults. Every message names the offending piece.
+/// Why a text is not a list of faults. `piece` is the part between two commas that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultsError {
-    /// A piece without `=`.
     #[error("`{piece}` is not of the form KIND=PERCENT%, such as http500=5%")]
-    Form {
-        /// The piece between two commas.
-        piece: String,
-    },
-    /// A kind that does not exist.
+    Form { piece: String },
     #[error(
         "`{piece}`: there is no fault `{kind}`{}; known are {}",
         .nearest.map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default(),
         FaultKind::ALL.map(FaultKind::name).join(", ")
     )]
-    Unknown {
-        /// The piece between two commas.
-        piece: String,
-        /// The kind as it was written.
-        kind: String,
-        /// The known kind that is written most alike, where one is near enough.
-        nearest: Option<&'static str>,
-    },
-    /// Something that is not a percentage.
+    Unknown { piece: String, kind: String, nearest: Option<&'static str> },
     #[error("`{piece}`: `{percentage}` is not a percentage from 0% to 100% with at most {DECIMALS} decimals")]
-    Percentage {
-        /// The piece between two commas.
-        piece: String,
-        /// The percentage as it was written.
-        percentage: String,
-    },
-    /// A kind that was given before.
+    Percentage { piece: String, percentage: String },
     #[error("`{piece}`: {kind} is given twice")]
-    Twice {
-        /// The second piece.
-        piece: String,
-        /// The kind that both name.
-        kind: FaultKind,
-    },
-    /// Percentages that add up to more than 100.
+    Repeated { piece: String, kind: FaultKind },
     #[error("with `{piece}` the faults of {family} add up to {sum}, which is more than 100%")]
-    Sum {
-        /// The piece that went too far.
-        piece: String,
-        /// `requests` or `names`: what the percentages are of.
-        family: &'static str,
-        /// The sum so far, such as `101.5%`.
-        sum: String,
-    },
+    Sum { piece: String, family: &'static str, sum: String },
 }
 
 impl FaultsError {
@@ -284,7 +299,7 @@ impl FaultsError {
         let nearest = FaultKind::ALL
             .into_iter()
             .map(|known| (strsim::jaro_winkler(known.name(), kind), known.name()))
-            .filter(|(likeness, _)| *likeness >= FARTHEST_GUESS)
+            .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, name)| name);
         Self::Unknown { piece: piece.to_owned(), kind: kind.to_owned(), nearest }

@@ -1,7 +1,7 @@
-//! The rate limit: a fixed window over all endpoints, and the headers that tell the client about it.
+//! The rate limit: a fixed window over all endpoints, and the headers that announce it.
 //!
-//! Modelled on express-rate-limit, which the real API most likely runs: a window opens with the first
-//! request after the last one has run out, and refused requests count as well.
+//! Modelled on express-rate-limit, which the real API most likely uses: a window opens with the first request after
+//! the end of the last one, and refused requests count as well.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,23 +18,23 @@ const LEGACY_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const LEGACY_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const LEGACY_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The partition key of draft 8 for the client 127.0.0.1, derived as express-rate-limit derives it:
-/// base64 over the first 12 hexadecimal digits of the SHA-256 of the address.
+/// The partition key of draft 8 for the client 127.0.0.1, as express-rate-limit derives it: base64 of the first 12
+/// hexadecimal digits of the SHA-256 of the address.
 const PARTITION: &str = "MTJjYTE3YjQ5YWYy";
 
-/// Longer windows are cut to this, because no clock reaches arbitrarily far ahead.
+/// Longer windows are cut to this, because clocks have a range.
 const LONGEST_WINDOW: Duration = Duration::from_hours(366 * 24);
 
 /// At most `requests` in each `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowLimit {
-    /// How many requests of one window are answered; all further ones get a 429.
+    /// How many requests of one window are served; all further ones get a 429.
     pub requests: u32,
-    /// How long a window lasts, counted from its first request: a year at most.
+    /// The length of a window from its first request on, a year at most.
     pub window: Duration,
 }
 
-/// Which of the header generations in use tells the client about the limit.
+/// The generation of headers that announces the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HeaderGeneration {
     /// `RateLimit-Limit`, `RateLimit-Remaining`, `RateLimit-Reset` (seconds left), `RateLimit-Policy`.
@@ -46,7 +46,7 @@ pub enum HeaderGeneration {
     Draft8,
     /// `X-RateLimit-Limit`, `X-RateLimit-Remaining`, `X-RateLimit-Reset` (Unix time).
     Legacy,
-    /// No word about the limit, but for `Retry-After` on a 429.
+    /// Nothing but `Retry-After` on a 429.
     None,
 }
 
@@ -84,14 +84,13 @@ impl FromStr for HeaderGeneration {
     }
 }
 
-/// A text that names no [`HeaderGeneration`].
+/// A text that is not a [`HeaderGeneration`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "there is no header generation `{given}`; known are {}",
     HeaderGeneration::ALL.map(HeaderGeneration::name).join(", ")
 )]
 pub struct HeaderGenerationError {
-    /// The text as it was given.
     pub given: String,
 }
 
@@ -100,31 +99,31 @@ pub struct HeaderGenerationError {
 pub(super) struct Limiter {
     limit: WindowLimit,
     generation: HeaderGeneration,
-    /// What draft 8 calls the policy, such as `500-in-2min`.
+    /// The name of the policy in draft 8, such as `500-in-2min`.
     policy: String,
-    /// When the current window ends, by both clocks, and how many requests it has seen.
+    /// The end of the current window by both clocks, and the number of its requests.
     open: Option<(Instant, SystemTime, u32)>,
 }
 
-/// What the limiter said about one request.
+/// The limiter's decision on one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Admission {
     pub(super) refused: bool,
     pub(super) remaining: u32,
-    /// Until the window ends, in whole seconds, rounded up.
+    /// The time until the end of the window, in seconds, rounded up.
     pub(super) reset_seconds: u64,
-    /// When the window ends, in seconds of Unix time, rounded up.
+    /// The end of the window in Unix time, in seconds, rounded up.
     pub(super) reset_at: u64,
 }
 
 impl Limiter {
     pub(super) fn new(limit: WindowLimit, generation: HeaderGeneration) -> Self {
         let limit = WindowLimit { window: limit.window.min(LONGEST_WINDOW), ..limit };
-        let policy = format!("{}-in-{}", limit.requests, spoken(limit.window));
+        let policy = format!("{}-in-{}", limit.requests, policy_length(limit.window));
         Self { limit, generation, policy, open: None }
     }
 
-    /// Counts a request. The clocks are arguments so that a test need not wait for a window to end.
+    /// Counts a request.
     pub(super) fn admit(&mut self, now: Instant, wall: SystemTime) -> Admission {
         let (ends, ends_wall, seen) = match self.open {
             Some((ends, ends_wall, seen)) if now < ends => (ends, ends_wall, seen.saturating_add(1)),
@@ -139,8 +138,8 @@ impl Limiter {
         }
     }
 
-    /// Puts the word about the limit on a response.
-    pub(super) fn announce(&self, admission: Admission, headers: &mut HeaderMap) {
+    /// Writes the headers that announce the limit.
+    pub(super) fn write_headers(&self, admission: Admission, headers: &mut HeaderMap) {
         let Admission { remaining, reset_seconds: reset, .. } = admission;
         let (limit, window) = (self.limit.requests, seconds_up(self.limit.window));
         let mut put = |name: HeaderName, value: String| {
@@ -178,8 +177,8 @@ fn seconds_up(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
-/// A window's length as draft 8's policy names spell it: `2min`, `1.5min`, `0.3sec`.
-fn spoken(window: Duration) -> String {
+/// The length of a window as in the names of draft 8's policies: `2min`, `1.5min`, `0.3sec`.
+fn policy_length(window: Duration) -> String {
     let seconds = window.as_secs_f64();
     match window.as_secs() {
         0..60 => format!("{seconds}sec"),

@@ -1,22 +1,20 @@
-//! An emulator of the Databrain API on a loopback port.
+//! An emulator of the Databrain API on a loopback port, for `decom rehearse`, tests and benchmarks.
 //!
-//! It is what `decom rehearse` runs against, and what tests and benchmarks put in the place of the
-//! real API: the documented endpoints, the fixed-window rate limit in any header generation, and
-//! faults that are drawn from a seed, so that the same run goes wrong in the same way again.
+//! It has the documented endpoints, the fixed-window rate limit with any generation of headers, and faults that are
+//! drawn from a seed, so that the same run meets the same faults again.
 //!
-//! The emulator has a thread and a runtime of its own, so that it neither shares one with the client
-//! that it serves nor needs one to be started. A request takes the way `server` (connections) →
-//! `service` (limit, authentication, endpoint, fault) → `estate` (what exists) → `answers`.
+//! The emulator has its own thread and runtime, so it needs no runtime to be started and shares none with its
+//! client. A request passes through `server` (connections) → `service` (limit, authentication, endpoint, fault) →
+//! `inventory` (what exists) → `replies`.
 
-mod answers;
-mod estate;
+mod chance;
 mod faults;
+mod inventory;
 mod limiter;
-mod lots;
+mod replies;
 mod request_log;
 mod server;
 mod service;
-mod state;
 #[cfg(test)]
 mod tests;
 
@@ -30,36 +28,34 @@ use std::time::Duration;
 pub use faults::{FaultKind, Faults, FaultsError};
 pub use limiter::{HeaderGeneration, HeaderGenerationError, WindowLimit};
 
+use crate::domain::lock;
 use server::Server;
 use service::Service;
 
-/// What an [`Emulator`] is to be like.
+/// The settings of an [`Emulator`].
 pub struct EmulatorOptions {
     /// The service token that clients must present.
     pub token: String,
     /// The names of the datasources that exist. Read once, at the start; equal names are one.
     pub datasources: Box<dyn Iterator<Item = String> + Send>,
-    /// What goes wrong, and how often.
+    /// Which faults are injected, and how often.
     pub faults: Faults,
-    /// What all chance is drawn from: equal seeds (and names) meet equal faults, whatever the order
-    /// and concurrency of the requests.
+    /// Equal seeds and names meet equal faults, whatever the order and concurrency of the requests.
     pub seed: u64,
-    /// How long each answer takes, at least. A slow answer takes 20 times that longer, and not less
-    /// than 200 ms.
+    /// How long each reply takes at least. A slow reply takes 20 times as long more, and at least 200 ms more.
     pub latency: Duration,
-    /// The rate limit over all endpoints together; without one no rate-limit headers are sent either.
+    /// The rate limit over all endpoints together. Without one no rate-limit headers are sent.
     pub limit: Option<WindowLimit>,
-    /// How the rate limit is told to the client.
+    /// The headers that announce the rate limit.
     pub header_generation: HeaderGeneration,
-    /// A file that gets a line of JSON for every DELETE request, written before its answer goes out:
-    /// `at` (microseconds of Unix time), `request_id` (the `X-Request-Id`), `name`, `did` (`deleted`
-    /// or `nothing`) and `status` (`null` where the connection was dropped). A request that cannot
-    /// be logged gets no answer.
+    /// A file that gets a line of JSON for every DELETE request before its reply is sent: `at` (microseconds of
+    /// Unix time), `request_id` (the `X-Request-Id`), `name`, `did` (`deleted` or `nothing`) and `status` (`null`
+    /// if the connection was cut). A request that cannot be logged gets no reply.
     pub request_log: Option<PathBuf>,
 }
 
 impl EmulatorOptions {
-    /// An API with `datasources` that is as quick as it can be, never errs and knows no limit.
+    /// An API with `datasources` and without latency, faults and limit.
     pub fn new<N>(token: impl Into<String>, datasources: N) -> Self
     where
         N: IntoIterator<Item = String>,
@@ -100,30 +96,27 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Reads the names, binds a free port of 127.0.0.1 and serves on a thread of its own. Connections
-    /// are accepted on return. Blocks for about a second per million names.
-    ///
-    /// # Errors
-    /// Where the request log cannot be opened, or the port, the runtime or the thread cannot be had.
+    /// Reads the names, binds a free port of 127.0.0.1 and serves on its own thread. Connections are accepted on
+    /// return. Blocks for about a second per million names.
     pub fn start(options: EmulatorOptions) -> Result<Self, EmulatorError> {
         let service = Arc::new(Service::new(options)?);
         let server = Server::start(Arc::clone(&service))?;
         Ok(Self { base_url: format!("http://{}", server.address), service, server })
     }
 
-    /// Where the API is, such as `http://127.0.0.1:40123`: no path, no slash at the end.
+    /// The base URL of the API, such as `http://127.0.0.1:40123`, without path and trailing slash.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// What has happened so far.
+    /// The counts so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        self.service.state.lock().tally.clone()
+        lock(&self.service.state).tally.clone()
     }
 
-    /// Closes the port and all connections, and returns when the thread has ended.
+    /// Closes the port and all connections, and waits for the end of the thread.
     pub fn shutdown(self) {
         drop(self.server);
     }
@@ -135,38 +128,29 @@ impl fmt::Debug for Emulator {
     }
 }
 
-/// What an emulator has seen and done, in requests unless it says otherwise.
+/// What an emulator received and did, counted in requests unless a field says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// All requests, to whatever endpoint, and however they ended.
+    /// All requests to any endpoint, however they ended.
     pub requests: u64,
-    /// Datasources deleted, whatever the client came to know of it.
+    /// Datasources deleted, whatever the reply was.
     pub deletions: u64,
     /// Requests that the rate limit refused. Spurious 429s are among the faults instead.
     pub throttled: u64,
-    /// Faults injected, by kind; a kind that has not occurred is not in here. `in-use` and `missing`
-    /// count requests that found their name so, and not names.
+    /// Faults injected, by kind; kinds that did not occur are left out. `in-use` and `missing` count requests for
+    /// such names.
     pub faults: BTreeMap<FaultKind, u64>,
 }
 
 /// Why an emulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
-    /// No port on the loopback interface.
     #[error("the emulator could not open a port on 127.0.0.1")]
     Bind(#[source] io::Error),
-    /// No runtime.
     #[error("the emulator could not set up its runtime")]
     Runtime(#[source] io::Error),
-    /// No thread.
     #[error("the emulator could not start its thread")]
     Thread(#[source] io::Error),
-    /// No request log.
     #[error("the emulator could not open its request log {}", path.display())]
-    RequestLog {
-        /// The file asked for.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    RequestLog { path: PathBuf, source: io::Error },
 }

@@ -1,4 +1,4 @@
-//! The emulator's own account of deletions, against which a test can hold the client's.
+//! The emulator's own account of deletions, with which a test compares the client's.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,29 +7,28 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-/// A file that gets a line of JSON for each DELETE request before its answer goes out.
+/// A file that gets a line of JSON for each DELETE request before the reply is sent.
 #[derive(Debug)]
 pub(super) struct RequestLog(File);
 
 /// One DELETE request.
 #[derive(Debug, Serialize)]
-pub(super) struct Entry<'a> {
-    /// When the request was looked at, in microseconds of Unix time.
+pub(super) struct LoggedRequest<'a> {
+    /// When the request was decided, in microseconds of Unix time.
     pub(super) at: u64,
     /// Its `X-Request-Id`.
     pub(super) request_id: Option<&'a str>,
-    /// The datasource; `null` where the query names none.
+    /// The datasource; `null` if the query names none.
     pub(super) name: Option<&'a str>,
-    /// What it did to the datasource.
-    pub(super) did: Did,
-    /// The HTTP status about to be sent; `null` where the connection is dropped instead.
+    pub(super) did: Effect,
+    /// The HTTP status about to be sent; `null` if the connection is cut instead.
     pub(super) status: Option<u16>,
 }
 
 /// What a request did to its datasource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Did {
+pub(super) enum Effect {
     Deleted,
     Nothing,
 }
@@ -39,9 +38,9 @@ impl RequestLog {
         OpenOptions::new().create(true).append(true).open(path).map(Self)
     }
 
-    /// Hands the line to the operating system in one piece: it outlives this process.
-    pub(super) fn append(&mut self, entry: &Entry<'_>) -> io::Result<()> {
-        let mut line = serde_json::to_vec(entry)?;
+    /// Hands the line to the operating system in one piece, so it outlives this process.
+    pub(super) fn append(&mut self, request: &LoggedRequest<'_>) -> io::Result<()> {
+        let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         self.0.write_all(&line)
     }

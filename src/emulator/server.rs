@@ -1,7 +1,7 @@
-//! Connections: a thread with a runtime of its own that accepts, serves HTTP/1.1, and stops when told.
+//! Connections: a thread with its own runtime accepts them and serves HTTP/1.1.
 //!
-//! hyper is driven directly, because a router answers every request, and an emulator of a bad day
-//! must also be able not to.
+//! hyper is used without a router, because a router replies to every request, and an emulator of faults must be able
+//! not to.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 use super::EmulatorError;
 use super::service::Service;
 
-/// How long to leave the listener alone when no connection can be accepted (too many open files).
+/// The pause after a connection could not be accepted, for example because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 
-/// The thread that serves. Dropping it closes every connection and waits for the thread's end.
+/// The serving thread. Dropping it closes every connection and waits for the end of the thread.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
@@ -61,7 +61,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread has been printed; there is nobody left to tell.
+            // A panic of that thread has been printed already.
             let _ = thread.join();
         }
     }
@@ -80,12 +80,12 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>) {
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        // Without it small answers would wait for the client's acknowledgements.
+        // Otherwise small replies would wait for the client's acknowledgements.
         let _ = stream.set_nodelay(true);
         let service = Arc::clone(&service);
         tokio::spawn(async move {
             let serve = service_fn(move |request| Arc::clone(&service).serve(request));
-            // A connection ends with an error when the client leaves, or by design.
+            // A connection ends with an error if the client leaves, or by a fault.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
         });
     }

@@ -1,282 +1,321 @@
-//! What happens with a request: rate limit, authentication, endpoint, fault.
+//! Decides each request: rate limit, authentication, endpoint, fault.
 //!
-//! A request is decided and takes effect at once, under one lock; then comes the latency, then the
-//! answer. A client that gives up waiting, or is killed meanwhile, leaves a deletion behind that was
-//! done, just as with the real service.
+//! A request is decided and takes effect at once, under one lock; then comes the latency, then the reply. A client
+//! that stops waiting, or is killed meanwhile, leaves a deletion that was done, as with the real service.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use http::header::{AUTHORIZATION, HeaderMap};
-use http::{Method, Request, Response};
+use http::header::AUTHORIZATION;
+use http::{Method, Request, StatusCode};
 use url::form_urlencoded;
 
-use super::answers::{Answer, AnswerBody, Cut};
-use super::estate::{Catalog, Estate, PAGE, Standing};
-use super::faults::{FaultKind, Faults};
+use super::chance::{Chance, DrawPurpose};
+use super::faults::{Family, FaultKind, Faults};
+use super::inventory::{Inventory, Listing, NameState, PAGE};
 use super::limiter::Limiter;
-use super::lots::{Lots, Purpose};
-use super::request_log::{Did, Entry, RequestLog, unix_micros};
-use super::state::{SharedState, State};
+use super::replies::{self, ConnectionCut, Reply};
+use super::request_log::{Effect, LoggedRequest, RequestLog, unix_micros};
 use super::{EmulatorError, EmulatorOptions, Tally};
+use crate::domain::lock;
 
 const DATASOURCES: &str = "/api/v2/datasource";
 const DATAMARTS: &str = "/api/v2/data-app/datamarts";
 const REQUEST_ID: &str = "x-request-id";
-/// What a slow answer takes longer, in latencies, and at least.
-const SLOWER: u32 = 20;
-const SLOW_AT_LEAST: Duration = Duration::from_millis(200);
-const SPURIOUS_RETRY_AFTER_SECONDS: u64 = 1;
+/// How much longer a slow reply takes: this many latencies, and no less than the minimum.
+const SLOW_LATENCIES: u32 = 20;
+const SLOW_MINIMUM: Duration = Duration::from_millis(200);
+/// The `Retry-After` of replies that are faults, in seconds.
+const RETRY_AFTER: u64 = 1;
+
+/// What changes with the requests.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) inventory: Inventory,
+    pub(super) tally: Tally,
+    limiter: Option<Limiter>,
+    log: Option<RequestLog>,
+    /// How many requests there were for each name whose last reply was a fault. Other names are not kept, so
+    /// this stays small with a million names.
+    faulty_requests: HashMap<Box<str>, u32>,
+    /// How many pages were read.
+    pages: u32,
+}
+
+impl State {
+    /// How many names are remembered between two requests.
+    #[cfg(test)]
+    pub(super) fn remembered_names(&self) -> usize {
+        self.faulty_requests.len()
+    }
+
+    fn count(&mut self, fault: FaultKind) {
+        *self.tally.faults.entry(fault).or_default() += 1;
+    }
+}
+
+/// The state, for one request at a time.
+pub(super) type SharedState = Mutex<State>;
 
 /// The emulated service, shared by all connections.
 #[derive(Debug)]
 pub(super) struct Service {
-    /// The `Authorization` header of a client that may come in.
+    /// The only accepted `Authorization` header.
     credentials: String,
     faults: Faults,
-    lots: Lots,
+    chance: Chance,
     latency: Duration,
     pub(super) state: Arc<SharedState>,
 }
 
-/// What is to become of a request: `None` in place of an answer cuts the connection.
+/// What happens with a request. Without a reply the connection is cut.
 struct Decision {
-    answer: Option<Answer>,
+    reply: Option<Reply>,
+    effect: Effect,
     wait: Duration,
-    did: Did,
 }
 
 impl Decision {
-    fn untouched(answer: Answer) -> Self {
-        Self { answer: Some(answer), wait: Duration::ZERO, did: Did::Nothing }
+    /// Replies without an effect.
+    fn reply(reply: Reply) -> Self {
+        Self { reply: Some(reply), effect: Effect::Nothing, wait: Duration::ZERO }
     }
 }
 
 impl Service {
     pub(super) fn new(options: EmulatorOptions) -> Result<Self, EmulatorError> {
-        let lots = Lots::new(options.seed);
-        let log = match options.request_log {
-            None => None,
-            Some(path) => {
-                Some(RequestLog::open(&path).map_err(|source| EmulatorError::RequestLog { path, source })?)
-            }
+        let chance = Chance { seed: options.seed };
+        let open = |path: PathBuf| {
+            RequestLog::open(&path).map_err(|source| EmulatorError::RequestLog { path, source })
         };
         let generation = options.header_generation;
         let state = State {
-            estate: Estate::new(options.datasources, &options.faults, lots),
+            log: options.request_log.map(open).transpose()?,
+            inventory: Inventory::new(options.datasources, &options.faults, chance),
             tally: Tally::default(),
             limiter: options.limit.map(|limit| Limiter::new(limit, generation)),
-            log,
-            asked: HashMap::new(),
+            faulty_requests: HashMap::new(),
+            pages: 0,
         };
         Ok(Self {
             credentials: format!("Bearer {}", options.token),
             faults: options.faults,
-            lots,
+            chance,
             latency: options.latency,
-            state: Arc::new(SharedState::new(state)),
+            state: Arc::new(Mutex::new(state)),
         })
     }
 
-    /// Serves one request. An error tells the server to close the connection without an answer.
-    pub(super) async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Result<Response<AnswerBody>, Cut> {
-        let (response, wait) = self.decide(&request);
+    /// Serves one request. An error makes the server close the connection without a reply.
+    pub(super) async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Result<Reply, ConnectionCut> {
+        let Decision { reply, wait, .. } = self.decide(&request);
+        let wait = self.latency.saturating_add(wait);
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
-        response.ok_or(Cut)
+        reply.ok_or(ConnectionCut)
     }
 
-    fn decide<B>(&self, request: &Request<B>) -> (Option<Response<AnswerBody>>, Duration) {
+    fn decide<B>(&self, request: &Request<B>) -> Decision {
         let wall = SystemTime::now();
-        let state = &mut *self.state.lock();
+        let state = &mut *lock(&self.state);
         state.tally.requests += 1;
         let admission = state.limiter.as_mut().map(|limiter| limiter.admit(Instant::now(), wall));
 
         let refused = admission.filter(|admission| admission.refused);
-        let decision = if let Some(admission) = refused {
+        let mut decision = if let Some(admission) = refused {
             state.tally.throttled += 1;
-            Decision::untouched(Answer::throttled(admission.reset_seconds))
+            Decision::reply(replies::with_retry_after(replies::throttled(), admission.reset_seconds))
         } else {
-            self.act(state, request)
+            self.handle(state, request)
         };
 
-        let Decision { mut answer, wait, did } = decision;
         if request.method() == Method::DELETE
             && let Some(log) = &mut state.log
         {
             let name = datasource_name(request.uri().query());
-            let entry = Entry {
+            let logged = LoggedRequest {
                 at: unix_micros(wall),
-                request_id: text(request.headers(), REQUEST_ID),
+                request_id: header(request, REQUEST_ID),
                 name: name.as_deref(),
-                did,
-                status: answer.as_ref().map(|answer| answer.status.as_u16()),
+                did: decision.effect,
+                status: decision.reply.as_ref().map(|reply| reply.status().as_u16()),
             };
-            // What cannot be logged is not answered: an account with gaps would prove nothing.
-            if log.append(&entry).is_err() {
-                answer = None;
+            // A log with gaps would prove nothing.
+            if log.append(&logged).is_err() {
+                decision.reply = None;
             }
         }
-        let response = answer.map(|answer| {
-            let mut response = answer.into_response();
-            if let (Some(limiter), Some(admission)) = (&state.limiter, admission) {
-                limiter.announce(admission, response.headers_mut());
-            }
-            response
-        });
-        (response, self.latency.saturating_add(wait))
+        if let (Some(limiter), Some(admission), Some(reply)) =
+            (&state.limiter, admission, &mut decision.reply)
+        {
+            limiter.write_headers(admission, reply.headers_mut());
+        }
+        decision
     }
 
-    fn act<B>(&self, state: &mut State, request: &Request<B>) -> Decision {
-        let catalog = match (request.method(), request.uri().path()) {
-            (&Method::DELETE | &Method::GET, DATASOURCES) => Catalog::Datasources,
-            (&Method::GET, DATAMARTS) => Catalog::Datamarts,
-            _ => return Decision::untouched(Answer::no_such_endpoint()),
+    fn handle<B>(&self, state: &mut State, request: &Request<B>) -> Decision {
+        let listing = match (request.method(), request.uri().path()) {
+            (&Method::DELETE | &Method::GET, DATASOURCES) => Listing::Datasources,
+            (&Method::GET, DATAMARTS) => Listing::Datamarts,
+            _ => return Decision::reply(replies::no_such_endpoint()),
         };
-        if text(request.headers(), AUTHORIZATION.as_str()) != Some(&self.credentials) {
-            return Decision::untouched(Answer::unauthenticated());
+        if header(request, AUTHORIZATION.as_str()) != Some(&self.credentials) {
+            return Decision::reply(replies::unauthenticated());
         }
         let query = request.uri().query();
         if request.method() == Method::GET {
-            return Decision::untouched(self.listing(state, catalog, query));
+            return Decision::reply(self.list(state, listing, query));
         }
         match datasource_name(query) {
-            None => Decision::untouched(Answer::invalid("datasourceName is required")),
+            None => Decision::reply(replies::invalid("datasourceName is required")),
             Some(name) => self.delete_with_faults(state, &name),
         }
     }
 
-    fn listing(&self, state: &State, catalog: Catalog, query: Option<&str>) -> Answer {
-        match parameter(query, "isPagination").as_deref() {
-            Parameter::Absent | Parameter::Once("false") => Answer::listing(Arc::clone(&self.state), catalog),
-            Parameter::Once("true") => match page_number(query) {
-                None => Answer::invalid("pageNumber must be a number from 1"),
+    fn list(&self, state: &mut State, listing: Listing, query: Option<&str>) -> Reply {
+        match values(query, "isPagination").as_slice() {
+            [] if self.faults.has_any(Family::Page) => replies::invalid("isPagination must be true"),
+            [] => replies::listing(Arc::clone(&self.state), listing),
+            [no] if no == "false" => replies::listing(Arc::clone(&self.state), listing),
+            [yes] if yes == "true" => match page_number(query) {
+                None => replies::invalid("pageNumber must be a number from 1"),
                 Some(page) => {
-                    let mut body = Catalog::OPENING.to_vec();
-                    if let Some(begin) = state.estate.page_begin(catalog, page) {
-                        state.estate.list(catalog, begin, &mut false, &mut body, |entries, _| entries < PAGE);
+                    let first = self.first_of_page(state, page);
+                    let mut body = Listing::OPENING.to_vec();
+                    if let Some(from) = state.inventory.position(listing, first) {
+                        state
+                            .inventory
+                            .list(listing, from, &mut false, &mut body, |entries, _| entries < PAGE);
                     }
-                    body.extend_from_slice(catalog.closing());
-                    Answer::page(body)
+                    body.extend_from_slice(listing.closing());
+                    replies::page(body)
                 }
             },
-            _ => Answer::invalid("isPagination must be true or false"),
+            _ => replies::invalid("isPagination must be true or false"),
         }
+    }
+
+    /// The index of the first entry of a page, which a fault moves by one.
+    fn first_of_page(&self, state: &mut State, page: usize) -> usize {
+        let first = (page - 1).saturating_mul(PAGE);
+        if first == 0 || !self.faults.has_any(Family::Page) {
+            return first;
+        }
+        let draw = self.chance.draw(DrawPurpose::PageFault, "", state.pages);
+        state.pages += 1;
+        let Some(fault) = self.faults.of_draw(Family::Page, draw) else { return first };
+        state.count(fault);
+        if draw % 2 == 0 { first + 1 } else { first - 1 }
     }
 
     fn delete_with_faults(&self, state: &mut State, name: &str) -> Decision {
-        let Some((fault, lot)) = self.next_fault(state, name) else {
-            let (answer, did) = self.delete(state, name);
-            return Decision { answer: Some(answer), wait: Duration::ZERO, did };
-        };
-        *state.tally.faults.entry(fault).or_default() += 1;
-        let before = match fault {
-            FaultKind::Http500 => Some(Some(Answer::server_error())),
-            FaultKind::Http502Html => Some(Some(Answer::bad_gateway())),
-            FaultKind::Http503 => Some(Some(Answer::unavailable())),
-            FaultKind::Throttle => Some(Some(Answer::throttled(SPURIOUS_RETRY_AFTER_SECONDS))),
-            FaultKind::DropBefore => Some(None),
-            FaultKind::Drop if lot % 2 == 0 => Some(None),
-            _ => None,
-        };
-        if let Some(answer) = before {
-            return Decision { answer, wait: Duration::ZERO, did: Did::Nothing };
+        let Some((fault, draw)) = self.next_fault(state, name) else { return self.delete(state, name) };
+        state.count(fault);
+        if let Some(reply) = fault_before(fault, draw) {
+            return Decision { reply, effect: Effect::Nothing, wait: Duration::ZERO };
         }
-        let (right, did) = self.delete(state, name);
-        let (answer, wait) = match fault {
-            FaultKind::Http500After => (Some(Answer::server_error()), Duration::ZERO),
-            FaultKind::Drop | FaultKind::DropAfter => (None, Duration::ZERO),
-            FaultKind::Truncate => (Some(right.cut_short()), Duration::ZERO),
-            FaultKind::Slow => (Some(right), self.latency.saturating_mul(SLOWER).max(SLOW_AT_LEAST)),
-            _ => (Some(right), Duration::ZERO),
+        if fault == FaultKind::Http200Error && matches!(state.inventory.state(name), NameState::Free(_)) {
+            return Decision::reply(replies::with_status(replies::server_error(), StatusCode::OK));
+        }
+        let mut decision = self.delete(state, name);
+        let deleted = decision.effect == Effect::Deleted;
+        decision.reply = match fault {
+            FaultKind::Drop | FaultKind::DropAfter => None,
+            FaultKind::Http500After => Some(replies::server_error()),
+            FaultKind::Empty if deleted => Some(replies::empty(StatusCode::OK)),
+            FaultKind::Http204 if deleted => Some(replies::empty(StatusCode::NO_CONTENT)),
+            FaultKind::Http200Error => {
+                decision.reply.map(|reply| replies::with_status(reply, StatusCode::OK))
+            }
+            FaultKind::Truncate => decision.reply.map(replies::cut_short),
+            FaultKind::Gzip => decision.reply.map(replies::compressed),
+            _ => decision.reply,
         };
-        Decision { answer, wait, did }
+        if fault == FaultKind::Slow {
+            decision.wait = self.latency.saturating_mul(SLOW_LATENCIES).max(SLOW_MINIMUM);
+        }
+        decision
     }
 
-    /// The fault of this request for `name`, with the lot that drew it; `None` is a clear answer.
+    /// The fault of this request for `name` with its draw, if there is one.
     fn next_fault(&self, state: &mut State, name: &str) -> Option<(FaultKind, u64)> {
-        if !self.faults.has_any(false) {
+        if !self.faults.has_any(Family::Request) {
             return None;
         }
-        let asked = state.asked.get(name).copied().unwrap_or_default();
-        let lot = self.lots.lot(Purpose::Fault, name, asked);
-        let fault = self.faults.drawn(false, lot);
+        let earlier = state.faulty_requests.get(name).copied().unwrap_or_default();
+        let draw = self.chance.draw(DrawPurpose::RequestFault, name, earlier);
+        let fault = self.faults.of_draw(Family::Request, draw);
         if fault.is_some() {
-            // A slow answer counts among the unclear ones, because the client may not have waited.
-            state.asked.insert(Box::from(name), asked.saturating_add(1));
+            // Also if the reply is slow or compressed, because the client may not have understood it.
+            state.faulty_requests.insert(Box::from(name), earlier.saturating_add(1));
         } else {
-            state.asked.remove(name);
+            state.faulty_requests.remove(name);
         }
-        Some((fault?, lot))
+        Some((fault?, draw))
     }
 
-    fn delete(&self, state: &mut State, name: &str) -> (Answer, Did) {
-        let mut count = |fault| *state.tally.faults.entry(fault).or_default() += 1;
-        match state.estate.standing(name) {
-            Standing::Free(at) => {
-                state.estate.delete(at);
+    fn delete(&self, state: &mut State, name: &str) -> Decision {
+        match state.inventory.state(name) {
+            NameState::Free(at) => {
+                state.inventory.delete(at);
                 state.tally.deletions += 1;
-                (Answer::deleted(&self.lots.uuid(name)), Did::Deleted)
+                let reply = replies::deleted(&self.chance.uuid(name));
+                Decision { effect: Effect::Deleted, ..Decision::reply(reply) }
             }
-            Standing::InUse => {
-                count(FaultKind::InUse);
-                (Answer::in_use(), Did::Nothing)
+            NameState::InUse => {
+                state.count(FaultKind::InUse);
+                Decision::reply(replies::in_use())
             }
-            Standing::Missing => {
-                count(FaultKind::Missing);
-                (Answer::no_such_datasource(), Did::Nothing)
+            NameState::Missing => {
+                state.count(FaultKind::Missing);
+                Decision::reply(replies::no_such_datasource())
             }
-            Standing::Absent => (Answer::no_such_datasource(), Did::Nothing),
+            NameState::Absent => Decision::reply(replies::no_such_datasource()),
         }
     }
 }
 
-/// A parameter of a query, decoded once, with `+` for a space as Express decodes it.
-enum Parameter<T> {
-    Absent,
-    Once(T),
-    /// Express makes an array of it, which no endpoint takes.
-    Repeated,
-}
-
-impl Parameter<Cow<'_, str>> {
-    fn as_deref(&self) -> Parameter<&str> {
-        match self {
-            Self::Absent => Parameter::Absent,
-            Self::Once(value) => Parameter::Once(value),
-            Self::Repeated => Parameter::Repeated,
-        }
+/// The reply, or its absence, of a fault that keeps the deletion from being done.
+fn fault_before(fault: FaultKind, draw: u64) -> Option<Option<Reply>> {
+    match fault {
+        FaultKind::Http500 => Some(Some(replies::server_error())),
+        FaultKind::Http502Html => Some(Some(replies::bad_gateway())),
+        FaultKind::Http503 => Some(Some(replies::unavailable())),
+        FaultKind::Http503Retry => Some(Some(replies::with_retry_after(replies::unavailable(), RETRY_AFTER))),
+        FaultKind::Throttle => Some(Some(replies::with_retry_after(replies::throttled(), RETRY_AFTER))),
+        FaultKind::LoginPage => Some(Some(replies::login_page())),
+        FaultKind::DropBefore => Some(None),
+        FaultKind::Drop if draw % 2 == 0 => Some(None),
+        _ => None,
     }
 }
 
-fn parameter<'a>(query: Option<&'a str>, key: &str) -> Parameter<Cow<'a, str>> {
-    let mut values = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).filter(|(k, _)| k == key);
-    match (values.next(), values.next()) {
-        (None, _) => Parameter::Absent,
-        (Some((_, value)), None) => Parameter::Once(value),
-        _ => Parameter::Repeated,
-    }
+/// The values of a parameter, decoded once, with `+` for a space as Express decodes it.
+fn values<'a>(query: Option<&'a str>, key: &str) -> Vec<Cow<'a, str>> {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.filter(|(k, _)| k == key).map(|(_, value)| value).collect()
+}
+
+/// The only value of a parameter. Express makes an array of several, which no endpoint takes.
+fn value<'a>(query: Option<&'a str>, key: &str) -> Option<Cow<'a, str>> {
+    let mut values = values(query, key);
+    values.pop().filter(|_| values.is_empty())
 }
 
 fn datasource_name(query: Option<&str>) -> Option<Cow<'_, str>> {
-    match parameter(query, "datasourceName") {
-        Parameter::Once(name) if !name.is_empty() => Some(name),
-        _ => None,
-    }
+    value(query, "datasourceName").filter(|name| !name.is_empty())
 }
 
 fn page_number(query: Option<&str>) -> Option<usize> {
-    match parameter(query, "pageNumber") {
-        Parameter::Once(number) if number.bytes().all(|b| b.is_ascii_digit()) => {
-            number.parse().ok().filter(|page| *page > 0)
-        }
-        _ => None,
-    }
+    let number = value(query, "pageNumber")?;
+    let digits = number.bytes().all(|b| b.is_ascii_digit());
+    number.parse().ok().filter(|page| digits && *page > 0)
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn header<'a, B>(request: &'a Request<B>, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
 }

@@ -7,7 +7,7 @@ use super::{Lab, TOKEN, numbered, sent, strings, with};
 use crate::emulator::{Emulator, EmulatorError, EmulatorOptions, Faults, Tally};
 
 #[tokio::test]
-async fn a_deletion_is_answered_and_done_once() {
+async fn a_deletion_is_done_and_confirmed_once() {
     let lab = Lab::new(with(&["a", "b"]));
     let first = lab.delete("a").await;
     assert_eq!(first.status, StatusCode::OK);
@@ -82,7 +82,7 @@ async fn a_deletion_without_a_name_is_invalid() {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_the_token() {
+async fn every_endpoint_requires_the_token() {
     let lab = Lab::new(with(&["a"]));
     let url = |path| format!("{}{path}", lab.emulator.base_url());
     for (method, path) in [
@@ -124,7 +124,7 @@ async fn other_endpoints_do_not_exist() {
 }
 
 #[tokio::test]
-async fn the_listing_keeps_the_order_given_and_every_name_once() {
+async fn a_listing_keeps_the_given_order_and_every_name_once() {
     let lab = Lab::new(with(&["zeta", "alpha", "zeta", "mid", "alpha"]));
     let reply = lab.get("/api/v2/datasource").await;
     assert_eq!(reply.json(), json!({"data": [{"name": "zeta"}, {"name": "alpha"}, {"name": "mid"}]}));
@@ -180,7 +180,7 @@ async fn bad_pagination_is_invalid() {
 }
 
 #[tokio::test]
-async fn datamarts_name_their_datasource_whole_and_in_pages() {
+async fn datamarts_name_their_datasource_in_whole_listings_and_pages() {
     let faults: Faults = "in-use=100%".parse().unwrap();
     let lab = Lab::new(EmulatorOptions { faults, ..EmulatorOptions::new(TOKEN, numbered(40)) });
     let whole = lab.get("/api/v2/data-app/datamarts").await.json();
@@ -210,7 +210,7 @@ async fn datamarts_name_their_datasource_whole_and_in_pages() {
 }
 
 #[tokio::test]
-async fn after_shutdown_nobody_answers() {
+async fn after_shutdown_connections_fail() {
     let lab = Lab::new(with(&["a"]));
     assert_eq!(lab.delete("a").await.status, StatusCode::OK);
     let deletion = lab.deletion("a");

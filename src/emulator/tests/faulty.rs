@@ -1,19 +1,21 @@
 //! Each fault as a client sees it, and that a seed makes all of them repeatable.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde_json::Value;
 
 use super::{Lab, TOKEN, numbered, sent, strings, with};
+use crate::domain::lock;
 use crate::emulator::{EmulatorOptions, FaultKind, Faults};
 
 fn faulty(faults: &str) -> EmulatorOptions {
     EmulatorOptions { faults: faults.parse().unwrap(), ..with(&["a", "b"]) }
 }
 
-/// What a client can tell of an attempt: a status with an error code or a media type, or no answer.
+/// What a client sees of an attempt: a status with an error code, if there is one, or no reply.
 async fn seen(lab: &Lab, name: &str) -> String {
     match lab.try_delete(name).await {
         Ok(reply) if reply.body.starts_with('{') && reply.status != StatusCode::OK => {
@@ -34,6 +36,9 @@ async fn faults_before_the_deletion_leave_the_datasource() {
         ("http500", "500 INTERNAL_SERVER_ERROR"),
         ("http502-html", "502"),
         ("http503", "503"),
+        ("http503-retry", "503"),
+        ("login-page", "200"),
+        ("http200-error", "200"),
         ("drop-before", "dropped"),
         ("throttle", "429"),
     ] {
@@ -49,9 +54,14 @@ async fn faults_before_the_deletion_leave_the_datasource() {
 
 #[tokio::test]
 async fn faults_after_the_deletion_delete() {
-    for (fault, expected) in
-        [("http500-after", "500 INTERNAL_SERVER_ERROR"), ("drop-after", "dropped"), ("truncate", "cut")]
-    {
+    for (fault, expected) in [
+        ("http500-after", "500 INTERNAL_SERVER_ERROR"),
+        ("drop-after", "dropped"),
+        ("truncate", "cut"),
+        ("empty", "200"),
+        ("http204", "204"),
+        ("gzip", "200"),
+    ] {
         let lab = Lab::new(faulty(&format!("{fault}=100%")));
         assert_eq!(seen(&lab, "a").await, expected, "{fault}");
         assert_eq!(lab.listed().await, ["b"], "{fault}");
@@ -80,6 +90,55 @@ async fn proxies_answer_with_html_or_nothing_and_a_throttle_says_when() {
     assert_eq!(Lab::new(faulty("http503=100%")).delete("a").await.body, "");
     let throttled = Lab::new(faulty("throttle=100%")).delete("a").await;
     assert_eq!((throttled.status, throttled.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
+    let busy = Lab::new(faulty("http503-retry=100%")).delete("a").await;
+    assert_eq!((busy.status, busy.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
+}
+
+#[tokio::test]
+async fn a_status_of_success_can_come_with_any_body() {
+    let faulty = |fault: &str| Lab::new(faulty(&format!("{fault}=100%,in-use=0%")));
+    let login = faulty("login-page").delete("a").await;
+    assert_eq!(login.header("content-type"), "text/html; charset=utf-8");
+    assert!(login.body.contains("password"));
+    assert_eq!(faulty("empty").delete("a").await.body, "");
+    assert_eq!(faulty("http204").delete("a").await.body, "");
+    let lab = faulty("http200-error");
+    assert_eq!(lab.delete("a").await.json()["error"]["code"], "INTERNAL_SERVER_ERROR");
+    assert_eq!(lab.delete("nobody").await.json()["error"]["code"], "DATASOURCE_NAME_ERROR");
+    assert_eq!(lab.listed().await, ["a", "b"]);
+    assert_eq!(faulty("empty").delete("nobody").await.code(), "DATASOURCE_NAME_ERROR");
+}
+
+#[tokio::test]
+async fn compressed_replies_come_unasked_and_are_the_same_inside() {
+    let lab = Lab::new(faulty("gzip=100%"));
+    let response = lab.deletion("a").send().await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let mut body = String::new();
+    let bytes = response.bytes().await.unwrap();
+    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut body).unwrap();
+    assert!(body.contains("Datasource deleted successfully"), "{body}");
+}
+
+#[tokio::test]
+async fn shifting_pages_hide_names_or_repeat_them() {
+    let faults = "shifting-pages=40%".parse().unwrap();
+    let lab = Lab::new(EmulatorOptions { faults, ..EmulatorOptions::new(TOKEN, numbered(100)) });
+    assert_eq!(lab.get("/api/v2/datasource").await.code(), "INVALID_REQUEST_BODY", "pages only");
+    let mut passes = Vec::new();
+    for _ in 0..5 {
+        let mut names = Vec::new();
+        for page in 1..=11 {
+            let query = format!("/api/v2/datasource?isPagination=true&pageNumber={page}");
+            names.extend(strings(&lab.get(&query).await.json()["data"], |entry| &entry["name"]));
+        }
+        passes.push(names);
+    }
+    let all: BTreeSet<_> = numbered(100).collect();
+    let distinct = |names: &Vec<String>| names.iter().cloned().collect::<BTreeSet<_>>();
+    assert!(passes.iter().any(|names| distinct(names) != all), "an existing name is not listed");
+    assert!(passes.iter().any(|names| distinct(names).len() < names.len()), "a name is listed twice");
+    assert!(lab.emulator.tally().faults[&FaultKind::ShiftingPages] > 0);
 }
 
 #[tokio::test]
@@ -106,7 +165,7 @@ async fn a_client_that_leaves_before_a_slow_answer_has_deleted() {
     }
     assert!(!waiting.is_finished());
     waiting.abort();
-    assert_eq!(lab.emulator.service.state.lock().asked_names(), 1, "its next request gets a lot of its own");
+    assert_eq!(lock(&lab.emulator.service.state).remembered_names(), 1, "its next request gets another draw");
 }
 
 #[tokio::test]
@@ -156,7 +215,7 @@ async fn in_use_and_missing_belong_to_the_name() {
     }
 }
 
-/// Asks for every name until a clear answer, `workers` at a time, and tells what each name met.
+/// Deletes every name until a clear reply, `workers` at a time, and returns what each attempt met.
 async fn histories(seed: u64, workers: usize) -> BTreeMap<String, Vec<String>> {
     let faults = "http500=15%,drop=10%,truncate=10%,throttle=5%,in-use=5%,missing=5%".parse().unwrap();
     let lab = Lab::new(EmulatorOptions { faults, seed, ..EmulatorOptions::new(TOKEN, numbered(200)) });
@@ -179,8 +238,8 @@ async fn histories(seed: u64, workers: usize) -> BTreeMap<String, Vec<String>> {
         });
     }
     let met = tasks.join_all().await.into_iter().flatten().collect();
-    let state = lab.emulator.service.state.lock();
-    assert_eq!(state.asked_names(), 0, "names are forgotten when they are settled");
+    let state = lock(&lab.emulator.service.state);
+    assert_eq!(state.remembered_names(), 0, "names are forgotten when they are settled");
     met
 }
 

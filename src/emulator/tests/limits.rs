@@ -16,7 +16,7 @@ fn limited(requests: u32, window: Duration, header_generation: HeaderGeneration)
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
-async fn all_endpoints_share_one_window_and_what_is_over_it_is_refused() {
+async fn all_endpoints_share_one_window_and_requests_beyond_its_limit_are_refused() {
     let lab = limited(3, HOUR, HeaderGeneration::Draft6);
     assert_eq!(lab.get("/api/v2/datasource").await.header("ratelimit-remaining"), "2");
     assert_eq!(lab.get("/nowhere").await.header("ratelimit-remaining"), "1");
@@ -33,14 +33,14 @@ async fn all_endpoints_share_one_window_and_what_is_over_it_is_refused() {
 }
 
 #[tokio::test]
-async fn the_limit_stands_before_authentication() {
+async fn the_limit_applies_before_authentication() {
     let lab = limited(0, HOUR, HeaderGeneration::Draft6);
     let stranger = lab.request(Method::GET, "/api/v2/datasource").header("authorization", "Bearer x");
     assert_eq!(sent(stranger).await.unwrap().status, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[tokio::test]
-async fn a_new_window_answers_again() {
+async fn a_new_window_serves_requests_again() {
     let lab = limited(1, Duration::from_millis(300), HeaderGeneration::Draft6);
     let (begun, mut refused) = (Instant::now(), false);
     loop {
@@ -66,7 +66,7 @@ async fn first_and_refused(generation: HeaderGeneration) -> (Reply, Reply) {
 }
 
 #[tokio::test]
-async fn draft_6() {
+async fn draft_6_headers_are_as_specified() {
     let (first, refused) = first_and_refused(HeaderGeneration::Draft6).await;
     assert_eq!(first.header("ratelimit-policy"), "1;w=120");
     assert_eq!(first.header("ratelimit-limit"), "1");
@@ -77,7 +77,7 @@ async fn draft_6() {
 }
 
 #[tokio::test]
-async fn draft_7() {
+async fn draft_7_headers_are_as_specified() {
     let (first, refused) = first_and_refused(HeaderGeneration::Draft7).await;
     assert_eq!(first.header("ratelimit-policy"), "1;w=120");
     assert_eq!(first.header("ratelimit"), "limit=1, remaining=0, reset=120");
@@ -86,7 +86,7 @@ async fn draft_7() {
 }
 
 #[tokio::test]
-async fn draft_8() {
+async fn draft_8_headers_are_as_specified() {
     let (first, refused) = first_and_refused(HeaderGeneration::Draft8).await;
     assert_eq!(first.header("ratelimit-policy"), "\"1-in-2min\"; q=1; w=120; pk=:MTJjYTE3YjQ5YWYy:");
     assert_eq!(first.header("ratelimit"), "\"1-in-2min\"; r=0; t=120");
@@ -95,7 +95,7 @@ async fn draft_8() {
 }
 
 #[tokio::test]
-async fn legacy() {
+async fn legacy_headers_are_as_documented() {
     let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let (first, refused) = first_and_refused(HeaderGeneration::Legacy).await;
     let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -108,7 +108,7 @@ async fn legacy() {
 }
 
 #[tokio::test]
-async fn none_says_nothing_but_when_to_retry() {
+async fn none_sends_only_retry_after() {
     let (first, refused) = first_and_refused(HeaderGeneration::None).await;
     assert_eq!((rate_headers(&first), rate_headers(&refused)), (0, 0));
 }
@@ -142,11 +142,11 @@ fn a_window_opens_with_the_first_request_after_the_last_one_ended() {
     assert_eq!(at(1700), expect(true, 0, 1, 1003));
     assert_eq!(at(2499), expect(true, 0, 1, 1003));
     assert_eq!(at(2500), expect(false, 1, 2, 1005), "the end belongs to the next window");
-    assert_eq!(at(9000), expect(false, 1, 2, 1011), "it does not open while nobody asks");
+    assert_eq!(at(9000), expect(false, 1, 2, 1011), "it does not open without a request");
 }
 
 #[test]
-fn an_endless_window_is_no_trouble() {
+fn an_endless_window_is_accepted() {
     let limit = WindowLimit { requests: 1, window: Duration::MAX };
     let mut limiter = Limiter::new(limit, HeaderGeneration::Draft8);
     let (now, wall) = (Instant::now(), SystemTime::now());

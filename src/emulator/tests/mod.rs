@@ -1,4 +1,4 @@
-//! The emulator over real HTTP, as its clients meet it.
+//! The emulator over real HTTP.
 
 mod endpoints;
 mod faulty;
@@ -15,7 +15,7 @@ use super::{Emulator, EmulatorOptions};
 
 const TOKEN: &str = "dbn_live_test";
 
-/// An emulator and a client that repeats and follows nothing by itself.
+/// An emulator, and a client without retries and redirects.
 struct Lab {
     emulator: Emulator,
     client: Client,
@@ -47,10 +47,10 @@ impl Reply {
 
 impl Lab {
     fn new(options: EmulatorOptions) -> Self {
-        // It is installed already when another test of the process was first.
         crate::domain::install_tls_provider();
         let client = Client::builder()
             .no_proxy()
+            .no_gzip()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .build()

@@ -9,7 +9,7 @@ fn error(text: &str) -> FaultsError {
 }
 
 #[test]
-fn every_kind_can_be_given_and_comes_back() {
+fn parses_and_displays_every_kind() {
     for kind in FaultKind::ALL {
         let text = format!("{kind}=2.5%");
         assert_eq!(text.parse::<Faults>().unwrap().to_string(), text);
@@ -17,13 +17,13 @@ fn every_kind_can_be_given_and_comes_back() {
 }
 
 #[test]
-fn spaces_and_order_do_not_matter_and_zeros_go() {
+fn ignores_spaces_and_order_and_drops_zeros() {
     let faults: Faults = " missing = 2.50% , http500=005%,slow=0% ".parse().unwrap();
     assert_eq!(faults.to_string(), "http500=5%,missing=2.5%");
 }
 
 #[test]
-fn nothing_is_written_as_none() {
+fn no_faults_are_written_as_none() {
     for text in ["", " ", "none", "drop=0%"] {
         let faults: Faults = text.parse().unwrap();
         assert!(faults.is_none() && faults == Faults::none());
@@ -33,14 +33,14 @@ fn nothing_is_written_as_none() {
 }
 
 #[test]
-fn the_rehearsal_is_what_its_documentation_says() {
+fn the_default_of_a_rehearsal_is_as_documented() {
     let text = "http500=4%,http502-html=0.5%,drop=1%,truncate=0.5%,slow=1%,in-use=3%,missing=2%";
     assert_eq!(Faults::rehearsal().to_string(), text);
     assert_eq!(text.parse(), Ok(Faults::rehearsal()));
 }
 
 #[test]
-fn an_unknown_kind_is_named_with_the_nearest_and_all_known_ones() {
+fn an_unknown_kind_is_reported_with_a_suggestion_and_all_known_ones() {
     let message = error("drop=1%,htp500=5%").to_string();
     assert!(
         message.starts_with("`htp500=5%`: there is no fault `htp500` (did you mean `http500`?)"),
@@ -53,7 +53,7 @@ fn an_unknown_kind_is_named_with_the_nearest_and_all_known_ones() {
 }
 
 #[test]
-fn what_is_no_percentage_is_refused() {
+fn rejects_what_is_not_a_percentage() {
     for bad in [
         "5",
         "",
@@ -77,7 +77,7 @@ fn what_is_no_percentage_is_refused() {
 }
 
 #[test]
-fn pieces_have_a_kind_and_a_percentage() {
+fn rejects_pieces_without_kind_or_percentage() {
     for (text, piece) in
         [("http500", "http500"), ("drop=1%,", ""), ("drop=1%,none", "none"), (",drop=1%", "")]
     {
@@ -86,15 +86,15 @@ fn pieces_have_a_kind_and_a_percentage() {
 }
 
 #[test]
-fn a_kind_is_given_once() {
+fn rejects_a_repeated_kind() {
     assert_eq!(
         error("drop=0%,slow=1%,drop=2%"),
-        FaultsError::Twice { piece: "drop=2%".to_owned(), kind: FaultKind::Drop }
+        FaultsError::Repeated { piece: "drop=2%".to_owned(), kind: FaultKind::Drop }
     );
 }
 
 #[test]
-fn each_family_adds_up_to_a_hundred_at_most() {
+fn rejects_a_family_that_adds_up_to_more_than_100_percent() {
     assert!("http500=60%,drop=40%,in-use=50%,missing=50%".parse::<Faults>().is_ok());
     let message = error("http500=60%,in-use=50%,drop=40.5%").to_string();
     assert_eq!(message, "with `drop=40.5%` the faults of requests add up to 100.5%, which is more than 100%");
@@ -103,7 +103,7 @@ fn each_family_adds_up_to_a_hundred_at_most() {
 
 proptest! {
     #[test]
-    fn what_is_displayed_is_read_back_the_same(rates in prop::collection::vec(0_u64..=8_333_333, FaultKind::ALL.len())) {
+    fn parses_what_it_displays(rates in prop::collection::vec(0_u64..=5_263_157, FaultKind::ALL.len())) {
         let pieces: Vec<_> = FaultKind::ALL
             .iter()
             .zip(&rates)
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(text in "[a-z0-9=%., -]{0,40}") {
+    fn no_text_makes_the_parser_panic(text in "[a-z0-9=%., -]{0,40}") {
         if let Ok(faults) = text.parse::<Faults>() {
             prop_assert_eq!(faults.to_string().parse(), Ok(faults));
         }

@@ -1,18 +1,17 @@
-//! The datasources that exist, in a form that stays lean with a million of them.
+//! The datasources and datamarts that exist, in a form that stays small with a million of them.
 //!
-//! All names lie in one text, in the order in which they were given, which is also the order of the
-//! listings: a client must not rely on an alphabet there. Looking a name up is a binary search over
-//! a sorted index, and a page of the listing is found by counting bits, so that neither needs a map
-//! of owned names.
+//! All names are in one text, in the order in which they were given, which is also the order of the listings: no
+//! client may rely on an alphabetical order. A name is found by binary search in a sorted index, and a page of the
+//! listing by counting bits, so neither needs a map of owned names.
 
 use serde::Serialize;
 
-use super::faults::{FaultKind, Faults};
-use super::lots::{Lots, Purpose};
+use super::chance::{Chance, DrawPurpose};
+use super::faults::{Family, FaultKind, Faults};
 
-/// How many entries a page of a listing has.
+/// The entries of one page of a listing.
 pub(super) const PAGE: usize = 10;
-/// How many words of 64 datasources are counted together.
+/// How many words of 64 datasources share one count.
 const BLOCK: usize = 64;
 const MOST_DATAMARTS: u8 = 3;
 const SUBJECTS: [&str; 16] = [
@@ -33,17 +32,17 @@ const SUBJECTS: [&str; 16] = [
     "revenue",
     "risk",
 ];
-const FACES: [&str; 8] =
+const KINDS: [&str; 8] =
     ["analytics", "overview", "dashboard", "insights", "monthly", "kpis", "report", "embedded"];
 
 /// One of the two listings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Catalog {
+pub(super) enum Listing {
     Datasources,
     Datamarts,
 }
 
-impl Catalog {
+impl Listing {
     pub(super) const OPENING: &'static [u8] = br#"{"data":["#;
 
     pub(super) const fn closing(self) -> &'static [u8] {
@@ -66,29 +65,29 @@ struct Datamart<'a> {
     company_integration: Named<'a>,
 }
 
-/// What there is to know about a name.
+/// The state of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Exists and can be deleted; the position is its own.
+pub(super) enum NameState {
+    /// Exists at this position and can be deleted.
     Free(usize),
     /// Exists, and datamarts depend on it.
     InUse,
-    /// Was given, but drawn to be missing from the beginning.
+    /// Was given, but drawn to be missing from the start.
     Missing,
-    /// Deleted, or never heard of.
+    /// Was deleted or never given.
     Absent,
 }
 
 /// All datasources and datamarts.
 #[derive(Debug)]
-pub(super) struct Estate {
-    lots: Lots,
-    /// All names, one after the other, and where each one ends.
+pub(super) struct Inventory {
+    chance: Chance,
+    /// All names joined, and where each one ends.
     text: String,
     ends: Vec<usize>,
     /// The positions of all different names, sorted by name.
     sorted: Vec<usize>,
-    /// One bit for each position: does it exist? And how many do, block by block.
+    /// One bit for each position, set if the datasource exists, and the number of set bits in each block.
     present: Vec<u64>,
     present_in_block: Vec<usize>,
     /// The positions that are drawn to be missing, ascending.
@@ -97,9 +96,9 @@ pub(super) struct Estate {
     datamarts: Vec<usize>,
 }
 
-impl Estate {
-    /// Takes stock of `names`, of which equal ones are one datasource, and draws the fate of each.
-    pub(super) fn new(names: impl Iterator<Item = String>, faults: &Faults, lots: Lots) -> Self {
+impl Inventory {
+    /// Takes `names`, of which equal ones are one datasource, and draws the fault of each.
+    pub(super) fn new(names: impl Iterator<Item = String>, faults: &Faults, chance: Chance) -> Self {
         let (mut text, mut ends) = (String::new(), Vec::with_capacity(names.size_hint().0));
         for name in names {
             text.push_str(&name);
@@ -108,8 +107,8 @@ impl Estate {
         text.shrink_to_fit();
         ends.shrink_to_fit();
         let words = ends.len().div_ceil(64);
-        let mut estate = Self {
-            lots,
+        let mut inventory = Self {
+            chance,
             text,
             sorted: (0..ends.len()).collect(),
             ends,
@@ -118,28 +117,28 @@ impl Estate {
             missing: Vec::new(),
             datamarts: Vec::new(),
         };
-        let mut sorted = std::mem::take(&mut estate.sorted);
-        sorted.sort_unstable_by_key(|at| (estate.name(*at), *at));
-        sorted.dedup_by(|later, first| estate.name(*later) == estate.name(*first));
+        let mut sorted = std::mem::take(&mut inventory.sorted);
+        sorted.sort_unstable_by_key(|at| (inventory.name(*at), *at));
+        sorted.dedup_by(|later, first| inventory.name(*later) == inventory.name(*first));
         for at in &sorted {
-            estate.admit(*at, faults);
+            inventory.admit(*at, faults);
         }
-        estate.sorted = sorted;
-        estate.missing.sort_unstable();
-        estate.datamarts.sort_unstable();
-        estate
+        inventory.sorted = sorted;
+        inventory.missing.sort_unstable();
+        inventory.datamarts.sort_unstable();
+        inventory
     }
 
     fn admit(&mut self, at: usize, faults: &Faults) {
-        let (lots, name) = (self.lots, self.name(at));
-        let fate = faults.has_any(true).then(|| lots.lot(Purpose::Fate, name, 0));
-        match fate.and_then(|lot| faults.drawn(true, lot)) {
+        let (chance, name) = (self.chance, self.name(at));
+        let draw = faults.has_any(Family::Name).then(|| chance.draw(DrawPurpose::NameFault, name, 0));
+        match draw.and_then(|draw| faults.of_draw(Family::Name, draw)) {
             Some(FaultKind::Missing) => {
                 self.missing.push(at);
                 return;
             }
             Some(_) => {
-                let datamarts = 1 + lots.below(MOST_DATAMARTS, Purpose::Datamarts, name, 0);
+                let datamarts = 1 + chance.below(MOST_DATAMARTS, DrawPurpose::Datamarts, name, 0);
                 self.datamarts.extend((0..datamarts).map(|_| at));
             }
             None => {}
@@ -148,32 +147,32 @@ impl Estate {
         self.present_in_block[at / 64 / BLOCK] += 1;
     }
 
-    /// Where `name` stands, compared byte by byte.
-    pub(super) fn standing(&self, name: &str) -> Standing {
+    /// The state of `name`, compared byte by byte.
+    pub(super) fn state(&self, name: &str) -> NameState {
         let Ok(found) = self.sorted.binary_search_by(|at| self.name(*at).cmp(name)) else {
-            return Standing::Absent;
+            return NameState::Absent;
         };
         let at = self.sorted[found];
         if self.present[at / 64] & (1 << (at % 64)) == 0 {
             let missing = self.missing.binary_search(&at).is_ok();
-            if missing { Standing::Missing } else { Standing::Absent }
+            if missing { NameState::Missing } else { NameState::Absent }
         } else if self.datamarts.binary_search(&at).is_ok() {
-            Standing::InUse
+            NameState::InUse
         } else {
-            Standing::Free(at)
+            NameState::Free(at)
         }
     }
 
-    /// Removes the datasource at a position that [`Standing::Free`] gave.
+    /// Removes the datasource at a position that [`NameState::Free`] gave.
     pub(super) fn delete(&mut self, at: usize) {
         self.present[at / 64] &= !(1 << (at % 64));
         self.present_in_block[at / 64 / BLOCK] -= 1;
     }
 
-    /// The position at which page `page` (from 1) of a listing begins; `None` past the end.
-    pub(super) fn page_begin(&self, catalog: Catalog, page: usize) -> Option<usize> {
-        let mut skip = page.checked_sub(1)?.checked_mul(PAGE)?;
-        if catalog == Catalog::Datamarts {
+    /// The position of the entry with this index in a listing; `None` past the end.
+    pub(super) fn position(&self, listing: Listing, index: usize) -> Option<usize> {
+        let mut skip = index;
+        if listing == Listing::Datamarts {
             return (skip < self.datamarts.len()).then_some(skip);
         }
         let block = self.present_in_block.iter().position(|count| {
@@ -190,12 +189,12 @@ impl Estate {
         Some(at)
     }
 
-    /// Appends entries of a listing from position `from` to `out`, as JSON with commas between, for as
-    /// long as `more` (told the entries so far and the bytes of `out`) says so. `begun` tells whether
-    /// the listing has an entry already. Returns where to go on, `None` at the end.
+    /// Appends the entries of a listing from position `from` to `out`, as JSON separated by commas, as long as
+    /// `more` returns true for the entries so far and the bytes of `out`. `begun` is true if the listing has an
+    /// entry already. Returns the position to continue at, `None` at the end.
     pub(super) fn list(
         &self,
-        catalog: Catalog,
+        listing: Listing,
         from: usize,
         begun: &mut bool,
         out: &mut Vec<u8>,
@@ -203,17 +202,17 @@ impl Estate {
     ) -> Option<usize> {
         let (mut from, mut entries) = (from, 0);
         while more(entries, out.len()) {
-            let at = match catalog {
-                Catalog::Datasources => self.next_present(from)?,
-                Catalog::Datamarts => (from < self.datamarts.len()).then_some(from)?,
+            let at = match listing {
+                Listing::Datasources => self.next_present(from)?,
+                Listing::Datamarts => (from < self.datamarts.len()).then_some(from)?,
             };
             if std::mem::replace(begun, true) {
                 out.push(b',');
             }
-            // Writing texts to memory cannot fail.
-            let _ = match catalog {
-                Catalog::Datasources => serde_json::to_writer(&mut *out, &Named { name: self.name(at) }),
-                Catalog::Datamarts => {
+            // Writing to memory cannot fail.
+            let _ = match listing {
+                Listing::Datasources => serde_json::to_writer(&mut *out, &Named { name: self.name(at) }),
+                Listing::Datamarts => {
                     let source = self.datamarts[at];
                     let company_integration = Named { name: self.name(source) };
                     let name = self.datamart_name(at, source);
@@ -230,12 +229,17 @@ impl Estate {
         let nth = u32::try_from(datamart - first).unwrap_or_default();
         let draw = |bound: usize, turn: u32| {
             let bound = u8::try_from(bound).unwrap_or(u8::MAX);
-            // The number of datamarts was drawn with 0: the words of each take the two that follow.
-            usize::from(self.lots.below(bound, Purpose::Datamarts, self.name(source), 1 + 2 * nth + turn))
+            // Draw 0 was for the number of datamarts; each takes two further ones for its words.
+            usize::from(self.chance.below(
+                bound,
+                DrawPurpose::Datamarts,
+                self.name(source),
+                1 + 2 * nth + turn,
+            ))
         };
-        let (subject, face) = (SUBJECTS[draw(SUBJECTS.len(), 0)], FACES[draw(FACES.len(), 1)]);
-        // The number keeps the names of all datamarts apart.
-        format!("{subject}-{face}-{}", datamart + 1)
+        let (subject, kind) = (SUBJECTS[draw(SUBJECTS.len(), 0)], KINDS[draw(KINDS.len(), 1)]);
+        // The number makes each name unique.
+        format!("{subject}-{kind}-{}", datamart + 1)
     }
 
     fn name(&self, at: usize) -> &str {
@@ -253,7 +257,7 @@ impl Estate {
         Some(word * 64 + bits.trailing_zeros() as usize)
     }
 
-    /// What the estate occupies, in bytes.
+    /// The memory that the inventory takes, in bytes.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         let words = [&self.ends, &self.sorted, &self.present_in_block, &self.missing, &self.datamarts];
