@@ -59,7 +59,7 @@ pub(super) fn issue(
     let mut write = |out: &mut dyn Write| {
         let run_id = &certificate.run.run_id;
         let targets: EachTarget<'_> =
-            &mut |wanted, take| reading.of(reader.each_scheduled(run_id, wanted, take));
+            &mut |filter, take| reading.of(reader.each_result(run_id, filter, take));
         write_certificate(out, &certificate, targets)
     };
     let written = written(out, reader.path(), &mut write);

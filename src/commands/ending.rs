@@ -6,7 +6,7 @@ use super::CommandError;
 use super::context::Context;
 use super::execution::FinishedRun;
 use crate::audit::AuditReader;
-use crate::domain::{ExitStatus, Outcome, RunSummary};
+use crate::domain::{ExitStatus, Outcome, ResultFilter, RunSummary};
 use crate::report::{self, EachResult, Ending};
 
 /// What a command adds to the end of its run.
@@ -55,7 +55,7 @@ impl FinishedRun {
             notes,
         };
         let exceptions: EachResult<'_> =
-            &mut |take| reader.each_result(id, Some(report::EXCEPTIONS), take).map_err(io::Error::other);
+            &mut |take| reader.each_result(id, ResultFilter::AnyOutcome(report::EXCEPTIONS), take).map_err(io::Error::other);
         let mut out = io::BufWriter::new(io::stdout().lock());
         if context.options.json {
             report::print_ending_json(&mut out, &summary, &ending, exceptions)?;

@@ -8,7 +8,7 @@ use super::execution::Job;
 use super::observers::observed;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
-use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome};
+use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome, ResultFilter};
 use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
 
 /// What `decom retry` is asked for.
@@ -47,9 +47,10 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
     let origin = permission::check_token(&reader, &earlier.run_id, &access.token)?;
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
     let mut outcome = Ok(());
-    reader.each_input(&earlier.run_id, &request.outcomes, |name, reason, ticket| {
+    reader.each_result(&earlier.run_id, ResultFilter::AnyOutcome(&request.outcomes), |target| {
         // A name that is in the log was checked when it was taken on.
-        if let Ok(name) = DatasourceName::new(&name) {
+        if let Ok(name) = DatasourceName::new(&target.datasource) {
+            let (reason, ticket) = (target.target_reason, target.target_ticket);
             outcome = builder.add(&NewTarget { name, reason, ticket, skip: None });
         }
         outcome.is_ok()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{TargetResult, Timestamp};
+use super::Timestamp;
 
 /// One run as a whole, beside its [`RunSummary`](super::RunSummary).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,28 +145,4 @@ pub enum PauseCause {
     Stopped,
     /// Nothing was due: answers were slow, or what had failed waited for its next attempt.
     Idle,
-}
-
-/// Which targets of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// All of them.
-    All,
-    /// Those that ended so.
-    Ended(super::Outcome),
-    /// Those that were skipped for this reason.
-    Skipped(&'static str),
-    /// Those that were deleted and are still listed.
-    StillListed,
-}
-
-/// A target as it was asked for, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScheduledTarget {
-    /// What became of it.
-    pub result: TargetResult,
-    /// Why it was to go, from the input.
-    pub reason: Option<String>,
-    /// The ticket that asked for it, from the input.
-    pub ticket: Option<String>,
 }

@@ -94,3 +94,15 @@ pub struct TargetResult {
     /// What the broker calls the message that asked for it, where it came from a queue.
     pub message_id: Option<String>,
 }
+
+/// Which results of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultFilter<'a> {
+    All,
+    Outcome(Outcome),
+    AnyOutcome(&'a [Outcome]),
+    /// Those that were skipped for this reason.
+    Skipped(&'a str),
+    /// Those that were deleted and are still listed.
+    StillListed,
+}

@@ -19,8 +19,7 @@ mod verdict;
 mod webhook;
 
 pub use account::{
-    Latency, LatencyBin, LogState, Pause, PauseCause, RecordMark, RunAccount, ScheduledTarget, Stretch,
-    Timeline, Wanted,
+    Latency, LatencyBin, LogState, Pause, PauseCause, RecordMark, RunAccount, Stretch, Timeline,
 };
 pub use error_chain::error_chain;
 pub use event::{
@@ -29,7 +28,7 @@ pub use event::{
 };
 pub use exit::ExitStatus;
 pub use hex::hex;
-pub use history::{HistoryEntry, RunSummary, TargetResult};
+pub use history::{HistoryEntry, ResultFilter, RunSummary, TargetResult};
 pub use lock::lock;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};

@@ -20,7 +20,7 @@ pub use ocsf::{OCSF_VERSION, ocsf_event};
 pub use planned::{Held, Listed, Names, Planned};
 pub use shown::{distinct, grouped, rounded, visible};
 
-use crate::domain::{HistoryEntry, Outcome, RunSummary};
+use crate::domain::{HistoryEntry, ResultFilter, RunSummary};
 
 /// The form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +36,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// The outcomes that a report in this form lists; `None` for all of them.
+    /// The results that a report in this form lists.
     #[must_use]
-    pub const fn lists(self) -> Option<&'static [Outcome]> {
+    pub const fn lists(self) -> ResultFilter<'static> {
         match self {
-            Self::Table | Self::Markdown => Some(EXCEPTIONS),
-            Self::Csv | Self::Json => None,
+            Self::Table | Self::Markdown => ResultFilter::AnyOutcome(EXCEPTIONS),
+            Self::Csv | Self::Json => ResultFilter::All,
         }
     }
 }

@@ -3,10 +3,10 @@
 
 mod account;
 mod gone;
-mod history;
 mod open;
 mod origin;
 mod results;
+mod runs;
 
 use std::path::{Path, PathBuf};
 

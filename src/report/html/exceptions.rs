@@ -8,11 +8,11 @@ use maud::{Markup, html};
 use super::page::Page;
 use super::wording::{counted, exact_time, name, number, text};
 use super::{Certificate, EachTarget, LONGEST_LIST};
-use crate::domain::{GIVEN_BACK, Outcome, ScheduledTarget, SkipReason, TargetResult, Wanted};
+use crate::domain::{GIVEN_BACK, Outcome, ResultFilter, SkipReason, TargetResult};
 
 /// Targets that have one thing in common.
 struct Group {
-    wanted: Wanted,
+    filter: ResultFilter<'static>,
     title: &'static str,
     words: &'static str,
     count: u64,
@@ -46,14 +46,14 @@ pub(super) fn section(
 fn exceptions(certificate: &Certificate) -> Vec<Group> {
     let (counts, account) = (&certificate.run.counts, &certificate.account);
     let ended = |outcome: Outcome, title, words| Group {
-        wanted: Wanted::Ended(outcome),
+        filter: ResultFilter::Outcome(outcome),
         title,
         words,
         count: counts.of(outcome),
     };
     let mut groups = vec![
         Group {
-            wanted: Wanted::StillListed,
+            filter: ResultFilter::StillListed,
             title: "Deleted, and still listed",
             words: "The API said that it deleted these, and its listing still showed them afterwards: \
                     somebody made them anew, or they were not deleted.",
@@ -76,13 +76,13 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
             "Something depends on these; a person has to remove the dependants first. These still exist.",
         ),
         Group {
-            wanted: Wanted::Skipped(SkipReason::Protected.as_str()),
+            filter: ResultFilter::Skipped(SkipReason::Protected.as_str()),
             title: "Protected",
             words: "A rule of the configuration protects these names. They were never sent.",
             count: account.protected,
         },
         Group {
-            wanted: Wanted::Skipped(GIVEN_BACK),
+            filter: ResultFilter::Skipped(GIVEN_BACK),
             title: "Given back to the queue",
             words: "The run stopped before these were sent, and their messages went back to the queue, where \
                     another run takes them. This run never sent them.",
@@ -100,7 +100,7 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
         ),
     ];
     if certificate.standing().accepts_not_found {
-        groups.retain(|group| group.wanted != Wanted::Ended(Outcome::NotFound));
+        groups.retain(|group| group.filter != ResultFilter::Outcome(Outcome::NotFound));
     }
     groups
 }
@@ -112,14 +112,14 @@ fn remarks(certificate: &Certificate) -> Vec<Group> {
         .saturating_sub(certificate.account.protected + certificate.account.given_back);
     let mut groups = vec![
         Group {
-            wanted: Wanted::Ended(Outcome::DeletedUnconfirmed),
+            filter: ResultFilter::Outcome(Outcome::DeletedUnconfirmed),
             title: "Deleted, without the API’s own confirmation",
             words: "An attempt got no clear answer; afterwards the API did not find the datasource any more. \
                     Most likely that attempt deleted it.",
             count: counts.of(Outcome::DeletedUnconfirmed),
         },
         Group {
-            wanted: Wanted::Skipped(SkipReason::AlreadyDeleted.as_str()),
+            filter: ResultFilter::Skipped(SkipReason::AlreadyDeleted.as_str()),
             title: "Deleted already",
             words: "The audit log holds an earlier deletion of these. They were not sent again.",
             count: already,
@@ -127,7 +127,7 @@ fn remarks(certificate: &Certificate) -> Vec<Group> {
     ];
     if certificate.standing().accepts_not_found {
         groups.push(Group {
-            wanted: Wanted::Ended(Outcome::NotFound),
+            filter: ResultFilter::Outcome(Outcome::NotFound),
             title: "Not found, which was accepted beforehand",
             words: "The API knew no datasource of these names. The run was started with that counting as success.",
             count: counts.of(Outcome::NotFound),
@@ -149,7 +149,7 @@ fn list(
         p.words { (group.words) }
     })?;
     let shown = group.count.min(*room);
-    let in_use = group.wanted == Wanted::Ended(Outcome::InUse);
+    let in_use = group.filter == ResultFilter::Outcome(Outcome::InUse);
     if shown > 0 {
         page.literal("<table class=\"listed exceptional\">")?;
         page.put(&html! {
@@ -164,7 +164,7 @@ fn list(
         })?;
         page.literal("<tbody>")?;
         let (mut left, mut written) = (shown, Ok(()));
-        targets(group.wanted, &mut |target| {
+        targets(group.filter, &mut |target| {
             written = page.put(&row(&target));
             left -= 1;
             written.is_ok() && left > 0
@@ -185,12 +185,11 @@ fn list(
     Ok(())
 }
 
-fn row(target: &ScheduledTarget) -> Markup {
-    let result = &target.result;
+fn row(result: &TargetResult) -> Markup {
     html! {
         tr {
             td.n { (result.target) }
-            td { (name(&result.datasource)) (asked_by(target)) }
+            td { (name(&result.datasource)) (asked_by(result)) }
             td { (why(result)) }
             @if result.outcome == Outcome::InUse {
                 td.dependants {
@@ -207,13 +206,13 @@ fn row(target: &ScheduledTarget) -> Markup {
 }
 
 /// Who or what asked for a target, as the input says.
-pub(super) fn asked_by(target: &ScheduledTarget) -> Markup {
+pub(super) fn asked_by(result: &TargetResult) -> Markup {
     html! {
-        @if target.ticket.is_some() || target.reason.is_some() {
+        @if result.target_ticket.is_some() || result.target_reason.is_some() {
             small {
-                @if let Some(ticket) = &target.ticket { bdi { (text(ticket)) } }
-                @if target.ticket.is_some() && target.reason.is_some() { ": " }
-                @if let Some(reason) = &target.reason { bdi { (text(reason)) } }
+                @if let Some(ticket) = &result.target_ticket { bdi { (text(ticket)) } }
+                @if result.target_ticket.is_some() && result.target_reason.is_some() { ": " }
+                @if let Some(reason) = &result.target_reason { bdi { (text(reason)) } }
             }
         }
     }

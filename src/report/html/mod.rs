@@ -19,17 +19,17 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::{RunAccount, RunSummary, ScheduledTarget, Timestamp, Wanted, hex};
+use crate::domain::{ResultFilter, RunAccount, RunSummary, TargetResult, Timestamp, hex};
 use page::Page;
 use standing::Standing;
 
 /// How many rows of targets the page lists at the most; above it there is an annex.
 pub const LONGEST_LIST: u64 = 5_000;
 
-/// Hands the targets of the run that are wanted to a function, one after the other, until that returns
+/// Hands the results of the run that pass a filter to a function, one after the other, until that returns
 /// `false`.
 pub type EachTarget<'a> =
-    &'a mut dyn FnMut(Wanted, &mut dyn FnMut(ScheduledTarget) -> bool) -> io::Result<()>;
+    &'a mut dyn FnMut(ResultFilter<'static>, &mut dyn FnMut(TargetResult) -> bool) -> io::Result<()>;
 
 /// What a certificate is made of.
 #[derive(Debug, Clone)]

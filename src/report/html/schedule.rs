@@ -8,7 +8,7 @@ use super::exceptions::asked_by;
 use super::page::Page;
 use super::wording::{code, counted, exact_time, name, text};
 use super::{Annex, Certificate, EachTarget};
-use crate::domain::{Outcome, ScheduledTarget, Wanted};
+use crate::domain::{Outcome, ResultFilter, TargetResult};
 
 pub(super) fn section(
     page: &mut Page<'_>,
@@ -73,7 +73,7 @@ fn table(page: &mut Page<'_>, targets: EachTarget<'_>) -> io::Result<()> {
     })?;
     page.literal("<tbody>")?;
     let mut written = Ok(());
-    targets(Wanted::All, &mut |target| {
+    targets(ResultFilter::All, &mut |target| {
         written = page.put(&row(&target));
         written.is_ok()
     })?;
@@ -82,12 +82,11 @@ fn table(page: &mut Page<'_>, targets: EachTarget<'_>) -> io::Result<()> {
     page.put(&evidence())
 }
 
-fn row(target: &ScheduledTarget) -> Markup {
-    let result = &target.result;
+fn row(result: &TargetResult) -> Markup {
     html! {
         tr.other[!result.outcome.is_gone()] {
             td.n { (result.target) }
-            td { (name(&result.datasource)) (asked_by(target)) }
+            td { (name(&result.datasource)) (asked_by(result)) }
             td { (outcome(result.outcome)) }
             td { @if let Some(at) = &result.first_attempt_at { (exact_time(at)) } @else { "–" } }
             td { @if let Some(at) = &result.finished_at { (exact_time(at)) } @else { "–" } }

@@ -5,15 +5,12 @@ mod latency;
 mod timeline;
 mod voucher;
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, Transaction};
 use serde_json::Value;
 
 use super::AuditReader;
-use super::history::result;
 use crate::audit::AuditError;
-use crate::domain::{
-    GIVEN_BACK, LogState, Outcome, RecordMark, RunAccount, ScheduledTarget, SkipReason, Timestamp, Wanted,
-};
+use crate::domain::{GIVEN_BACK, LogState, Outcome, RecordMark, RunAccount, SkipReason, Timestamp};
 use latency::Latencies;
 use timeline::{Counted, Happened};
 pub use voucher::Voucher;
@@ -168,47 +165,6 @@ impl AuditReader {
         let mut rows = statement.query([run, log.last]).map_err(|e| self.failed(e))?;
         while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
             take(fact(row).map_err(|e| self.failed(e))?);
-        }
-        Ok(())
-    }
-
-    /// Hands the targets of the run that are `wanted` to `take`, in their order, until that returns
-    /// `false`.
-    pub fn each_scheduled(
-        &self,
-        run_id: &str,
-        wanted: Wanted,
-        mut take: impl FnMut(ScheduledTarget) -> bool,
-    ) -> Result<(), AuditError> {
-        let (which, value) = match wanted {
-            Wanted::All => ("?2 = ''", ""),
-            Wanted::Ended(outcome) => ("v.outcome = ?2", outcome.as_str()),
-            Wanted::Skipped(reason) => ("v.outcome = 'skipped' AND v.detail = ?2", reason),
-            Wanted::StillListed => {
-                ("v.outcome IN ('deleted', 'deleted_unconfirmed') AND v.evidence = ?2", "still_listed")
-            }
-        };
-        let query = format!(
-            "SELECT v.*, t.reason AS asked_reason, t.ticket AS asked_ticket
-               FROM results v
-               JOIN record r ON r.kind = 'run' AND r.name = v.run_id
-               JOIN record t ON t.kind = 'target' AND t.run = r.seq AND t.number = v.target
-              WHERE v.run_id = ?1 AND {which} ORDER BY v.target"
-        );
-        let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
-        let rows = statement
-            .query_map(params![run_id, value], |row| {
-                Ok(ScheduledTarget {
-                    result: result(row)?,
-                    reason: row.get("asked_reason")?,
-                    ticket: row.get("asked_ticket")?,
-                })
-            })
-            .map_err(|e| self.failed(e))?;
-        for row in rows {
-            if !take(row.map_err(|e| self.failed(e))?) {
-                break;
-            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::AuditReader;
 use crate::audit::AuditError;
-use crate::domain::{Counts, HistoryEntry, Outcome, RunSummary, Seq, TargetResult};
+use crate::domain::{Counts, Outcome, RunSummary, Seq};
 
 /// The runs whose id is, or begins with, ?1: the view, but for its counts, of which each walks through all of a run.
 const RUN: &str = "
@@ -71,29 +71,6 @@ impl AuditReader {
         AuditError::NoSuchRun { path: self.path.clone(), wanted: wanted.to_owned() }
     }
 
-    /// What became of the datasource of this name, over all runs, the oldest first.
-    pub fn history_of(&self, datasource: &str) -> Result<Vec<HistoryEntry>, AuditError> {
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT r.started_at, r.retry_of, r.plan_digest, r.approved_by, t.*
-                   FROM results t JOIN runs r ON r.run_id = t.run_id
-                  WHERE t.datasource = ?1 ORDER BY r.started_at, r.run_id, t.target",
-            )
-            .map_err(|e| self.failed(e))?;
-        let entry = |row: &Row<'_>| {
-            Ok(HistoryEntry {
-                started_at: row.get("started_at")?,
-                retry_of: row.get("retry_of")?,
-                plan_digest: row.get("plan_digest")?,
-                approved_by: row.get("approved_by")?,
-                result: result(row)?,
-            })
-        };
-        let rows = statement.query_map([datasource], entry).map_err(|e| self.failed(e))?;
-        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
-    }
-
     /// How many attempts the run made.
     pub fn attempts(&self, run_id: &str) -> Result<u64, AuditError> {
         self.connection
@@ -104,38 +81,6 @@ impl AuditReader {
                 |row| row.get(0),
             )
             .map_err(|e| self.failed(e))
-    }
-
-    /// Hands name, reason and ticket of each target of the run that ended in one of `outcomes` to
-    /// `take`, in the order of the targets, until that returns `false`.
-    pub fn each_input(
-        &self,
-        run_id: &str,
-        outcomes: &[Outcome],
-        mut take: impl FnMut(String, Option<String>, Option<String>) -> bool,
-    ) -> Result<(), AuditError> {
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT t.name, t.reason, t.ticket, coalesce(o.outcome, 'pending')
-                   FROM record r
-                   JOIN record t ON t.run = r.seq AND t.kind = 'target'
-                   LEFT JOIN record o ON o.target = t.seq AND o.outcome IS NOT NULL
-                  WHERE r.kind = 'run' AND r.name = ?1 ORDER BY t.number",
-            )
-            .map_err(|e| self.failed(e))?;
-        let mut rows = statement.query([run_id]).map_err(|e| self.failed(e))?;
-        while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
-            let read = |row: &Row<'_>| {
-                Ok::<_, rusqlite::Error>((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            };
-            let (name, reason, ticket, outcome): (_, _, _, String) = read(row).map_err(|e| self.failed(e))?;
-            let wanted = outcomes.iter().any(|wanted| wanted.as_str() == outcome);
-            if wanted && !take(name, reason, ticket) {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -168,30 +113,5 @@ fn summary(row: &Row<'_>, counts: Counts) -> rusqlite::Result<RunSummary> {
         approved_by: row.get("approved_by")?,
         retry_of: row.get("retry_of")?,
         rate: row.get("rate")?,
-    })
-}
-
-pub(super) fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
-    let outcome: String = row.get("outcome")?;
-    let outcome = outcome.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
-    })?;
-    Ok(TargetResult {
-        run_id: row.get("run_id")?,
-        target: row.get("target")?,
-        datasource: row.get("datasource")?,
-        outcome,
-        attempts: row.get("attempts")?,
-        http_status: row.get("http_status")?,
-        error_code: row.get("error_code")?,
-        message: row.get("message")?,
-        datasource_id: row.get("datasource_id")?,
-        evidence: row.get("evidence")?,
-        detail: row.get("detail")?,
-        first_attempt_at: row.get("first_attempt_at")?,
-        finished_at: row.get("finished_at")?,
-        target_reason: row.get("target_reason")?,
-        target_ticket: row.get("target_ticket")?,
-        message_id: row.get("message_id")?,
     })
 }
