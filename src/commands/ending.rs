@@ -54,8 +54,11 @@ impl FinishedRun {
             refused: of_queue.then_some((report.refused.recorded, report.refused.set_aside)),
             notes,
         };
-        let exceptions: EachResult<'_> =
-            &mut |take| reader.each_result(id, ResultFilter::AnyOutcome(report::EXCEPTIONS), take).map_err(io::Error::other);
+        let exceptions: EachResult<'_> = &mut |take| {
+            reader
+                .each_result(id, ResultFilter::AnyOutcome(report::EXCEPTIONS), take)
+                .map_err(io::Error::other)
+        };
         let mut out = io::BufWriter::new(io::stdout().lock());
         if context.options.json {
             report::print_ending_json(&mut out, &summary, &ending, exceptions)?;
