@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use decom::audit::{AuditLog, LogOptions, Recorder, RunOpening};
 use decom::domain::{
-    Answer, AttemptEnd, DatasourceName, Evidence, NewTarget, Outcome, Seq, Timestamp, Verdict,
+    Answer, AttemptEnd, DatasourceName, Evidence, NewTarget, Next, Outcome, Seq, Target, Timestamp, Verdict,
 };
+use tokio::runtime::{Builder, Runtime};
 
 /// Where on a disk that is real: temporary files may lie in memory, where a commit costs nothing.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
@@ -20,14 +20,15 @@ pub fn bench(criterion: &mut Criterion) {
     for batch in [1_i64, 16, 64, 256] {
         let log = open(&folder.path().join(format!("{batch}.db")));
         let recorder = log.recorder();
-        let run = begin(&recorder);
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let run = begin(&recorder, &runtime);
         let mut targets = 0;
         group.throughput(Throughput::Elements(batch.unsigned_abs()));
         group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
             bencher.iter(|| {
                 // A target has one outcome only.
                 targets += batch;
-                hand_over(&recorder, run, targets - batch..targets);
+                hand_over(&recorder, &runtime, run, targets - batch..targets);
             });
         });
         drop(recorder);
@@ -36,22 +37,23 @@ pub fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Hands over an answer for each of `targets` at once and waits until all are durable: one commit or, where
-/// the writer was quicker to take the first, two.
-fn hand_over(recorder: &Recorder, run: Seq, targets: Range<i64>) {
-    let (told, durable) = mpsc::channel();
-    for target in targets.clone() {
-        let told = told.clone();
-        let done = move |result| told.send(result).unwrap();
-        recorder.attempt_ended(run, answer(Seq(run.0 + 1 + target)), done);
-    }
-    drop(told);
-    targets.for_each(|_| assert!(durable.recv().unwrap().is_ok()));
+/// Hands over an answer for each of `targets` at once and waits until all are durable: one commit or, if the writer was
+/// quicker to take the first, two.
+fn hand_over(recorder: &Recorder, runtime: &Runtime, run: Seq, targets: Range<i64>) {
+    targets.for_each(|target| recorder.attempt_ended(run, answer(Seq(run.0 + 1 + target))));
+    runtime.block_on(recorder.flush()).unwrap();
 }
 
 fn answer(target: Seq) -> AttemptEnd {
     AttemptEnd {
-        target,
+        target: Target {
+            seq: target,
+            number: 1,
+            name: DatasourceName::new("tenant-000001-postgres").unwrap(),
+            attempts: 0,
+            doubted: false,
+            redelivered: false,
+        },
         number: 1,
         at: AT,
         latency: Duration::from_micros(1_500),
@@ -62,7 +64,7 @@ fn answer(target: Seq) -> AttemptEnd {
             message: Some("Datasource deleted successfully".to_owned()),
             datasource_id: Some("8f14e45f-ceea-467f-a2f2-0d5b1c0a7e11".to_owned()),
         },
-        outcome: Some((Outcome::Deleted, Evidence::Acknowledged)),
+        next: Next::Settled(Outcome::Deleted, Evidence::Acknowledged),
         dependants: Vec::new(),
     }
 }
@@ -81,7 +83,7 @@ fn open(path: &Path) -> AuditLog {
     AuditLog::open(path, &options).unwrap()
 }
 
-fn begin(recorder: &Recorder) -> Seq {
+fn begin(recorder: &Recorder, runtime: &Runtime) -> Seq {
     let opening = RunOpening {
         run_id: "20251124T160000Z-0badcafe".to_owned(),
         at: AT,
@@ -99,6 +101,5 @@ fn begin(recorder: &Recorder) -> Seq {
     };
     let name = DatasourceName::new("tenant-000001-postgres").unwrap();
     let target = NewTarget { name, reason: None, ticket: None, skip: None };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(recorder.begin_run(opening, Box::new(std::iter::once(Ok(target))))).unwrap()
 }

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
 use super::ApiError;
-use crate::domain::{Token, is_loopback};
+use crate::domain::{Token, error_chain, is_loopback};
 
 /// How the API is reached.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct ApiOptions {
     pub attempt_timeout: Duration,
     /// How many connections are kept open between requests.
     pub connections: usize,
+    /// For how long reading a listing is tried again while the trouble may pass.
+    pub listing_patience: Duration,
 }
 
 impl ApiOptions {
@@ -107,8 +109,8 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
     let _ = rustls::crypto::ring::default_provider().install_default();
     // The certificates are only looked at when the client is made; the public ones are sound.
     let client = |error: reqwest::Error| match &options.ca_file {
-        Some(path) => ApiError::CaFile { path: path.clone(), why: described(&error) },
-        None => ApiError::Client { why: described(&error) },
+        Some(path) => ApiError::CaFile { path: path.clone(), why: error_chain(&error) },
+        None => ApiError::Client { why: error_chain(&error) },
     };
 
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
@@ -116,11 +118,13 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
     authorization.set_sensitive(true);
     // Made once, and not for each request.
     let host = HeaderValue::try_from(options.base_url.host())
-        .map_err(|error| ApiError::Client { why: described(&error) })?;
+        .map_err(|error| ApiError::Client { why: error_chain(&error) })?;
     let mut builder = Client::builder()
         .user_agent(concat!("decom/", env!("CARGO_PKG_VERSION")))
         .default_headers(HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("application/json")),
+            // Replies are small. A server that compresses them nevertheless is understood.
+            (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             (AUTHORIZATION, authorization),
             (HOST, host),
         ]))
@@ -155,7 +159,7 @@ pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ApiError> {
     if let Some(path) = ca_file {
         let refused = |why: String| ApiError::CaFile { path: path.to_owned(), why };
         let pem = fs::read(path).map_err(|error| refused(error.to_string()))?;
-        let private = Certificate::from_pem_bundle(&pem).map_err(|error| refused(described(&error)))?;
+        let private = Certificate::from_pem_bundle(&pem).map_err(|error| refused(error_chain(&error)))?;
         if private.is_empty() {
             return Err(refused("there is no certificate in it".to_owned()));
         }
@@ -164,27 +168,8 @@ pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ApiError> {
     for certificate in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
         trusted.push(
             Certificate::from_der(certificate)
-                .map_err(|error| ApiError::Client { why: described(&error) })?,
+                .map_err(|error| ApiError::Client { why: error_chain(&error) })?,
         );
     }
     Ok(trusted)
-}
-
-/// An error and what caused it, on one line, without the address, which holds the name.
-#[must_use]
-pub fn described(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut line = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        let text = text.split(" for url (").next().unwrap_or_default();
-        if !text.is_empty() && !line.ends_with(text) {
-            if !line.is_empty() {
-                line.push_str(": ");
-            }
-            line.push_str(text);
-        }
-        next = error.source();
-    }
-    line
 }

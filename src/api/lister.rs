@@ -1,51 +1,57 @@
 //! Reads the listings: which datasources exist, and what depends on them. Cannot delete.
+//!
+//! Pages shift while entries are deleted, so that one pass over pages can miss an entry that exists, or show one that
+//! does not. A listing that comes in pages is therefore read until two passes are equal.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::Client;
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use reqwest_retry::RetryTransientMiddleware;
+use http::StatusCode;
+use reqwest::{Client, Response};
 use reqwest_retry::policies::ExponentialBackoff;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use reqwest_retry::{RetryDecision, RetryPolicy};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::ApiError;
-use super::client::{ApiOptions, BaseUrl, build, described};
-use super::deleter::DeleterParts;
-use super::pacing::PaceLayer;
-use crate::domain::{Clock, Token};
-use crate::ratelimit::Pacer;
+use super::client::{ApiOptions, BaseUrl, build};
+use super::listing::{Datamart, Entry, Named, Page, Pass};
+use super::transport::Failure;
+use super::verdict::{error_code, refuses_token};
+use crate::domain::{Clock, Token, Verdict, error_chain};
+use crate::ratelimit::{Pacer, ServerWord};
 
-/// How often a listing is tried again.
-const RETRIES: u32 = 2;
+/// How long one request may take: a listing may hold very many names.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How long reading a listing may take in all: it may hold very many names.
-const LISTING_TIMEOUT: Duration = Duration::from_mins(2);
+/// The longest body that is read, in bytes: more than a million names.
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// How many entries a page has (the API's documentation, "List datasources").
 const PAGE: usize = 10;
 
-/// A listing whose length is no multiple of this was no page of a longer one.
-const ROUND: usize = 5;
-
-/// More pages than this are no listing.
+/// More pages than this are not a listing.
 const MOST_PAGES: usize = 1_000_000;
 
+/// How many passes over pages are made until two in a row are equal.
+const MOST_PASSES: usize = 5;
+
 /// Reads the listings.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Lister {
-    stack: ClientWithMiddleware,
+    client: Client,
     base_url: BaseUrl,
+    pacer: Pacer,
+    stop: CancellationToken,
+    clock: Arc<dyn Clock>,
+    backoff: ExponentialBackoff,
+    patience: Duration,
 }
 
 impl Lister {
-    /// Builds a client that can only read.
-    ///
     /// # Errors
-    /// Where the client cannot be set up from `options`.
+    /// If the HTTP client cannot be set up from `options`.
     pub fn new(
         options: &ApiOptions,
         token: &Token,
@@ -53,120 +59,240 @@ impl Lister {
         clock: Arc<dyn Clock>,
         stop: CancellationToken,
     ) -> Result<Self, ApiError> {
-        Ok(Self::stacked(build(options, token)?, options, PaceLayer { pacer, stop, clock }))
+        let backoff = ExponentialBackoff::builder()
+            .retry_bounds(Duration::from_millis(500), Duration::from_secs(15))
+            .build_with_max_retries(u32::MAX);
+        Ok(Self {
+            client: build(options, token)?,
+            base_url: options.base_url.clone(),
+            pacer,
+            stop,
+            clock,
+            backoff,
+            patience: options.listing_patience,
+        })
     }
 
-    pub(super) fn over(client: Client, options: &ApiOptions, parts: &DeleterParts) -> Self {
-        let pace =
-            PaceLayer { pacer: parts.pacer.clone(), stop: parts.stop.clone(), clock: parts.clock.clone() };
-        Self::stacked(client, options, pace)
-    }
-
-    fn stacked(client: Client, options: &ApiOptions, pace: PaceLayer) -> Self {
-        let policy = ExponentialBackoff::builder().build_with_max_retries(RETRIES);
-        let stack = ClientBuilder::new(client)
-            .with(RetryTransientMiddleware::new_with_policy(policy))
-            .with(pace)
-            .build();
-        Self { stack, base_url: options.base_url.clone() }
-    }
-
-    /// The names of all datasources, each once.
+    /// Returns the names of all datasources, each once. A name that is not among them did not exist when this began.
     ///
     /// # Errors
-    /// Where the listing cannot be read whole.
+    /// If the listing cannot be read whole.
     pub async fn datasources(&self) -> Result<Vec<String>, ApiError> {
         let all: Vec<Named> = self.read("datasources", "/api/v2/datasource").await?;
         Ok(all.into_iter().map(|entry| entry.name).collect())
     }
 
-    /// The names of the datamarts, by the name of the datasource that they read.
+    /// Returns the names of the datamarts, by the name of the datasource that they read.
     ///
     /// # Errors
-    /// Where the listing cannot be read whole.
+    /// If the listing cannot be read whole, or an entry does not say which datasource it reads.
     pub async fn datamarts(&self) -> Result<HashMap<String, Vec<String>>, ApiError> {
-        let all: Vec<Datamart> = self.read("datamarts", "/api/v2/data-app/datamarts").await?;
+        const WHAT: &str = "datamarts";
+        let all: Vec<Datamart> = self.read(WHAT, "/api/v2/data-app/datamarts").await?;
         let mut by_datasource: HashMap<_, Vec<_>> = HashMap::new();
-        for datamart in all {
-            if let Some(integration) = datamart.company_integration {
-                by_datasource.entry(integration.name).or_default().push(datamart.name);
-            }
+        for (datasource, name) in all.into_iter().map(Datamart::into_names) {
+            let Some(datasource) = datasource else {
+                let why = format!("datamart `{name}` does not say which datasource it reads");
+                return Err(ApiError::Listing { what: WHAT, why });
+            };
+            by_datasource.entry(datasource).or_default().push(name);
         }
         Ok(by_datasource)
     }
 
-    /// Reads a listing whole: at once, or page by page where the API gives it so.
+    /// Reads a listing whole: at once, or page by page if the API returns it so.
     async fn read<T: Entry>(&self, what: &'static str, path: &str) -> Result<Vec<T>, ApiError> {
-        let mut listing = Listed { entries: Vec::new(), known: HashSet::new() };
+        let mut listing = Pass::new();
         match self.get(what, path).await? {
-            Got::Entries(entries) => {
+            Content::Entries(entries) => {
                 listing.add(entries);
                 if !listing.may_be_a_page() || !self.has_more(what, path, &listing).await? {
                     return Ok(listing.entries);
                 }
             }
-            // It takes no listing without pages.
-            Got::Refused(http::StatusCode::BAD_REQUEST) => {}
-            Got::Refused(status) => return Err(refused(what, status)),
+            // The API does not return this listing without pages.
+            Content::Refused(StatusCode::BAD_REQUEST) => {}
+            Content::Refused(status) => return Err(refused(what, status)),
         }
+        let mut before = self.pass(what, path).await?;
+        for _ in 1..MOST_PASSES {
+            let pass = self.pass(what, path).await?;
+            if pass.equals(&before) {
+                return Ok(pass.entries);
+            }
+            before = pass;
+        }
+        let why = format!("its pages changed each of the {MOST_PASSES} times that it was read");
+        Err(ApiError::Listing { what, why })
+    }
+
+    /// Reads all pages once.
+    async fn pass<T: Entry>(&self, what: &'static str, path: &str) -> Result<Pass<T>, ApiError> {
+        let mut pass = Pass::new();
         for number in 1..=MOST_PAGES {
             match self.get(what, &page(path, number)).await? {
-                Got::Entries(entries) if entries.is_empty() => return Ok(listing.entries),
-                Got::Entries(entries) => {
-                    let before = listing.entries.len();
-                    listing.add(entries);
-                    // Behind all that is known, and nothing new: it would go on like this for ever.
-                    if listing.entries.len() == before && number > before / PAGE + 1 {
+                Content::Entries(entries) if entries.is_empty() => return Ok(pass),
+                Content::Entries(entries) => {
+                    let before = pass.entries.len();
+                    pass.add(entries);
+                    // After all that is known, and nothing new: it would continue like this indefinitely.
+                    if pass.entries.len() == before && number > before / PAGE + 1 {
                         let why = format!("its page {number} only repeats the pages before it");
                         return Err(ApiError::Listing { what, why });
                     }
                 }
-                Got::Refused(status) => return Err(refused(what, status)),
+                Content::Refused(status) => return Err(refused(what, status)),
             }
         }
         Err(ApiError::Listing { what, why: format!("it has no end within {MOST_PAGES} pages") })
     }
 
-    /// Whether the page behind what is known holds something that is not known: that was a page as well.
-    /// An API that has no pages has given all of it.
+    /// Returns true if the page after what is known holds something that is not known: that was a page as well. An API
+    /// without pages has returned all of it.
     async fn has_more<T: Entry>(
         &self,
         what: &'static str,
         path: &str,
-        listing: &Listed<T>,
+        pass: &Pass<T>,
     ) -> Result<bool, ApiError> {
-        let next = listing.entries.len() / PAGE + 1;
+        let next = pass.entries.len() / PAGE + 1;
         match self.get::<T>(what, &page(path, next)).await? {
-            Got::Entries(entries) => Ok(entries.iter().any(|entry| !listing.known.contains(&entry.key()))),
-            Got::Refused(_) => Ok(false),
+            Content::Entries(entries) => Ok(entries.iter().any(|entry| !pass.holds(entry))),
+            Content::Refused(_) => Ok(false),
         }
     }
 
-    async fn get<T: Entry>(&self, what: &'static str, path: &str) -> Result<Got<T>, ApiError> {
-        let failed = |why: String| ApiError::Listing { what, why };
-        let url = self.base_url.endpoint(path)?;
-        let request = self.stack.get(url).timeout(LISTING_TIMEOUT).send();
-        let response = request.await.map_err(|error| failed(described(&error)))?;
-        match response.status() {
-            http::StatusCode::OK => {}
-            http::StatusCode::UNAUTHORIZED => return Err(ApiError::Unauthorized),
-            status if status.is_client_error() => return Ok(Got::Refused(status)),
-            status => return Err(refused(what, status)),
+    /// Requests one page, again with backoff for as long as the trouble may pass and patience lasts.
+    async fn get<T: Entry>(&self, what: &'static str, path: &str) -> Result<Content<T>, ApiError> {
+        let began = Instant::now();
+        for retries in 0.. {
+            let turn = self.pacer.turn(&self.stop).await?;
+            let attempt = self.attempt(what, path).await;
+            turn.answered(&attempt.word, attempt.throttled);
+            let trouble = match attempt.content {
+                Ok(content) => return Ok(content),
+                Err(Trouble::Lasting(error)) => return Err(error),
+                Err(Trouble::Passing(error)) => error,
+            };
+            let pause = attempt.word.retry_after.unwrap_or_default().max(self.backoff_after(retries));
+            if began.elapsed() + pause > self.patience {
+                return Err(trouble);
+            }
+            tracing::warn!(error = %trouble, "trying again in {}", humantime::format_duration(whole_millis(pause)));
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.stop.cancelled() => return Err(trouble),
+            }
         }
-        let bytes = response.bytes().await.map_err(|error| failed(described(&error)))?;
-        // The place only: what stands there may be anything, the token included.
-        let listing: Listing<T> = serde_json::from_slice(&bytes).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            failed(format!("the answer is no listing, from line {line}, column {column} on"))
-        })?;
-        if listing.error.is_some() {
-            return Err(failed("the answer holds an error beside its data".to_owned()));
+        Err(ApiError::Listing { what, why: "it was tried too often".to_owned() })
+    }
+
+    fn backoff_after(&self, retries: u32) -> Duration {
+        match self.backoff.should_retry(SystemTime::UNIX_EPOCH, retries) {
+            RetryDecision::Retry { execute_after } => {
+                execute_after.duration_since(SystemTime::now()).unwrap_or_default()
+            }
+            RetryDecision::DoNotRetry => Duration::ZERO,
         }
-        Ok(Got::Entries(listing.data))
+    }
+
+    async fn attempt<T: Entry>(&self, what: &'static str, path: &str) -> Attempt<T> {
+        let silent = |content| Attempt { content, word: ServerWord::default(), throttled: false };
+        let url = match self.base_url.endpoint(path) {
+            Ok(url) => url,
+            Err(error) => return silent(Err(Trouble::Lasting(error))),
+        };
+        let mut response = match self.client.get(url).timeout(REQUEST_TIMEOUT).send().await {
+            Ok(response) => response,
+            Err(error) => return silent(Err(Trouble::Passing(self.unanswered(what, &error)))),
+        };
+        let word = ServerWord::from_headers(response.headers(), self.clock.now());
+        let throttled = response.status() == StatusCode::TOO_MANY_REQUESTS;
+        Attempt { content: content(what, &mut response).await, word, throttled }
+    }
+
+    fn unanswered(&self, what: &'static str, error: &reqwest::Error) -> ApiError {
+        match Failure::of(error) {
+            Failure { verdict: Verdict::NotSent, message, .. } => {
+                ApiError::Unreachable { url: self.base_url.as_str().to_owned(), why: message }
+            }
+            Failure { message, .. } => ApiError::Listing { what, why: message },
+        }
     }
 }
 
-fn refused(what: &'static str, status: http::StatusCode) -> ApiError {
+/// What one request brought.
+struct Attempt<T> {
+    content: Result<Content<T>, Trouble>,
+    word: ServerWord,
+    throttled: bool,
+}
+
+/// What a reply holds.
+enum Content<T> {
+    Entries(Vec<T>),
+    Refused(StatusCode),
+}
+
+/// Why there is no content.
+enum Trouble {
+    /// Another request may bring it.
+    Passing(ApiError),
+    Lasting(ApiError),
+}
+
+async fn content<T: Entry>(what: &'static str, response: &mut Response) -> Result<Content<T>, Trouble> {
+    let failed = |why: String| ApiError::Listing { what, why };
+    let status = response.status();
+    let bytes = match bounded(response).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            let limit = LONGEST_BODY / (1024 * 1024);
+            return Err(Trouble::Lasting(failed(format!("it is longer than {limit} MiB"))));
+        }
+        Err(error) => return Err(Trouble::Passing(failed(error_chain(&error)))),
+    };
+    let unauthorized = || {
+        let refuses = error_code(&bytes).is_some_and(|code| refuses_token(&code));
+        (refuses || status == StatusCode::UNAUTHORIZED)
+            .then(|| Trouble::Lasting(ApiError::Unauthorized { status: status.as_u16() }))
+    };
+    if status != StatusCode::OK {
+        return match status.as_u16() {
+            429 => Err(Trouble::Passing(refused(what, status))),
+            _ if let Some(trouble) = unauthorized() => Err(trouble),
+            408 | 500 | 502 | 503 | 504 => Err(Trouble::Passing(refused(what, status))),
+            400..=499 => Ok(Content::Refused(status)),
+            _ => Err(Trouble::Lasting(refused(what, status))),
+        };
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Page { data, error: None }) => Ok(Content::Entries(data)),
+        Ok(_) => Err(unauthorized().unwrap_or_else(|| {
+            Trouble::Lasting(failed("the reply holds an error beside its data".to_owned()))
+        })),
+        // The place only: what stands there may be anything, the token included.
+        Err(error) => Err(unauthorized().unwrap_or_else(|| {
+            let (line, column) = (error.line(), error.column());
+            let why = format!("the reply is not a listing, from line {line}, column {column} on");
+            Trouble::Lasting(failed(why))
+        })),
+    }
+}
+
+/// Reads a body; `None` if it is longer than a listing may be.
+async fn bounded(response: &mut Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if bytes.len() + chunk.len() > LONGEST_BODY {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes))
+}
+
+fn refused(what: &'static str, status: StatusCode) -> ApiError {
     ApiError::Listing { what, why: format!("the API answered {status}") }
 }
 
@@ -174,68 +300,6 @@ fn page(path: &str, number: usize) -> String {
     format!("{path}?isPagination=true&pageNumber={number}")
 }
 
-/// What the API gave.
-enum Got<T> {
-    Entries(Vec<T>),
-    Refused(http::StatusCode),
-}
-
-/// What is known of a listing, each entry once.
-struct Listed<T> {
-    entries: Vec<T>,
-    known: HashSet<String>,
-}
-
-impl<T: Entry> Listed<T> {
-    fn add(&mut self, entries: Vec<T>) {
-        for entry in entries {
-            if self.known.insert(entry.key()) {
-                self.entries.push(entry);
-            }
-        }
-    }
-
-    /// Pages have round sizes.
-    fn may_be_a_page(&self) -> bool {
-        !self.entries.is_empty() && self.entries.len().is_multiple_of(ROUND)
-    }
-}
-
-/// An entry of a listing.
-trait Entry: DeserializeOwned {
-    /// What tells it from the others.
-    fn key(&self) -> String;
-}
-
-/// A listing, as the API documents it.
-#[derive(Deserialize)]
-struct Listing<T> {
-    data: Vec<T>,
-    error: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-impl Entry for Named {
-    fn key(&self) -> String {
-        self.name.clone()
-    }
-}
-
-#[derive(Deserialize)]
-struct Datamart {
-    name: String,
-    #[serde(rename = "companyIntegration")]
-    company_integration: Option<Named>,
-}
-
-impl Entry for Datamart {
-    fn key(&self) -> String {
-        let reads = self.company_integration.as_ref().map_or("", |integration| &integration.name);
-        // No name holds a NUL.
-        format!("{}\0{reads}", self.name)
-    }
+fn whole_millis(pause: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
 }

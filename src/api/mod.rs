@@ -1,23 +1,20 @@
-//! The Databrain API: what can be asked of it, and what its answers mean.
+//! The Databrain API: what can be asked of it, and what its replies show.
 //!
-//! A deletion passes through one stack, outermost first: retry → [pace](crate::ratelimit) → attempt
-//! (record durably, send, read, understand, record). Failures of a target are data
-//! ([`Delivered`]); an [`ApiError`] means that the run cannot go on.
+//! [`Deleter`] sends one deletion, once; [`Lister`] reads the listings and cannot delete. Failures of one target are
+//! data (an [`Answer`](crate::domain::Answer)); an [`ApiError`] means that the API cannot be used.
 
-mod attempt;
-mod classify;
 mod client;
 mod deleter;
 mod dependants;
 mod error;
-mod ledger;
 mod lister;
-mod pacing;
+mod listing;
+mod transport;
+mod verdict;
 
-pub use attempt::Delivered;
-pub use classify::{Body, BodyEnd, Reading, classify};
-pub use client::{ApiOptions, BaseUrl, described, trusted};
-pub use deleter::{Deleter, DeleterParts, RetryOptions};
-pub use error::{ApiError, LedgerError};
-pub use ledger::Ledger;
+pub use client::{ApiOptions, BaseUrl, trusted};
+pub use deleter::{Deleter, Reply};
+pub use dependants::Dependants;
+pub use error::ApiError;
 pub use lister::Lister;
+pub use verdict::{Body, BodyEnd, Classification, classify};

@@ -17,6 +17,6 @@ pub use read::{AuditReader, DuePart, Moment, OpenRun, RunOrigin, Voucher};
 pub use record::{PURPOSE as CHECKPOINT, Statement, chain_hash, hex};
 pub use verify::refuse_to_certify;
 pub use write::{
-    AuditLog, CheckpointOptions, Gathering, ListingCheck, LogOptions, NewTargets, Recorder, RunEnding,
+    AuditLog, CheckpointOptions, Commit, Fact, ListingCheck, LogOptions, NewTargets, Recorder, RunEnding,
     RunOpening, WriteResult,
 };

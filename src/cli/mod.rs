@@ -5,7 +5,6 @@ mod audit;
 mod flags;
 
 use std::io::{self, IsTerminal, Write};
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -45,7 +44,6 @@ pub fn main() -> ExitCode {
         can_ask: io::stdin().is_terminal() && stderr_is_terminal,
         stderr_is_terminal,
         interrupts,
-        threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
     let status = cli.execute(&world).unwrap_or_else(|error| {
         // What stands in a file or a log is a stranger's word: a terminal is not to obey it. As above.

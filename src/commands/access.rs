@@ -9,13 +9,13 @@ use crate::api::{ApiOptions, BaseUrl, Lister};
 use crate::config::find_token;
 use crate::domain::Token;
 use crate::ratelimit::{PaceOptions, Pacer, Rate};
-use crate::run::Happenings;
+use crate::run::Notices;
 
 pub(super) struct ApiAccess {
     pub(super) api: ApiOptions,
     pub(super) token: Token,
     pub(super) pacer: Pacer,
-    pub(super) happenings: Happenings,
+    pub(super) notices: Notices,
 }
 
 impl ApiAccess {
@@ -41,16 +41,17 @@ impl ApiAccess {
             response_timeout: settings.response_timeout,
             attempt_timeout: settings.attempt_timeout,
             connections: pace.concurrency,
+            listing_patience: std::time::Duration::from_secs(2),
         };
         api.check(&token)?;
-        let happenings = Happenings::default();
+        let notices = Notices::default();
         let options = PaceOptions {
             max_pause: pace.max_pause,
             fallback: Rate::DEFAULT.shared(pace.workers),
             workers: pace.workers,
-            on_event: Some(happenings.pace_hook()),
+            on_event: Some(notices.pace_hook()),
         };
-        Ok(Self { api, token, pacer: Pacer::new(rate.shared(pace.workers), options), happenings })
+        Ok(Self { api, token, pacer: Pacer::new(rate.shared(pace.workers), options), notices })
     }
 
     pub(super) fn base_url(&self) -> &str {

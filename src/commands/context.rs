@@ -43,8 +43,6 @@ pub struct World {
     pub can_ask: bool,
     pub stderr_is_terminal: bool,
     pub interrupts: Interrupts,
-    /// How many threads can run at once.
-    pub threads: usize,
 }
 
 /// What a command works with from its beginning to its end.

@@ -6,11 +6,11 @@ use super::CommandError;
 use super::access::ApiAccess;
 use super::context::{Context, VERSION, host, random_hex};
 use super::proposal::PlanOfRun;
-use crate::api::RetryOptions;
+
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::domain::Seq;
 use crate::plan::Selection;
-use crate::run::{Limits, RunParts, RunReport, Supply, execute};
+use crate::run::{Limits, RetryOptions, RunParts, RunReport, Supply, execute};
 
 /// A run that is about to be shown, confirmed and begun.
 pub(super) struct Job {
@@ -130,7 +130,6 @@ impl OpenedRun {
             clock: context.world.clock.clone(),
             limits: Limits {
                 concurrency: settings.pace.concurrency,
-                threads: context.world.threads,
                 canary: settings.safety.canary,
                 grace: settings.run.grace,
                 breaker_failures: settings.safety.breaker_failures,
@@ -141,7 +140,7 @@ impl OpenedRun {
             interrupts: &mut interrupts,
             watcher: &mut observers,
         };
-        let report = execute(parts, &mut access.happenings).await;
+        let report = execute(parts, &mut access.notices).await;
         observers.finish(report.as_ref().ok());
         let report = report?;
         context.observers.add(&id, host, &report);

@@ -167,7 +167,9 @@ async fn skip_what_must_not_be_sent(
         after = last.number;
         for target in &page {
             if is_of_queue && target.attempts == 0 {
-                log.recorder().settle(run, given_back(target.seq, &*context.world.clock)).await?;
+                log.recorder()
+                    .settle(run, given_back(target.seq, target.name.clone(), &*context.world.clock))
+                    .await?;
                 continue;
             }
             let Some((reason, message)) = rules.skip(&target.name) else { continue };
@@ -175,6 +177,7 @@ async fn skip_what_must_not_be_sent(
             let was_sent = reason == SkipReason::Protected && target.doubted;
             let settlement = Settlement {
                 target: target.seq,
+                name: target.name.clone(),
                 at: context.world.clock.timestamp(),
                 outcome: if was_sent { Outcome::Unknown } else { Outcome::Skipped },
                 evidence: reason.evidence(),

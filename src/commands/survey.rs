@@ -69,7 +69,7 @@ impl Survey {
                     Ok(Some(Listings { datasources, dependants: dependants.ok() }))
                 }
                 // No guard has to be asked: no request would be accepted.
-                Err(error @ ApiError::Unauthorized) => Err(CommandError::Unauthorized(error)),
+                Err(error @ ApiError::Unauthorized { .. }) => Err(CommandError::Unauthorized(error)),
                 Err(error) => {
                     tracing::warn!(%error, "could not read the list of datasources; existence was not checked");
                     failure = Some(error.to_string());

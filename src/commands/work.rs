@@ -143,7 +143,7 @@ fn limit(context: &Context<'_>, access: &ApiAccess) -> Result<u64, CommandError>
         let lister = access.lister(context)?;
         match block_on(lister.datasources())? {
             Ok(names) => exist = Some(names.len() as u64),
-            Err(error @ ApiError::Unauthorized) => return Err(CommandError::Unauthorized(error)),
+            Err(error @ ApiError::Unauthorized { .. }) => return Err(CommandError::Unauthorized(error)),
             Err(error) => failure = Some(error.to_string()),
         }
     }

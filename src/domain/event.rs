@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Counts, DatasourceName, Evidence, Outcome, SkipReason, Timestamp, Verdict};
+use super::{Counts, DatasourceName, Doubt, Evidence, Outcome, SkipReason, Timestamp, Verdict};
 
 /// The place of a record in the audit log, from 1. It also stands for what the record began: a
 /// run or a target.
@@ -39,6 +39,18 @@ pub struct Target {
     pub redelivered: bool,
 }
 
+impl Target {
+    /// The doubt that it is taken up with.
+    #[must_use]
+    pub const fn doubt(&self) -> Doubt {
+        match (self.doubted, self.redelivered) {
+            (true, _) => Doubt::Attempted,
+            (false, true) => Doubt::Redelivered,
+            (false, false) => Doubt::None,
+        }
+    }
+}
+
 /// An attempt that is about to leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptStart {
@@ -55,20 +67,41 @@ pub struct AttemptStart {
 /// An attempt that is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEnd {
-    /// Its target.
-    pub target: Seq,
+    pub target: Target,
     /// Its number for the target, from 1.
     pub number: u32,
-    /// When.
     pub at: Timestamp,
     /// From the first byte sent to the last byte read.
     pub latency: Duration,
     /// What it showed.
     pub answer: Answer,
-    /// The outcome that it settles its target with, where it does, and how that is known.
-    pub outcome: Option<(Outcome, Evidence)>,
-    /// The names of what depends on the datasource, where it is in use and they could be found.
+    pub next: Next,
+    /// The names of what depends on the datasource, if it is in use and they could be found.
     pub dependants: Vec<String>,
+}
+
+/// What follows an attempt for its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it has its outcome, and this is how that is known.
+    Settled(Outcome, Evidence),
+    /// Another attempt.
+    Attempt,
+    /// No further attempt helps, and nothing is settled: a listing has to settle it.
+    Open(Doubt),
+    /// Nothing: the token is not accepted, and the run stops.
+    Stop,
+}
+
+impl Next {
+    /// The outcome and how it is known, if there is one.
+    #[must_use]
+    pub const fn settled(self) -> Option<(Outcome, Evidence)> {
+        match self {
+            Self::Settled(outcome, evidence) => Some((outcome, evidence)),
+            Self::Attempt | Self::Open(_) | Self::Stop => None,
+        }
+    }
 }
 
 /// What one attempt brought back.
@@ -89,8 +122,8 @@ pub struct Answer {
 /// A target that is settled without an attempt of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// The target.
     pub target: Seq,
+    pub name: DatasourceName,
     /// When.
     pub at: Timestamp,
     /// How it ended.

@@ -1,6 +1,7 @@
 //! The types and small helpers that every module shares. This module imports no other.
 
 mod account;
+mod decision;
 mod error_chain;
 mod event;
 mod exit;
@@ -21,10 +22,11 @@ mod webhook;
 pub use account::{
     Latency, LatencyBin, LogState, Pause, PauseCause, RecordMark, RunAccount, Stretch, Timeline,
 };
+pub use decision::{Doubt, Presence, decide};
 pub use error_chain::error_chain;
 pub use event::{
-    Answer, AttemptEnd, AttemptStart, NewTarget, RefusedMessage, RequestedTarget, RunEvent, Seq, Settlement,
-    Target,
+    Answer, AttemptEnd, AttemptStart, NewTarget, Next, RefusedMessage, RequestedTarget, RunEvent, Seq,
+    Settlement, Target,
 };
 pub use exit::ExitStatus;
 pub use hex::hex;

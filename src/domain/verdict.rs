@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::Outcome;
-
 /// What one attempt, that is one HTTP request for one target, showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
@@ -58,26 +56,10 @@ impl Verdict {
         }
     }
 
-    /// Whether the deletion may have been carried out although nothing says so.
+    /// Returns true if the deletion may have been carried out although nothing says so.
     #[must_use]
-    pub const fn leaves_doubt(self) -> bool {
+    pub const fn raises_doubt(self) -> bool {
         matches!(self, Self::ServerError | Self::NoAnswer)
-    }
-
-    /// The outcome that this verdict settles its target with, or `None` where it settles nothing.
-    ///
-    /// `doubted`: whether an earlier attempt for the same datasource got no clear answer. "Not
-    /// found" then most likely means that the earlier attempt deleted it.
-    #[must_use]
-    pub const fn settles(self, doubted: bool) -> Option<Outcome> {
-        match self {
-            Self::Deleted => Some(Outcome::Deleted),
-            Self::NotFound if doubted => Some(Outcome::DeletedUnconfirmed),
-            Self::NotFound => Some(Outcome::NotFound),
-            Self::InUse => Some(Outcome::InUse),
-            Self::Rejected => Some(Outcome::Rejected),
-            Self::Unauthorized | Self::Throttled | Self::ServerError | Self::NoAnswer | Self::NotSent => None,
-        }
     }
 }
 

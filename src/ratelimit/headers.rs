@@ -1,35 +1,38 @@
-//! What the server says about its rate limit, in whichever generation of headers it says it.
+//! What the server says about its rate limit, in any generation of headers.
 //!
-//! Nothing here is trusted: what cannot be read is ignored, where two values contradict each other the more
-//! careful one counts, and no length of time exceeds 24 hours.
+//! Nothing here is trusted: what cannot be read or believed is ignored, and if two values contradict each other the more
+//! careful one counts.
 
+use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName};
 use sfv::{BareItem, Dictionary, Item, List, ListEntry, Parser};
 
-/// The longest time that a server is taken to mean.
+/// The longest time that is believed: no rate limit has a longer window.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// `X-RateLimit-Reset` counts seconds since 1970 in most places and seconds left in some. No wait is as long
-/// as 30 years, so a number from here on is a date.
-const A_DATE: u64 = 1_000_000_000;
+/// A reset is in seconds left in some places, and in seconds or milliseconds since 1970 in others, whatever the header
+/// is called. No window lasts 30 years, so a number from here on is a date,
+const SECONDS_SINCE_1970: u64 = 1_000_000_000;
+/// and one from here on is a date in milliseconds.
+const MILLISECONDS_SINCE_1970: u64 = 1_000_000_000_000;
 
 /// Up to here a difference between the server's clock and ours is the coarseness of its `Date` (whole
 /// seconds) and the way of the answer; beyond it, one of the clocks is wrong.
 const SAME_CLOCK: Duration = Duration::from_secs(2);
 
-/// What one answer said about the pace.
+/// What the headers of one reply say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerWord {
     /// `Retry-After`: how long to leave the server alone, from now on. 0 to 24 h.
     pub retry_after: Option<Duration>,
-    /// The state of the server's quota, where it told.
+    /// The state of the server's quota, if it said it.
     pub quota: Option<Quota>,
 }
 
-/// The state of a quota, as one answer told it.
+/// The state of a quota, as one reply says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// How many requests a window has, at least 1.
@@ -43,12 +46,12 @@ pub struct Quota {
 }
 
 impl ServerWord {
-    /// Reads the headers of an answer that arrived at `now`.
+    /// Reads the headers of a reply that arrived at `now`.
     ///
-    /// Dates are taken by the server's own clock (its `Date`) where that is visibly another one than ours.
+    /// Dates are taken by the server's own clock (its `Date`) if that visibly differs from ours.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Self {
-        // Most answers say nothing, and are told by a look at the names.
+        // Most replies say nothing, which a look at the names shows.
         let says = |name: &HeaderName| {
             let name = name.as_str();
             name.strip_prefix("x-").unwrap_or(name).starts_with("ratelimit") || name == RETRY_AFTER
@@ -57,14 +60,11 @@ impl ServerWord {
             return Self::default();
         }
         let now = server_clock(headers, now);
-        let mut quotas = named_policies(headers);
-        quotas.extend(combined(headers));
-        quotas.extend(separate(headers, ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"], None));
-        quotas.extend(separate(
-            headers,
-            ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
-            Some(now),
-        ));
+        let mut quotas = named_policies(headers, now);
+        quotas.extend(combined(headers, now));
+        for prefix in ["", "x-"] {
+            quotas.extend(separate(headers, prefix, now));
+        }
         Self { retry_after: retry_after(headers, now), quota: most_careful(&quotas) }
     }
 }
@@ -91,21 +91,54 @@ fn server_clock(headers: &HeaderMap, ours: SystemTime) -> SystemTime {
     }
 }
 
-/// `Retry-After` in seconds or as a date; of several the longest.
+/// `Retry-After` in seconds, rounded up, or as a date; of several the longest.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let read = |text: &str| match whole_number(text) {
-        Some(seconds) => Some(capped(seconds)),
-        None => httpdate::parse_http_date(text).ok().map(|date| until(date, now)),
+    let read = |text: &str| match whole_seconds(text) {
+        Some(seconds) => believed(RETRY_AFTER.as_str(), Duration::from_secs(seconds)),
+        None => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            believed(RETRY_AFTER.as_str(), date.duration_since(now).unwrap_or_default())
+        }
     };
     headers.get_all(RETRY_AFTER).iter().filter_map(|value| read(value.to_str().ok()?.trim())).max()
 }
 
+/// Returns how long it is until a quota is whole again, by what a header says: seconds left, or a date.
+fn reset(header: &str, number: u64, now: SystemTime) -> Option<Duration> {
+    let since_1970 = match number {
+        ..SECONDS_SINCE_1970 => return believed(header, Duration::from_secs(number)),
+        ..MILLISECONDS_SINCE_1970 => Duration::from_secs(number),
+        _ => Duration::from_millis(number),
+    };
+    let left = match UNIX_EPOCH.checked_add(since_1970) {
+        Some(date) => date.duration_since(now).unwrap_or_default(),
+        None => Duration::MAX,
+    };
+    believed(header, left)
+}
+
+/// Returns `asked` unless no server can mean it. That is said once.
+fn believed(header: &str, asked: Duration) -> Option<Duration> {
+    static SAID: Once = Once::new();
+    if asked <= LONGEST {
+        return Some(asked);
+    }
+    SAID.call_once(|| {
+        tracing::warn!(
+            header,
+            "the server asks for a pause of {}, which is not believed and ignored",
+            humantime::format_duration(Duration::from_secs(asked.as_secs()))
+        );
+    });
+    None
+}
+
 /// `RateLimit: "a"; r=499; t=120` with `RateLimit-Policy: "a"; q=500; w=120`: one quota for each policy.
-fn named_policies(headers: &HeaderMap) -> Vec<Quota> {
+fn named_policies(headers: &HeaderMap, now: SystemTime) -> Vec<Quota> {
     let policies = items(headers, "ratelimit-policy");
     let mut quotas = Vec::new();
-    for told in items(headers, "ratelimit") {
-        let (Some(name), Some(remaining)) = (name(&told), parameter(&told, "r")) else { continue };
+    for item in items(headers, "ratelimit") {
+        let (Some(name), Some(remaining)) = (name(&item), parameter(&item, "r")) else { continue };
         let own = || policies.iter().filter(|policy| self::name(policy) == Some(name));
         // Another unit than requests (`qu`) says nothing about how many requests are left.
         if own().any(|policy| policy.params.get("qu").is_some_and(|unit| text(unit) != Some("requests"))) {
@@ -113,44 +146,41 @@ fn named_policies(headers: &HeaderMap) -> Vec<Quota> {
         }
         let limit = own().filter_map(|policy| parameter(policy, "q")).min();
         let window = own().filter_map(|policy| parameter(policy, "w")).max();
-        quotas.extend(quota(limit, remaining, parameter(&told, "t").map(capped), window));
+        let reset = parameter(&item, "t").and_then(|number| reset("ratelimit", number, now));
+        quotas.extend(quota(limit, remaining, reset, window));
     }
     quotas
 }
 
 /// `RateLimit: limit=500, remaining=499, reset=120`, with or without `RateLimit-Policy: 500;w=120`.
-fn combined(headers: &HeaderMap) -> Vec<Quota> {
+fn combined(headers: &HeaderMap, now: SystemTime) -> Vec<Quota> {
     let read = |bytes: &[u8]| {
-        let told: Dictionary = Parser::new(bytes).parse().ok()?;
-        let value = |key: &str| match told.get(key) {
+        let dictionary: Dictionary = Parser::new(bytes).parse().ok()?;
+        let value = |key: &str| match dictionary.get(key) {
             Some(ListEntry::Item(item)) => integer(&item.bare_item),
             _ => None,
         };
         let limit = value("limit");
-        quota(limit, value("remaining")?, value("reset").map(capped), unnamed_window(headers, limit))
+        let reset = value("reset").and_then(|number| reset("ratelimit", number, now));
+        quota(limit, value("remaining")?, reset, unnamed_window(headers, limit))
     };
     headers.get_all("ratelimit").iter().filter_map(|line| read(line.as_bytes())).collect()
 }
 
-/// Three headers with a number each. With `clock`, the last may be a date in Unix time.
-fn separate(headers: &HeaderMap, names: [&str; 3], clock: Option<SystemTime>) -> Option<Quota> {
+/// Three headers with a number each: `RateLimit-Limit`, `-Remaining` and `-Reset`, with or without `X-` before them.
+fn separate(headers: &HeaderMap, prefix: &str, now: SystemTime) -> Option<Quota> {
     // Older drafts append policies to the numbers ("500, 500;w=120"): what counts is the first of a line.
     let numbers = |name: &str| {
         let lines = headers.get_all(name).iter();
         lines.filter_map(|line| whole_number(line.to_str().ok()?.split([',', ';']).next()?.trim()))
     };
-    let [limit, remaining, reset] = names;
-    let limit = numbers(limit).min();
-    let reset = numbers(reset)
-        .map(|number| match clock {
-            Some(now) if number >= A_DATE => {
-                UNIX_EPOCH.checked_add(Duration::from_secs(number)).map_or(LONGEST, |date| until(date, now))
-            }
-            _ => capped(number),
-        })
-        .max();
-    let window = if clock.is_none() { unnamed_window(headers, limit) } else { None };
-    quota(limit, numbers(remaining).min()?, reset, window)
+    let [limit, remaining, reset_name] =
+        ["limit", "remaining", "reset"].map(|part| format!("{prefix}ratelimit-{part}"));
+    let limit = numbers(&limit).min();
+    let remaining = numbers(&remaining).min()?;
+    let reset = numbers(&reset_name).filter_map(|number| reset(&reset_name, number, now)).max();
+    let window = if prefix.is_empty() { unnamed_window(headers, limit) } else { None };
+    quota(limit, remaining, reset, window)
 }
 
 /// The window of `RateLimit-Policy: 500;w=120`: of the policy for `limit`, or else the longest.
@@ -165,10 +195,10 @@ fn unnamed_window(headers: &HeaderMap, limit: Option<u64>) -> Option<u64> {
     longest(&|q| q == limit).or_else(|| longest(&|_| true))
 }
 
-/// Puts a quota together; `None` where it would not say until when it holds.
+/// Puts a quota together; `None` if it would not say until when it holds.
 fn quota(limit: Option<u64>, remaining: u64, reset: Option<Duration>, window: Option<u64>) -> Option<Quota> {
     let limit = limit.filter(|limit| *limit > 0);
-    let window = window.filter(|window| *window > 0).map(capped);
+    let window = window.filter(|window| *window > 0).map(|window| Duration::from_secs(window).min(LONGEST));
     // Some leave the reset out when it is imminent or unknown; no window outlasts its own length.
     let reset = reset.or(window)?;
     Some(Quota { limit, remaining: limit.map_or(remaining, |limit| remaining.min(limit)), reset, window })
@@ -216,10 +246,9 @@ fn whole_number(text: &str) -> Option<u64> {
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-fn capped(seconds: u64) -> Duration {
-    Duration::from_secs(seconds).min(LONGEST)
-}
-
-fn until(date: SystemTime, now: SystemTime) -> Duration {
-    date.duration_since(now).unwrap_or_default().min(LONGEST)
+/// Digits, with a fraction or without: rounded up.
+fn whole_seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let (whole, fraction) = (whole_number(whole)?, whole_number(fraction)?);
+    Some(whole.saturating_add(u64::from(fraction > 0)))
 }

@@ -75,7 +75,7 @@ pub enum PaceEvent {
         /// For how long from now; an answer may yet change it.
         for_: Duration,
         /// What the server said.
-        why: PauseCause,
+        why: PauseReason,
     },
     /// The rate is `auto`, but the server does not tell its quota. Reported once.
     NoHeaders {
@@ -86,11 +86,9 @@ pub enum PaceEvent {
 
 /// Why nobody sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PauseCause {
-    /// An answer was a refusal for being too fast (429).
+pub enum PauseReason {
+    /// A reply was a refusal for being too fast (429).
     Throttled,
-    /// Another answer asked for it (`Retry-After`).
-    RetryAfter,
     /// The server's quota is used up until its window ends.
     QuotaUsedUp,
 }

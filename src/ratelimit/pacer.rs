@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -17,7 +17,8 @@ use super::headers::ServerWord;
 use super::pause::{Asked, Pauses};
 use super::rate::Rate;
 use super::window::{Look, Ticket, Window};
-use super::{PaceError, PaceEvent, PaceOptions, PauseCause};
+use super::{PaceError, PaceEvent, PaceOptions, PauseReason};
+use crate::domain::lock;
 
 /// A pause that is only extended by less than this is not reported again: the answers to what was in flight
 /// when it began each ask for it anew.
@@ -154,8 +155,7 @@ impl Pacer {
 
 impl Gate {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held, and a pause must hold even if something did.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Waits to be first, then for the moment to leave.
@@ -252,7 +252,7 @@ impl State {
                 Look::Answer(until) => Step::Listen(until),
                 Look::UsedUp(until) => {
                     self.used_up = Some(until);
-                    events.extend(self.announce(until, PauseCause::QuotaUsedUp, now));
+                    events.extend(self.announce(until, PauseReason::QuotaUsedUp, now));
                     // An answer may yet show that the window ends sooner.
                     Step::Listen(Some(until))
                 }
@@ -274,7 +274,7 @@ impl State {
         }
     }
 
-    fn announce(&mut self, until: Instant, why: PauseCause, now: Instant) -> Option<PaceEvent> {
+    fn announce(&mut self, until: Instant, why: PauseReason, now: Instant) -> Option<PaceEvent> {
         let known = self.announced.filter(|announced| *announced > now);
         if known.is_some_and(|known| until < known + SAME_PAUSE) {
             return None;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::PauseCause;
+use super::PauseReason;
 use super::headers::ServerWord;
 
 /// The pause after a 429 that does not say how long: half a window would often be wasted, and less than this
@@ -26,7 +26,7 @@ pub(super) enum Asked {
     /// Nothing.
     Nothing,
     /// Nobody sends until then.
-    Pause { until: Instant, why: PauseCause },
+    Pause { until: Instant, why: PauseReason },
     /// More than may be asked for.
     TooLong { asked: Duration },
 }
@@ -63,17 +63,20 @@ impl Pauses {
             // An answer to a request from before the throttling shows nothing about its end.
             self.throttled_since = None;
         }
-        let used_up = word.quota.filter(|quota| quota.remaining == 0).map(|quota| quota.reset);
-        if let Some(asked) = used_up.filter(|reset| *reset > self.max) {
+        // With any other reply than a refusal `Retry-After` is about its target alone, but for its length.
+        if let Some(asked) = word.retry_after.filter(|asked| *asked > self.max) {
             return Asked::TooLong { asked };
         }
-        let quota_wait = match word.quota {
+        let asked = match (throttled, word.retry_after, word.quota) {
+            // The clearest word.
+            (true, Some(retry_after), _) => retry_after.max(FLOOR),
             // A refusal contradicts a quota with something left: believe the refusal.
-            Some(quota) if throttled && word.retry_after.is_none() => Some(quota.reset),
-            _ => used_up.filter(|_| quota_waits || throttled),
-        };
-        let Some(asked) = word.retry_after.max(quota_wait).max(throttled.then_some(FLOOR)) else {
-            return Asked::Nothing;
+            (true, None, Some(quota)) => quota.reset.max(FLOOR),
+            (true, None, None) => FLOOR,
+            (false, _, Some(quota)) if quota.remaining == 0 && (quota_waits || quota.reset > self.max) => {
+                quota.reset
+            }
+            (false, ..) => return Asked::Nothing,
         };
         let since = self.throttled_since.filter(|_| throttled).unwrap_or(now);
         let altogether = now.saturating_duration_since(since) + asked;
@@ -82,11 +85,7 @@ impl Pauses {
         }
         let until = now + asked;
         self.until = self.until.max(Some(until));
-        let why = match (throttled, word.retry_after.is_some()) {
-            (true, _) => PauseCause::Throttled,
-            (false, true) => PauseCause::RetryAfter,
-            (false, false) => PauseCause::QuotaUsedUp,
-        };
+        let why = if throttled { PauseReason::Throttled } else { PauseReason::QuotaUsedUp };
         Asked::Pause { until, why }
     }
 }

@@ -2,38 +2,118 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::Outcome;
+use crate::domain::{Outcome, Seq};
 
-/// Looks at the last settled targets.
+/// Watches how the last targets ended.
 #[derive(Debug, Clone)]
 pub(super) struct Breaker {
     window: usize,
     limit: usize,
-    last: VecDeque<bool>,
+    last: VecDeque<End>,
     failures: usize,
+    open: usize,
+}
+
+/// How a target ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Well,
+    Failed,
+    /// No reply settled it; a listing may.
+    Open(Seq),
+}
+
+impl End {
+    const fn of(outcome: Outcome) -> Self {
+        if matches!(outcome, Outcome::Failed | Outcome::Unknown | Outcome::Rejected) {
+            Self::Failed
+        } else {
+            Self::Well
+        }
+    }
+}
+
+/// What the last targets call for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alarm {
+    None,
+    /// There would be too many failures if all that is open counted as one.
+    Suspicion,
+    Tripped {
+        failures: usize,
+        window: usize,
+    },
 }
 
 impl Breaker {
-    /// Trips when `limit` of the last `window` settled targets failed.
+    /// Trips when `limit` of the last `window` targets failed.
     pub(super) fn new(window: usize, limit: usize) -> Self {
-        Self { window, limit, last: VecDeque::with_capacity(window.min(1024)), failures: 0 }
+        Self { window, limit, last: VecDeque::with_capacity(window.min(1024)), failures: 0, open: 0 }
     }
 
-    /// Takes note of a settled target; `true` where that is one failure too many. In use and not
-    /// found are no failures.
-    pub(super) fn settled(&mut self, outcome: Outcome) -> bool {
-        let failed = matches!(outcome, Outcome::Failed | Outcome::Unknown | Outcome::Rejected);
-        if self.last.len() == self.window && self.last.pop_front() == Some(true) {
-            self.failures -= 1;
+    /// A reply settled a target. In use and not found are not failures.
+    pub(super) fn settled(&mut self, outcome: Outcome) -> Alarm {
+        self.push(End::of(outcome));
+        self.alarm()
+    }
+
+    /// Something else than a reply settled `target`; `None` if it was not open.
+    pub(super) fn resolved(&mut self, target: Seq, outcome: Outcome) -> Option<Alarm> {
+        if self.open == 0 {
+            return None;
         }
-        self.last.push_back(failed);
-        self.failures += usize::from(failed);
-        failed && self.failures >= self.limit
+        let place = self.last.iter().position(|end| *end == End::Open(target))?;
+        self.replace(place, End::of(outcome));
+        Some(self.alarm())
     }
 
-    /// How many failed of how many.
-    pub(super) fn state(&self) -> (usize, usize) {
-        (self.failures, self.last.len())
+    /// No attempt could settle a target.
+    pub(super) fn open(&mut self, target: Seq) -> Alarm {
+        self.push(End::Open(target));
+        self.alarm()
+    }
+
+    /// What is open now counts as failed: no listing could settle it.
+    pub(super) fn give_up_open(&mut self) -> Alarm {
+        for place in 0..self.last.len() {
+            if matches!(self.last[place], End::Open(_)) {
+                self.replace(place, End::Failed);
+            }
+        }
+        self.alarm()
+    }
+
+    fn push(&mut self, end: End) {
+        if self.last.len() == self.window
+            && let Some(oldest) = self.last.pop_front()
+        {
+            self.count(oldest, -1);
+        }
+        self.last.push_back(end);
+        self.count(end, 1);
+    }
+
+    fn replace(&mut self, place: usize, end: End) {
+        let before = std::mem::replace(&mut self.last[place], end);
+        self.count(before, -1);
+        self.count(end, 1);
+    }
+
+    fn count(&mut self, end: End, change: isize) {
+        let counter = match end {
+            End::Well => return,
+            End::Failed => &mut self.failures,
+            End::Open(_) => &mut self.open,
+        };
+        *counter = counter.saturating_add_signed(change);
+    }
+
+    fn alarm(&self) -> Alarm {
+        if self.failures >= self.limit {
+            return Alarm::Tripped { failures: self.failures, window: self.last.len() };
+        }
+        let suspicious = self.open > 0 && self.failures + self.open >= self.limit;
+        if suspicious { Alarm::Suspicion } else { Alarm::None }
     }
 }
 
@@ -41,23 +121,46 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    const TRIPPED: Alarm = Alarm::Tripped { failures: 3, window: 5 };
+
     #[test]
     fn trips_at_the_limit_within_the_window_and_not_before() {
         let mut breaker = Breaker::new(5, 3);
         let outcomes = [
-            (Outcome::Failed, false),
-            (Outcome::Unknown, false),
-            (Outcome::InUse, false),
-            (Outcome::NotFound, false),
-            (Outcome::Deleted, false),
+            (Outcome::Failed, Alarm::None),
+            (Outcome::Unknown, Alarm::None),
+            (Outcome::InUse, Alarm::None),
+            (Outcome::NotFound, Alarm::None),
+            (Outcome::Deleted, Alarm::None),
             // The first failure has left the window.
-            (Outcome::Rejected, false),
-            (Outcome::Failed, false),
-            (Outcome::Failed, true),
+            (Outcome::Rejected, Alarm::None),
+            (Outcome::Failed, Alarm::None),
+            (Outcome::Failed, TRIPPED),
         ];
-        for (number, (outcome, trips)) in outcomes.into_iter().enumerate() {
-            assert_eq!(breaker.settled(outcome), trips, "at {number}");
+        for (number, (outcome, alarm)) in outcomes.into_iter().enumerate() {
+            assert_eq!(breaker.settled(outcome), alarm, "at {number}");
         }
-        assert_eq!(breaker.state(), (3, 5));
+    }
+
+    #[test]
+    fn what_is_open_raises_suspicion_until_it_is_settled() {
+        let mut breaker = Breaker::new(5, 3);
+        breaker.settled(Outcome::Failed);
+        assert_eq!(breaker.open(Seq(2)), Alarm::None);
+        assert_eq!(breaker.open(Seq(3)), Alarm::Suspicion);
+        assert_eq!(breaker.resolved(Seq(9), Outcome::Failed), None, "it was never open");
+        assert_eq!(breaker.resolved(Seq(2), Outcome::DeletedUnconfirmed), Some(Alarm::None));
+        assert_eq!(breaker.open(Seq(4)), Alarm::Suspicion);
+        breaker.resolved(Seq(3), Outcome::Unknown);
+        let tripped = Alarm::Tripped { failures: 3, window: 4 };
+        assert_eq!(breaker.resolved(Seq(4), Outcome::Failed), Some(tripped));
+    }
+
+    #[test]
+    fn what_no_listing_could_settle_counts_as_failed() {
+        let mut breaker = Breaker::new(5, 2);
+        breaker.open(Seq(1));
+        assert_eq!(breaker.open(Seq(2)), Alarm::Suspicion);
+        assert_eq!(breaker.give_up_open(), Alarm::Tripped { failures: 2, window: 2 });
     }
 }

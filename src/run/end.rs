@@ -1,141 +1,143 @@
-//! How a run comes to its end: what is open is settled or given back, and the end itself is recorded.
+//! The end of a run: what is open is settled or given back, what is gone is held against the listing, and the end
+//! itself is recorded.
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc::Receiver;
+use super::engine::Engine;
+use super::feed::PendingAcks;
+use super::{RefusedMessages, RunReport, StopReason};
+use crate::audit::{AuditError, AuditReader, RunEnding};
+use crate::domain::{
+    Clock, Counts, DatasourceName, Evidence, ExitStatus, GIVEN_BACK, Outcome, Seq, Settlement,
+};
 
-use super::conclusion::Conclusion;
-use super::engine::Worked;
-use super::feed::Owed;
-use super::{Interrupt, Limits, RefusedMessages, RunReport, StopReason};
-use crate::api::Lister;
-use crate::audit::{AuditError, AuditReader, Recorder, RunEnding};
-use crate::domain::{Clock, Counts, Evidence, ExitStatus, GIVEN_BACK, Outcome, Seq, Settlement};
-
-/// Brings one run to its end.
-pub(super) struct End<'a> {
+/// Brings a run to its end.
+pub(super) struct End<'a, 'e> {
     pub(super) run: Seq,
-    pub(super) recorder: &'a Recorder,
+    pub(super) engine: &'a mut Engine<'e>,
     pub(super) reader: &'a AuditReader,
     pub(super) clock: &'a dyn Clock,
-    pub(super) limits: Limits,
-    /// What is owed to the queue that the targets came from.
-    pub(super) owed: Option<&'a Owed>,
+    /// The messages that the targets came from, if they came from a queue.
+    pub(super) acks: Option<&'a PendingAcks>,
 }
 
-impl End<'_> {
-    /// Settles what is left, records the end, and tells the queue.
-    pub(super) async fn come_to(
-        &self,
-        worked: Worked,
-        lister: Option<&Lister>,
-        interrupts: &mut Receiver<Interrupt>,
-    ) -> RunReport {
-        let (mut stopped, counted) = (worked.stopped.clone(), worked.counts);
+impl End<'_, '_> {
+    /// Settles what is left, records the end, and lets go of the queue.
+    pub(super) async fn finish(mut self) -> RunReport {
         let mut still_listed = Vec::new();
-        let ended = self.settle_and_record(worked, lister, interrupts, &mut stopped, &mut still_listed).await;
-        if let Some(owed) = self.owed {
-            // What has no outcome is somebody else's from now on.
-            let (asked, waiting) = owed.take_rest();
+        let ended = self.settle_and_record(&mut still_listed).await;
+        self.engine.catch_up().await;
+        if let Some(acks) = self.acks {
+            // What has no outcome is another worker's from now on.
+            let (asked, waiting) = acks.take_rest();
             for message in asked {
-                owed.give_back(message);
+                acks.give_back(message);
             }
             for message in waiting {
-                owed.put_back(message);
+                acks.put_back(message);
             }
-            owed.finish().await;
+            acks.finish().await;
         }
         let refused = RefusedMessages {
             recorded: self.reader.refused_messages(self.run).unwrap_or(0),
-            set_aside: self.owed.map_or(0, Owed::set_aside_so_far),
+            set_aside: self.acks.map_or(0, PendingAcks::set_aside_so_far),
         };
-        match ended {
-            Ok((counts, exit)) => RunReport { counts, stopped, still_listed, refused, exit },
+        let (counts, exit) = match ended {
+            Ok(ended) => ended,
             Err(error) => {
-                let counts = self.reader.counts(self.run).unwrap_or(counted);
-                let stopped = match stopped {
-                    Some(StopReason::Audit(first)) => StopReason::Audit(first),
-                    _ => StopReason::Audit(error),
-                };
-                RunReport { counts, exit: stopped.exit(), stopped: Some(stopped), still_listed, refused }
+                self.engine.halt(StopReason::Audit(error));
+                let counts = self.reader.counts(self.run).unwrap_or(self.engine.state.counts);
+                (counts, ExitStatus::Audit)
             }
-        }
+        };
+        RunReport { counts, stopped: self.engine.state.stopped.clone(), still_listed, refused, exit }
     }
 
     async fn settle_and_record(
-        &self,
-        worked: Worked,
-        lister: Option<&Lister>,
-        interrupts: &mut Receiver<Interrupt>,
-        stopped: &mut Option<StopReason>,
+        &mut self,
         still_listed: &mut Vec<String>,
     ) -> Result<(Counts, ExitStatus), Arc<AuditError>> {
-        let recorder = self.recorder;
-        // Behind everything that was handed to the writer before.
-        recorder.flush().await?;
-        let owed = self.owed;
-        let settled = |target, _: &_, outcome| {
-            if let Some(owed) = owed {
-                owed.settled(target, outcome);
-            }
-        };
-        let conclusion =
-            Conclusion { run: self.run, recorder, reader: self.reader, clock: self.clock, settled: &settled };
-        let answers = stopped.as_ref().is_none_or(StopReason::api_answers);
-        // Where nobody could look, they stay due: the next start tries them again.
-        let exhausted = if answers { worked.exhausted } else { Vec::new() };
-        let reading = conclusion.settle(exhausted, lister.filter(|_| answers));
-        *still_listed = tokio::select! {
-            read = reading => read?,
-            Some(interrupt) = interrupts.recv() => {
-                *stopped = Some(StopReason::Interrupted(interrupt));
-                Vec::new()
-            }
-        };
-        // Of a settlement that was interrupted, some may be on the way still: the end counts them, too.
-        recorder.flush().await?;
-        if let Some(owed) = self.owed {
-            self.part_with(owed).await?;
+        // After everything that was handed to the writer before.
+        self.engine.recorder.flush().await?;
+        *still_listed = self.settle().await?;
+        self.engine.catch_up().await;
+        if let Some(acks) = self.acks {
+            self.part_with(acks).await?;
         }
         let counts = self.reader.counts(self.run)?;
-        let exit = self.exit_status(stopped.as_ref(), &counts, still_listed.len())?;
+        let stopped = self.engine.state.stopped.as_ref();
+        let exit = self.exit_status(stopped, &counts, still_listed.len())?;
         let ending = RunEnding {
             at: self.clock.timestamp(),
-            status: self.status(stopped.as_ref(), &counts),
+            status: self.status(stopped, &counts),
             exit,
-            why: stopped.as_ref().map(ToString::to_string),
+            why: stopped.map(ToString::to_string),
             counts,
         };
-        recorder.end_run(self.run, ending).await?;
+        self.engine.recorder.end_run(self.run, ending).await?;
         Ok((counts, exit))
     }
 
-    /// Acknowledges what was settled while the run came to its end, and settles those targets for which nothing
-    /// was sent: their messages go back, and another run takes them. What was sent, and got no answer, stays due.
-    async fn part_with(&self, owed: &Owed) -> Result<(), Arc<AuditError>> {
-        for target in owed.targets() {
+    /// Settles what is open and holds what is gone against the listing, with one reading of it. Returns the names that
+    /// are still listed although they were deleted.
+    async fn settle(&mut self) -> Result<Vec<String>, Arc<AuditError>> {
+        let anything_gone = self.is_anything_gone()?;
+        let Engine { judge, interrupts, state, .. } = &mut *self.engine;
+        let open = match &state.stopped {
+            None => std::mem::take(&mut state.open),
+            Some(reason) if reason.settles_open() => std::mem::take(&mut state.open),
+            // They stay due: the next start tries them again.
+            Some(_) => Vec::new(),
+        };
+        let answers = state.stopped.as_ref().is_none_or(StopReason::api_answers);
+        let is_needed = anything_gone || !open.is_empty();
+        let settling = async {
+            let names = if answers && is_needed { judge.read().await } else { None };
+            judge.settle(open, names.as_ref()).await?;
+            match names {
+                Some(names) => judge.check(&names, self.reader).await,
+                None => Ok(Vec::new()),
+            }
+        };
+        tokio::select! {
+            still_listed = settling => still_listed,
+            Some(interrupt) = interrupts.recv() => {
+                self.engine.halt(StopReason::Interrupted(interrupt));
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn is_anything_gone(&self) -> Result<bool, AuditError> {
+        let counts = self.reader.counts(self.run)?;
+        Ok(Outcome::ALL.into_iter().any(|outcome| outcome.is_gone() && counts.of(outcome) > 0))
+    }
+
+    /// Acknowledges what was settled while the run came to its end, and settles those targets for which nothing was
+    /// sent: their messages go back, and another run takes them. What was sent and got no answer stays due.
+    async fn part_with(&self, acks: &PendingAcks) -> Result<(), Arc<AuditError>> {
+        for (target, name) in acks.targets() {
             if let Some(outcome) = self.reader.outcome_of(target)? {
-                owed.settled(target, outcome);
+                acks.settled(target, outcome);
             } else if self.reader.attempts_of(target)? == 0 {
-                self.recorder.settle(self.run, given_back(target, self.clock)).await?;
-                if let Some(message) = owed.take(target) {
-                    owed.put_back(message);
+                let message = acks.take(target);
+                self.engine.recorder.settle(self.run, given_back(target, name, self.clock)).await?;
+                if let Some(message) = message {
+                    acks.put_back(message);
                 }
             }
         }
         Ok(())
     }
 
-    /// The run's status in the audit log. Of a run that takes from a queue nothing is left to go on with once
-    /// all that it took on is settled, for whatever reason it took no more.
+    /// The run's status in the audit log: nothing of it is left to resume once all that it took on is settled.
     fn status(&self, stopped: Option<&StopReason>, counts: &Counts) -> &'static str {
         match stopped {
-            Some(reason) if self.owed.is_none() || counts.of(Outcome::Pending) > 0 => reason.status(),
+            Some(reason) if counts.of(Outcome::Pending) > 0 => reason.status(),
             _ => "finished",
         }
     }
 
-    /// The exit code of the run.
     fn exit_status(
         &self,
         stopped: Option<&StopReason>,
@@ -148,7 +150,7 @@ impl End<'_> {
         let kept_back = self.reader.kept_back(self.run)?;
         let mut gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
         gone += counts.of(Outcome::Skipped).saturating_sub(kept_back);
-        if self.limits.ignore_not_found {
+        if self.engine.limits.ignore_not_found {
             gone += counts.of(Outcome::NotFound);
         }
         let is_clean = gone == counts.planned() && still_listed == 0;
@@ -157,11 +159,12 @@ impl End<'_> {
     }
 }
 
-/// Settles a target that was never sent, and of which the message is on its queue again.
+/// Settles a target that was never sent, and whose message is on its queue again.
 #[must_use]
-pub fn given_back(target: Seq, clock: &dyn Clock) -> Settlement {
+pub fn given_back(target: Seq, name: DatasourceName, clock: &dyn Clock) -> Settlement {
     Settlement {
         target,
+        name,
         at: clock.timestamp(),
         outcome: Outcome::Skipped,
         evidence: Evidence::Queue,

@@ -1,290 +1,345 @@
 //! Executes a run: workers that deliver targets, and one place where what happens is put in order.
 //!
-//! Workers talk to nobody outside. All that happens comes through one channel, already durable, to
-//! one loop, which counts, decides whether to stop, and tells the watcher.
+//! Workers talk to no one outside. What they did comes back from the audit log, already durable and in its order; one
+//! loop counts it, decides whether to stop, and reports it to the watcher.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
-use super::breaker::Breaker;
-use super::conclusion::Exhausted;
-use super::feed::{Feed, FeedError};
-use super::lanes::{Lane, Lanes};
-use super::settler::Settler;
-use super::{Happening, Interrupt, Limits, StopReason, Watcher};
-use crate::api::{ApiError, Deleter, Delivered};
-use crate::domain::{Counts, DatasourceName, Outcome, RunEvent, Seq};
-use crate::ratelimit::{PaceError, PaceEvent, PauseCause};
+use super::breaker::{Alarm, Breaker};
+use super::deliver::Delivery;
+use super::feed::Feed;
+use super::listing::{ListingJudge, OpenTarget};
+use super::{Interrupt, Limits, Notice, StopReason, Watcher};
+use crate::audit::{Commit, Fact, Recorder};
+use crate::domain::{AttemptEnd, Counts, DatasourceName, Next, Outcome, RunEvent, Seq, Settlement, Verdict};
+use crate::ratelimit::{PaceEvent, PauseReason};
 
-/// How many happenings are taken before something else is looked for.
+/// How many commits are taken before something else is looked at.
 const AT_ONCE: usize = 128;
 
-/// How often the watcher is told that time passed.
+/// How often the watcher learns that time passed.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What is left when the workers are done.
-pub(super) struct Worked {
-    pub(super) stopped: Option<StopReason>,
-    /// What is known of how many targets ended how.
-    pub(super) counts: Counts,
-    pub(super) exhausted: Vec<Exhausted>,
-}
+/// How far apart two readings of the listing are at least, if outcomes are waited for: each costs requests that could
+/// delete.
+const BETWEEN_LISTINGS: Duration = Duration::from_secs(30);
 
-/// Delivers every target of `feed`, until all are done or there is reason to stop.
+/// Delivers every target of a feed, until all are done or there is reason to stop.
 pub(super) struct Engine<'a> {
     pub(super) limits: Limits,
-    pub(super) counts: Counts,
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) feed: Arc<dyn Feed>,
+    pub(super) recorder: Recorder,
+    pub(super) judge: &'a ListingJudge,
     pub(super) stop: CancellationToken,
     pub(super) interrupts: &'a mut Receiver<Interrupt>,
-    pub(super) happenings: &'a mut UnboundedReceiver<Happening>,
+    pub(super) commits: UnboundedReceiver<Commit>,
+    pub(super) notices: &'a mut UnboundedReceiver<Notice>,
     pub(super) watcher: &'a mut dyn Watcher,
-    pub(super) feed: Arc<dyn Feed>,
-    /// Settles by the listing what is waited for.
-    pub(super) settler: Option<Settler>,
+    pub(super) breaker: Breaker,
+    pub(super) state: State,
+}
+
+/// What is known of a run while it goes on.
+pub(super) struct State {
+    pub(super) counts: Counts,
+    /// Why the run stops, if it does.
+    pub(super) stopped: Option<StopReason>,
+    /// What a listing has to settle.
+    pub(super) open: Vec<OpenTarget>,
+    /// Some reply came from the API, whatever it said.
+    reached: bool,
+    /// What failed last without anything being sent.
+    not_sent: Option<String>,
+    /// How many targets may be sent, if the queue holds more.
+    limit: Option<u64>,
+    in_canary: bool,
+    /// The listing has to be read before more is sent.
+    listing_due: bool,
+    listed_at: Option<Instant>,
+    interrupted: bool,
+}
+
+impl State {
+    pub(super) fn new(counts: Counts) -> Self {
+        Self {
+            counts,
+            stopped: None,
+            open: Vec::new(),
+            reached: false,
+            not_sent: None,
+            limit: None,
+            in_canary: false,
+            listing_due: false,
+            listed_at: None,
+            interrupted: false,
+        }
+    }
 }
 
 impl Engine<'_> {
-    pub(super) async fn work(mut self, crew: Crew<'_>) -> Worked {
-        let feed = self.feed.clone();
-        let mut state = State {
-            breaker: Breaker::new(self.limits.breaker_window, self.limits.breaker_failures),
-            worked: Worked { stopped: None, counts: self.counts, exhausted: Vec::new() },
-            concluded: 0,
-            in_canary: self.limits.canary > 0,
-            limit: None,
-        };
-        if state.in_canary {
-            feed.limit_to(self.limits.canary).await;
-            self.deliver(&mut state, &crew).await;
-            // The rest waits until all of these are durable.
-            while state.worked.stopped.is_none() && state.concluded < feed.handed_out().await {
-                let Some(happening) = self.happenings.recv().await else { break };
-                self.take(&mut state, happening);
+    /// Delivers all targets. What is left open, and why the run stopped, is in the state.
+    pub(super) async fn work(&mut self) {
+        if self.limits.canary > 0 {
+            self.state.in_canary = true;
+            self.feed.limit_to(self.limits.canary);
+            self.deliver().await;
+            self.settle_open().await;
+            self.state.in_canary = false;
+            self.feed.limit_to(u64::MAX);
+        }
+        while self.state.stopped.is_none() {
+            self.deliver().await;
+            if !self.state.listing_due {
+                break;
             }
-            state.in_canary = false;
-            feed.limit_to(u64::MAX).await;
+            self.settle_open().await;
+            self.feed.limit_to(u64::MAX);
         }
-        if state.worked.stopped.is_none() {
-            self.deliver(&mut state, &crew).await;
+        if self.state.stopped.is_none() && !self.state.reached && self.state.not_sent.is_some() {
+            self.halt_unreachable();
         }
-        if let Some(settler) = &mut self.settler {
-            state.worked.exhausted.extend(settler.stop().await);
+        if let Some(limit) = self.state.limit {
+            self.halt(StopReason::Limit { limit });
         }
-        while let Ok(happening) = self.happenings.try_recv() {
-            self.take(&mut state, happening);
-        }
-        if let Some(limit) = state.limit {
-            self.halt(&mut state, StopReason::Limit { limit });
-        }
-        Worked { counts: self.counts, ..state.worked }
     }
 
-    /// Delivers what `feed` hands out, until that is all done or there is reason to stop.
-    async fn deliver(&mut self, state: &mut State, crew: &Crew<'_>) {
+    /// Delivers what the feed hands out, until that is all done or there is reason to stop.
+    async fn deliver(&mut self) {
         let mut workers = JoinSet::new();
-        for number in 0..crew.workers {
-            let Lane { runtime, deleter } = crew.lanes.of(number);
-            let work = worker(deleter.clone(), self.feed.clone(), self.stop.clone(), crew.sender.clone());
-            workers.spawn_on(work.instrument(crew.span.clone()), runtime);
+        for _ in 0..self.limits.concurrency {
+            let work = worker(self.delivery.clone(), self.feed.clone(), self.stop.clone());
+            workers.spawn(work.instrument(Span::current()));
         }
         let mut give_up_at: Option<Instant> = None;
-        let mut asked = false;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let far = Instant::now() + Duration::from_hours(24 * 365);
-        let mut happenings = Vec::with_capacity(AT_ONCE);
+        let mut commits = Vec::with_capacity(AT_ONCE);
         loop {
             tokio::select! {
                 biased;
                 Some(interrupt) = self.interrupts.recv() => {
-                    if asked {
-                        // Asked for a second time: what is in flight stays in doubt.
+                    if self.state.interrupted {
+                        // A second signal: what is in flight stays in doubt.
                         workers.abort_all();
-                    } else {
-                        asked = true;
-                        self.halt(state, StopReason::Interrupted(interrupt));
                     }
+                    self.state.interrupted = true;
+                    self.halt(StopReason::Interrupted(interrupt));
                 }
-                // Never over, as the crew has a sender.
-                _ = self.happenings.recv_many(&mut happenings, AT_ONCE) => {
-                    for happening in happenings.drain(..) {
-                        self.take(state, happening);
-                    }
+                Some(notice) = self.notices.recv() => self.take_notice(notice),
+                1.. = self.commits.recv_many(&mut commits, AT_ONCE) => {
+                    commits.drain(..).for_each(|commit| self.take(commit));
                 }
                 () = sleep_until(give_up_at.unwrap_or(far)), if give_up_at.is_some() => {
                     tracing::warn!("requests in flight did not finish in time; they are in doubt");
                     workers.abort_all();
                     give_up_at = Some(far);
                 }
-                _ = ticks.tick() => {
-                    if let Some(settler) = &mut self.settler {
-                        settler.tick(&mut state.worked.exhausted, crew.sender);
-                    }
-                    self.watcher.tick(&self.counts);
-                }
+                _ = ticks.tick() => self.tick(),
                 joined = workers.join_next() => match joined {
+                    // What is under way is within the limit, and is finished.
+                    Some(Ok(Err(StopReason::Limit { limit }))) => self.state.limit = Some(limit),
+                    Some(Ok(Err(reason))) => self.halt(reason),
                     Some(_) => {}
                     None => break,
                 },
             }
-            if state.worked.stopped.is_some() && give_up_at.is_none() {
+            if self.state.stopped.is_some() && give_up_at.is_none() {
                 give_up_at = Some(Instant::now() + self.limits.grace);
             }
         }
+        self.catch_up().await;
     }
 
-    fn take(&mut self, state: &mut State, happening: Happening) {
-        match happening {
-            Happening::TakenOn { name } => {
-                self.counts.add(Outcome::Pending, 1);
-                self.watcher.event(&RunEvent::TakenOn { name }, &self.counts);
-            }
-            Happening::Shared { name, outcome } => {
-                self.counts.settle(outcome);
-                self.watcher.event(&RunEvent::Settled { name, outcome }, &self.counts);
-            }
-            Happening::Refused { message_id, why } => {
-                self.watcher.event(&RunEvent::Refused { message_id, why }, &self.counts);
-            }
-            Happening::Answered { name, verdict, latency, settled } => {
-                self.watcher.event(&RunEvent::Answered { verdict, latency }, &self.counts);
-                if let Some((target, outcome)) = settled {
-                    self.conclude(target, name.clone(), outcome);
-                    self.note(state, &name, outcome);
-                } else {
-                    self.watcher.event(&RunEvent::Retrying { name, verdict }, &self.counts);
-                }
-            }
-            Happening::Listed { target, name, outcome } => self.conclude(target, name, outcome),
-            Happening::Shown(event) => self.watcher.event(&event, &self.counts),
-            Happening::Exhausted(exhausted) => {
-                let outcome = exhausted.outcome_without_listing();
-                self.note(state, &exhausted.target.name, outcome);
-                state.worked.exhausted.push(*exhausted);
-            }
-            Happening::Unauthorized(answer) => self.halt(state, StopReason::Unauthorized(answer)),
-            Happening::AuditFailed(error) => self.halt(state, StopReason::Audit(error)),
-            Happening::QueueFailed(error) => self.halt(state, StopReason::Queue(error)),
-            // What is under way is within it, and is finished.
-            Happening::LimitReached(limit) => state.limit = Some(limit),
-            Happening::CannotGoOn(error) => match error {
-                // The ledger has told the reason itself.
-                ApiError::Ledger(_) => self.stop.cancel(),
-                ApiError::Pace(PaceError::TooLong { asked, max }) => {
-                    self.halt(state, StopReason::LongPause { asked, max });
-                }
-                error => self.halt(state, StopReason::Client(error.to_string())),
-            },
-            Happening::Pace(event) => {
-                if let PaceEvent::Paused { for_, why } = event {
-                    let why = match why {
-                        PauseCause::Throttled => "the server turns requests away for now",
-                        PauseCause::RetryAfter => "Retry-After",
-                        PauseCause::QuotaUsedUp => "the quota is used up until its window ends",
-                    };
-                    let event = RunEvent::Paused { pause: for_, why: why.to_owned() };
-                    self.watcher.event(&event, &self.counts);
-                } else if let PaceEvent::NoHeaders { rate } = event {
-                    tracing::warn!(%rate, "the server does not tell its rate limit; this ceiling is kept instead");
-                }
-            }
+    /// Takes everything that was handed to the log so far.
+    pub(super) async fn catch_up(&mut self) {
+        if let Err(error) = self.recorder.flush().await {
+            self.halt(StopReason::Audit(error));
+        }
+        while let Ok(commit) = self.commits.try_recv() {
+            self.take(commit);
         }
     }
 
-    fn conclude(&mut self, target: Seq, name: DatasourceName, outcome: Outcome) {
-        self.counts.settle(outcome);
+    fn tick(&mut self) {
+        let is_due = self.state.listed_at.is_none_or(|at| at.elapsed() >= BETWEEN_LISTINGS);
+        if self.feed.is_waited_for() && !self.state.open.is_empty() && is_due {
+            self.hold_for_listing();
+        }
+        self.watcher.tick(&self.state.counts);
+    }
+
+    /// Hands out nothing more until the listing has settled what is open.
+    fn hold_for_listing(&mut self) {
+        self.state.listing_due = true;
+        self.feed.limit_to(0);
+    }
+
+    /// Settles by the listing what is open, unless the run stops meanwhile. What no listing can settle now counts as
+    /// failed.
+    async fn settle_open(&mut self) {
+        self.state.listing_due = false;
+        if self.state.open.is_empty() || self.state.stopped.is_some() {
+            return;
+        }
+        let judge = self.judge;
+        let names = tokio::select! {
+            names = judge.read() => names,
+            Some(interrupt) = self.interrupts.recv() => {
+                self.state.interrupted = true;
+                return self.halt(StopReason::Interrupted(interrupt));
+            }
+        };
+        self.state.listed_at = Some(Instant::now());
+        if names.is_some() || judge.lister.is_none() || self.feed.is_waited_for() {
+            let open = std::mem::take(&mut self.state.open);
+            if let Err(error) = judge.settle(open, names.as_ref()).await {
+                self.halt(StopReason::Audit(error));
+            }
+            self.catch_up().await;
+        } else {
+            let alarm = self.breaker.give_up_open();
+            self.heed(alarm);
+        }
+        if let Some(first) = self.state.open.first().filter(|_| self.state.in_canary) {
+            self.halt(StopReason::Canary { name: first.target.name.clone(), outcome: Outcome::Unknown });
+        }
+    }
+
+    fn take(&mut self, commit: Commit) {
+        match commit {
+            Commit::Facts(facts) => facts.into_iter().for_each(|fact| self.take_fact(fact)),
+            Commit::Failed(error) => self.halt(StopReason::Audit(error)),
+        }
+    }
+
+    fn take_fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::AttemptStart(_, start) => self.report(&RunEvent::Sending { waited: start.waited }),
+            Fact::AttemptEnd(_, end) => self.take_end(*end),
+            Fact::Target(_, target) => {
+                self.state.counts.add(Outcome::Pending, 1);
+                self.report(&RunEvent::TakenOn { name: target.name });
+            }
+            Fact::Settlement(_, settlement) => {
+                let Settlement { target, name, outcome, .. } = *settlement;
+                let alarm = self.breaker.resolved(target, outcome);
+                self.settled(target, name, outcome, alarm);
+            }
+            Fact::Refused(_, message) => {
+                self.report(&RunEvent::Refused { message_id: message.message_id, why: message.why });
+            }
+            Fact::Log { .. } | Fact::Check(..) | Fact::Resume { .. } | Fact::End(..) => {}
+        }
+    }
+
+    fn take_end(&mut self, end: AttemptEnd) {
+        let AttemptEnd { target, answer, latency, next, .. } = end;
+        let verdict = answer.verdict;
+        if verdict == Verdict::NotSent {
+            self.state.not_sent.clone_from(&answer.message);
+        } else {
+            self.state.reached = true;
+        }
+        self.report(&RunEvent::Answered { verdict, latency });
+        match next {
+            Next::Settled(outcome, _) => {
+                let alarm = self.breaker.settled(outcome);
+                self.settled(target.seq, target.name, outcome, Some(alarm));
+            }
+            Next::Attempt => self.report(&RunEvent::Retrying { name: target.name, verdict }),
+            Next::Open(doubt) => {
+                let alarm = self.breaker.open(target.seq);
+                self.state.open.push(OpenTarget { target, answer, doubt });
+                self.heed(alarm);
+            }
+            Next::Stop => self.halt(StopReason::Unauthorized(answer)),
+        }
+    }
+
+    /// A target has its outcome. Without an alarm it was not sent by this run, which says nothing about how it goes.
+    fn settled(&mut self, target: Seq, name: DatasourceName, outcome: Outcome, alarm: Option<Alarm>) {
+        self.state.counts.settle(outcome);
         self.feed.settled(target, outcome);
-        self.watcher.event(&RunEvent::Settled { name, outcome }, &self.counts);
-    }
-
-    fn note(&mut self, state: &mut State, name: &DatasourceName, outcome: Outcome) {
-        state.concluded += 1;
+        self.report(&RunEvent::Settled { name: name.clone(), outcome });
+        let Some(alarm) = alarm else { return };
         let is_success = outcome.is_gone() || (outcome == Outcome::NotFound && self.limits.ignore_not_found);
-        if state.in_canary && !is_success {
-            self.halt(state, StopReason::Canary { name: name.clone(), outcome });
+        if self.state.in_canary && !is_success {
+            self.halt(StopReason::Canary { name, outcome });
         }
-        if state.breaker.settled(outcome) {
-            let (failures, window) = state.breaker.state();
-            self.halt(state, StopReason::TooManyFailures { failures, window });
+        self.heed(alarm);
+    }
+
+    fn heed(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::None => {}
+            // What got no clear reply may be gone all the same.
+            Alarm::Suspicion => self.hold_for_listing(),
+            Alarm::Tripped { .. } if !self.state.reached => self.halt_unreachable(),
+            Alarm::Tripped { failures, window } => {
+                self.halt(StopReason::TooManyFailures { failures, window });
+            }
         }
     }
 
-    /// Begins to stop; only the first reason counts, but that a log cannot be written outweighs
-    /// every other.
-    fn halt(&mut self, state: &mut State, reason: StopReason) {
+    fn take_notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Stop(reason) => self.halt(reason),
+            Notice::Pace(PaceEvent::Paused { for_, why }) => {
+                let why = match why {
+                    PauseReason::Throttled => "the server turns requests away for now",
+                    PauseReason::QuotaUsedUp => "the quota is used up until its window ends",
+                };
+                self.report(&RunEvent::Paused { pause: for_, why: why.to_owned() });
+            }
+            Notice::Pace(PaceEvent::NoHeaders { rate }) => {
+                tracing::warn!(%rate, "the server does not report its rate limit; this ceiling is kept instead");
+            }
+        }
+    }
+
+    fn report(&mut self, event: &RunEvent) {
+        self.watcher.event(event, &self.state.counts);
+    }
+
+    fn halt_unreachable(&mut self) {
+        let why = self.state.not_sent.clone().unwrap_or_default();
+        self.halt(StopReason::Unreachable { why });
+    }
+
+    /// Begins to stop; only the first reason counts, but that the log cannot be written outweighs every other.
+    pub(super) fn halt(&mut self, reason: StopReason) {
         self.stop.cancel();
-        match (&state.worked.stopped, &reason) {
+        match (&self.state.stopped, &reason) {
             (None, _) => {
-                let event = RunEvent::Stopping { why: reason.to_string() };
-                self.watcher.event(&event, &self.counts);
-                state.worked.stopped = Some(reason);
+                self.report(&RunEvent::Stopping { why: reason.to_string() });
+                self.state.stopped = Some(reason);
             }
             (Some(StopReason::Audit(_)), _) => {}
-            (Some(_), StopReason::Audit(_)) => state.worked.stopped = Some(reason),
+            (Some(_), StopReason::Audit(_)) => self.state.stopped = Some(reason),
             (Some(_), _) => {}
         }
     }
 }
 
-/// Who delivers.
-pub(super) struct Crew<'a> {
-    pub(super) lanes: &'a Lanes,
-    pub(super) workers: usize,
-    /// What they tell their news to.
-    pub(super) sender: &'a UnboundedSender<Happening>,
-    /// What they work in.
-    pub(super) span: Span,
-}
-
-struct State {
-    breaker: Breaker,
-    worked: Worked,
-    /// How many targets have ended, one way or the other.
-    concluded: u64,
-    /// Whether only the first few targets are under way.
-    in_canary: bool,
-    /// How many targets may be sent, where the queue holds more.
-    limit: Option<u64>,
-}
-
 async fn worker(
-    deleter: Arc<Deleter>,
+    delivery: Arc<Delivery>,
     feed: Arc<dyn Feed>,
     stop: CancellationToken,
-    happenings: UnboundedSender<Happening>,
-) {
-    // The run listens until all workers are gone.
-    let tell = |happening| drop(happenings.send(happening));
+) -> Result<(), StopReason> {
     while !stop.is_cancelled() {
-        let target = match feed.next().await {
-            Ok(Some(target)) => target,
-            Ok(None) => return,
-            Err(error) => {
-                return tell(match error {
-                    FeedError::Audit(error) => Happening::AuditFailed(error),
-                    FeedError::Queue(error) => Happening::QueueFailed(error),
-                    FeedError::Limit(limit) => Happening::LimitReached(limit),
-                });
-            }
-        };
-        match deleter.delete(target.clone()).await {
-            Ok(Some(Delivered::Settled(_))) => {}
-            Ok(Some(Delivered::Exhausted { answer, doubted })) => {
-                tell(Happening::Exhausted(Box::new(Exhausted { target, answer, doubted })));
-            }
-            Ok(Some(Delivered::Unauthorized(answer))) => {
-                // At once: no other name would fare better.
-                stop.cancel();
-                return tell(Happening::Unauthorized(answer));
-            }
-            Ok(None) => return,
-            Err(error) => return tell(Happening::CannotGoOn(error)),
+        match feed.next().await? {
+            Some(target) => delivery.deliver(target).await?,
+            None => break,
         }
     }
+    Ok(())
 }

@@ -1,15 +1,13 @@
-//! Executes a run: composes the feed of targets, the API and the audit log, and knows no TOML, no
-//! CSV and no terminal.
+//! Executes a run: composes the feed of targets, the rate limit, the API and the audit log, and knows no TOML, no CSV
+//! and no terminal.
 
 mod breaker;
-mod conclusion;
+mod deliver;
 mod end;
 mod engine;
 mod feed;
-mod lanes;
-mod ledger;
-mod processors;
-mod settler;
+mod listing;
+mod retry;
 mod stop;
 
 use std::sync::Arc;
@@ -17,37 +15,22 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::level_filters::LevelFilter;
-use tracing::{Level, Span};
 
 pub use end::given_back;
 pub use feed::{QueueSupply, Supply};
+pub use retry::RetryOptions;
 pub use stop::{Interrupt, StopReason};
 
-use crate::api::{ApiError, ApiOptions, Deleter, DeleterParts, Lister, RetryOptions};
-use crate::audit::{AuditError, AuditReader, Gathering, Recorder};
-use crate::domain::{
-    Answer, Clock, Counts, DatasourceName, ExitStatus, Outcome, RunEvent, Seq, Token, Verdict,
-};
-use crate::queue::QueueError;
-use crate::ratelimit::{PaceEvent, Pacer, Rate};
-use conclusion::Exhausted;
+use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
+use crate::audit::{AuditError, AuditReader, Recorder};
+use crate::domain::{Clock, Counts, ExitStatus, RunEvent, Seq, Token};
+use crate::ratelimit::{PaceEvent, Pacer};
+use breaker::Breaker;
+use deliver::Delivery;
 use end::End;
-use engine::{Crew, Engine};
-use feed::{Feed, LogFeed, MessageFeed, MessageFeedParts, Owed};
-use lanes::Lanes;
-use ledger::RunLedger;
-use settler::Settler;
-
-/// From this concurrency on a run is to be as fast as can be, where nothing holds the rate back.
-const FULL_SPEED: usize = 32;
-
-/// More threads than this do not make HTTP faster than one thread can write its records.
-const MOST_LANES: usize = 4;
-
-/// How long a small commit waits for more records, where nothing but the log holds the rate back: much
-/// shorter than what is durable beforehand lasts.
-const LONGEST_GATHERING: Duration = Duration::from_millis(1);
+use engine::{Engine, State};
+use feed::{Feed, LogFeed, MessageFeed, MessageFeedParts, PendingAcks};
+use listing::ListingJudge;
 
 /// Shows what happens. Called from the run's own loop: it must not block.
 pub trait Watcher: Send {
@@ -63,8 +46,6 @@ pub trait Watcher: Send {
 pub struct Limits {
     /// How many requests are under way at once.
     pub concurrency: usize,
-    /// How many threads may share the work where nothing holds the rate back.
-    pub threads: usize,
     /// So many targets are delivered alone at first; 0 for none.
     pub canary: u64,
     /// How long requests in flight may take once the run stops.
@@ -133,172 +114,105 @@ pub struct RunReport {
     pub exit: ExitStatus,
 }
 
-/// Something that happened, told to the run's own loop once it is durable.
+/// Something that does not come through the audit log.
 #[derive(Debug)]
-enum Happening {
-    TakenOn {
-        name: DatasourceName,
-    },
-    /// Settled without an attempt of its own.
-    Shared {
-        name: DatasourceName,
-        outcome: Outcome,
-    },
-    Refused {
-        message_id: String,
-        why: String,
-    },
-    Answered {
-        name: DatasourceName,
-        verdict: Verdict,
-        latency: Duration,
-        /// The target and its outcome, where the answer settled it.
-        settled: Option<(Seq, Outcome)>,
-    },
-    Exhausted(Box<Exhausted>),
-    /// Settled by a reading of the listing.
-    Listed {
-        target: Seq,
-        name: DatasourceName,
-        outcome: Outcome,
-    },
-    Unauthorized(Answer),
-    AuditFailed(Arc<AuditError>),
-    QueueFailed(QueueError),
-    LimitReached(u64),
-    CannotGoOn(ApiError),
+enum Notice {
     Pace(PaceEvent),
-    /// Changes nothing, and is shown.
-    Shown(RunEvent),
+    Stop(StopReason),
 }
 
-/// Through this the pace tells of its pauses, from before the run begins.
+/// Where the rate limit reports its pauses, from before the run begins.
 #[derive(Debug)]
-pub struct Happenings {
-    sender: mpsc::UnboundedSender<Happening>,
-    receiver: mpsc::UnboundedReceiver<Happening>,
+pub struct Notices {
+    sender: mpsc::UnboundedSender<Notice>,
+    receiver: mpsc::UnboundedReceiver<Notice>,
 }
 
-impl Default for Happenings {
+impl Default for Notices {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         Self { sender, receiver }
     }
 }
 
-impl Happenings {
-    /// What the pace calls.
+impl Notices {
+    /// Returns what the rate limit calls.
     #[must_use]
     pub fn pace_hook(&self) -> Arc<dyn Fn(PaceEvent) + Send + Sync> {
         let sender = self.sender.clone();
-        Arc::new(move |event| drop(sender.send(Happening::Pace(event))))
+        Arc::new(move |event| drop(sender.send(Notice::Pace(event))))
     }
 }
 
 /// Executes a run until each of its targets is settled or there is reason to stop, and records its end.
 ///
 /// # Errors
-/// Where the client cannot be set up, or the log cannot be read; nothing was sent then. What goes
-/// wrong later is in the report.
+/// If the client cannot be set up, or the log cannot be read; nothing was sent then. What goes wrong later is in the
+/// report.
 #[tracing::instrument(name = "run", skip_all, fields(run_id = parts.run_id))]
-pub async fn execute(parts: RunParts<'_>, happenings: &mut Happenings) -> Result<RunReport, RunError> {
+pub async fn execute(parts: RunParts<'_>, notices: &mut Notices) -> Result<RunReport, RunError> {
     let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
-    let Happenings { sender, receiver } = happenings;
-    let (recorder, relay) = recorder.relayed();
-    tokio::spawn(relay);
-    // A pause that was told of before the run began, while somebody was asked, may be long over.
+    let Notices { sender, receiver } = notices;
+    // A pause that was reported before the run began, while the operator was asked, may be long over.
     while receiver.try_recv().is_ok() {}
     let stop = CancellationToken::new();
+    let commits = recorder.commits();
     let counts = reader.counts(run)?;
     parts.watcher.event(&RunEvent::Begun { counts }, &counts);
 
-    // Nothing but the log holds the rate back: while as many requests as may be are under way, the records
-    // of as many more become durable, so that none of them waits for the disk.
-    let at_full_speed = pacer.rate() == Rate::Unlimited
-        && limits.concurrency >= FULL_SPEED
-        && matches!(parts.supply, Supply::Log);
-    let (workers, count) = if at_full_speed {
-        // Of the attempts that wait for the log, of which there are as many as requests under way, three
-        // quarters share a commit, where that is not too large: what the others have ready lasts until it is
-        // done. Each of them comes with the answer to the one before.
-        recorder.gather(Gathering { records: 3 * limits.concurrency / 2, time: LONGEST_GATHERING });
-        (2 * limits.concurrency, limits.threads.clamp(1, MOST_LANES.min(limits.concurrency)))
-    } else {
-        (limits.concurrency, 1)
+    let lister = Lister::new(&api, &token, pacer.clone(), clock.clone(), CancellationToken::new())?;
+    let dependants = Lister::new(&api, &token, pacer.clone(), clock.clone(), stop.clone())?;
+    let delivery = Delivery {
+        run,
+        run_id,
+        recorder: recorder.clone(),
+        pacer,
+        deleter: Deleter::new(&api, &token, clock.clone())?,
+        dependants: Dependants::new(dependants, token.clone()),
+        retry,
+        clock: clock.clone(),
+        stop: stop.clone(),
     };
-    // Each worker enters and leaves it several times for each request, and all lanes count that in one place.
-    // Without a queue, which has its own troubles, none of them has anything to tell but at level debug.
-    let span =
-        if at_full_speed && LevelFilter::current() < Level::DEBUG { Span::none() } else { Span::current() };
-    let lanes = Lanes::open(count, &recorder, |recorder, number, first| {
-        let slots = limits.concurrency / count + usize::from(number < limits.concurrency % count);
-        let parts = DeleterParts {
-            ledger: Arc::new(RunLedger { run, recorder, happenings: Arc::new(sender.clone()) }),
-            pacer: pacer.clone(),
-            slots,
-            clock: clock.clone(),
-            // Each lane looks at one of its own, several times for each request.
-            stop: stop.child_token(),
-            run_id: run_id.clone(),
-        };
-        match first {
-            None => Deleter::new(&api, retry, &token, parts),
-            Some(first) => first.beside(&api, retry, &token, parts),
-        }
-    })?;
-    let lister = Lister::new(&api, &token, pacer, clock.clone(), CancellationToken::new())?;
-    let lister = limits.listing_check.then(|| Arc::new(lister));
-    let (feed, owed): (Arc<dyn Feed>, _) = match parts.supply {
+    let lister = limits.listing_check.then_some(lister);
+    let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
         Supply::Log => (Arc::new(LogFeed::new(run, AuditReader::open(reader.path())?)?), None),
         Supply::Queue(supply) => {
-            let owed = Owed::new(supply.queue.clone());
+            let acks = PendingAcks::new(supply.queue.clone());
             let parts = MessageFeedParts {
                 run,
                 base_url: api.base_url.as_str().to_owned(),
                 supply,
-                owed: owed.clone(),
+                acks: acks.clone(),
                 reader: AuditReader::open(reader.path())?,
                 recorder: recorder.clone(),
                 lister: lister.clone(),
                 clock: clock.clone(),
-                token: token.clone(),
+                token,
                 stop: stop.clone(),
-                happenings: sender.clone(),
+                notices: sender.clone(),
             };
-            (Arc::new(MessageFeed::new(parts)), Some(owed))
+            (Arc::new(MessageFeed::new(parts)), Some(acks))
         }
     };
-    let settler = feed.is_waited_for().then(|| Settler {
-        run,
-        recorder: recorder.clone(),
-        clock: clock.clone(),
-        lister: lister.clone(),
-        reading: None,
-    });
-    let engine = Engine {
+    let judge = ListingJudge { run, recorder: recorder.clone(), clock: clock.clone(), lister };
+    let mut engine = Engine {
         limits,
-        counts,
+        delivery: Arc::new(delivery),
+        feed,
+        recorder,
+        judge: &judge,
         stop,
         interrupts: parts.interrupts,
-        happenings: receiver,
-        watcher: &mut *parts.watcher,
-        feed,
-        settler,
+        commits,
+        notices: receiver,
+        watcher: parts.watcher,
+        breaker: Breaker::new(limits.breaker_window, limits.breaker_failures),
+        state: State::new(counts),
     };
-    let keeping = owed.clone().map(|owed| tokio::spawn(owed.keep()));
-    let worked = engine.work(Crew { lanes: &lanes, workers, sender, span }).await;
-    let end = End { run, recorder: &recorder, reader: &reader, clock: &*clock, limits, owed: owed.as_ref() };
-    let report = end.come_to(worked, lister.as_deref(), parts.interrupts).await;
-    drop(lanes);
-    // The last answers became durable when the engine had stopped to listen.
-    while let Ok(happening) = receiver.try_recv() {
-        let event = match happening {
-            Happening::Shown(event) => event,
-            Happening::Answered { verdict, latency, .. } => RunEvent::Answered { verdict, latency },
-            _ => continue,
-        };
-        parts.watcher.event(&event, &report.counts);
-    }
+    let keeping = acks.clone().map(|acks| tokio::spawn(acks.keep()));
+    engine.work().await;
+    let end = End { run, engine: &mut engine, reader: &reader, clock: &*clock, acks: acks.as_ref() };
+    let report = end.finish().await;
     if let Some(keeping) = keeping {
         keeping.abort();
     }
@@ -314,10 +228,4 @@ pub enum RunError {
     /// The client cannot be set up.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// A thread cannot be started.
-    #[error("a thread of the run cannot be started: {source}; nothing was sent")]
-    Thread {
-        /// What the system says.
-        source: std::io::Error,
-    },
 }

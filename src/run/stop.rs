@@ -8,7 +8,7 @@ use crate::audit::AuditError;
 use crate::domain::{Answer, DatasourceName, ExitStatus, Outcome};
 use crate::queue::QueueError;
 
-/// Somebody asked the process to end.
+/// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
     /// SIGINT.
@@ -20,7 +20,7 @@ pub enum Interrupt {
 /// Why a run ends before all its targets are settled.
 #[derive(Debug, Clone)]
 pub enum StopReason {
-    /// Somebody asked for it.
+    /// A signal asked for it.
     Interrupted(Interrupt),
     /// The API does not accept the token.
     Unauthorized(Answer),
@@ -38,6 +38,11 @@ pub enum StopReason {
         /// How it ended.
         outcome: Outcome,
     },
+    /// No request of this run ever reached the API.
+    Unreachable {
+        /// What failed.
+        why: String,
+    },
     /// The server asks for a longer pause than is allowed.
     LongPause {
         /// What it asked for.
@@ -52,8 +57,6 @@ pub enum StopReason {
     },
     /// The queue cannot be used.
     Queue(QueueError),
-    /// The client cannot go on.
-    Client(String),
     /// The audit log cannot be written.
     Audit(Arc<AuditError>),
 }
@@ -70,13 +73,19 @@ impl StopReason {
         }
     }
 
-    /// Whether the API can still be asked for its listing, and the user waits for nothing else.
+    /// Returns true if the API can still be asked for its listing, and the user waits for nothing else.
     #[must_use]
     pub const fn api_answers(&self) -> bool {
         matches!(
             self,
             Self::TooManyFailures { .. } | Self::Canary { .. } | Self::Limit { .. } | Self::Queue(_)
         )
+    }
+
+    /// Returns true if what no attempt could settle is settled now, and not by the next start.
+    #[must_use]
+    pub const fn settles_open(&self) -> bool {
+        self.api_answers() || matches!(self, Self::Unreachable { .. })
     }
 
     /// The run's status in the audit log.
@@ -86,6 +95,24 @@ impl StopReason {
             Self::Interrupted(_) => "interrupted",
             _ => "stopped",
         }
+    }
+}
+
+impl From<AuditError> for StopReason {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(Arc::new(error))
+    }
+}
+
+impl From<Arc<AuditError>> for StopReason {
+    fn from(error: Arc<AuditError>) -> Self {
+        Self::Audit(error)
+    }
+}
+
+impl From<QueueError> for StopReason {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
     }
 }
 
@@ -107,11 +134,11 @@ impl fmt::Display for StopReason {
             Self::TooManyFailures { failures, window } => {
                 write!(
                     f,
-                    "{failures} of the last {window} targets failed; something is wrong with more than single names"
+                    "{failures} of the last {window} targets failed; this looks like a systemic failure"
                 )
             }
             Self::Canary { name, outcome } => {
-                write!(f, "`{name}`, one of the first few, ended {outcome}; the rest was not begun")
+                write!(f, "canary `{name}` ended {outcome}; the run was stopped")
             }
             Self::LongPause { asked, max } => write!(
                 f,
@@ -124,7 +151,12 @@ impl fmt::Display for StopReason {
                 "{limit} is as many as one run may delete (safety.max_deletes, safety.max_share), and more is on the queue"
             ),
             Self::Queue(error) => write!(f, "{error}"),
-            Self::Client(why) => f.write_str(why),
+            Self::Unreachable { why } => {
+                write!(
+                    f,
+                    "the API cannot be reached: {why}; no request was answered. Check --base-url and the network"
+                )
+            }
             Self::Audit(error) => write!(f, "{error}"),
         }
     }

@@ -124,6 +124,13 @@ fn holds(case: &Case) {
     if !case.faults.contains("missing") {
         assert!(of(&[Outcome::DeletedUnconfirmed]).is_disjoint(&left), "{outcomes:?}");
     }
+    // A refusal ends a target whatever came before; that it is in doubt stays known to the next run.
+    let rejected_in_doubt =
+        "SELECT DISTINCT datasource FROM attempts JOIN results USING (run_id, target, datasource)
+        WHERE outcome = 'rejected' AND verdict IN ('server_error', 'no_answer')";
+    let rejected_in_doubt: BTreeSet<_> =
+        column(&estate.sandbox.log(), rejected_in_doubt).into_iter().collect();
+    let gone: BTreeSet<_> = gone.into_iter().filter(|name| !rejected_in_doubt.contains(*name)).collect();
     let may_be_gone = of(&[Outcome::Failed, Outcome::Unknown, Outcome::Pending]);
     assert!(gone.iter().all(|name| deleted.contains(name) || may_be_gone.contains(name)), "{outcomes:?}");
 

@@ -63,9 +63,9 @@ fn an_error_beside_the_data_or_an_empty_listing_is_no_listing() {
     for (body, why) in [
         (
             r#"{"data":[],"error":{"code":"INTERNAL_SERVER_ERROR"}}"#,
-            "the answer holds an error beside its data",
+            "the reply holds an error beside its data",
         ),
-        (r#"{"data":[{"name":"other"}],"error":{"code":"X"}}"#, "the answer holds an error beside its data"),
+        (r#"{"data":[{"name":"other"}],"error":{"code":"X"}}"#, "the reply holds an error beside its data"),
         (r#"{"data":[]}"#, "the API lists none at all"),
     ] {
         let server = Scripted::start(|_, _| Reply::deleted());

@@ -31,7 +31,6 @@ mod fail_closed;
 mod guard_table;
 mod guards;
 mod kubernetes;
-mod lanes;
 mod layers;
 mod listings;
 mod merges;

@@ -309,7 +309,6 @@ fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) ->
         can_ask: false,
         stderr_is_terminal: false,
         interrupts: Interrupts::listen().unwrap(),
-        threads: 2,
     };
     commands::run(&request, &options, &world).unwrap()
 }

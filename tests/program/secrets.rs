@@ -148,7 +148,7 @@ fn trouble_on_the_way_does_not_show_the_token() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = decom(&sandbox, &server, &["run", &input]);
     command.env("DECOM_LOG_LEVEL", "trace").env("DECOM_BASE_URL", format!("http://{free}"));
-    assert_no_trace(&sandbox, &Ended::of(&sandbox, command.output().unwrap()).expect(1));
+    assert_no_trace(&sandbox, &Ended::of(&sandbox, command.output().unwrap()).expect(4));
 }
 
 #[test]

@@ -3,15 +3,12 @@
 //!
 //! Where a test says "at once", all that could end the wait otherwise takes hours.
 
-use std::collections::BTreeSet;
-
 use rustix::process::Signal;
 
 use crate::support::gate::Gate;
 use crate::support::live::start;
 use crate::support::reply::{Fault, Reply};
 use crate::support::server::{Seen, Server};
-use crate::support::servers::until;
 use crate::support::session::{Ended, csv, decom};
 use crate::support::{Sandbox, column};
 
@@ -82,39 +79,6 @@ fn what_is_under_way_is_finished_and_recorded_and_nothing_else_begins() {
         }
         assert_eq!(column(&sandbox.log(), "SELECT planned || ' ' || deleted FROM runs"), ["20 19"]);
     }
-}
-
-#[test]
-fn what_is_recorded_in_advance_and_does_not_leave_any_more_is_not_sent() {
-    let gate = Gate::default();
-    let server = gate.server();
-    let sandbox = Sandbox::new();
-    let input = csv(&sandbox, &names(200));
-    let arguments = ["run", &input, "--concurrency", "32", "--rate", "unlimited"];
-    let mut running = start(&sandbox, &server, &arguments, ENDLESS);
-    server.wait_until(arrived(32));
-    let open = "SELECT count(*) FROM attempts WHERE finished_at IS NULL";
-    until("as many again are durable", || column(&sandbox.log(), open) == ["64"]);
-    running.signal(Signal::TERM);
-    running.wait_to_hear(STOPPING);
-    gate.open();
-    let ended = running.ended(&sandbox).expect(143);
-
-    assert_eq!(server.deletions().len(), 32, "no more than may be under way, and nothing after the signal");
-    let sent: BTreeSet<_> = server.deletions().iter().map(|seen| seen.name.clone()).collect();
-    for (name, row) in &ended.results {
-        let expected = if sent.contains(name) { "deleted" } else { "pending" };
-        assert_eq!(row.outcome, expected, "{name}");
-    }
-    let unsent = "SELECT DISTINCT verdict || ' ' || error_code || ' ' || count(*) FROM attempts
-                   WHERE verdict <> 'deleted'";
-    assert_eq!(column(&sandbox.log(), unsent), ["not_sent stopped 32"]);
-    assert_eq!(column(&sandbox.log(), open), ["0"], "nothing is in doubt");
-
-    // Nothing of it leaves a doubt: a name that is gone by then is "not found", and not ours.
-    let resumed = resume(&sandbox, &server).expect(0);
-    assert!(resumed.results.values().all(|row| row.outcome == "deleted"), "{resumed:#?}");
-    assert_eq!(server.deletions().len(), 200, "each was sent once");
 }
 
 #[test]

@@ -3,63 +3,109 @@
 use decom::api::{Body, BodyEnd, classify};
 use decom::domain::Verdict;
 
-/// The bodies that say something, and the verdict that each gives a status between 400 and 499.
-fn bodies() -> Vec<(Body, Option<Verdict>)> {
+/// What a body says, as the rows of the contract's table "Verdicts" ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// The documented success.
+    Success,
+    /// That the token is not accepted.
+    Unauthorized,
+    NotFound,
+    InUse,
+    /// Nothing of these, read whole.
+    Nothing,
+    /// Nothing of these, cut short.
+    CutShort,
+}
+
+/// Bodies of every kind, with what each says.
+fn bodies() -> Vec<(Body, Says)> {
     let whole = |text: &[u8]| Body { bytes: text.to_vec(), end: BodyEnd::Whole };
     let mut bodies = Vec::new();
-    for (code, verdict) in [
-        ("DATASOURCE_NAME_ERROR", Verdict::NotFound),
-        ("DATASOURCE_IN_USE", Verdict::InUse),
-        ("AUTHENTICATION_ERROR", Verdict::Unauthorized),
-        ("INVALID_REQUEST_BODY", Verdict::Rejected),
-        ("INTERNAL_SERVER_ERROR", Verdict::Rejected),
-        ("NEVER_HEARD_OF", Verdict::Rejected),
+    for (code, says) in [
+        ("DATASOURCE_NAME_ERROR", Says::NotFound),
+        ("DATASOURCE_IN_USE", Says::InUse),
+        ("AUTHENTICATION_ERROR", Says::Unauthorized),
+        ("AUTHENTICATION_ERR", Says::Unauthorized),
+        ("INVALID_SERVICE_TOKEN", Says::Unauthorized),
+        ("EXPIRED_SERVICE_TOKEN", Says::Unauthorized),
+        ("INVALID_DATA_APP_API_KEY", Says::Unauthorized),
+        ("INVALID_REQUEST_BODY", Says::Nothing),
+        ("INTERNAL_SERVER_ERROR", Says::Nothing),
+        ("NEVER_HEARD_OF", Says::Nothing),
     ] {
         for text in [
             format!(r#"{{"error":{{"code":"{code}","message":"m","status":400}}}}"#),
             format!(r#"{{"error":"{code}"}}"#),
+            format!(r#"{{"id":"77","error":{{"code":"{code}"}}}}"#),
             format!(r#"{{"code":"{code}"}}"#),
         ] {
-            bodies.push((whole(text.as_bytes()), Some(verdict)));
+            bodies.push((whole(text.as_bytes()), says));
         }
     }
-    for text in [&b""[..], b"<html></html>", b"\xff\xfe", b"null", b"[]", b"17", b"{}", b"Too many"] {
-        bodies.push((whole(text), Some(Verdict::Rejected)));
+    for text in [
+        r#"{"id":"77"}"#,
+        r#"{"id":"77","error":null,"message":"Datasource deleted successfully"}"#,
+        "\u{feff}{\"id\":\"77\"}",
+    ] {
+        bodies.push((whole(text.as_bytes()), Says::Success));
+        // Cut short after the last byte that was read: the length or the end of the chunks was missing.
+        bodies.push((Body { bytes: text.into(), end: BodyEnd::CutShort }, Says::CutShort));
     }
-    // What we do not read to its end is not cut short.
-    for text in [&b"{\"error\":{\"code\":\""[..], b"<html>", b""] {
-        bodies.push((Body { bytes: text.to_vec(), end: BodyEnd::Longer }, Some(Verdict::Rejected)));
+    for text in [
+        &b""[..],
+        b"<html>Sign in</html>",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"17",
+        b"\"77\"",
+        b"{}",
+        b"Too many",
+        b"{\"message\":\"Datasource deleted successfully\"}",
+        b"{\"id\":77}",
+        b"{\"id\":\"\"}",
+        b"{\"id\":null,\"error\":null}",
+        b"{\"id\":\"77\",\"error\":\"not quite\"}",
+        b"{\"id\":\"77\",\"error\":{}}",
+        b"{\"id\":\"77\",\"error\":false}",
+        b"[{\"id\":\"77\"}]",
+    ] {
+        bodies.push((whole(text), Says::Nothing));
+    }
+    // What is not read to its end is not cut short.
+    for text in [&b"{\"error\":{\"code\":\""[..], b"<html>", b"", b"{\"id\":\"77\"}"] {
+        bodies.push((Body { bytes: text.to_vec(), end: BodyEnd::Longer }, Says::Nothing));
     }
     for text in [&b""[..], b"{\"error\":", b"<html>", b"{}"] {
-        bodies.push((Body { bytes: text.to_vec(), end: BodyEnd::CutShort }, None));
+        bodies.push((Body { bytes: text.to_vec(), end: BodyEnd::CutShort }, Says::CutShort));
     }
     // In good order, but in the middle of a document.
-    bodies.push((whole(b"{\"error\":{\"code\":\"DATASOURCE_NA"), None));
+    bodies.push((whole(b"{\"error\":{\"code\":\"DATASOURCE_NA"), Says::CutShort));
     bodies
 }
 
 #[test]
-fn every_status_with_every_body() {
+fn every_status_with_every_body_gets_the_verdict_of_the_contract() {
     for status in 100..=599 {
-        for (body, said) in bodies() {
-            let reading = classify(status, &body);
-            let (verdict, transient) = match status {
-                200 => (Verdict::Deleted, false),
-                100..=299 => (Verdict::NoAnswer, false),
-                300..=399 => (Verdict::Rejected, false),
-                401 => (Verdict::Unauthorized, false),
-                429 => (Verdict::Throttled, true),
-                400 => said.map_or((Verdict::NoAnswer, true), |verdict| (verdict, false)),
-                402..=407 | 409..=428 | 430..=499 => (said.unwrap_or(Verdict::Rejected), false),
-                408 | 500 | 502 | 503 | 504 => (Verdict::ServerError, true),
-                _ => (Verdict::ServerError, false),
+        for (body, says) in bodies() {
+            let found = classify(status, &body);
+            let wanted = match (status, says) {
+                (300..=399, _) => (Verdict::Rejected, false),
+                (429, _) => (Verdict::Throttled, true),
+                (401, _) | (_, Says::Unauthorized) => (Verdict::Unauthorized, false),
+                (_, Says::NotFound) => (Verdict::NotFound, false),
+                (_, Says::InUse) => (Verdict::InUse, false),
+                (200, Says::Success) => (Verdict::Deleted, false),
+                (408 | 500 | 502 | 503 | 504, _) => (Verdict::ServerError, true),
+                (500..=599, _) => (Verdict::ServerError, false),
+                (100..=299, _) => (Verdict::NoAnswer, true),
+                (400, Says::CutShort) => (Verdict::Rejected, true),
+                (400..=499, _) => (Verdict::Rejected, false),
+                _ => unreachable!(),
             };
-            assert_eq!(
-                (reading.answer.verdict, reading.transient),
-                (verdict, transient),
-                "{status} {body:?}"
-            );
-            assert_eq!(reading.answer.http_status, Some(status));
+            assert_eq!((found.answer.verdict, found.retriable), wanted, "{status} {says:?} {body:?}");
+            assert_eq!(found.answer.http_status, Some(status));
         }
     }
 }

@@ -90,11 +90,6 @@ const LAST_TOUCHED: &str = "(SELECT coalesce(max(s.target), 0) FROM record s
 pub enum DuePart {
     /// All of them.
     All,
-    /// All of them, in a run for which nothing was sent yet and of whose names the log knows nothing else,
-    /// so that none can be in doubt.
-    Fresh,
-    /// All of them, in such a run of which none was skipped either, from behind the last one that was handed out.
-    Untouched,
     /// Those of which the run made an attempt that got no clear answer.
     InDoubt,
     /// The others.
@@ -146,17 +141,13 @@ impl AuditReader {
     pub fn due(&self, run: Seq, part: DuePart, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
         let attempts = "coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0)";
         let open = format!("AND NOT {SETTLED}");
-        let (attempts, doubted, part) = match part {
-            DuePart::All => (attempts, DOUBTED, open),
-            DuePart::Fresh => ("0", "?4 IS NULL", open),
-            DuePart::Untouched => ("0", "?4 IS NULL", String::new()),
-            DuePart::InDoubt => {
-                (attempts, DOUBTED, format!("{open} AND +t.seq <= {LAST_TOUCHED} AND {DOUBTED_HERE}"))
-            }
-            DuePart::Others => (attempts, DOUBTED, format!("{open} AND NOT {DOUBTED_HERE}")),
+        let part = match part {
+            DuePart::All => open,
+            DuePart::InDoubt => format!("{open} AND +t.seq <= {LAST_TOUCHED} AND {DOUBTED_HERE}"),
+            DuePart::Others => format!("{open} AND NOT {DOUBTED_HERE}"),
         };
         let query = format!(
-            "SELECT t.seq, t.number, t.name, {attempts}, {doubted}, coalesce(t.detail ->> '$.redelivered', 0)
+            "SELECT t.seq, t.number, t.name, {attempts}, {DOUBTED}, coalesce(t.detail ->> '$.redelivered', 0)
                FROM record t
               WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 {part}
               ORDER BY t.number LIMIT ?3"
@@ -204,19 +195,9 @@ impl AuditReader {
         Ok(())
     }
 
-    /// Whether `run` is the first one in this log, so that no earlier attempt can be in doubt.
-    pub fn is_first(&self, run: Seq) -> Result<bool, AuditError> {
-        self.ask(run, "SELECT min(seq) = ?1 FROM record WHERE kind = 'run'")
-    }
-
     /// Whether `run` was interrupted before, so that attempts of it may be in doubt.
     pub fn was_resumed(&self, run: Seq) -> Result<bool, AuditError> {
         self.ask(run, "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND kind IN ('resume', 'end'))")
-    }
-
-    /// Whether any target of `run` has an outcome, be it that it was skipped.
-    pub fn has_outcomes(&self, run: Seq) -> Result<bool, AuditError> {
-        self.ask(run, "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND outcome IS NOT NULL)")
     }
 
     /// How many targets of `run` ended how.

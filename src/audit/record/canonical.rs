@@ -25,20 +25,10 @@ pub(in crate::audit) const BEFORE_THE_FIRST: Hash = [0; 32];
 /// How many columns a record has, its hash included.
 pub(in crate::audit) const COLUMNS: usize = 20;
 
-/// Writes one record behind the last one, with the columns in the order of [`Record::columns`] but for `seq`, and
-/// `hash` last.
-///
-/// SQLite gives it the next place by itself, which whoever writes it has to compare with the one that it was
-/// chained with: a place that is told has to be looked up, and then SQLite keeps a copy of each page that a
-/// statement changes, to undo that statement alone. Where one fails, the whole transaction is undone, as is meant
-/// wherever anything is written here.
-pub(in crate::audit) const APPEND: &str = "INSERT OR ROLLBACK INTO record \
-    (kind, at_us, run, target, number, name, verdict, http_status, error_code, message, latency_us, waited_us, \
-     datasource_id, outcome, evidence, reason, ticket, detail, hash) \
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-
-/// How many columns [`APPEND`] writes.
-pub(in crate::audit) const APPENDED: usize = COLUMNS - 1;
+/// Appends one record, with the columns in the table's order. Its place is given explicitly: the log's own triggers
+/// refuse any other than the one after the last record.
+pub(in crate::audit) const APPEND: &str =
+    "INSERT INTO record VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,18 +110,25 @@ impl Record<'_> {
         }
     }
 
-    /// Binds it to the parameters of `statement` from behind the first `after` on, in the order of [`APPEND`].
-    pub(in crate::audit) fn bind(
+    /// Executes `append`, a prepared [`APPEND`], with this record as the one after `head`, and moves `head` to it. `buffer`
+    /// is used for the canonical form.
+    pub(in crate::audit) fn append(
         &self,
-        statement: &mut Statement<'_>,
-        after: usize,
-        (seq, hash): &(i64, Hash),
+        append: &mut Statement<'_>,
+        head: &mut Head,
         at_us: i64,
+        buffer: &mut Vec<u8>,
     ) -> rusqlite::Result<()> {
-        for (index, column) in self.columns(*seq, at_us).iter().enumerate().skip(1) {
-            statement.raw_bind_parameter(after + index, column)?;
+        let seq = head.seq + 1;
+        let columns = self.columns(seq, at_us);
+        let hash = chained(&head.hash, &columns, buffer);
+        for (index, column) in columns.iter().enumerate() {
+            append.raw_bind_parameter(index + 1, column)?;
         }
-        statement.raw_bind_parameter(after + APPENDED, &hash[..])
+        append.raw_bind_parameter(COLUMNS, &hash[..])?;
+        append.raw_execute()?;
+        *head = Head { seq, at_us, hash };
+        Ok(())
     }
 
     fn columns(&self, seq: i64, at_us: i64) -> [Value<'_>; 19] {
@@ -176,19 +173,6 @@ impl Head {
     /// Before the first record.
     pub(in crate::audit) const fn empty() -> Self {
         Self { seq: 0, at_us: 0, hash: BEFORE_THE_FIRST }
-    }
-
-    /// Moves on to `record`, which is to be appended: its place and its hash.
-    pub(in crate::audit) fn chain(
-        &mut self,
-        record: &Record<'_>,
-        at_us: i64,
-        buffer: &mut Vec<u8>,
-    ) -> (i64, Hash) {
-        let seq = self.seq + 1;
-        let hash = chained(&self.hash, &record.columns(seq, at_us), buffer);
-        *self = Self { seq, at_us, hash };
-        (seq, hash)
     }
 }
 

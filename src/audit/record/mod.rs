@@ -12,7 +12,7 @@ mod statement;
 #[cfg(test)]
 pub(super) use canonical::COLUMNS;
 pub use canonical::chain_hash;
-pub(super) use canonical::{APPEND, APPENDED, BEFORE_THE_FIRST, Hash, Head, Kind, Record, rehash};
+pub(super) use canonical::{APPEND, BEFORE_THE_FIRST, Hash, Head, Kind, Record, rehash};
 pub(super) use file::{
     BUSY_TIMEOUT, Content, NO_DATABASE, Schema, beside, has_content, has_wal, real_path, refuse_orphans,
     refuse_other_things, schema_of,

@@ -14,7 +14,6 @@ const REPLACED: &str = "replaced";
 #[derive(Debug)]
 pub(super) struct Identity {
     path: PathBuf,
-    real: PathBuf,
     /// The log, by its name and by where that leads.
     log: [Inode; 2],
     /// The two files that SQLite keeps beside it.
@@ -35,20 +34,9 @@ impl Identity {
     pub(super) fn of(log: &Path, real: &Path) -> Result<Self, AuditError> {
         Ok(Self {
             path: log.to_owned(),
-            real: real.to_owned(),
             log: [Inode::of(log.to_owned())?, Inode::of(real.to_owned())?],
-            beside: Self::beside(real)?,
+            beside: [Inode::of(beside(real, "-wal"))?, Inode::of(beside(real, "-shm"))?],
         })
-    }
-
-    fn beside(real: &Path) -> Result<[Inode; 2], AuditError> {
-        Ok([Inode::of(beside(real, "-wal"))?, Inode::of(beside(real, "-shm"))?])
-    }
-
-    /// Remembers the files beside the log anew: SQLite took them away, and has made them again.
-    pub(super) fn renew(&mut self) -> Result<(), AuditError> {
-        self.beside = Self::beside(&self.real)?;
-        self.check()
     }
 
     /// Whether another file has taken the place of one of them.

@@ -1,48 +1,47 @@
 //! Writing the log: [`AuditLog`] opens it and owns its one writer; a [`Recorder`] hands records to that
 //! writer and waits until they are durable.
 
-mod appender;
-mod beginning;
-mod entry;
+mod append;
+mod begin;
+mod fact;
 mod identity;
-mod inbox;
-mod journal;
 mod keeper;
 mod lock;
 mod open;
-mod relay;
 mod rescue;
 mod rotated;
 #[cfg(test)]
 mod samples;
-mod settled;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
-pub(super) use appender::append_one;
-pub use entry::{ListingCheck, RunEnding, RunOpening};
-pub use inbox::{Gathering, NewTargets};
-pub(super) use journal::{fold, leave_ahead};
+pub(super) use append::append_one;
+pub use fact::{Fact, ListingCheck, RunEnding, RunOpening};
 pub use keeper::CheckpointOptions;
 pub(super) use lock::WriterLock;
-pub(super) use open::{migrate, open_for_writing};
+pub(super) use open::{fold, leave_ahead, migrate, open_for_writing};
 pub(super) use rotated::{closing_name, give_name, settle, sync_folder};
+pub use writer::Commit;
 pub(super) use writer::{Writer, not_before};
 
 use crate::audit::AuditError;
 use crate::audit::record::real_path;
-use crate::domain::{AttemptEnd, AttemptStart, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp};
-use entry::Entry;
+use crate::domain::{
+    AttemptEnd, AttemptStart, NewTarget, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp,
+};
 use identity::Identity;
-use inbox::{Command, Outbox};
-use relay::{Done, Place, Relay, Relays, Waiter};
-use settled::Settled;
+use writer::Command;
+
+/// The targets that a run begins with, read once, in order.
+pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;
 
 /// What became of a record: its place once it is durable, or why it cannot become so.
 pub type WriteResult = Result<Seq, Arc<AuditError>>;
@@ -96,12 +95,10 @@ impl AuditLog {
             connection,
             path: path.to_owned(),
             head,
-            settled: Settled::default(),
             clock_tolerance: options.clock_tolerance,
-            gathering: Gathering::NONE,
             failure: None,
             rescue_until: None,
-            relays: Relays::default(),
+            subscriber: None,
             keeper: None,
         };
         let id = match writer.make_ready(options) {
@@ -111,13 +108,12 @@ impl AuditLog {
                 return Err(error);
             }
         };
-        let (outbox, inbox) = inbox::open();
+        let (sender, commands) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || writer.serve(inbox))
+            .spawn(move || writer.serve(&commands))
             .map_err(|source| AuditError::Io { path: path.to_owned(), action: "start writing to", source })?;
-        let recorder = Recorder { outbox, place: Place::default() };
-        Ok(Self { path: path.to_owned(), id, recorder, thread, _lock: lock })
+        Ok(Self { path: path.to_owned(), id, recorder: Recorder { sender }, thread, _lock: lock })
     }
 
     /// Where the log is.
@@ -138,144 +134,103 @@ impl AuditLog {
         self.recorder.clone()
     }
 
-    /// Waits until all that was handed over is written, and closes the log. Every [`Recorder`] must
-    /// be gone.
+    /// Waits until everything that was handed over is written, and closes the log. Every [`Recorder`] must be gone.
     pub fn close(self) {
         drop(self.recorder);
-        // A writer that panicked has nothing more to say: nobody who waits for it is told "durable".
+        // A writer that panicked has answered no one who waits.
         let _ = self.thread.join();
     }
 }
 
-/// Hands records to the log's writer. Cheap to clone.
+/// Hands facts to the log's writer, which records them in the order in which they come. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Recorder {
-    outbox: Outbox,
-    place: Place,
+    sender: Sender<Command>,
 }
 
 impl Recorder {
-    /// One for where many wait at once, and the task that tells them that their records are durable, to be
-    /// run where they wait. Those who wait for any other are told from the writer's thread, each by itself.
-    pub fn relayed(&self) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (relay, task) = Relay::open();
-        let place = self.outbox.new_place();
-        // Where the writer is gone, nobody waits for it.
-        let _ = self.outbox.send(Command::Relay(place, relay));
-        (Self { outbox: self.outbox.clone(), place }, task)
+    /// Returns what will be durable from now on, commit by commit.
+    #[must_use]
+    pub fn commits(&self) -> UnboundedReceiver<Commit> {
+        let (sender, receiver) = unbounded_channel();
+        self.hand_over(Command::Publish(sender));
+        receiver
     }
 
-    /// From now on, commits that would be small ones wait for more records to share them with: a commit costs
-    /// as much as dozens of records. For those who do not wait for the one before.
-    pub fn gather(&self, gathering: Gathering) {
-        // Where the writer is gone, nothing is written any more.
-        let _ = self.outbox.send(Command::Gather(gathering));
-    }
-
-    /// Does something on the thread that writes, between two commits.
-    pub fn on_the_writers_thread(&self, call: impl FnOnce() + Send + 'static) {
-        // Where the writer is gone, so is its thread.
-        let _ = self.outbox.send(Command::Call(Box::new(call)));
-    }
-
-    /// Records a run and all its targets, all or nothing, and returns the run's place once that is
-    /// durable.
+    /// Records a run and all its targets, all or nothing, and returns the run's place once that is durable.
     ///
     /// # Errors
-    /// Where it cannot be written, or `targets` fails: nothing of it is in the log then. Where the log was taken
-    /// away meanwhile: all of it may be in the one that was. Where it is all in the log, and SQLite cannot go on
-    /// there, as somebody reads it and does not stop: it is an interrupted run.
+    /// If it cannot be written, or `targets` fails: nothing of it is in the log then. If the log was taken away
+    /// meanwhile, all of it may be in the one that was.
     pub async fn begin_run(&self, opening: RunOpening, targets: NewTargets) -> WriteResult {
-        self.wait(|done| Command::Begin(Box::new(opening), targets, done)).await
+        let (ack, acknowledged) = oneshot::channel();
+        self.hand_over(Command::Begin(Box::new(opening), targets, ack));
+        acknowledgement(acknowledged).await
     }
 
-    /// Records that an interrupted run goes on. `detail` is a JSON object.
+    /// Records that an interrupted run resumes. `detail` is a JSON object.
     pub async fn resume_run(&self, run: Seq, at: Timestamp, detail: String) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::Resume { run, at, detail }, done)).await
+        self.append(Fact::Resume { run, at, detail }).await
     }
 
     /// Records a target that a message asked for, and returns its place once that is durable.
     pub async fn take_on(&self, run: Seq, target: RequestedTarget) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::Target(run, Box::new(target)), done)).await
+        self.append(Fact::Target(run, Box::new(target))).await
     }
 
     /// Records that a message asked for nothing that could be done.
     pub async fn refuse(&self, run: Seq, message: RefusedMessage) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::Refused(run, Box::new(message)), done)).await
+        self.append(Fact::Refused(run, Box::new(message))).await
     }
 
-    /// Records that an attempt is about to leave, and returns once that is durable: only then may
-    /// its first byte be sent. `durable` is called just before, one after the other for all that share a
-    /// commit.
+    /// Records that an attempt is about to leave, and returns once that is durable: only then may its first byte be sent.
     ///
     /// # Errors
-    /// Where it cannot be written: nothing may be sent then.
-    pub async fn attempt_starts(
-        &self,
-        run: Seq,
-        start: AttemptStart,
-        durable: impl FnOnce() + Send + 'static,
-    ) -> WriteResult {
-        self.wait_telling(durable, |done| Command::Append(Entry::AttemptStart(run, start), done)).await
+    /// If it cannot be written: nothing may be sent then.
+    pub async fn attempt_starts(&self, run: Seq, start: AttemptStart) -> WriteResult {
+        self.append(Fact::AttemptStart(run, start)).await
     }
 
-    /// Records how an attempt ended. `done` is called once that is durable, or cannot become so.
-    pub fn attempt_ended(&self, run: Seq, end: AttemptEnd, done: impl FnOnce(WriteResult) + Send + 'static) {
-        self.append(Entry::AttemptEnd(run, Box::new(end)), Box::new(done));
+    /// Records how an attempt ended. That it is durable is published, as for every fact.
+    pub fn attempt_ended(&self, run: Seq, end: AttemptEnd) {
+        self.hand_over(Command::Append(Fact::AttemptEnd(run, Box::new(end)), None));
     }
 
-    /// Records that a target is settled without an attempt of its own.
-    pub async fn settle(&self, run: Seq, settlement: Settlement) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::Settlement(run, Box::new(settlement)), done)).await
+    /// Records that a target is settled without an attempt of its own. Handed over at once; what is returned waits until
+    /// it is durable.
+    pub fn settle(&self, run: Seq, settlement: Settlement) -> impl Future<Output = WriteResult> + use<> {
+        self.append(Fact::Settlement(run, Box::new(settlement)))
     }
 
     /// Records what the listing showed.
     pub async fn checked(&self, run: Seq, check: ListingCheck) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::Check(run, check), done)).await
+        self.append(Fact::Check(run, check)).await
     }
 
     /// Records that a run is over, for now.
     pub async fn end_run(&self, run: Seq, ending: RunEnding) -> WriteResult {
-        self.wait(|done| Command::Append(Entry::End(run, Box::new(ending)), done)).await
+        self.append(Fact::End(run, Box::new(ending))).await
     }
 
-    /// Returns once everything that was handed over before is written, or cannot be.
+    /// Returns once everything that was handed over before is written and published, or cannot be.
     pub async fn flush(&self) -> Result<(), Arc<AuditError>> {
-        self.wait(Command::Flush).await.map(|_| ())
+        let (ack, acknowledged) = oneshot::channel();
+        self.hand_over(Command::Flush(ack));
+        acknowledgement(acknowledged).await.map(|_| ())
     }
 
-    fn append(&self, entry: Entry, done: Done) {
-        let command = Command::Append(entry, self.waiter(done));
-        if let Err(command) = self.outbox.send(command)
-            && let Command::Append(_, waiter) = *command
-        {
-            (waiter.done)(Err(Arc::new(AuditError::Closed)));
-        }
+    fn append(&self, fact: Fact) -> impl Future<Output = WriteResult> + use<> {
+        let (ack, acknowledged) = oneshot::channel();
+        self.hand_over(Command::Append(fact, Some(ack)));
+        acknowledgement(acknowledged)
     }
 
-    fn waiter(&self, done: Done) -> Waiter {
-        Waiter { done, place: self.place }
+    fn hand_over(&self, command: Command) {
+        // If the writer is gone, the acknowledgement is dropped with the command, and the one who waits notices.
+        let _ = self.sender.send(command);
     }
+}
 
-    async fn wait(&self, command: impl FnOnce(Waiter) -> Command) -> WriteResult {
-        self.wait_telling(|| (), command).await
-    }
-
-    async fn wait_telling(
-        &self,
-        durable: impl FnOnce() + Send + 'static,
-        command: impl FnOnce(Waiter) -> Command,
-    ) -> WriteResult {
-        let (sender, receiver) = oneshot::channel();
-        let done: Done = Box::new(move |result| {
-            if result.is_ok() {
-                durable();
-            }
-            // Nobody waits any more where a worker was stopped at once.
-            let _ = sender.send(result);
-        });
-        // Where the writer is gone, `done` is dropped with the command, and the channel says so.
-        let _ = self.outbox.send(command(self.waiter(done)));
-        receiver.await.unwrap_or_else(|_| Err(Arc::new(AuditError::Closed)))
-    }
+async fn acknowledgement(acknowledged: oneshot::Receiver<WriteResult>) -> WriteResult {
+    acknowledged.await.unwrap_or_else(|_| Err(Arc::new(AuditError::Closed)))
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::appender;
 use crate::audit::AuditError;
 use crate::audit::record::{
     APPLICATION_ID, BUSY_TIMEOUT, SCHEMA, SCHEMA_VERSION, Schema, is_ours, refuse_closed, refuse_orphans,
@@ -47,7 +47,6 @@ pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<Con
     if !is_ours(&connection).map_err(failed("read"))? {
         return Err(AuditError::Altered { path: path.to_owned() });
     }
-    appender::prepare(&connection).map_err(failed("prepare"))?;
     Ok(connection)
 }
 
@@ -80,6 +79,19 @@ pub(in crate::audit) fn set(
         Ok(())
     } else {
         Err(AuditError::Pragma { path: path.to_owned(), pragma, wanted, found })
+    }
+}
+
+/// Moves what was written ahead into the file, and leaves nothing beside it. Returns false if that cannot be.
+pub(in crate::audit) fn leave_ahead(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA journal_mode = delete", [], |row| Ok(row.get_ref(0)?.as_str()? == "delete"))
+}
+
+/// Folds the write-ahead log in, so that a single file is left, unless another process is reading just now.
+pub(in crate::audit) fn fold(connection: &Connection) {
+    let folded = connection.busy_timeout(Duration::ZERO).and_then(|()| leave_ahead(connection));
+    if let Err(error) = folded {
+        tracing::debug!(%error, "the write-ahead log stays beside the audit log");
     }
 }
 

@@ -1,15 +1,14 @@
-//! What is left to do once the log cannot be written: no attempt may start any more, and what did happen is
-//! still recorded wherever that is possible.
+//! What is left to do after the log could not be written: no attempt may start any more, and what did happen is still
+//! recorded if that is possible at all.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
-use super::inbox::Batch;
-use super::writer::Writer;
+use super::fact::Fact;
+use super::writer::{Batch, Commit, Writer, answer};
 use crate::audit::AuditError;
-use crate::domain::Seq;
 
 /// For how long after a failure a fact that could not be recorded is tried again, and how far apart.
 /// Shorter than the grace that a signal gives, so that the end is not held up.
@@ -17,21 +16,24 @@ const RESCUE_TIME: Duration = Duration::from_secs(5);
 const RESCUE_PAUSE: Duration = Duration::from_millis(200);
 
 impl Writer {
-    /// From here on nothing may be sent. Told at once: recording what did happen may take some time.
-    pub(super) fn fail(&mut self, error: AuditError) {
+    /// From here on nothing may be sent. Published at once: recording what did happen may take some time.
+    pub(super) fn fail(&mut self, error: AuditError) -> Arc<AuditError> {
         tracing::error!(%error, "the audit log cannot be written; nothing more is sent");
-        self.failure = Some(Arc::new(error));
+        let error = Arc::new(error);
+        self.failure = Some(error.clone());
         self.rescue_until = Some(Instant::now() + RESCUE_TIME);
-        // Whoever holds a lock has been waited for already. Where this fails, the old wait stays.
+        self.notify(Commit::Failed(error.clone()));
+        // A lock that another process holds has been waited for already. If this fails, the old wait stays.
         let _ = self.connection.busy_timeout(RESCUE_PAUSE);
+        error
     }
 
-    /// Tries to record what did happen, although the log has failed. A log that was moved or
-    /// unlinked still takes it: whoever puts it back finds it there. Beside a file that took its
-    /// place nothing more is written, as SQLite might take that for a part of the new one.
+    /// Tries to record what did happen, although the log has failed. A log that was moved or unlinked still takes it:
+    /// after it is put back, it is found there. Beside a file that took its place nothing more is written, as SQLite
+    /// might take that for a part of the new one.
     pub(super) fn rescue(&mut self, mut facts: Batch) {
         while !facts.is_empty() && !self.identity.is_replaced() {
-            match self.record_facts(&mut facts) {
+            match self.record(&mut facts) {
                 Err(error) if is_conflict(&error) => self.rescue_each(&mut facts),
                 _ => {}
             }
@@ -45,8 +47,8 @@ impl Writer {
         self.refuse(facts);
     }
 
-    /// Records each of `facts` by itself, in order: at least one of them can never be in the log, and must keep
-    /// no other out. Leaves those that may still be recorded later.
+    /// Records each of `facts` by itself, in order: at least one of them can never be in the log, and must keep no other
+    /// out. Leaves those that may still be recorded later.
     fn rescue_each(&mut self, facts: &mut Batch) {
         let mut left = std::mem::take(facts).into_iter();
         while !self.identity.is_replaced()
@@ -54,7 +56,7 @@ impl Writer {
             && let Some(fact) = left.next()
         {
             let mut one = vec![fact];
-            match self.record_facts(&mut one) {
+            match self.record(&mut one) {
                 Ok(()) => {}
                 Err(error) if is_conflict(&error) => {
                     tracing::error!(%error, "a record contradicts the audit log, and is not in it");
@@ -69,16 +71,28 @@ impl Writer {
         facts.extend(left);
     }
 
-    /// Records `facts`, all or none of them. Those that are recorded are told, and no longer among them.
-    fn record_facts(&mut self, facts: &mut Batch) -> Result<(), AuditError> {
+    /// Records `facts`, all or none of them. Those that are recorded are published, and no longer among them.
+    fn record(&mut self, facts: &mut Batch) -> Result<(), AuditError> {
         // A clock that jumped makes no fact less true: it gets the time of the record before it.
-        let first = self.append(facts, Duration::MAX, |_| false)?;
-        self.relays.tell((first..).zip(facts.drain(..)).map(|(seq, (_, waiter))| (waiter, Ok(Seq(seq)))));
+        let first = self.append(facts, Duration::MAX)?;
+        self.publish(first, std::mem::take(facts));
         Ok(())
     }
 
-    pub(super) fn refuse(&self, entries: Batch) {
-        self.relays.tell(entries.into_iter().map(|(_, waiter)| (waiter, Err(self.refusal()))));
+    /// Answers those who wait for `facts`, which are not in the log.
+    pub(super) fn refuse(&self, facts: Batch) {
+        for (fact, ack) in facts {
+            if let Fact::AttemptEnd(_, end) = &fact {
+                // The one place that is left to report it.
+                tracing::error!(
+                    datasource = end.target.name.as_str(),
+                    attempt = end.number,
+                    verdict = end.answer.verdict.as_str(),
+                    "this answer could not be recorded; the attempt stays in doubt"
+                );
+            }
+            answer(ack, Err(self.refusal()));
+        }
     }
 
     pub(super) fn refusal(&self) -> Arc<AuditError> {
@@ -86,7 +100,7 @@ impl Writer {
     }
 }
 
-/// Whether a record contradicts the log, as a second outcome of a target does.
+/// Returns true if a record contradicts the log, as a second outcome of a target does.
 fn is_conflict(error: &AuditError) -> bool {
     matches!(error, AuditError::Sqlite { source, .. }
         if source.sqlite_error_code() == Some(ErrorCode::ConstraintViolation))
@@ -103,7 +117,8 @@ mod tests {
     use super::super::samples::{AT, open, opening, target};
     use super::super::{Recorder, WriteResult};
     use super::*;
-    use crate::domain::{Evidence, Outcome, Settlement};
+    use crate::domain::Seq;
+    use crate::domain::{DatasourceName, Evidence, Outcome, Settlement};
 
     const RUN: Seq = Seq(2);
 
@@ -118,8 +133,9 @@ mod tests {
 
     async fn settle(recorder: &Recorder, target: i64) -> WriteResult {
         let (outcome, evidence) = (Outcome::Unknown, Evidence::NoClearAnswer);
-        let target = Seq(target);
-        recorder.settle(RUN, Settlement { target, at: AT, outcome, evidence, answer: None, skip: None }).await
+        let (target, name) = (Seq(target), DatasourceName::new("acme").unwrap());
+        let settlement = Settlement { target, name, at: AT, outcome, evidence, answer: None, skip: None };
+        recorder.settle(RUN, settlement).await
     }
 
     /// The place of each record that settles a target, and which.

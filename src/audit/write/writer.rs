@@ -1,54 +1,72 @@
 //! The one writer: a thread that owns the connection and shares each commit among all who wait.
 //!
-//! It takes what lies in its inbox, writes it in one transaction, commits once, and only then tells
-//! those who wait that their record is durable. Once a write has failed, no attempt may start any
-//! more (the log fails closed); what did happen is still recorded wherever that is possible.
+//! It takes what lies in its channel, writes it in one transaction, commits once, and only then answers those who wait
+//! and publishes what is durable. After a write has failed, no attempt may start any more (the log fails closed); what
+//! did happen is still recorded if that is possible at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
-use super::appender::{Appender, ROWS};
-use super::entry::Entry;
+use super::fact::{Fact, RunOpening};
 use super::identity::Identity;
-use super::inbox::{Batch, Command, Gathering, Inbox};
-use super::journal::fold;
 use super::keeper::Keeper;
-use super::relay::Relays;
-use super::settled::Settled;
+use super::open::fold;
+use super::{LogOptions, NewTargets, WriteResult};
 use crate::audit::AuditError;
-use crate::audit::record::{Hash, Head, Record, rehash};
+use crate::audit::record::{APPEND, BEFORE_THE_FIRST, Hash, Head, rehash};
 use crate::domain::{Seq, Timestamp};
 
-/// More than this never shares one commit, so that nobody waits for long.
+/// More facts than this never share one commit, so that no one waits for long.
 const LARGEST_BATCH: usize = 1024;
+
+/// Answers the one who waits for a record, once it is durable or cannot become so.
+pub(super) type Ack = oneshot::Sender<WriteResult>;
+
+/// What the writer is asked for.
+pub(super) enum Command {
+    Append(Fact, Option<Ack>),
+    /// Append a run and all its targets, all or nothing.
+    Begin(Box<RunOpening>, NewTargets, Ack),
+    /// Answer once everything before is written, or cannot be.
+    Flush(Ack),
+    /// From now on, publish there what is durable.
+    Publish(UnboundedSender<Commit>),
+}
+
+/// What became durable with one commit, in the order of the log.
+#[derive(Debug)]
+pub enum Commit {
+    Facts(Vec<Fact>),
+    /// The log cannot be written; nothing more may be sent.
+    Failed(Arc<AuditError>),
+}
+
+/// Facts that become durable together, each with the one who waits for it.
+pub(super) type Batch = Vec<(Fact, Option<Ack>)>;
 
 pub(in crate::audit) struct Writer {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     pub(super) identity: Identity,
     pub(super) head: Head,
-    pub(super) settled: Settled,
     pub(super) clock_tolerance: Duration,
-    /// What a commit that would be a small one waits for: no more than one may hold.
-    pub(super) gathering: Gathering,
     pub(super) failure: Option<Arc<AuditError>>,
-    /// Until when what did happen is tried to be recorded nevertheless.
+    /// Until when recording what did happen is tried after a failure.
     pub(super) rescue_until: Option<Instant>,
-    /// The ways to those who wait.
-    pub(super) relays: Relays,
+    pub(super) subscriber: Option<UnboundedSender<Commit>>,
     /// Makes the head known outside of the log; there once the log's id is known.
     pub(super) keeper: Option<Keeper>,
 }
 
 impl Writer {
     /// Finds the end of the chain, and checks that it holds there.
-    pub(in crate::audit) fn find_head(
-        connection: &Connection,
-        path: &std::path::Path,
-    ) -> Result<Head, AuditError> {
+    pub(in crate::audit) fn find_head(connection: &Connection, path: &Path) -> Result<Head, AuditError> {
         let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
         let mut statement =
             connection.prepare("SELECT * FROM record ORDER BY seq DESC LIMIT 1").map_err(failed)?;
@@ -58,7 +76,7 @@ impl Writer {
         let hash: Hash = last.get(19).map_err(failed)?;
         drop(rows);
         let previous = if seq == 1 {
-            crate::audit::record::BEFORE_THE_FIRST
+            BEFORE_THE_FIRST
         } else {
             connection
                 .query_row("SELECT hash FROM record WHERE seq = ?1", [seq - 1], |row| row.get(0))
@@ -73,88 +91,107 @@ impl Writer {
         Ok(Head { seq, at_us, hash })
     }
 
-    /// Begins the log where it is new, and makes its head known outside of it. The log's id.
-    pub(super) fn make_ready(&mut self, options: &super::LogOptions) -> Result<String, AuditError> {
+    /// Begins the log if it is new, and makes its head known outside of it. Returns the log's id.
+    pub(super) fn make_ready(&mut self, options: &LogOptions) -> Result<String, AuditError> {
         if self.head.seq == 0 {
-            self.begin_log(options)?;
+            let detail = serde_json::json!({
+                "format": 1,
+                "tool_version": options.tool_version,
+                "sqlite_version": rusqlite::version(),
+            });
+            let (at, log_id) = (options.at, options.new_log_id.clone());
+            let first = Fact::Log { at, log_id, detail: detail.to_string() };
+            self.append(&[(first, None)], self.clock_tolerance)?;
         }
-        let id = self.log_id()?;
+        let id: String = self
+            .connection
+            .query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0))
+            .map_err(|source| AuditError::Sqlite { path: self.path.clone(), action: "read", source })?;
         self.keeper = Some(Keeper::begin(&id, options.checkpoints.clone(), &self.head, options.at)?);
         Ok(id)
     }
 
-    /// Writes the first record of a new log.
-    fn begin_log(&mut self, options: &super::LogOptions) -> Result<(), AuditError> {
-        let detail = serde_json::json!({
-            "format": 1,
-            "tool_version": options.tool_version,
-            "sqlite_version": rusqlite::version(),
-        });
-        let entry =
-            Entry::Log { at: options.at, log_id: options.new_log_id.clone(), detail: detail.to_string() };
-        let at_us = not_before(options.at, self.head.at_us, self.clock_tolerance)?;
-        self.transact(|head, append| entry.with_record(|record| append(head, record, at_us, 0)).map(drop))
-    }
-
-    /// The log's random id, from its first record.
-    fn log_id(&self) -> Result<String, AuditError> {
-        let id = self.connection.query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0));
-        id.map_err(|source| AuditError::Sqlite { path: self.path.clone(), action: "read", source })
-    }
-
-    /// Serves `inbox` until everybody who can write is gone, then folds the log into one file.
-    pub(super) fn serve(mut self, mut inbox: Inbox) {
-        while let Some(command) = inbox.next() {
+    /// Serves `commands` until every sender is gone, then folds the log into one file.
+    pub(super) fn serve(mut self, commands: &Receiver<Command>) {
+        let mut next = commands.recv().ok();
+        while let Some(command) = next.take() {
             match command {
-                Command::Append(entry, waiter) => {
-                    let mut batch = Batch::with_capacity(self.gathering.records);
-                    batch.push((entry, waiter));
-                    self.write(batch, &mut inbox);
+                Command::Append(fact, ack) => {
+                    let mut batch = vec![(fact, ack)];
+                    while batch.len() < LARGEST_BATCH {
+                        match commands.try_recv() {
+                            Ok(Command::Append(fact, ack)) => batch.push((fact, ack)),
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.write(batch);
                 }
-                Command::Begin(opening, targets, waiter) => {
-                    let begun = self.begin(&opening, targets);
-                    self.relays.tell(std::iter::once((waiter, begun)));
+                Command::Begin(opening, targets, ack) => answer(Some(ack), self.begin(&opening, targets)),
+                Command::Flush(ack) => {
+                    answer(Some(ack), self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err));
                 }
-                Command::Flush(waiter) => {
-                    let flushed = self.failure.clone().map_or(Ok(Seq(self.head.seq)), Err);
-                    self.relays.tell(std::iter::once((waiter, flushed)));
-                }
-                Command::Relay(place, relay) => self.relays.add(place, relay),
-                Command::Gather(Gathering { records, time }) => {
-                    self.gathering = Gathering { records: records.min(LARGEST_BATCH), time };
-                }
-                Command::Call(call) => call(),
+                Command::Publish(subscriber) => self.subscriber = Some(subscriber),
+            }
+            if next.is_none() {
+                next = commands.recv().ok();
             }
         }
         self.close();
     }
 
-    /// Writes `batch`, and what lies in `inbox` or arrives there while it is being written.
-    fn write(&mut self, mut batch: Batch, inbox: &mut Inbox) {
-        if self.failure.is_none() {
-            match self.commit(&mut batch, inbox) {
-                Ok(first) => {
-                    // SQLite does not notice that its file was taken away: what it has just called
-                    // durable is so only where the name still leads there.
-                    if let Err(error) = self.identity.check() {
-                        self.fail(error);
-                    }
-                    let milestone = batch.iter().any(|(entry, _)| entry.is_milestone());
-                    self.relays.tell((first..).zip(batch).map(|(seq, (entry, waiter))| {
-                        let may_leave = self.failure.is_none() || !matches!(entry, Entry::AttemptStart(..));
-                        (waiter, if may_leave { Ok(Seq(seq)) } else { Err(self.refusal()) })
-                    }));
-                    self.keep(milestone);
-                    return;
+    /// Writes `batch`, or, after a failure, what of it did happen.
+    fn write(&mut self, batch: Batch) {
+        let written = match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None => self.append(&batch, self.clock_tolerance).map_err(|error| self.fail(error)),
+        };
+        match written {
+            Ok(first) => {
+                // SQLite does not notice that its file was taken away: what it has just called durable is so only if
+                // the name still leads there.
+                if let Err(error) = self.identity.check() {
+                    self.fail(error);
                 }
-                Err(error) => self.fail(error),
+                let milestone = batch.iter().any(|(fact, _)| fact.is_milestone());
+                self.publish(first, batch);
+                self.keep(milestone);
+            }
+            Err(_) => {
+                let (starts, facts) =
+                    batch.into_iter().partition(|(fact, _)| matches!(fact, Fact::AttemptStart(..)));
+                self.refuse(starts);
+                self.rescue(facts);
             }
         }
-        inbox.take_records(&mut batch, LARGEST_BATCH);
-        let (starts, facts): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|(entry, _)| matches!(entry, Entry::AttemptStart(..)));
-        self.refuse(starts);
-        self.rescue(facts);
+    }
+
+    /// Publishes facts that are durable, the first of them in place `first`, and answers those who wait. In a log that
+    /// has failed meanwhile no attempt may leave.
+    pub(super) fn publish(&self, first: i64, batch: Batch) {
+        let mut facts = Vec::with_capacity(batch.len());
+        let mut acks = Vec::with_capacity(batch.len());
+        for (seq, (fact, ack)) in (first..).zip(batch) {
+            let may_not_leave = self.failure.is_some() && matches!(fact, Fact::AttemptStart(..));
+            acks.extend(ack.map(|ack| (ack, if may_not_leave { Err(self.refusal()) } else { Ok(Seq(seq)) })));
+            if !may_not_leave {
+                facts.push(fact);
+            }
+        }
+        self.notify(Commit::Facts(facts));
+        for (ack, result) in acks {
+            answer(Some(ack), result);
+        }
+    }
+
+    pub(super) fn notify(&self, commit: Commit) {
+        if let Some(subscriber) = &self.subscriber {
+            // A run that is over listens no longer.
+            let _ = subscriber.send(commit);
+        }
     }
 
     /// Makes the head known outside of the log, now that it is durable.
@@ -166,83 +203,32 @@ impl Writer {
         }
     }
 
-    /// Writes `batch` in one transaction, with what is gathered from `inbox` meanwhile. The place of the first of
-    /// them, once all are durable.
-    fn commit(&mut self, batch: &mut Batch, inbox: &mut Inbox) -> Result<i64, AuditError> {
-        let Gathering { records, time } = self.gathering;
-        let until = Instant::now() + time;
-        // Half of them are written while the others come: what is left to do then is what everybody waits for.
-        let mut sizes = [records / 2, records].into_iter();
-        let mut wanted = None;
-        self.append(batch, self.clock_tolerance, |batch| {
-            if let Some(size) = wanted {
-                inbox.wait_for(size - batch.len(), until);
-            }
-            let open = inbox.take_records(batch, LARGEST_BATCH);
-            wanted = sizes.find(|size| open && batch.len() < *size && Instant::now() < until);
-            wanted.is_some()
-        })
-    }
-
-    /// Writes `batch` in one transaction. `gather` adds to it what has come, and tells whether more is waited for.
-    /// The place of the first of them.
+    /// Writes `batch` in one transaction. Returns the place of the first, once all are durable.
     pub(super) fn append(
         &mut self,
-        batch: &mut Batch,
+        batch: &[(Fact, Option<Ack>)],
         tolerance: Duration,
-        mut gather: impl FnMut(&mut Batch) -> bool,
     ) -> Result<i64, AuditError> {
-        let head = self.head.clone();
-        let first = head.seq + 1;
-        let result = self.transact(|head, append| {
-            let mut written = 0;
-            loop {
-                let more = gather(batch);
-                // What fills no statement waits for what comes.
-                let now = if more { batch.len() - batch.len() % ROWS } else { batch.len() };
-                for (at, (entry, _)) in batch.iter().enumerate().take(now).skip(written) {
-                    let at_us = not_before(entry.at(), head.at_us, tolerance)?;
-                    entry.with_record(|record| append(head, record, at_us, now - at - 1))?;
-                }
-                written = now;
-                if !more {
-                    return Ok(());
-                }
-            }
-        });
-        if result.is_err() {
-            self.head = head;
-        }
-        result.map(|()| first)
-    }
-
-    fn transact(
-        &mut self,
-        write: impl FnOnce(
-            &mut Head,
-            &mut dyn FnMut(&mut Head, &Record<'_>, i64, usize) -> Result<i64, AuditError>,
-        ) -> Result<(), AuditError>,
-    ) -> Result<(), AuditError> {
-        let path = self.path.clone();
-        let failed = |source| AuditError::Sqlite { path: path.clone(), action: "write to", source };
+        let failed = |source| AuditError::Sqlite { path: self.path.clone(), action: "write to", source };
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let written =
-            Appender::new(&transaction, &mut self.settled).map_err(failed).and_then(|mut appender| {
-                write(&mut self.head, &mut |head, record, at_us, following| {
-                    appender.append(head, record, at_us, following).map_err(failed)
-                })
-            });
-        let durable = written.and_then(|()| transaction.commit().map_err(failed));
-        match durable {
-            Ok(()) => self.settled.keep(),
-            Err(_) => self.settled.undo(),
+        let (mut head, mut buffer) = (self.head.clone(), Vec::with_capacity(512));
+        {
+            let mut append = transaction.prepare_cached(APPEND).map_err(failed)?;
+            for (fact, _) in batch {
+                let at_us = not_before(fact.at(), head.at_us, tolerance)?;
+                fact.with_record(|record| record.append(&mut append, &mut head, at_us, &mut buffer))
+                    .map_err(failed)?;
+            }
         }
-        durable
+        transaction.commit().map_err(failed)?;
+        let first = self.head.seq + 1;
+        self.head = head;
+        Ok(first)
     }
 
-    /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a
-    /// read-only folder. Where somebody is reading just now, the next one to close does it.
+    /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a read-only folder. If
+    /// another process is reading just now, the next one to close does it.
     pub(super) fn close(self) {
         if self.identity.check().is_ok() {
             fold(&self.connection);
@@ -253,8 +239,15 @@ impl Writer {
     }
 }
 
-/// Records are in order of time. Small steps back (threads that finish at once, a clock being
-/// slewed) are levelled; a jump back is an error, as it would make the log tell a false story.
+pub(super) fn answer(ack: Option<Ack>, result: WriteResult) {
+    if let Some(ack) = ack {
+        // A worker that was aborted waits no longer.
+        let _ = ack.send(result);
+    }
+}
+
+/// Records are in order of time. Small steps back (threads that finish at once, a clock being slewed) are levelled; a
+/// jump back is an error, as the log would then say something false.
 pub(in crate::audit) fn not_before(
     at: Timestamp,
     last_us: i64,

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::server::{Dialect, SPEAKING, Server, Tally};
 use super::{listening, ms, rate, secs, turn, virtually};
-use crate::ratelimit::{PaceEvent, PaceOptions, Pacer, PauseCause, Quota, Rate, ServerWord};
+use crate::ratelimit::{PaceEvent, PaceOptions, Pacer, PauseReason, Quota, Rate, ServerWord};
 
 /// The setting of one simulation.
 #[derive(Debug, Clone, Copy)]
@@ -208,7 +208,7 @@ fn until_the_first_answer_one_request_at_a_time_is_out() {
 fn a_used_up_quota_is_shown_and_reported_once_a_window() {
     let seen = Scene::new(Dialect::Combined, true, 64).play();
     let pauses = seen.events.iter().filter(
-        |event| matches!(event, PaceEvent::Paused { why: PauseCause::QuotaUsedUp, for_ } if *for_ > secs(5)),
+        |event| matches!(event, PaceEvent::Paused { why: PauseReason::QuotaUsedUp, for_ } if *for_ > secs(5)),
     );
     assert!(pauses.count().abs_diff(seen.windows.len()) <= 1, "{:?}", seen.events);
     assert!(seen.events.len() <= seen.windows.len(), "{:?}", seen.events);

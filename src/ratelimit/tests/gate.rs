@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{listening, ms, rate, secs, turn, virtually};
-use crate::ratelimit::{PaceError, PaceEvent, PaceOptions, Pacer, PauseCause, Quota, Rate, ServerWord};
+use crate::ratelimit::{PaceError, PaceEvent, PaceOptions, Pacer, PauseReason, Quota, Rate, ServerWord};
 
 const RATES: [&str; 3] = ["1000/s", "auto", "unlimited"];
 
@@ -79,8 +79,7 @@ fn retry_after_as_a_date_is_kept() {
         let now = SystemTime::now();
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", httpdate::fmt_http_date(now + secs(60)).parse().unwrap());
-        // Another status than 429 may ask for a pause as well.
-        turn(&pacer).await.answered(&ServerWord::from_headers(&headers, now), false);
+        turn(&pacer).await.answered(&ServerWord::from_headers(&headers, now), true);
         let waited = turn(&pacer).await.waited;
         assert!((secs(59)..=secs(60)).contains(&waited), "{waited:?}");
     });
@@ -122,7 +121,7 @@ fn a_used_up_quota_pauses_until_its_reset() {
             assert_eq!(pacer.paused_until(), Some(Instant::now() + secs(30)));
             assert_eq!(turn(&pacer).await.waited, secs(30), "{text}");
             assert_eq!(pacer.paused_until(), None);
-            let expected = PaceEvent::Paused { for_: secs(30), why: PauseCause::QuotaUsedUp };
+            let expected = PaceEvent::Paused { for_: secs(30), why: PauseReason::QuotaUsedUp };
             assert_eq!(*events.lock().unwrap(), [expected]);
         });
     }
@@ -147,8 +146,28 @@ fn one_pause_is_reported_once_and_a_longer_one_again() {
             Some(Instant::now() + secs(20).saturating_sub(ms(5))),
             "a shorter one does not cut it short"
         );
-        let paused = |for_| PaceEvent::Paused { for_, why: PauseCause::Throttled };
+        let paused = |for_| PaceEvent::Paused { for_, why: PauseReason::Throttled };
         assert_eq!(*events.lock().unwrap(), [paused(secs(10)), paused(secs(20))]);
+    });
+}
+
+#[test]
+fn retry_after_with_another_reply_than_a_refusal_pauses_no_other_target() {
+    virtually(async {
+        let pacer = pacer("unlimited");
+        turn(&pacer).await.answered(&retry_after(secs(30)), false);
+        assert_eq!(turn(&pacer).await.waited, Duration::ZERO);
+        assert_eq!(pacer.paused_until(), None);
+    });
+}
+
+#[test]
+fn retry_after_is_a_clearer_word_than_a_reset() {
+    virtually(async {
+        let pacer = pacer("unlimited");
+        let word = ServerWord { retry_after: Some(secs(3)), ..quota(0, secs(300)) };
+        turn(&pacer).await.answered(&word, true);
+        assert_eq!(turn(&pacer).await.waited, secs(3));
     });
 }
 
@@ -166,7 +185,7 @@ fn the_listener_may_ask_the_pacer() {
         };
         let pacer = Pacer::new(Rate::Unlimited, options);
         *slot.lock().unwrap() = Some(pacer.clone());
-        turn(&pacer).await.answered(&retry_after(secs(3)), false);
+        turn(&pacer).await.answered(&retry_after(secs(3)), true);
         assert_eq!(*asked.lock().unwrap(), Some(Instant::now() + secs(3)));
     });
 }
@@ -236,7 +255,7 @@ fn a_pause_as_long_as_allowed_is_kept_and_a_longer_one_ends_it_for_everybody() {
                 let turns = [turn(&pacer).await, turn(&pacer).await];
                 let start = Instant::now();
                 let [first, second] = turns;
-                second.answered(&retry_after(secs(50)), false);
+                second.answered(&quota(0, secs(50)), false);
                 let waiter = tokio::spawn({
                     let pacer = pacer.clone();
                     async move { pacer.turn(&CancellationToken::new()).await.err() }
@@ -321,10 +340,10 @@ fn sixty_four_workers_without_a_limit_never_wait() {
         assert!(all.is_ok(), "somebody queued");
         assert_eq!((sent.load(Ordering::Relaxed), start.elapsed()), (32_000, Duration::ZERO));
         // A pause leads everybody past the gate, and only until it is over.
-        turn(&pacer).await.answered(&retry_after(secs(5)), false);
+        turn(&pacer).await.answered(&retry_after(secs(5)), true);
         assert!(tokio::time::timeout(secs(20), turn(&pacer)).await.is_err());
         drop(first);
-        drop(turn(&pacer).await);
+        turn(&pacer).await.answered(&plenty(), false);
         let _first = pacer.hold_the_gate().await;
         assert!(tokio::time::timeout(secs(1), turn(&pacer)).await.is_ok());
     });

@@ -103,19 +103,28 @@ fn of_several_policies_the_one_that_binds_first_counts() {
     assert_eq!(quota(&bytes), Some(full(10, 7, 60, 60)));
 }
 
+/// Public reports of resets in Unix time under the name that the drafts have for seconds left (GitLab) and in
+/// milliseconds (Rocket.Chat).
 #[test]
-fn legacy_headers_tell_a_date_or_seconds() {
-    let told = |reset| {
-        let lines =
-            [("X-RateLimit-Limit", "500"), ("X-RateLimit-Remaining", "499"), ("X-RateLimit-Reset", reset)];
-        quota(&lines).map(|quota| quota.reset)
-    };
-    assert_eq!(told("1000000100"), Some(ms(99_750)));
-    assert_eq!(told("100"), Some(secs(100)));
-    assert_eq!(told("1000000000"), Some(Duration::ZERO), "already past");
-    assert_eq!(told("99999999999999999999"), Some(secs(86_400)));
-    assert_eq!(told("500000"), Some(secs(86_400)));
-    assert_eq!(told("-5"), None);
+fn a_reset_is_read_as_seconds_left_or_as_a_date_in_seconds_or_milliseconds() {
+    for prefix in ["", "X-"] {
+        let reset = |reset| {
+            let [limit, remaining, name] =
+                ["Limit", "Remaining", "Reset"].map(|part| format!("{prefix}RateLimit-{part}"));
+            let lines = [(limit.as_str(), "500"), (remaining.as_str(), "499"), (name.as_str(), reset)];
+            quota(&lines).map(|quota| quota.reset)
+        };
+        assert_eq!(reset("1000000100"), Some(ms(99_750)));
+        assert_eq!(reset("1000000100250"), Some(secs(100)));
+        assert_eq!(reset("100"), Some(secs(100)));
+        assert_eq!(reset("1000000000"), Some(Duration::ZERO), "already past");
+        for unbelievable in ["99999999999999999999", "500000", "1900000000", "1900000000000"] {
+            assert_eq!(reset(unbelievable), None, "{unbelievable}");
+        }
+        assert_eq!(reset("-5"), None);
+    }
+    let combined = quota(&[("RateLimit", "limit=500, remaining=0, reset=1000000100")]);
+    assert_eq!(combined.map(|quota| quota.reset), Some(ms(99_750)));
 }
 
 #[test]
@@ -138,16 +147,20 @@ fn dates_are_read_by_the_servers_clock_where_it_differs() {
 }
 
 #[test]
-fn retry_after_in_seconds_and_as_a_date() {
+fn retry_after_is_read_in_seconds_and_as_a_date() {
     let told = |value| word(&[("Retry-After", value)]).retry_after;
     assert_eq!(told("120"), Some(secs(120)));
     assert_eq!(told("0"), Some(Duration::ZERO));
     assert_eq!(told("Sun, 09 Sep 2001 01:47:40 GMT"), Some(ms(59_750)));
     assert_eq!(told("Sunday, 09-Sep-01 01:47:40 GMT"), Some(ms(59_750)));
     assert_eq!(told("Sun, 09 Sep 2001 01:46:00 GMT"), Some(Duration::ZERO), "already past");
-    assert_eq!(told("Fri, 31 Dec 9999 23:59:59 GMT"), Some(secs(86_400)));
-    assert_eq!(told("99999999999999999999999"), Some(secs(86_400)));
-    for rubbish in ["", "-1", "soon", "1.5", "Sun, 32 Sep 2001 01:47:40 GMT"] {
+    assert_eq!(told("1.5"), Some(secs(2)), "rounded up");
+    assert_eq!(told("2.0"), Some(secs(2)));
+    assert_eq!(told("86400"), Some(secs(86_400)));
+    for unbelievable in ["Fri, 31 Dec 9999 23:59:59 GMT", "86401", "99999999999999999999999"] {
+        assert_eq!(told(unbelievable), None, "{unbelievable}");
+    }
+    for rubbish in ["", "-1", "soon", "1.5.2", ".5", "1.", "Sun, 32 Sep 2001 01:47:40 GMT"] {
         assert_eq!(told(rubbish), None, "{rubbish:?}");
     }
     assert_eq!(

@@ -1,25 +1,27 @@
-//! Hands out the targets that are due, page by page from the audit log, so that memory does not
-//! grow with their number. Those whose attempts were in doubt when a process died come first.
+//! Hands out the targets that are due, page by page from the audit log, so that memory does not grow with their number.
+//! Those whose attempts were in doubt when a process died come first.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 
-use super::{Feed, FeedError};
+use super::{Allowance, Feed, StopReason};
 use crate::audit::{AuditError, AuditReader, DuePart};
-use crate::domain::{Outcome, Seq, Target};
+use crate::domain::{Outcome, Seq, Target, lock};
 
-/// How many targets are read at once: few enough that nobody waits for long meanwhile.
+/// How many targets are read at once: few enough that no one waits for long meanwhile.
 const PAGE: u32 = 128;
 
 /// Hands out the targets of a run that are due, each once.
 pub(in crate::run) struct LogFeed {
     run: Seq,
-    state: Mutex<State>,
+    pages: Mutex<Pages>,
+    allowance: Allowance,
 }
 
-struct State {
+/// How far the log was read.
+struct Pages {
     reader: AuditReader,
     page: VecDeque<Target>,
     /// Which targets the pages are read from.
@@ -27,65 +29,42 @@ struct State {
     /// The number of the last target that was read.
     after: u64,
     at_end: bool,
-    handed_out: u64,
-    /// No more than this many are handed out.
-    limit: u64,
 }
 
 impl LogFeed {
     /// Begins with the first target of `run` that is in doubt, or due.
     pub(in crate::run) fn new(run: Seq, reader: AuditReader) -> Result<Self, AuditError> {
-        let part = match (reader.was_resumed(run)?, reader.is_first(run)?) {
-            (true, _) => DuePart::InDoubt,
-            (false, true) if reader.has_outcomes(run)? => DuePart::Fresh,
-            (false, true) => DuePart::Untouched,
-            (false, false) => DuePart::Others,
-        };
-        let state = State {
-            reader,
-            page: VecDeque::new(),
-            part,
-            after: 0,
-            at_end: false,
-            handed_out: 0,
-            limit: u64::MAX,
-        };
-        Ok(Self { run, state: Mutex::new(state) })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
+        let pages = Pages { reader, page: VecDeque::new(), part, after: 0, at_end: false };
+        Ok(Self { run, pages: Mutex::new(pages), allowance: Allowance::unlimited() })
     }
 }
 
 #[async_trait]
 impl Feed for LogFeed {
-    async fn next(&self) -> Result<Option<Target>, FeedError> {
-        let mut state = self.state();
-        if state.handed_out >= state.limit {
+    async fn next(&self) -> Result<Option<Target>, StopReason> {
+        if self.allowance.is_used_up() {
             return Ok(None);
         }
-        while state.page.is_empty() && !state.at_end {
-            let page = state.reader.due(self.run, state.part, state.after, PAGE)?;
-            match (page.last(), state.part) {
-                (Some(last), _) => state.after = last.number,
-                (None, DuePart::InDoubt) => (state.part, state.after) = (DuePart::Others, 0),
-                (None, _) => state.at_end = true,
+        let mut pages = lock(&self.pages);
+        while pages.page.is_empty() && !pages.at_end {
+            let page = pages.reader.due(self.run, pages.part, pages.after, PAGE)?;
+            match (page.last(), pages.part) {
+                (Some(last), _) => pages.after = last.number,
+                (None, DuePart::InDoubt) => (pages.part, pages.after) = (DuePart::Others, 0),
+                (None, _) => pages.at_end = true,
             }
-            state.page = page.into();
+            pages.page = page.into();
         }
-        let next = state.page.pop_front();
-        state.handed_out += u64::from(next.is_some());
+        let next = pages.page.pop_front();
+        if next.is_some() {
+            self.allowance.hand_out();
+        }
         Ok(next)
     }
 
-    async fn limit_to(&self, limit: u64) {
-        self.state().limit = limit;
-    }
-
-    async fn handed_out(&self) -> u64 {
-        self.state().handed_out
+    fn limit_to(&self, limit: u64) {
+        self.allowance.limit_to(limit);
     }
 
     fn settled(&self, _: Seq, _: Outcome) {}

@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Happening;
-use super::{Feed, FeedError, Owed, QueueSupply};
+use super::super::Notice;
+use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
@@ -39,15 +39,15 @@ pub(in crate::run) struct MessageFeedParts {
     pub(in crate::run) run: Seq,
     pub(in crate::run) base_url: String,
     pub(in crate::run) supply: QueueSupply,
-    pub(in crate::run) owed: Owed,
+    pub(in crate::run) acks: PendingAcks,
     pub(in crate::run) reader: AuditReader,
     pub(in crate::run) recorder: Recorder,
     /// Looks what exists, where it may.
-    pub(in crate::run) lister: Option<Arc<Lister>>,
+    pub(in crate::run) lister: Option<Lister>,
     pub(in crate::run) clock: Arc<dyn Clock>,
     pub(in crate::run) token: Token,
     pub(in crate::run) stop: CancellationToken,
-    pub(in crate::run) happenings: UnboundedSender<Happening>,
+    pub(in crate::run) notices: UnboundedSender<Notice>,
 }
 
 /// Hands out what the messages of a queue ask for.
@@ -55,16 +55,17 @@ pub(in crate::run) struct MessageFeed {
     run: Seq,
     base_url: String,
     queue: Arc<dyn Queue>,
-    owed: Owed,
+    acks: PendingAcks,
     recorder: Recorder,
-    lister: Option<Arc<Lister>>,
+    lister: Option<Lister>,
     clock: Arc<dyn Clock>,
     token: Token,
     stop: CancellationToken,
-    happenings: UnboundedSender<Happening>,
+    notices: UnboundedSender<Notice>,
     max_deletes: u64,
     idle: Option<Duration>,
     max_outage: Duration,
+    allowance: Allowance,
     state: Mutex<State>,
 }
 
@@ -73,9 +74,6 @@ struct State {
     rules: Rules,
     /// How many targets the run has, those that are skipped included.
     taken_on: u64,
-    handed_out: u64,
-    /// No more than this many are handed out for now.
-    limit: u64,
     /// Whether the queue was empty for long enough.
     at_end: bool,
 }
@@ -83,22 +81,22 @@ struct State {
 impl MessageFeed {
     pub(in crate::run) fn new(parts: MessageFeedParts) -> Self {
         let QueueSupply { queue, rules, limit: max_deletes, idle, max_outage } = parts.supply;
-        let state =
-            State { reader: parts.reader, rules, taken_on: 0, handed_out: 0, limit: u64::MAX, at_end: false };
+        let state = State { reader: parts.reader, rules, taken_on: 0, at_end: false };
         Self {
             run: parts.run,
             base_url: parts.base_url,
             queue,
-            owed: parts.owed,
+            acks: parts.acks,
             recorder: parts.recorder,
             lister: parts.lister,
             clock: parts.clock,
             token: parts.token,
             stop: parts.stop,
-            happenings: parts.happenings,
+            notices: parts.notices,
             max_deletes,
             idle,
             max_outage,
+            allowance: Allowance::unlimited(),
             state: Mutex::new(state),
         }
     }
@@ -107,8 +105,8 @@ impl MessageFeed {
     async fn message(&self) -> Result<Option<(Message, Option<Outcome>)>, QueueError> {
         let mut since = Instant::now();
         let mut outage: Option<Outage> = None;
-        while !self.stop.is_cancelled() {
-            if let Some((message, outcome)) = self.owed.next_again() {
+        while !self.stop.is_cancelled() && !self.allowance.is_used_up() {
+            if let Some((message, outcome)) = self.acks.next_again() {
                 return Ok(Some((message, Some(outcome))));
             }
             let left = self.idle.map_or(SLICE, |idle| idle.saturating_sub(since.elapsed()));
@@ -122,7 +120,7 @@ impl MessageFeed {
                         since = Instant::now();
                     }
                     // What waits for a name that is under way is a message yet to come.
-                    if self.idle.is_some_and(|idle| since.elapsed() >= idle) && !self.owed.is_waiting() {
+                    if self.idle.is_some_and(|idle| since.elapsed() >= idle) && !self.acks.is_waiting() {
                         return Ok(None);
                     }
                 }
@@ -149,7 +147,7 @@ impl MessageFeed {
         state: &mut State,
         message: Message,
         shared: Option<Outcome>,
-    ) -> Result<Option<Target>, FeedError> {
+    ) -> Result<Option<Target>, StopReason> {
         let request = match Request::read(&message.body) {
             Ok(request) => request,
             Err(why) => {
@@ -157,7 +155,7 @@ impl MessageFeed {
                 return Ok(None);
             }
         };
-        let Some(message) = self.owed.wait_for(&request.name, message) else { return Ok(None) };
+        let Some(message) = self.acks.wait_for(&request.name, message) else { return Ok(None) };
         let has_waited = shared.is_some();
         // What waited for another message of its name has the outcome of that; where the name is gone, a row of its
         // own that says so.
@@ -166,10 +164,10 @@ impl MessageFeed {
         if matches!(skip, Some((SkipReason::AlreadyDeleted, _))) && !message.redelivered && !has_waited {
             skip = if self.is_back(&request.name).await { None } else { skip };
         }
-        if skip.is_none() && shared.is_none() && state.handed_out >= self.max_deletes {
-            self.owed.put_back(message);
+        if skip.is_none() && shared.is_none() && self.allowance.handed_out() >= self.max_deletes {
+            self.acks.put_back(message);
             state.at_end = true;
-            return Err(FeedError::Limit(self.max_deletes));
+            return Err(StopReason::Limit { limit: self.max_deletes });
         }
         state.taken_on += 1;
         let (number, name) = (state.taken_on, request.name.clone());
@@ -184,25 +182,20 @@ impl MessageFeed {
         };
         let target = self.recorder.take_on(self.run, target).await?;
         if let Some(outcome) = shared {
-            self.tell(Happening::TakenOn { name: name.clone() });
-            self.share(target, outcome).await?;
-            self.tell(Happening::Shared { name, outcome });
-            self.owed.acknowledge(message.receipt);
+            self.share(target, name, outcome).await?;
+            self.acks.acknowledge(message.receipt);
             return Ok(None);
         }
         if let Some((reason, words)) = skip {
-            self.tell(Happening::TakenOn { name: name.clone() });
             tracing::info!(datasource = name.as_str(), reason = reason.as_str(), "not sent: {words}");
-            self.skip(target, reason, words).await?;
-            self.tell(Happening::Shared { name, outcome: Outcome::Skipped });
-            self.owed.acknowledge(message.receipt);
+            self.skip(target, name, reason, words).await?;
+            self.acks.acknowledge(message.receipt);
             return Ok(None);
         }
         let redelivered = message.redelivered;
-        self.owed.add(target, name.clone(), message);
-        self.tell(Happening::TakenOn { name: name.clone() });
+        self.acks.add(target, name.clone(), message);
         let doubted = state.reader.in_doubt(self.run, name.as_str(), &self.base_url)?;
-        state.handed_out += 1;
+        self.allowance.hand_out();
         Ok(Some(Target { seq: target, number, name, attempts: 0, doubted, redelivered }))
     }
 
@@ -229,9 +222,10 @@ impl MessageFeed {
     }
 
     /// Settles a target with the outcome of another message of its name, for which it waited.
-    async fn share(&self, target: Seq, outcome: Outcome) -> Result<(), FeedError> {
+    async fn share(&self, target: Seq, name: DatasourceName, outcome: Outcome) -> Result<(), StopReason> {
         let settlement = Settlement {
             target,
+            name,
             at: self.clock.timestamp(),
             outcome,
             evidence: Evidence::AuditLog,
@@ -242,9 +236,16 @@ impl MessageFeed {
         Ok(())
     }
 
-    async fn skip(&self, target: Seq, reason: SkipReason, words: String) -> Result<(), FeedError> {
+    async fn skip(
+        &self,
+        target: Seq,
+        name: DatasourceName,
+        reason: SkipReason,
+        words: String,
+    ) -> Result<(), StopReason> {
         let settlement = Settlement {
             target,
+            name,
             at: self.clock.timestamp(),
             outcome: Outcome::Skipped,
             evidence: reason.evidence(),
@@ -256,7 +257,7 @@ impl MessageFeed {
     }
 
     /// Records that `message` makes no sense, and sets it aside: it never comes back.
-    async fn refuse(&self, message: Message, why: String) -> Result<(), FeedError> {
+    async fn refuse(&self, message: Message, why: String) -> Result<(), StopReason> {
         let said = String::from_utf8_lossy(&message.body);
         let refused = RefusedMessage {
             at: self.clock.timestamp(),
@@ -264,26 +265,19 @@ impl MessageFeed {
             body: self.token.redact(said.chars().take(KEPT_CHARS).collect()),
             why: self.token.redact(why.clone()),
         };
-        let message_id = refused.message_id.clone();
         self.recorder.refuse(self.run, refused).await?;
-        self.tell(Happening::Refused { message_id, why: why.clone() });
-        self.owed.set_aside(message, why, self.happenings.clone());
+        self.acks.set_aside(message, why, self.notices.clone());
         Ok(())
-    }
-
-    fn tell(&self, happening: Happening) {
-        // The run listens until its last worker is gone.
-        let _ = self.happenings.send(happening);
     }
 }
 
 #[async_trait]
 impl Feed for MessageFeed {
-    async fn next(&self) -> Result<Option<Target>, FeedError> {
+    async fn next(&self) -> Result<Option<Target>, StopReason> {
         let mut state = self.state.lock().await;
-        while !state.at_end && state.handed_out < state.limit {
-            match self.message().await.map_err(FeedError::Queue)? {
-                None => state.at_end = true,
+        while !state.at_end && !self.allowance.is_used_up() {
+            match self.message().await? {
+                None => state.at_end = !self.allowance.is_used_up(),
                 Some((message, shared)) => {
                     if let Some(target) = self.consider(&mut state, message, shared).await? {
                         return Ok(Some(target));
@@ -294,16 +288,12 @@ impl Feed for MessageFeed {
         Ok(None)
     }
 
-    async fn limit_to(&self, limit: u64) {
-        self.state.lock().await.limit = limit;
-    }
-
-    async fn handed_out(&self) -> u64 {
-        self.state.lock().await.handed_out
+    fn limit_to(&self, limit: u64) {
+        self.allowance.limit_to(limit);
     }
 
     fn settled(&self, target: Seq, outcome: Outcome) {
-        self.owed.settled(target, outcome);
+        self.acks.settled(target, outcome);
     }
 
     fn is_waited_for(&self) -> bool {

@@ -1,23 +1,24 @@
-//! Where the targets of a run come from: the audit log, in which all of them stand from the start, or
-//! a queue, from which they are taken one by one.
+//! Where the targets of a run come from: the audit log, which holds all of them from the start, or a queue, from which
+//! they are taken one by one.
 
+mod acks;
 mod log;
 mod messages;
-mod owed;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub(super) use acks::PendingAcks;
 pub(super) use log::LogFeed;
 pub(super) use messages::{MessageFeed, MessageFeedParts};
-pub(super) use owed::Owed;
 
-use crate::audit::AuditError;
+use super::StopReason;
 use crate::domain::{Outcome, Seq, Target};
 use crate::plan::Rules;
-use crate::queue::{Queue, QueueError};
+use crate::queue::Queue;
 
 /// Where the targets of a run come from.
 pub enum Supply {
@@ -35,50 +36,56 @@ pub struct QueueSupply {
     pub rules: Rules,
     /// How many targets the run may send at the most.
     pub limit: u64,
-    /// The run is over once no message came for so long; `None`: it goes on for ever.
+    /// The run is over when no message came for so long; `None`: it continues indefinitely.
     pub idle: Option<Duration>,
-    /// The run stops where the broker is away for longer.
+    /// The run stops if the broker is away for longer.
     pub max_outage: Duration,
 }
 
 /// Hands out targets, each once.
 #[async_trait]
 pub(super) trait Feed: Send + Sync {
-    /// The next target; `None` when all were handed out, or the run stops.
-    async fn next(&self) -> Result<Option<Target>, FeedError>;
+    /// Returns the next target; `None` if all that may be handed out were, or the run stops.
+    ///
+    /// # Errors
+    /// If the run has to stop: the log or the queue cannot be used, or the queue holds more than may be sent.
+    async fn next(&self) -> Result<Option<Target>, StopReason>;
 
     /// Hands out no more than `limit` targets in all, from now on.
-    async fn limit_to(&self, limit: u64);
-
-    /// How many targets were handed out.
-    async fn handed_out(&self) -> u64;
+    fn limit_to(&self, limit: u64);
 
     /// A target has its outcome, durably.
     fn settled(&self, target: Seq, outcome: Outcome);
 
-    /// Whether somebody waits for each outcome, so that none is left to the end of the run.
+    /// Returns true if each outcome is waited for, so that none may be left to the end of the run.
     fn is_waited_for(&self) -> bool;
 }
 
-/// Why there is no next target.
+/// How many targets were handed out, and how many may be.
 #[derive(Debug)]
-pub(super) enum FeedError {
-    /// The audit log cannot be read or written.
-    Audit(Arc<AuditError>),
-    /// The queue cannot be used.
-    Queue(QueueError),
-    /// The run may not send more than this.
-    Limit(u64),
+struct Allowance {
+    handed_out: AtomicU64,
+    limit: AtomicU64,
 }
 
-impl From<AuditError> for FeedError {
-    fn from(error: AuditError) -> Self {
-        Self::Audit(Arc::new(error))
+impl Allowance {
+    const fn unlimited() -> Self {
+        Self { handed_out: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX) }
     }
-}
 
-impl From<Arc<AuditError>> for FeedError {
-    fn from(error: Arc<AuditError>) -> Self {
-        Self::Audit(error)
+    fn limit_to(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    fn handed_out(&self) -> u64 {
+        self.handed_out.load(Ordering::Relaxed)
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.handed_out() >= self.limit.load(Ordering::Relaxed)
+    }
+
+    fn hand_out(&self) {
+        self.handed_out.fetch_add(1, Ordering::Relaxed);
     }
 }

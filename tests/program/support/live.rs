@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::session::{Ended, HASTY};
 use super::{Sandbox, TOKEN, server::Server};
@@ -77,19 +76,6 @@ impl Running {
     /// A file of its folder in `/proc`.
     pub fn proc(&self, file: &str) -> Vec<u8> {
         std::fs::read(format!("/proc/{}/{file}", self.pid.as_raw_nonzero())).unwrap()
-    }
-
-    /// The name of each of its threads, and the processors that it may run on.
-    pub fn threads(&self) -> Vec<(String, CpuSet)> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero())).unwrap();
-        let told = tasks.filter_map(|task| {
-            // One that has ended meanwhile is none of them any more.
-            let task = task.ok()?;
-            let name = std::fs::read_to_string(task.path().join("comm")).ok()?;
-            let id = Pid::from_raw(task.file_name().to_str()?.parse().ok()?)?;
-            Some((name.trim_end().to_owned(), sched_getaffinity(Some(id)).ok()?))
-        });
-        told.collect()
     }
 
     /// Waits until it is over.

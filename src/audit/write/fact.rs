@@ -1,4 +1,4 @@
-//! What can be entered into the log, and the record that each becomes.
+//! The facts that are recorded, and the record that each becomes.
 
 use serde_json::json;
 
@@ -92,9 +92,9 @@ pub struct ListingCheck {
     pub listed: u64,
 }
 
-/// One thing to be recorded for a run.
+/// One fact to be recorded, with the run that it belongs to.
 #[derive(Debug, Clone)]
-pub(super) enum Entry {
+pub enum Fact {
     /// The log begins.
     Log { at: Timestamp, log_id: String, detail: String },
     /// A message asked for a target.
@@ -109,13 +109,13 @@ pub(super) enum Entry {
     Settlement(Seq, Box<Settlement>),
     /// The listing was read.
     Check(Seq, ListingCheck),
-    /// An interrupted run goes on.
+    /// An interrupted run resumes.
     Resume { run: Seq, at: Timestamp, detail: String },
     /// A run is over.
     End(Seq, Box<RunEnding>),
 }
 
-impl Entry {
+impl Fact {
     /// When it happened.
     pub(super) const fn at(&self) -> Timestamp {
         match self {
@@ -130,7 +130,7 @@ impl Entry {
         }
     }
 
-    /// Whether a run goes on or ends with it.
+    /// Returns true if a run resumes or ends with it.
     pub(super) const fn is_milestone(&self) -> bool {
         matches!(self, Self::Resume { .. } | Self::End(..))
     }
@@ -175,7 +175,7 @@ impl Entry {
                 let answer = &end.answer;
                 use_it(&Record {
                     run: Some(run.0),
-                    target: Some(end.target.0),
+                    target: Some(end.target.seq.0),
                     number: Some(end.number.into()),
                     verdict: Some(answer.verdict.as_str()),
                     http_status: answer.http_status,
@@ -183,8 +183,8 @@ impl Entry {
                     message: answer.message.as_deref(),
                     latency_us: Some(micros(end.latency)),
                     datasource_id: answer.datasource_id.as_deref(),
-                    outcome: end.outcome.map(|(outcome, _)| outcome.as_str()),
-                    evidence: end.outcome.map(|(_, evidence)| evidence.as_str()),
+                    outcome: end.next.settled().map(|(outcome, _)| outcome.as_str()),
+                    evidence: end.next.settled().map(|(_, evidence)| evidence.as_str()),
                     detail: detail.as_deref(),
                     ..Record::of(Kind::Answer)
                 })

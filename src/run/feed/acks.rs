@@ -1,8 +1,8 @@
-//! What is owed to the queue: messages that were taken, and not yet acknowledged or given back.
+//! Messages that were taken from the queue, and not yet acknowledged or given back.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::super::Happening;
-use crate::domain::{DatasourceName, Outcome, Seq};
+use super::super::Notice;
+use crate::domain::{DatasourceName, Outcome, Seq, lock};
 use crate::queue::{Message, Queue, QueueError, Receipt};
 
 /// The pauses between two tries to reach a broker that is away: they double, up to the longest.
@@ -27,7 +27,7 @@ const KEPT_CHARS: usize = 1000;
 
 /// Messages that were taken, and not yet acknowledged or given back.
 #[derive(Clone)]
-pub(in crate::run) struct Owed {
+pub(in crate::run) struct PendingAcks {
     queue: Arc<dyn Queue>,
     open: Arc<Mutex<Open>>,
     tasks: TaskTracker,
@@ -39,7 +39,7 @@ pub(in crate::run) struct Owed {
 
 #[derive(Default)]
 struct Open {
-    of_target: HashMap<Seq, Asked>,
+    of_target: HashMap<Seq, Request>,
     /// The names that are under way, each with the messages that asked for it meanwhile.
     of_name: HashMap<DatasourceName, Vec<Message>>,
     /// Messages whose name is not under way any more, each with the outcome that it had meanwhile.
@@ -47,12 +47,12 @@ struct Open {
 }
 
 /// What asked for a target.
-struct Asked {
+struct Request {
     name: DatasourceName,
     message: Message,
 }
 
-impl Owed {
+impl PendingAcks {
     pub(in crate::run) fn new(queue: Arc<dyn Queue>) -> Self {
         let over = CancellationToken::new();
         Self { queue, open: Arc::default(), tasks: TaskTracker::new(), over, set_aside: Arc::default() }
@@ -62,7 +62,7 @@ impl Owed {
     pub(super) fn add(&self, target: Seq, name: DatasourceName, message: Message) {
         let mut open = self.open();
         open.of_name.entry(name.clone()).or_default();
-        open.of_target.insert(target, Asked { name, message });
+        open.of_target.insert(target, Request { name, message });
     }
 
     /// Lets a message wait until the target of its name, which is under way, has its outcome; gives it back where
@@ -115,9 +115,9 @@ impl Owed {
     }
 
     pub(super) fn acknowledge(&self, receipt: Receipt) {
-        let owed = self.clone();
+        let acks = self.clone();
         self.tasks.spawn(async move {
-            let told = owed.insist("acknowledge a message", || owed.queue.acknowledge(&receipt)).await;
+            let told = acks.insist("acknowledge a message", || acks.queue.acknowledge(&receipt)).await;
             if let Err(error) = told {
                 tracing::warn!(%error, "a message could not be acknowledged; the broker gives it out again");
             }
@@ -127,21 +127,21 @@ impl Owed {
     /// Puts a message that makes no sense where it does no harm. Where the broker will not have it there as it is,
     /// what it is known by goes there in its place; and where it will not have that either, the run stops rather
     /// than meet the message again and again.
-    pub(super) fn set_aside(&self, message: Message, why: String, happenings: UnboundedSender<Happening>) {
-        let owed = self.clone();
+    pub(super) fn set_aside(&self, message: Message, why: String, notices: UnboundedSender<Notice>) {
+        let acks = self.clone();
         self.tasks.spawn(async move {
             let mut refused =
-                owed.insist("set a message aside", || owed.queue.set_aside(&message, &why)).await;
+                acks.insist("set a message aside", || acks.queue.set_aside(&message, &why)).await;
             if let Err(error) = refused {
                 tracing::warn!(%error, message_id = message.id, "not all of the message goes to the dead-letter queue");
                 let short = Message { body: stub(&message.body), ..message };
-                refused = owed.insist("set a message aside", || owed.queue.set_aside(&short, &why)).await;
+                refused = acks.insist("set a message aside", || acks.queue.set_aside(&short, &why)).await;
             }
             match refused {
-                Ok(true) => drop(owed.set_aside.fetch_add(1, Ordering::Relaxed)),
+                Ok(true) => drop(acks.set_aside.fetch_add(1, Ordering::Relaxed)),
                 Ok(false) => {}
                 // The run listens until its last worker is gone; after that, nothing is taken any more.
-                Err(error) => drop(happenings.send(Happening::QueueFailed(error))),
+                Err(error) => drop(notices.send(Notice::Stop(error.into()))),
             }
         });
     }
@@ -149,26 +149,26 @@ impl Owed {
     /// Gives back a message for which something may have been sent: who takes it next is told that it was given out
     /// before.
     pub(in crate::run) fn give_back(&self, message: Message) {
-        let owed = self.clone();
-        self.tasks.spawn(async move { owed.given_back(&message).await });
+        let acks = self.clone();
+        self.tasks.spawn(async move { acks.given_back(&message).await });
     }
 
     /// Puts a message for which nothing was sent on its queue anew, as if nobody had taken it.
     pub(in crate::run) fn put_back(&self, message: Message) {
-        let owed = self.clone();
+        let acks = self.clone();
         self.tasks.spawn(async move {
             let body = [message.body.clone()];
-            match owed.insist("put a message back", || owed.queue.put(&body)).await {
+            match acks.insist("put a message back", || acks.queue.put(&body)).await {
                 Ok(true) => {
                     let told =
-                        owed.insist("acknowledge a message", || owed.queue.acknowledge(&message.receipt));
+                        acks.insist("acknowledge a message", || acks.queue.acknowledge(&message.receipt));
                     if let Err(error) = told.await {
                         tracing::warn!(%error, "a message is on its queue twice");
                     }
                 }
                 Ok(false) => {}
                 // Rather with a mark that says too much than not at all.
-                Err(_) => owed.given_back(&message).await,
+                Err(_) => acks.given_back(&message).await,
             }
         });
     }
@@ -180,9 +180,11 @@ impl Owed {
         }
     }
 
-    /// The targets without an outcome.
-    pub(in crate::run) fn targets(&self) -> Vec<Seq> {
-        let mut targets: Vec<_> = self.open().of_target.keys().copied().collect();
+    /// The targets without an outcome, in their order.
+    pub(in crate::run) fn targets(&self) -> Vec<(Seq, DatasourceName)> {
+        let open = self.open();
+        let mut targets: Vec<_> =
+            open.of_target.iter().map(|(target, asked)| (*target, asked.name.clone())).collect();
         targets.sort();
         targets
     }
@@ -263,7 +265,7 @@ impl Owed {
     }
 
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }
 

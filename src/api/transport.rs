@@ -1,0 +1,51 @@
+//! What a failure below HTTP shows: whether anything can have been sent.
+
+use std::time::Duration;
+
+use super::Classification;
+use crate::domain::{Answer, Verdict, error_chain};
+
+/// A failure below HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) verdict: Verdict,
+    code: &'static str,
+    pub(super) message: String,
+}
+
+impl Failure {
+    /// Returns what `error`, as the HTTP client reports it, shows. A refused connection, an unknown host and a failed
+    /// TLS handshake are errors of connecting: no byte of the request has left. After that, the request may have been
+    /// carried out.
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        let (verdict, code) = if error.is_connect() || error.is_builder() {
+            (Verdict::NotSent, if error.is_timeout() { "connect_timeout" } else { "connect_failed" })
+        } else if error.is_timeout() {
+            (Verdict::NoAnswer, "attempt_timeout")
+        } else {
+            (Verdict::NoAnswer, "connection_lost")
+        };
+        let mut message = error_chain(error);
+        if message.contains("UnknownIssuer") {
+            message.push_str(" (name the certificates of a private authority with --ca-file)");
+        }
+        Self { verdict, code, message }
+    }
+
+    /// No reply began within `limit`.
+    pub(super) fn timeout(limit: Duration) -> Self {
+        let message = format!("no answer within {}", humantime::format_duration(limit));
+        Self { verdict: Verdict::NoAnswer, code: "response_timeout", message }
+    }
+
+    pub(super) fn classification(self) -> Classification {
+        let answer = Answer {
+            verdict: self.verdict,
+            http_status: None,
+            error_code: Some(self.code.to_owned()),
+            message: Some(self.message),
+            datasource_id: None,
+        };
+        Classification { answer, retriable: true }
+    }
+}

@@ -1,0 +1,85 @@
+//! Delivers one target: the loop that every deletion passes.
+
+use std::sync::Arc;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::StopReason;
+use super::retry::{Retries, RetryOptions};
+use crate::api::{Deleter, Dependants};
+use crate::audit::Recorder;
+use crate::domain::{AttemptEnd, AttemptStart, Clock, Next, Seq, Target, Verdict, decide};
+use crate::ratelimit::{PaceError, Pacer};
+
+/// What delivers the targets of one run; all workers share it.
+pub(super) struct Delivery {
+    pub(super) run: Seq,
+    pub(super) run_id: String,
+    pub(super) recorder: Recorder,
+    pub(super) pacer: Pacer,
+    pub(super) deleter: Deleter,
+    pub(super) dependants: Dependants,
+    pub(super) retry: RetryOptions,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Cancelled when no new attempt may start.
+    pub(super) stop: CancellationToken,
+}
+
+impl Delivery {
+    /// Delivers `target`: attempts to delete it until it is settled, no further attempt helps, or the run stops.
+    ///
+    /// # Errors
+    /// If the run cannot continue. A target that ends otherwise than deleted is not an error.
+    #[tracing::instrument(
+        level = "debug",
+        name = "target",
+        skip_all,
+        fields(datasource = target.name.as_str(), target = target.number)
+    )]
+    pub(super) async fn deliver(&self, target: Target) -> Result<(), StopReason> {
+        let (mut number, mut doubt) = (target.attempts, target.doubt());
+        let mut retries = Retries::new(self.retry);
+        loop {
+            let turn = match self.pacer.turn(&self.stop).await {
+                Ok(turn) => turn,
+                Err(PaceError::Stopped) => return Ok(()),
+                Err(PaceError::TooLong { asked, max }) => return Err(StopReason::LongPause { asked, max }),
+            };
+            number += 1;
+            let (at, waited) = (self.clock.timestamp(), turn.waited);
+            let start = AttemptStart { target: target.seq, number, at, waited };
+            self.recorder.attempt_starts(self.run, start).await?;
+
+            let request_id = format!("{}-{}-{number}", self.run_id, target.number);
+            let reply = self.deleter.delete(&target.name, number, &request_id).await;
+            turn.answered(&reply.word, reply.answer.verdict == Verdict::Throttled);
+            let verdict = reply.answer.verdict;
+            if verdict == Verdict::Unauthorized {
+                // At once: no other name would fare better.
+                self.stop.cancel();
+            }
+            doubt = doubt.after(verdict);
+            let pause = retries.pause_after(&reply);
+            let next = match (pause, decide(verdict, doubt, None)) {
+                (Some(_), _) => Next::Attempt,
+                (None, Some((outcome, evidence))) => Next::Settled(outcome, evidence),
+                (None, None) if verdict == Verdict::Unauthorized => Next::Stop,
+                (None, None) => Next::Open(doubt),
+            };
+            let dependants = match verdict {
+                Verdict::InUse => self.dependants.of(&target.name).await,
+                _ => Vec::new(),
+            };
+            let (at, latency, answer) = (self.clock.timestamp(), reply.latency, reply.answer);
+            let end = AttemptEnd { target: target.clone(), number, at, latency, answer, next, dependants };
+            self.recorder.attempt_ended(self.run, end);
+
+            let Some(pause) = pause else { return Ok(()) };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
