@@ -19,7 +19,7 @@ pub(super) use file::{
 };
 pub(super) use lineage::{Predecessor, refuse_closed};
 pub(super) use schema::{
-    APPLICATION_ID, SCHEMA, SCHEMA_VERSION, is_ours, make_merged, partial_indexes, seal, texts, wanted,
+    APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SchemaDifferences, make_merged, partial_indexes, seal,
 };
 pub(super) use statement::{EXTENSION, LONGEST_FILE, signature_of};
 pub use statement::{PURPOSE, Statement, hex};

@@ -44,25 +44,22 @@ pub(in crate::audit) fn seal(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(include_str!("sealed.sql"))
 }
 
-/// Everything that a schema holds: what it is called, and the text that made it.
-pub(in crate::audit) type Texts = BTreeMap<String, (String, Option<String>)>;
+/// Everything that a schema holds: its kind and name, the table that it belongs to, and the text that made it.
+type Entries = BTreeMap<(String, String), (String, Option<String>)>;
 
-pub(in crate::audit) fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
+fn entries(connection: &Connection) -> rusqlite::Result<Entries> {
     let mut statement = connection.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema")?;
-    let rows = statement.query_map([], |row| {
-        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok((format!("{kind} `{name}`"), (row.get(2)?, row.get(3)?)))
-    })?;
+    let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?))))?;
     rows.collect()
 }
 
-/// The schema of a log, or of a merged file, that is made now.
-pub(in crate::audit) fn wanted(is_merged: bool) -> rusqlite::Result<&'static Texts> {
-    static LOG: OnceLock<Texts> = OnceLock::new();
-    static MERGED: OnceLock<Texts> = OnceLock::new();
+/// The schema of a log, or of a merged file, as decom makes it.
+fn expected(is_merged: bool) -> rusqlite::Result<&'static Entries> {
+    static LOG: OnceLock<Entries> = OnceLock::new();
+    static MERGED: OnceLock<Entries> = OnceLock::new();
     let known = if is_merged { &MERGED } else { &LOG };
-    if let Some(wanted) = known.get() {
-        return Ok(wanted);
+    if let Some(expected) = known.get() {
+        return Ok(expected);
     }
     let fresh = Connection::open_in_memory()?;
     if is_merged {
@@ -70,13 +67,56 @@ pub(in crate::audit) fn wanted(is_merged: bool) -> rusqlite::Result<&'static Tex
     } else {
         fresh.execute_batch(SCHEMA)?;
     }
-    let made = texts(&fresh)?;
+    let made = entries(&fresh)?;
     Ok(known.get_or_init(|| made))
 }
 
-/// Whether the schema is that of a log that is made now.
-pub(in crate::audit) fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(texts(connection)? == *wanted(false)?)
+/// How the schema of a file differs from the one that decom makes. Each entry is named by its kind and its name.
+#[derive(Debug, Default)]
+pub(in crate::audit) struct SchemaDifferences {
+    pub(in crate::audit) missing: Vec<String>,
+    pub(in crate::audit) altered: Vec<String>,
+    pub(in crate::audit) added: Vec<String>,
+    /// Tables of other programs, such as the statistics of `ANALYZE`: they touch no record.
+    pub(in crate::audit) foreign: Vec<String>,
+}
+
+impl SchemaDifferences {
+    /// Compares the schema of `connection` with that of a log, or of a merged file.
+    pub(in crate::audit) fn of(connection: &Connection, is_merged: bool) -> rusqlite::Result<Self> {
+        let (mut found, expected) = (entries(connection)?, expected(is_merged)?);
+        let mut differences = Self::default();
+        for (key, made) in expected {
+            match found.remove(key) {
+                None => differences.missing.push(in_words(key)),
+                Some(other) if other != *made => differences.altered.push(in_words(key)),
+                Some(_) => {}
+            }
+        }
+        for ((kind, name), (table, _)) in found {
+            let is_foreign = match kind.as_str() {
+                "table" => true,
+                "index" => !expected.contains_key(&("table".to_owned(), table)),
+                // They can read or write any table.
+                _ => false,
+            };
+            let list = if is_foreign { &mut differences.foreign } else { &mut differences.added };
+            // An index belongs to its table, which is named.
+            if !is_foreign || kind == "table" {
+                list.push(in_words(&(kind, name)));
+            }
+        }
+        Ok(differences)
+    }
+
+    /// Returns true if everything of decom's is there, and nothing else touches it.
+    pub(in crate::audit) fn is_sound(&self) -> bool {
+        self.missing.is_empty() && self.altered.is_empty() && self.added.is_empty()
+    }
+}
+
+fn in_words((kind, name): &(String, String)) -> String {
+    format!("{kind} `{name}`")
 }
 
 /// The partial indexes on the table of records: the name of each, and the condition for a record to be in it.

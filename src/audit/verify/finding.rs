@@ -44,6 +44,11 @@ pub enum Finding {
         /// Which.
         what: String,
     },
+    /// There is a table of another program.
+    NotCovered {
+        /// Which.
+        what: String,
+    },
     /// The header says that there is a write-ahead log, and there is none.
     WalMissing {
         /// Whether the last record is one after which a writer may have closed the log.
@@ -255,6 +260,7 @@ impl Finding {
             Self::SchemaMissing { .. } => "schema_missing",
             Self::SchemaAltered { .. } => "schema_altered",
             Self::SchemaAdded { .. } => "schema_added",
+            Self::NotCovered { .. } => "not_covered",
             Self::WalMissing { .. } => "wal_missing",
             Self::WalForeign => "wal_foreign",
             Self::Gap { .. } => "records_missing",
@@ -293,7 +299,9 @@ impl Finding {
     #[must_use]
     pub const fn weight(&self) -> Weight {
         match self {
-            Self::AttemptDoubted { .. } | Self::WalMissing { ended: true } => Weight::Note,
+            Self::AttemptDoubted { .. } | Self::NotCovered { .. } | Self::WalMissing { ended: true } => {
+                Weight::Note
+            }
             Self::WalMissing { ended: false }
             | Self::Unfinished { .. }
             | Self::AttemptOpen { .. }

@@ -1,12 +1,11 @@
-//! Compares what a file's schema holds with what decom makes.
+//! Compares the schema of a file with the one that decom makes.
 
 use rusqlite::Connection;
 
 use super::{Finding, Findings};
-use crate::audit::record::{texts, wanted};
+use crate::audit::record::SchemaDifferences;
 
-/// Compares the schema with that of a log, or of a merged file, that is made now. Returns true if all of it is
-/// as decom makes it.
+/// Compares the schema with that of a log, or of a merged file. Returns true if it is sound.
 pub(super) fn compare(
     connection: &Connection,
     is_merged: bool,
@@ -16,17 +15,12 @@ pub(super) fn compare(
     if version < 1 {
         findings.add(Finding::Version { found: version });
     }
-    let (mut found, wanted) = (texts(connection)?, wanted(is_merged)?);
-    let is_known = found == *wanted;
-    for (what, text) in wanted {
-        match found.remove(what) {
-            None => findings.add(Finding::SchemaMissing { what: what.clone() }),
-            Some(other) if other != *text => findings.add(Finding::SchemaAltered { what: what.clone() }),
-            Some(_) => {}
-        }
-    }
-    for what in found.into_keys() {
-        findings.add(Finding::SchemaAdded { what });
-    }
-    Ok(is_known)
+    let differences = SchemaDifferences::of(connection, is_merged)?;
+    let is_sound = differences.is_sound();
+    let SchemaDifferences { missing, altered, added, foreign } = differences;
+    missing.into_iter().for_each(|what| findings.add(Finding::SchemaMissing { what }));
+    altered.into_iter().for_each(|what| findings.add(Finding::SchemaAltered { what }));
+    added.into_iter().for_each(|what| findings.add(Finding::SchemaAdded { what }));
+    foreign.into_iter().for_each(|what| findings.add(Finding::NotCovered { what }));
+    Ok(is_sound)
 }

@@ -15,6 +15,7 @@ impl fmt::Display for Finding {
             Self::SchemaMissing { what } => write!(f, "the {what} is gone"),
             Self::SchemaAltered { what } => write!(f, "the {what} is not as decom made it"),
             Self::SchemaAdded { what } => write!(f, "decom made no {what}"),
+            Self::NotCovered { what } => write!(f, "the {what} is another program's: what it holds is not covered"),
             Self::WalMissing { ended: false } => f.write_str(
                 "the file was copied while it was written to, or its -wal was taken away: the last records may be missing",
             ),

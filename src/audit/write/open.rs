@@ -9,8 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::audit::AuditError;
 use crate::audit::record::{
-    APPLICATION_ID, BUSY_TIMEOUT, SCHEMA, SCHEMA_VERSION, Schema, is_ours, refuse_closed, refuse_orphans,
-    refuse_other_things, schema_of,
+    APPLICATION_ID, BUSY_TIMEOUT, SCHEMA, SCHEMA_VERSION, Schema, SchemaDifferences, refuse_closed,
+    refuse_orphans, refuse_other_things, schema_of,
 };
 
 /// The oldest SQLite that does not lose committed content when connections write and checkpoint at
@@ -44,7 +44,7 @@ pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<Con
     set(&connection, path, "wal_autocheckpoint", "4000", "4000")?;
     migrate(&mut connection).map_err(failed("prepare"))?;
     // Without its triggers the log would take anything.
-    if !is_ours(&connection).map_err(failed("read"))? {
+    if !SchemaDifferences::of(&connection, false).map_err(failed("read"))?.is_sound() {
         return Err(AuditError::Altered { path: path.to_owned() });
     }
     Ok(connection)
@@ -132,6 +132,8 @@ const fn networkfilesystem(number: i128) -> Option<&'static str> {
         0x0116_1970 => "GFS2",
         0x7461_636f => "OCFS2",
         0x7375_7245 => "Coda",
+        // What lies behind it is mostly an object store or another machine.
+        0x6573_5546 => "FUSE",
         _ => return None,
     })
 }
@@ -148,9 +150,18 @@ mod tests {
     #[test]
     fn network_file_systems_are_known_by_their_numbers_and_local_ones_pass() {
         // linux/magic.h: NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
-        // V9FS_MAGIC, CEPH_SUPER_MAGIC, AFS_FS_MAGIC, and Lustre's own.
-        let network =
-            [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997, 0x00c3_6400, 0x6b41_4653, 0x0bd0_0bd0];
+        // V9FS_MAGIC, CEPH_SUPER_MAGIC, AFS_FS_MAGIC, Lustre's own, FUSE_SUPER_MAGIC.
+        let network = [
+            0x6969,
+            0x517b,
+            0xff53_4d42,
+            0xfe53_4d42,
+            0x0102_1997,
+            0x00c3_6400,
+            0x6b41_4653,
+            0x0bd0_0bd0,
+            0x6573_5546,
+        ];
         for number in network {
             assert!(networkfilesystem(number).is_some(), "{number:#x}");
         }

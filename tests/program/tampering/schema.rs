@@ -25,7 +25,15 @@ fn a_schema_that_is_not_decoms_is_found_by_what_was_altered() {
         ("DROP VIEW attempts".to_owned(), "schema_missing", "view `attempts`"),
         (format!("DROP VIEW results; {lying}"), "schema_altered", "view `results`"),
         ("DROP INDEX record_datasource".to_owned(), "schema_missing", "index `record_datasource`"),
-        ("CREATE TABLE notes (text)".to_owned(), "schema_added", "table `notes`"),
+        ("CREATE INDEX more ON record (ticket)".to_owned(), "schema_added", "index `more`"),
+        ("CREATE VIEW mine AS SELECT * FROM results".to_owned(), "schema_added", "view `mine`"),
+        (
+            "CREATE TABLE notes (text); CREATE TRIGGER lies AFTER INSERT ON notes BEGIN
+             INSERT INTO record (seq, kind, at_us, hash) VALUES (1, '', 0, zeroblob(32)); END"
+                .to_owned(),
+            "schema_added",
+            "trigger `lies`",
+        ),
         (
             "CREATE TRIGGER lies AFTER INSERT ON record BEGIN SELECT 1; END".to_owned(),
             "schema_added",
@@ -41,6 +49,37 @@ fn a_schema_that_is_not_decoms_is_found_by_what_was_altered() {
         let (_, said) = case.verify(&copy, Held::Anchored);
         assert!(said["findings"][0]["message"].as_str().unwrap().contains(what), "{what}: {said:#}");
     }
+}
+
+#[test]
+fn tables_of_other_tools_are_noted_and_the_log_is_written_to_all_the_same() {
+    let case = Case::new();
+    let connection = Connection::open(case.log()).unwrap();
+    connection
+        .execute_batch(
+            "ANALYZE; CREATE TABLE _litestream_lock (id INTEGER);
+             CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
+             CREATE TABLE notes (text UNIQUE); CREATE INDEX notes_by_length ON notes (length(text));
+             INSERT INTO notes VALUES ('one'), ('another');",
+        )
+        .unwrap();
+    connection.close().unwrap();
+    let notes = || {
+        let (code, said) = case.verify(&case.log(), Held::Anchored);
+        assert_eq!((code, said["status"].as_str()), (0, Some("anchored")), "{said:#}");
+        let findings = said["findings"].as_array().unwrap();
+        assert!(findings.iter().all(|it| it["kind"] == "not_covered" && it["weight"] == "note"), "{said:#}");
+        let named = |name: &str| findings.iter().any(|it| it["message"].as_str().unwrap().contains(name));
+        for name in ["`sqlite_stat1`", "`_litestream_lock`", "`_litestream_seq`", "`notes`"] {
+            assert!(named(name), "{name}: {said:#}");
+        }
+        case.agreed(&case.log(), Held::Anchored, true, "tables of other tools");
+    };
+    notes();
+    case.estate.sandbox.file("more.csv", "name\ncustomer-8\n");
+    case.run("more.csv", "checkpoints");
+    notes();
+    assert_eq!(column(&case.log(), "SELECT text FROM notes ORDER BY text"), ["another", "one"]);
 }
 
 #[test]
