@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rand::Rng;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::observers::Observers;
 use super::{CommandError, Interrupts};
@@ -69,7 +69,11 @@ impl<'a> Context<'a> {
                 LogFormat::Text => false,
                 LogFormat::Json => true,
             },
-            filter: if options.quiet { "warn" } else { &settings.log.level },
+            filter: if options.quiet {
+                Targets::new().with_default(LevelFilter::WARN)
+            } else {
+                settings.log.level.clone()
+            },
             dir: settings.log.dir.as_deref(),
             dry_run: options.dry_run,
         };
@@ -174,7 +178,5 @@ pub(super) fn host() -> String {
 }
 
 pub(super) fn random_hex(bytes: usize) -> String {
-    let mut random = vec![0_u8; bytes];
-    rand::rng().fill(random.as_mut_slice());
-    hex(random)
+    hex((0..bytes).map(|_| rand::random()).collect::<Vec<u8>>())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use super::layers::Layers;
@@ -134,11 +135,11 @@ pub struct ReportSettings {
     pub organisation: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct LogSettings {
     pub format: LogFormat,
     #[serde(deserialize_with = "values::level")]
-    pub level: String,
+    pub level: Targets,
     #[serde(deserialize_with = "values::path")]
     pub dir: Option<PathBuf>,
 }

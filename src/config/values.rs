@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
 use crate::domain::Webhook;
@@ -144,16 +145,13 @@ pub(super) fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     })
 }
 
-/// A filter of the log. A word alone that is not a level would be taken for a module, and silence
-/// everything else.
-pub(super) fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let level = |word: &str| {
-        ["off", "error", "warn", "info", "debug", "trace"].iter().any(|it| it.eq_ignore_ascii_case(word))
-    };
+/// A filter of the log: levels, and levels of modules. A single word that is not a level would be taken for
+/// a module, and silence everything else.
+pub(super) fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Targets, D::Error> {
     text(deserializer, "level such as `info`, or a filter such as `info,decom=debug`", |text| {
-        let mut words = text.split(',').map(str::trim);
-        let fits = words.all(|word| word.is_empty() || word.contains(['=', '[']) || level(word));
-        fits.then(|| text.to_owned())
+        let words: Vec<_> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let fits = words.iter().all(|word| word.contains('=') || word.parse::<LevelFilter>().is_ok());
+        if fits { words.join(",").parse().ok() } else { None }
     })
 }
 

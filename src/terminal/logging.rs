@@ -7,19 +7,19 @@ use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
-use tracing_subscriber::filter::{EnvFilter, ParseError};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 /// What is logged, and where to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LogOptions<'a> {
     /// JSON lines on stderr, instead of text.
     pub json: bool,
-    /// What is logged: a level or a filter.
-    pub filter: &'a str,
+    /// Which events are logged.
+    pub filter: Targets,
     /// A folder for daily files.
     pub dir: Option<&'a Path>,
     /// Whether every line says that it is of a dry run.
@@ -35,16 +35,6 @@ pub struct Logging {
 /// Why there can be no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter is none.
-    #[error(
-        "log level `{filter}`: {source}; write a level such as `info`, or a filter such as `info,decom=debug`"
-    )]
-    Filter {
-        /// As it was given.
-        filter: String,
-        /// What is wrong with it.
-        source: ParseError,
-    },
     /// The folder cannot be used.
     #[error("{}: cannot write log files here: {source}", dir.display())]
     Files {
@@ -55,7 +45,8 @@ pub enum LogError {
     },
 }
 
-/// Libraries that tell what decom tells itself, in words of its own. A filter that names one hears it.
+/// Libraries that report what decom reports itself, and at times an error that is not one. They are logged
+/// only if the filter names them.
 const TALKATIVE: [&str; 4] = ["async_nats", "async_rs", "aws_config", "lapin"];
 
 /// Somebody else who takes what is told to the log, by a filter of their own.
@@ -64,17 +55,13 @@ pub type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 /// Starts the log, and tells `others` as well.
 ///
 /// # Errors
-/// Where the filter is none or the folder cannot be used.
+/// If the folder cannot be used.
 pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, LogError> {
     let bars = MultiProgress::new();
-    let filter = || {
-        let filter = EnvFilter::try_new(options.filter)
-            .map_err(|source| LogError::Filter { filter: options.filter.to_owned(), source })?;
-        // What these say is no news to who uses decom, and at times an error that is none.
-        let quiet = TALKATIVE.iter().filter(|target| !options.filter.contains(**target));
-        let quiet = quiet.filter_map(|target| format!("{target}=off").parse().ok());
-        Ok::<_, LogError>(quiet.fold(filter, EnvFilter::add_directive))
-    };
+    let filter = Targets::new()
+        .with_default(options.filter.default_level().unwrap_or(LevelFilter::OFF))
+        .with_targets(TALKATIVE.map(|library| (library, LevelFilter::OFF)))
+        .with_targets(options.filter.iter());
     let mark = options.dry_run.then_some(if options.json { Mark::Json } else { Mark::Text });
     let stderr = Marked { inner: AboveBars(bars.clone()), mark };
     let shown: LogLayer = if options.json {
@@ -84,12 +71,13 @@ pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, 
                 .flatten_event(true)
                 .with_current_span(false)
                 .with_writer(stderr)
-                .with_filter(filter()?),
+                .with_filter(filter.clone()),
         )
     } else {
         // By NO_COLOR, CLICOLOR_FORCE, TERM and whether stderr is a terminal.
         let color = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-        Box::new(fmt::layer().with_target(false).with_ansi(color).with_writer(stderr).with_filter(filter()?))
+        let layer = fmt::layer().with_target(false).with_ansi(color).with_writer(stderr);
+        Box::new(layer.with_filter(filter.clone()))
     };
     let mut layers = vec![shown];
     let mut guard = None;
@@ -109,7 +97,7 @@ pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, 
                 .flatten_event(true)
                 .with_current_span(false)
                 .with_writer(writer)
-                .with_filter(filter()?),
+                .with_filter(filter.clone()),
         ));
         guard = Some(worker);
     }
