@@ -24,15 +24,34 @@ pub enum Broker {
 }
 
 impl Broker {
+    const ALL: [Self; 4] = [Self::Redis, Self::Rabbit, Self::JetStream, Self::Sqs];
+
     /// The feature of cargo that builds its client in.
     #[must_use]
     pub const fn feature(self) -> &'static str {
         match self {
             Self::Redis => "redis",
             Self::Rabbit => "rabbitmq",
-            Self::JetStream => "jetstream",
+            Self::JetStream => "nats",
             Self::Sqs => "sqs",
         }
+    }
+
+    /// Returns true if this build has its client.
+    const fn is_built_in(self) -> bool {
+        match self {
+            Self::Redis => cfg!(feature = "redis"),
+            Self::Rabbit => cfg!(feature = "rabbitmq"),
+            Self::JetStream => cfg!(feature = "nats"),
+            Self::Sqs => cfg!(feature = "sqs"),
+        }
+    }
+
+    /// The brokers whose clients this build has, for people.
+    pub(super) fn built_in() -> String {
+        let names: Vec<_> =
+            Self::ALL.into_iter().filter(|it| it.is_built_in()).map(|it| it.to_string()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 }
 

@@ -14,7 +14,11 @@ pub enum QueueError {
         why: String,
     },
     /// This build has no client for the broker.
-    #[error("this build of decom has no client for {broker}; build it with `--features {}`", broker.feature())]
+    #[error(
+        "this build of decom has no client for {broker} (built in: {}); build it with `--features {}`",
+        Broker::built_in(),
+        broker.feature()
+    )]
     NotBuiltIn {
         /// The broker.
         broker: Broker,

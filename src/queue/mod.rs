@@ -5,9 +5,12 @@
 
 mod address;
 mod error;
+#[cfg(feature = "nats")]
 mod jetstream;
 mod message;
+#[cfg(feature = "rabbitmq")]
 mod rabbitmq;
+#[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "sqs")]
 mod sqs;
@@ -96,13 +99,16 @@ pub trait Queue: Send + Sync {
 /// Where the address is of no known broker, the broker is away, or it refuses.
 pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
     match options.address.broker() {
+        #[cfg(feature = "redis")]
         Broker::Redis => redis::open(options).await,
+        #[cfg(feature = "rabbitmq")]
         Broker::Rabbit => Ok(Box::new(rabbitmq::RabbitMq::open(&options).await?)),
+        #[cfg(feature = "nats")]
         Broker::JetStream => Ok(Box::new(jetstream::JetStream::open(&options).await?)),
         #[cfg(feature = "sqs")]
         // Its future is many times as large as those of the others.
         Broker::Sqs => Box::pin(sqs::open(options)).await,
-        #[cfg(not(feature = "sqs"))]
-        Broker::Sqs => Err(QueueError::NotBuiltIn { broker: Broker::Sqs }),
+        #[cfg(not(all(feature = "redis", feature = "rabbitmq", feature = "nats", feature = "sqs")))]
+        broker => Err(QueueError::NotBuiltIn { broker }),
     }
 }

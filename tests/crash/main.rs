@@ -23,7 +23,7 @@ mod round;
 use std::io::Write;
 use std::time::Instant;
 
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 /// How many kills a short round has: about half a minute of them.
 const KILLS: u64 = 60;

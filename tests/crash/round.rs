@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use decom::emulator::{Emulator, EmulatorOptions};
-use rand::Rng;
+use rand::RngExt;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
 
