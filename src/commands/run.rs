@@ -152,13 +152,13 @@ fn planned(
     let (plan, bytes) = SavedPlan::read(path)?;
     check_time(context, &plan)?;
     plan.check_place(access.base_url(), &access.token)?;
-    let protection = context.protection()?;
+    let protection = Protection::new(&context.protect(&plan.guards.protect))?;
     for target in &plan.targets {
         let name = DatasourceName::new(&target.name).ok();
-        if let Some(pattern) = name.as_ref().and_then(|name| protection.of(name)) {
+        if let Some(found) = name.as_ref().and_then(|name| protection.of(name)) {
             return Err(CommandError::PlanRefused(PlanRefusal::ProtectedSince {
                 name: target.name.clone(),
-                pattern: pattern.to_owned(),
+                pattern: found.pattern.to_owned(),
             }));
         }
     }

@@ -130,8 +130,11 @@ impl Survey {
             let held = self.unchecked().map_or_else(|| refusal("max_share"), Held::Unchecked);
             shown_guards.push((format!("max_share {} %", guards.max_share), held));
         }
-        let Preview { listing, due: to_delete, protected, already_deleted } =
+        let Preview { listing, due: to_delete, protected, already_deleted, warnings } =
             std::mem::take(&mut self.preview);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         let whole = to_delete.is_some();
         // How long it takes is about what this process sends.
         let sent = share.map_or(counts.due, |(_, due)| due);
@@ -149,7 +152,13 @@ impl Survey {
             listed: listing.map(|listing| Listed {
                 all: listing.listed,
                 exist: listing.exist,
-                missing: listing.missing,
+                missing: listing
+                    .missing
+                    .into_iter()
+                    .map(|(name, near)| {
+                        (name, near.into_iter().map(|near| (near.name, near.differs_in)).collect())
+                    })
+                    .collect(),
                 in_use: listing.in_use,
             }),
             unlisted: match self.unasked {

@@ -36,7 +36,7 @@ pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
 pub use sent::{SentAnswer, SentBy, SentRequest};
-pub use spelling::{is_invisible, skeleton};
+pub use spelling::{differences, is_invisible, near_miss_key, skeleton};
 pub use time::{Clock, SystemClock, TimeError, Timestamp};
 pub use tls::install_tls_provider;
 pub use token::{Token, TokenError};

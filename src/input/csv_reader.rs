@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::io::Read;
+use std::num::NonZeroU64;
 use std::str;
 
 use crate::domain::DatasourceName;
@@ -166,13 +167,13 @@ impl CsvReader {
     }
 
     /// The line of a header below titles and the like.
-    fn header_below(&mut self) -> Option<u64> {
+    fn header_below(&mut self) -> Option<NonZeroU64> {
         for _ in 0..MOST_TITLES {
             if !self.records.read(&mut self.record).ok()? {
                 return None;
             }
             if self.record.texts().any(|cell| NAME_COLUMNS.contains(&cell)) {
-                return Some(self.record.line);
+                return NonZeroU64::new(self.record.line);
             }
         }
         None

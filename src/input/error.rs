@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU64;
 
 use crate::domain::NameError;
 
@@ -160,7 +161,7 @@ pub enum SourceError {
         /// A character in a header of one column that may be the separator.
         separator: Option<u8>,
         /// The line of what looks like the header, if there are other lines above it.
-        below: Option<u64>,
+        below: Option<NonZeroU64>,
     },
     /// Several columns may hold the names.
     #[error(

@@ -1,5 +1,7 @@
 //! The parts of messages that depend on what was found: how texts are shown, and what is advised.
 
+use std::num::NonZeroU64;
+
 use crate::domain::NameError;
 
 use super::layout::NAME_COLUMNS;
@@ -63,7 +65,7 @@ pub(super) fn header_fix(
     header: &[String],
     nearest: Option<&(String, &str)>,
     separator: Option<u8>,
-    below: Option<u64>,
+    below: Option<NonZeroU64>,
 ) -> String {
     if let Some(line) = below {
         return format!("line {line} looks like the header, so delete the lines above it");

@@ -46,7 +46,7 @@ pub enum PlanError {
         /// What shows it.
         why: String,
     },
-    /// A protection pattern is none.
+    /// A protection pattern is not a glob, or protects nothing.
     #[error(
         "protection pattern `{pattern}`: {why}; write a glob such as `prod-*`, and `[*]` for a star itself"
     )]
@@ -55,6 +55,19 @@ pub enum PlanError {
         pattern: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// A protection pattern holds what no name can.
+    #[error(
+        "protection pattern `{}` holds the control character U+{:04X} at character {position}, which no name has; give each pattern by itself",
+        pattern.escape_debug(), u32::from(*found)
+    )]
+    PatternControl {
+        /// The pattern.
+        pattern: String,
+        /// The first control character.
+        found: char,
+        /// Its position in characters, from 1.
+        position: usize,
     },
 }
 

@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use unicode_normalization::UnicodeNormalization;
-
 use super::{ListingExtent, PlanError, Selection};
-use crate::domain::SkipReason;
+use crate::domain::{SkipReason, differences, near_miss_key};
 
 /// How many of the skipped names are kept if not all are asked for.
 const SHOWN: usize = 5;
@@ -30,6 +28,17 @@ pub struct Preview {
     pub protected: Vec<(String, String)>,
     /// Targets that are gone already, each with since when: all, or the first few.
     pub already_deleted: Vec<(String, String)>,
+    /// What to warn of before anything is sent.
+    pub warnings: Vec<String>,
+}
+
+/// A name that exists and is like one that does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMiss {
+    /// The name that exists.
+    pub name: String,
+    /// In what the two differ, in words.
+    pub differs_in: String,
 }
 
 /// What the listings say of the due targets.
@@ -40,7 +49,7 @@ pub struct ListingPreview {
     /// How many of the due targets exist.
     pub exist: u64,
     /// The due targets that do not exist, each with the names that do and are like it.
-    pub missing: Vec<(String, Vec<String>)>,
+    pub missing: Vec<(String, Vec<NearMiss>)>,
     /// The due targets that are in use, each with what depends on it; `None` if that could not be read.
     pub in_use: Option<Vec<(String, Vec<String>)>>,
     /// How many targets are skipped as already deleted, and exist again.
@@ -59,8 +68,12 @@ impl Preview {
         listings: Option<&Listings>,
         whole: bool,
     ) -> Result<Self, PlanError> {
-        let mut preview =
-            Self { listing: listings.map(ListingPreview::new), due: whole.then(Vec::new), ..Self::default() };
+        let mut preview = Self {
+            listing: listings.map(ListingPreview::new),
+            due: whole.then(Vec::new),
+            warnings: selection.warnings(listings.map(|listings| listings.datasources.as_slice())),
+            ..Self::default()
+        };
         if listings.is_none() && !whole && selection.counts().skipped() == 0 {
             return Ok(preview);
         }
@@ -93,7 +106,7 @@ impl Preview {
             }
         })?;
         if let Some((listing, listings)) = preview.listing.as_mut().zip(listings) {
-            listing.find_alike(&listings.datasources);
+            listing.find_near_misses(&listings.datasources);
         }
         Ok(preview)
     }
@@ -127,29 +140,22 @@ impl ListingPreview {
     }
 
     /// Finds for each missing name those that exist and are like it.
-    fn find_alike(&mut self, exist: &[String]) {
+    fn find_near_misses(&mut self, exist: &[String]) {
         let mut alike: HashMap<String, Vec<&str>> =
-            self.missing.iter().map(|(name, _)| (loose(name), Vec::new())).collect();
+            self.missing.iter().map(|(name, _)| (near_miss_key(name), Vec::new())).collect();
         if alike.is_empty() {
             return;
         }
         for name in exist {
-            if let Some(alike) = alike.get_mut(&loose(name)) {
+            if let Some(alike) = alike.get_mut(&near_miss_key(name)) {
                 alike.push(name);
             }
         }
         for (name, near) in &mut self.missing {
-            near.extend(alike.get(&loose(name)).into_iter().flatten().map(|near| (*near).to_owned()));
+            near.extend(alike.get(&near_miss_key(name)).into_iter().flatten().map(|near| NearMiss {
+                name: (*near).to_owned(),
+                differs_in: differences(name, near).join(", "),
+            }));
         }
     }
-}
-
-/// A name as people confuse it: without regard to case, outer space, Unicode form, and what joins
-/// its words.
-fn loose(name: &str) -> String {
-    name.trim()
-        .nfkc()
-        .flat_map(char::to_lowercase)
-        .map(|c| if matches!(c, '_' | ' ' | '–' | '—') { '-' } else { c })
-        .collect()
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::io;
 
+use super::protection::PatternUse;
 use super::target_file::TargetFile;
-use super::{ListFacts, PlanError, Protection, Shard, Targets};
+use super::{ListFacts, PlanError, Protection, ProtectionMatch, Shard, Targets};
 use crate::domain::{DatasourceName, NewTarget, SkipReason};
 
 /// How many of the first and of the last names an excerpt has.
@@ -32,6 +33,7 @@ pub struct Selection {
     rules: Rules,
     counts: SelectionCounts,
     share: Option<(Shard, u64)>,
+    pattern_use: PatternUse,
 }
 
 /// How many targets are due, and how many are skipped and why.
@@ -85,8 +87,9 @@ impl Rules {
     /// Why `name` is not sent, also in words; `None` if it is sent.
     #[must_use]
     pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
-        if let Some(pattern) = self.protection.of(name) {
-            return Some((SkipReason::Protected, format!("matches the protected pattern `{pattern}`")));
+        if let Some(ProtectionMatch { pattern, is_exact }) = self.protection.of(name) {
+            let how = if is_exact { "matches" } else { "looks like a match of" };
+            return Some((SkipReason::Protected, format!("{how} the protected pattern `{pattern}`")));
         }
         if let Some(skip) = self.planned.get(name.as_str()) {
             return Some(skip.clone());
@@ -106,13 +109,15 @@ impl Selection {
         if rules.skip_none() {
             counts.due = targets.facts.count;
             let share = targets.shard.map(|shard| (shard, targets.taken));
-            return Ok(Self { targets, rules, counts, share });
+            return Ok(Self { targets, rules, counts, share, pattern_use: PatternUse::default() });
         }
         let mut decided = TargetFile::new(&targets.folder);
-        let (mut excerpt, mut due_here) = (Excerpt::default(), 0);
+        let (mut excerpt, mut due_here, mut pattern_use) = (Excerpt::default(), 0, PatternUse::default());
         for target in targets.file.read().map_err(PlanError::temporary_file)? {
             let target = target.map_err(PlanError::temporary_file)?;
             let target = NewTarget { skip: rules.skip(&target.name), ..target };
+            let is_protected = matches!(target.skip, Some((SkipReason::Protected, _)));
+            pattern_use.add(&rules.protection, &target.name, is_protected);
             match target.skip {
                 None => {
                     counts.due += 1;
@@ -125,7 +130,8 @@ impl Selection {
             decided.push(&target).map_err(PlanError::temporary_file)?;
         }
         let share = targets.shard.map(|shard| (shard, due_here));
-        Ok(Self { targets: Targets { file: decided, excerpt, ..targets }, rules, counts, share })
+        let targets = Targets { file: decided, excerpt, ..targets };
+        Ok(Self { targets, rules, counts, share, pattern_use })
     }
 
     /// What is known of the list.
@@ -162,6 +168,20 @@ impl Selection {
     #[must_use]
     pub const fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// What to warn of in the patterns of protected names, if these are the datasources that exist.
+    pub(super) fn warnings(&self, exist: Option<&[String]>) -> Vec<String> {
+        let mut warnings: Vec<_> = self.pattern_use.case_warning().into_iter().collect();
+        if let Some(exist) = exist {
+            let unused = self.rules.protection.unused(&self.pattern_use, exist.iter().map(String::as_str));
+            warnings.extend(unused.into_iter().map(|pattern| {
+                format!(
+                    "protection pattern `{pattern}` matches nothing, neither in the input nor among the datasources that exist; check how it is spelled"
+                )
+            }));
+        }
+        warnings
     }
 
     /// Hands each target to `take`, in order, whichever shard takes it.

@@ -87,8 +87,8 @@ pub struct Listed {
     pub all: u64,
     /// How many of the targets exist.
     pub exist: u64,
-    /// Targets that do not exist, each with the names that do and are like it.
-    pub missing: Vec<(String, Vec<String>)>,
+    /// Targets that do not exist, each with the names that do and are like it, and in what they differ.
+    pub missing: Vec<(String, Vec<(String, String)>)>,
     /// Targets that are in use, each with what depends on it; `None` where that is not known.
     pub in_use: Option<Vec<(String, Vec<String>)>>,
 }
@@ -173,9 +173,10 @@ impl Planned {
             .missing
             .iter()
             .map(|(name, near)| {
-                let near: Vec<_> = near.iter().map(|near| format!("`{}`", visible(near))).collect();
-                let hint = if near.is_empty() { String::new() } else { format!("{} does", near.join(", ")) };
-                (name.clone(), hint)
+                let near = near.iter().map(|(near, differs_in)| {
+                    format!("`{}` does, and differs in {differs_in}", visible(near))
+                });
+                (name.clone(), near.collect::<Vec<_>>().join("; "))
             })
             .collect();
         // What nearly exists is the likeliest slip, and is never left out.
@@ -186,7 +187,7 @@ impl Planned {
             let (n, missing) = (grouped(near.len() as u64), missing(near.len()));
             lines.push(format!("  {n} {missing}, but something like it does:"));
             lines.extend(
-                near.iter().map(|(name, hint)| format!("      `{}` does not exist, {hint}", visible(name))),
+                near.iter().map(|(name, hint)| format!("      `{}` does not exist; {hint}", visible(name))),
             );
         }
         match &listed.in_use {
@@ -227,10 +228,13 @@ impl Planned {
             lists.iter().map(|(name, others)| json!({ "name": name, key: others })).collect::<Vec<_>>()
         };
         let listed = self.listed.as_ref().map(|listed| {
+            let missing = listed.missing.iter().map(|(name, near)| {
+                json!({ "name": name, "near": near.iter().map(|(near, _)| near).collect::<Vec<_>>() })
+            });
             json!({
                 "all": listed.all,
                 "exist": listed.exist,
-                "missing": lists(&listed.missing, "near"),
+                "missing": missing.collect::<Vec<_>>(),
                 "in_use": listed.in_use.as_ref().map(|in_use| lists(in_use, "used_by")),
             })
         });

@@ -12,7 +12,7 @@ pub fn is_same_person(one: &str, other: &str) -> bool {
 
 /// The user of a name without what follows a `+`, and the domain.
 fn parts(name: &str) -> (String, Option<String>) {
-    let name = skeleton(name);
+    let name = skeleton(name).to_lowercase();
     let (user, domain) = name.split_once('@').map_or((name.as_str(), None), |(user, at)| (user, Some(at)));
     (user.split('+').next().unwrap_or_default().trim().to_owned(), domain.map(str::to_owned))
 }

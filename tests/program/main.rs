@@ -59,6 +59,7 @@ mod secrets;
 mod settling;
 mod sharing;
 mod signals;
+mod spellings;
 mod support;
 mod tampering;
 mod tls;

@@ -109,7 +109,7 @@ fn everything_that_a_plan_shows() {
         (dry run)   1 does not exist
         (dry run)       nowhere
         (dry run)   1 does not exist, but something like it does:
-        (dry run)       `Acme-prod` does not exist, `acme-prod` does
+        (dry run)       `Acme-prod` does not exist; `acme-prod` does, and differs in case
         (dry run)   1 in use, which the API refuses
         (dry run)       wayne  used by billing-insights-1, marketing-overview-2, billing-monthly-3
         (dry run)   1 protected, and skipped
