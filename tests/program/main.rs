@@ -36,6 +36,7 @@ mod listings;
 mod merges;
 mod metrics;
 mod notices;
+mod one_file;
 mod pace;
 mod plan_binding;
 mod plan_runs;

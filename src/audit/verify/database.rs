@@ -17,13 +17,13 @@ pub(super) fn check(connection: &Connection, is_known: bool, findings: &mut Find
     for pragma in [EVERYTHING, FREE_PAGES] {
         let said = ask(connection, pragma).unwrap_or_else(|error| vec![error.to_string()]);
         if !said.is_empty() {
-            return said.into_iter().for_each(|why| findings.add(Finding::Corrupt { why }));
+            return findings.add_all(said.into_iter().map(|why| Finding::Corrupt { why }));
         }
     }
     // It looks each record up in each index, and misses an entry too many in a partial one: all of ours are.
     let surplus = if is_known { differing_indexes(connection) } else { Ok(Vec::new()) };
     match surplus {
-        Ok(names) => names.into_iter().for_each(|name| findings.add(Finding::Index { name })),
+        Ok(names) => findings.add_all(names.into_iter().map(|name| Finding::Index { name })),
         Err(error) => findings.add(Finding::Corrupt { why: error.to_string() }),
     }
 }

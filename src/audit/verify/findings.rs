@@ -24,6 +24,12 @@ impl Findings {
         }
     }
 
+    pub(super) fn add_all(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            self.add(finding);
+        }
+    }
+
     /// The first ones of each kind.
     #[must_use]
     pub fn list(&self) -> &[Finding] {

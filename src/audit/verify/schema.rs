@@ -18,9 +18,9 @@ pub(super) fn compare(
     let differences = SchemaDifferences::of(connection, is_merged)?;
     let is_sound = differences.is_sound();
     let SchemaDifferences { missing, altered, added, foreign } = differences;
-    missing.into_iter().for_each(|what| findings.add(Finding::SchemaMissing { what }));
-    altered.into_iter().for_each(|what| findings.add(Finding::SchemaAltered { what }));
-    added.into_iter().for_each(|what| findings.add(Finding::SchemaAdded { what }));
-    foreign.into_iter().for_each(|what| findings.add(Finding::NotCovered { what }));
+    findings.add_all(missing.into_iter().map(|what| Finding::SchemaMissing { what }));
+    findings.add_all(altered.into_iter().map(|what| Finding::SchemaAltered { what }));
+    findings.add_all(added.into_iter().map(|what| Finding::SchemaAdded { what }));
+    findings.add_all(foreign.into_iter().map(|what| Finding::NotCovered { what }));
     Ok(is_sound)
 }

@@ -83,15 +83,14 @@ impl AuditLog {
         let mut lock = WriterLock::take(&real, &options.holder)?;
         // Before SQLite opens it: whoever finds it held closes it again, and SQLite's locks with it.
         lock.hold_file(&real)?;
-        let connection = open_for_writing(path, &real)?;
+        let (connection, head) = open_for_writing(path, &real)?;
         lock.hold_file(&real)?;
         if let Err(error) = settle(&connection, path) {
             // It is whole under either name, and no reason not to go on.
             tracing::warn!(%error, "the closed audit log before this one could not get its name");
         }
-        let head = Writer::find_head(&connection, path)?;
         let mut writer = Writer {
-            identity: Identity::of(path, &real)?,
+            identity: Identity::of(path, &real).inspect_err(|_| fold(&connection))?,
             connection,
             path: path.to_owned(),
             head,

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::writer::Writer;
 use crate::audit::AuditError;
 use crate::audit::record::{
-    APPLICATION_ID, BUSY_TIMEOUT, SCHEMA, SCHEMA_VERSION, Schema, SchemaDifferences, refuse_closed,
+    APPLICATION_ID, BUSY_TIMEOUT, Head, SCHEMA, SCHEMA_VERSION, Schema, SchemaDifferences, refuse_closed,
     refuse_orphans, refuse_other_things, schema_of,
 };
 
@@ -17,8 +18,9 @@ use crate::audit::record::{
 /// once (<https://sqlite.org/wal.html#the_wal_reset_bug>).
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// Opens the log for writing, making it where there is none. `real` is where `path` leads.
-pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<Connection, AuditError> {
+/// Opens the log for writing, making it if there is none, and finds the end of its chain. `real` is where `path`
+/// leads. A log that is refused is left as it is.
+pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<(Connection, Head), AuditError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(AuditError::SqliteTooOld { found: rusqlite::version(), needed: "3.51.3" });
     }
@@ -33,21 +35,31 @@ pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<Con
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(real, flags).map_err(failed("open"))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed("open"))?;
-    if let Schema::Merged = schema_of(&connection, path)? {
-        return Err(AuditError::Merged { path: path.to_owned() });
-    }
-    refuse_closed(&connection, path)?;
-    set(&connection, path, "journal_mode", "wal", "wal")?;
-    set(&connection, path, "synchronous", "FULL", "2")?;
-    set(&connection, path, "recursive_triggers", "ON", "1")?;
+    let head = match schema_of(&connection, path)? {
+        Schema::Merged => return Err(AuditError::Merged { path: path.to_owned() }),
+        Schema::NotYet => Head::empty(),
+        Schema::Ours => {
+            refuse_closed(&connection, path)?;
+            // Without its triggers the log would take anything.
+            if !SchemaDifferences::of(&connection, false).map_err(failed("read"))?.is_sound() {
+                return Err(AuditError::Altered { path: path.to_owned() });
+            }
+            Writer::find_head(&connection, path)?
+        }
+    };
+    prepare(&mut connection, path).inspect_err(|_| fold(&connection))?;
+    Ok((connection, head))
+}
+
+/// Makes the connection write in the way that durability rests on, and brings the schema up to date.
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), AuditError> {
+    set(connection, path, "journal_mode", "wal", "wal")?;
+    set(connection, path, "synchronous", "FULL", "2")?;
+    set(connection, path, "recursive_triggers", "ON", "1")?;
     // Pages of an index are written to the log many times while they fill up, and to the database once.
-    set(&connection, path, "wal_autocheckpoint", "4000", "4000")?;
-    migrate(&mut connection).map_err(failed("prepare"))?;
-    // Without its triggers the log would take anything.
-    if !SchemaDifferences::of(&connection, false).map_err(failed("read"))?.is_sound() {
-        return Err(AuditError::Altered { path: path.to_owned() });
-    }
-    Ok(connection)
+    set(connection, path, "wal_autocheckpoint", "4000", "4000")?;
+    let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "prepare", source };
+    migrate(connection).map_err(failed)
 }
 
 /// SQLite keeps its write-ahead log beside the name by which a file was opened: by another name, what

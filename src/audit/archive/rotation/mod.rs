@@ -1,18 +1,17 @@
-//! Closing a log for good: it becomes a single file that nobody writes to, and a new log that names it
-//! takes its place.
+//! Closes a log: it becomes a single file that nothing is written to, and a new log that names it takes its place.
 //!
-//! Two files are made beside their places first: the closed log (a copy of the log with one record
-//! more, which says that it is closed and names its successor), and the successor (a log whose first
-//! record names the closed one and its last hash). Both are on the disk, with their names, before the
-//! one step that decides: the successor is renamed over the log. Killed before that step, the log is
-//! what it was, and the two files beside it are thrown away by the next attempt. Killed after it, both
-//! files are complete; only the closed one may still lie under the name that it was made by, and the
-//! next one who opens the successor for writing gives it its own. At no time is there a closed log
-//! under its own name while the log that it was made of can still be written to: that would be a fork.
+//! Two files are made beside their places first: the closed log (a copy of the log with one record more,
+//! which says that it is closed and names its successor), and the successor (a log whose first record
+//! names the closed one and its last hash). Both are on the disk, with their names, before the one step
+//! that decides: the successor is renamed over the log. If decom is killed before that step, the log is what it
+//! was, and the next attempt removes the two files. If it is killed after it, both files are complete;
+//! only the closed one may still have the name that it was made by, and the next writer that opens the
+//! successor renames it. At no time is there a closed log under its own name while the log that it was
+//! made of can still be written to: that would be a fork.
 
 mod pieces;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,19 +21,19 @@ use rusqlite::Connection;
 use crate::audit::record::{Head, Predecessor, Statement, beside, hex, real_path};
 use crate::audit::verify::refuse_unsound;
 use crate::audit::write::{
-    Writer, WriterLock, closing_name, fold, give_name, leave_ahead, open_for_writing, settle, sync_folder,
+    WriterLock, closing_name, fold, give_name, leave_ahead, open_for_writing, settle, sync_folder,
 };
 use crate::audit::{AuditError, AuditReader, LogOptions};
 use crate::domain::Timestamp;
 use pieces::{failed, io_error};
 
-/// How long a reader may take to be done.
+/// How long another reader may take to finish.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Beside the log, until that may have its place.
+/// The suffix of the successor until it takes its place.
 const NEXT: &str = ".next";
 
-/// What came of a rotation.
+/// What a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotated {
     /// The log that was closed.
@@ -43,16 +42,14 @@ pub struct Rotated {
     pub successor: String,
     /// How many datasources the closed log knows to be gone. The successor does not.
     pub gone: u64,
-    /// How many targets ended without anybody knowing whether they are gone.
+    /// How many targets ended in doubt about whether they are gone.
     pub unknown: u64,
 }
 
 /// A log that was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// Its id.
     pub log_id: String,
-    /// Its file.
     pub path: PathBuf,
     /// How many records it has, the one that closes it among them.
     pub records: i64,
@@ -64,40 +61,26 @@ pub struct Closed {
 /// begins its successor at `path`.
 ///
 /// # Errors
-/// Where the log is in use, not finished or not sound, or a file cannot be written. The log is what it
-/// was then; but for [`AuditError::Unnamed`], where it is closed already.
+/// If the log is in use, not finished or not sound, or a file cannot be written: the log is then what it
+/// was. After [`AuditError::Unnamed`] it is closed already.
 pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<Rotated, AuditError> {
-    // Nothing is made where there is no log.
+    // Nothing is made if there is no log.
     drop(AuditReader::open(path)?);
     let real = real_path(path)?;
     let mut lock = WriterLock::take(&real, &options.holder)?;
     lock.hold_file(&real)?;
     // A log that is not sound is kept as it is, and not passed on as a closed one.
     refuse_unsound(path)?;
-    let connection = open_for_writing(path, &real)?;
-    let looked = look(&connection, path, &real);
-    if looked.is_err() {
-        fold(&connection);
-    }
-    let (was, gone, unknown) = looked?;
-    let head = Writer::find_head(&connection, path)?;
-    let out = match out {
-        Some(out) => out.to_owned(),
-        None => default_name(path, Timestamp::from_micros(head.at_us)),
-    };
-    if out.symlink_metadata().is_ok() {
-        return Err(AuditError::Exists { path: out });
-    }
-    // The lock that this leaves keeps everybody out until the log has its successor.
-    single_file(&connection, path, &real)?;
+    let (connection, head) = open_for_writing(path, &real)?;
+    let out = out.map_or_else(|| default_name(path, Timestamp::from_micros(head.at_us)), Path::to_owned);
+    let log = prepare(&connection, path, &real, &out).inspect_err(|_| fold(&connection))?;
 
-    let log_id = pieces::log_id(&connection).map_err(|e| failed(path, e))?;
     let place = real_path(&out)?;
-    let (closing, next) = (closing_name(&place, &log_id), beside(&real, NEXT));
-    let made = make(&connection, &head, (&closing, &next), (log_id, &place), options, &was.2);
-    let predecessor =
-        made.and_then(|made| check_alone(path, &real, &was).map(|()| made)).inspect_err(|_| {
-            // Whatever cannot be removed, the next attempt removes.
+    let (closing, next) = (closing_name(&place, &log.id), beside(&real, NEXT));
+    let predecessor = make(&connection, &head, (&closing, &next), &place, options, &log)
+        .and_then(|made| check_alone(path, &real, &log).map(|()| made))
+        .inspect_err(|_| {
+            // The next attempt removes what cannot be removed now.
             let _ = pieces::remove_left_over(&closing).and_then(|()| pieces::remove_left_over(&next));
         })?;
     // This decides.
@@ -107,17 +90,45 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     give_name(&closing, &out)?;
     let Predecessor { log_id, records, head, .. } = predecessor;
     tracing::info!(log_id, records, head, "the audit log was closed");
-    vouch(&log_id, records, &head, options);
+    write_checkpoint(&log_id, records, &head, options);
     Ok(Rotated {
         closed: Closed { log_id, path: out, records, head },
         successor: options.new_log_id.clone(),
-        gone,
-        unknown,
+        gone: log.gone,
+        unknown: log.unknown,
     })
 }
 
-/// Writes a checkpoint of the closed log, where checkpoints are written. Its successor names its end, too.
-fn vouch(log_id: &str, records: i64, head: &str, options: &LogOptions) {
+/// The log that is to be closed.
+struct Log {
+    id: String,
+    device: u64,
+    inode: u64,
+    permissions: Permissions,
+    gone: u64,
+    unknown: u64,
+}
+
+/// Checks that the log can be closed into the file `out`, and makes it a single file that no other process opens
+/// until it has its successor.
+fn prepare(connection: &Connection, path: &Path, real: &Path, out: &Path) -> Result<Log, AuditError> {
+    settle(connection, path)?;
+    let reader = AuditReader::open(path)?;
+    refuse_unfinished(&reader)?;
+    let (gone, unknown) = known(&reader)?;
+    let id = reader.log_id()?;
+    drop(reader);
+    if out.symlink_metadata().is_ok() {
+        return Err(AuditError::Exists { path: out.to_owned() });
+    }
+    let found = fs::metadata(real).map_err(|source| io_error(path, source))?;
+    let (device, inode, permissions) = (found.dev(), found.ino(), found.permissions());
+    single_file(connection, path, real)?;
+    Ok(Log { id, device, inode, permissions, gone, unknown })
+}
+
+/// Writes a checkpoint of the closed log, if checkpoints are written. Its successor names its end, too.
+fn write_checkpoint(log_id: &str, records: i64, head: &str, options: &LogOptions) {
     let Some(checkpoints) = &options.checkpoints else { return };
     let statement = Statement {
         log_id: log_id.to_owned(),
@@ -131,54 +142,44 @@ fn vouch(log_id: &str, records: i64, head: &str, options: &LogOptions) {
     }
 }
 
-/// Makes the closed log and its successor beside their places, both with their names on the disk. What
+/// Makes the closed log and its successor beside their places, both with their names on the disk. Returns what
 /// the successor says of the closed one.
 fn make(
-    log: &Connection,
+    connection: &Connection,
     head: &Head,
     (closing, next): (&Path, &Path),
-    (log_id, place): (String, &Path),
+    place: &Path,
     options: &LogOptions,
-    permissions: &fs::Permissions,
+    log: &Log,
 ) -> Result<Predecessor, AuditError> {
     for left_over in [closing, next] {
         pieces::remove_left_over(left_over)?;
     }
-    let closed = pieces::close(log, closing, head, options)?;
+    let closed = pieces::close(connection, closing, head, options, &log.permissions)?;
     let predecessor = Predecessor {
-        log_id,
+        log_id: log.id.clone(),
         records: closed.seq,
         head: hex(&closed.hash),
         file: place.to_string_lossy().into_owned(),
     };
-    pieces::succeed(next, &predecessor, closed.at_us, options, permissions)?;
+    pieces::succeed(next, &predecessor, closed.at_us, options, &log.permissions)?;
     for file in [closing, next] {
         sync_folder(file)?;
     }
     Ok(predecessor)
 }
 
-/// Checks that the log is the file that it was, and a single one: what lies beside it would be taken
+/// Checks that the log is the file that it was, and a single one: SQLite would take what lies beside it
 /// for a part of its successor.
-fn check_alone(path: &Path, real: &Path, was: &Identity) -> Result<(), AuditError> {
-    let now = identity(real, path)?;
-    if (now.0, now.1) != (was.0, was.1) {
+fn check_alone(path: &Path, real: &Path, log: &Log) -> Result<(), AuditError> {
+    let found = fs::metadata(real).map_err(|source| io_error(path, source))?;
+    if (found.dev(), found.ino()) != (log.device, log.inode) {
         return Err(AuditError::Replaced { path: path.to_owned(), what: "replaced" });
     }
     if beside(real, "-wal").exists() || beside(real, "-journal").exists() {
         return Err(AuditError::InUse { path: path.to_owned() });
     }
     Ok(())
-}
-
-/// Whether the log can be closed: the file that it is, and how much its successor will not know.
-fn look(connection: &Connection, path: &Path, real: &Path) -> Result<(Identity, u64, u64), AuditError> {
-    settle(connection, path)?;
-    let was = identity(real, path)?;
-    let reader = AuditReader::open(path)?;
-    refuse_unfinished(&reader)?;
-    let (gone, unknown) = known(&reader)?;
-    Ok((was, gone, unknown))
 }
 
 fn refuse_unfinished(reader: &AuditReader) -> Result<(), AuditError> {
@@ -194,7 +195,7 @@ fn refuse_unfinished(reader: &AuditReader) -> Result<(), AuditError> {
     }
 }
 
-/// How many datasources are gone, and of how many targets nobody knows.
+/// How many datasources are gone, and how many targets are in doubt.
 fn known(reader: &AuditReader) -> Result<(u64, u64), AuditError> {
     let query = "SELECT (SELECT count(*) FROM (
                             SELECT DISTINCT t.name, r.detail ->> '$.base_url'
@@ -217,8 +218,8 @@ fn default_name(path: &Path, last: Timestamp) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Folds the write-ahead log in, and keeps everybody else out from here on: what SQLite finds beside
-/// the successor it would take for a part of it.
+/// Folds the write-ahead log in, and keeps every other process out from here on: SQLite would take what lies
+/// beside the successor for a part of it.
 fn single_file(connection: &Connection, path: &Path, real: &Path) -> Result<(), AuditError> {
     let in_use = || AuditError::InUse { path: path.to_owned() };
     let busy = |error: rusqlite::Error| match error.sqlite_error_code() {
@@ -231,12 +232,4 @@ fn single_file(connection: &Connection, path: &Path, real: &Path) -> Result<(), 
         return Err(in_use());
     }
     connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;").map_err(busy)
-}
-
-/// Which file it is, and who may do what with it.
-type Identity = (u64, u64, fs::Permissions);
-
-fn identity(real: &Path, path: &Path) -> Result<Identity, AuditError> {
-    let found = fs::metadata(real).map_err(|source| io_error(path, source))?;
-    Ok((found.dev(), found.ino(), found.permissions()))
 }

@@ -1,9 +1,9 @@
 //! The two files that a rotation makes: the closed log and its successor, each whole and on the disk
 //! before it is returned.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -13,12 +13,7 @@ use crate::audit::record::{Head, Kind, Predecessor, Record, beside};
 use crate::audit::write::{Writer, append_one, migrate, not_before};
 use crate::audit::{AuditError, LogOptions};
 
-/// The log's id, from its first record.
-pub(super) fn log_id(connection: &Connection) -> rusqlite::Result<String> {
-    connection.query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0))
-}
-
-/// Removes what an attempt left that was killed before it decided anything.
+/// Removes what an attempt left that was killed before it decided.
 pub(super) fn remove_left_over(path: &Path) -> Result<(), AuditError> {
     for part in [path.to_owned(), beside(path, "-journal")] {
         match fs::remove_file(&part) {
@@ -29,13 +24,16 @@ pub(super) fn remove_left_over(path: &Path) -> Result<(), AuditError> {
     Ok(())
 }
 
-/// Copies the log into a new file at `path`, and adds the record that closes it. Its end.
+/// Copies the log into a new file at `path`, and adds the record that closes it. Returns its end. The file has the
+/// permissions of the log without those to write.
 pub(super) fn close(
     log: &Connection,
     path: &Path,
     head: &Head,
     options: &LogOptions,
+    permissions: &Permissions,
 ) -> Result<Head, AuditError> {
+    create(path, permissions)?;
     log.execute("VACUUM INTO ?1", [path.to_string_lossy()]).map_err(|e| failed(path, e))?;
     let mut copy = Connection::open(path).map_err(|e| failed(path, e))?;
     let mut end = Writer::find_head(&copy, path)?;
@@ -46,7 +44,7 @@ pub(super) fn close(
     let detail = json!({ "tool_version": options.tool_version }).to_string();
     let record = Record { name: Some(&options.new_log_id), detail: Some(&detail), ..Record::of(Kind::Close) };
     append_one(&mut copy, &mut end, &record, at_us).map_err(|e| failed(path, e))?;
-    durable(copy, path, Permissions::from_mode(0o444))?;
+    durable(copy, path, Permissions::from_mode(permissions.mode() & !0o222))?;
     Ok(end)
 }
 
@@ -58,6 +56,7 @@ pub(super) fn succeed(
     options: &LogOptions,
     permissions: &Permissions,
 ) -> Result<(), AuditError> {
+    create(path, permissions)?;
     let mut successor = Connection::open(path).map_err(|e| failed(path, e))?;
     migrate(&mut successor).map_err(|e| failed(path, e))?;
     let detail = json!({
@@ -70,6 +69,13 @@ pub(super) fn succeed(
     let record = Record { name: Some(&options.new_log_id), detail: Some(&detail), ..Record::of(Kind::Log) };
     append_one(&mut successor, &mut Head::empty(), &record, closed_at_us).map_err(|e| failed(path, e))?;
     durable(successor, path, permissions.clone())
+}
+
+/// Makes an empty file, which those who may not read the log may not read either.
+fn create(path: &Path, permissions: &Permissions) -> Result<(), AuditError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(permissions.mode() & 0o777);
+    options.open(path).map(drop).map_err(|source| io_error(path, source))
 }
 
 /// Closes the file, and returns once all of it is on the disk.

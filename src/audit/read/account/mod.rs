@@ -246,7 +246,7 @@ mod tests {
     fn what_is_read_is_of_one_moment_and_of_one_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.db");
-        let writer = open_for_writing(&path, &real_path(&path).unwrap()).unwrap();
+        let (writer, _) = open_for_writing(&path, &real_path(&path).unwrap()).unwrap();
         writer.execute(ADD, ["log", "one"]).unwrap();
 
         let reader = AuditReader::open(&path).unwrap();
