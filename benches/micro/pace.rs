@@ -1,11 +1,11 @@
-//! The gate that every request passes, with many waiting before it.
+//! The gate that every request passes, with many waiters.
 //!
-//! Time is tokio's and stands still until all wait for it, so what is measured is work, and no waiting.
+//! The clock is tokio's and stands still until all tasks wait for it, so that work is measured and not waiting.
 
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use decom::ratelimit::{PaceOptions, Pacer, Rate, ServerWord};
+use decom::ratelimit::{PaceOptions, Pacer, Rate, RateLimitHeaders};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ pub fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// How long it takes until `waiters` have together taken `turns`, each answered by a word that says nothing.
+/// Returns how long it takes until `waiters` have together taken `turns`, each answered without rate limit headers.
 fn take(rate: Rate, waiters: u64, turns: u64) -> Duration {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -36,8 +36,8 @@ fn take(rate: Rate, waiters: u64, turns: u64) -> Duration {
             all.spawn(async move {
                 let stop = CancellationToken::new();
                 for _ in 0..own {
-                    pacer.turn(&stop).await.unwrap().answered(&ServerWord::default(), false);
-                    // As where a request is under way: the others get their turn.
+                    pacer.turn(&stop).await.unwrap().answered(&RateLimitHeaders::default(), false);
+                    // As if a request were under way: the others get their turn.
                     tokio::task::yield_now().await;
                 }
             });

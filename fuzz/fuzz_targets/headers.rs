@@ -1,12 +1,12 @@
-//! Any header values into the reading of the server's word about its rate limit: it never panics, and no
-//! number that comes out of it can stop a run for ever or divide by nothing.
+//! Any header values into the parser of the server's rate limit: it never panics, and no number that it returns can
+//! stop a run indefinitely or divide by zero.
 //!
 //! Input: lines of `name: value`. The pseudo-header `now` is the time of arrival, in Unix time.
 #![no_main]
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use decom::ratelimit::ServerWord;
+use decom::ratelimit::RateLimitHeaders;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
@@ -26,23 +26,23 @@ fuzz_target!(|input: &[u8]| {
         }
     }
 
-    let word = ServerWord::from_headers(&headers, now);
-    if let Some(quota) = word.quota {
+    let limit = RateLimitHeaders::read(&headers, now);
+    if let Some(quota) = limit.quota {
         assert!(quota.limit.is_none_or(|limit| limit > 0 && quota.remaining <= limit));
         assert!(quota.reset <= DAY);
         assert!(quota.window.is_none_or(|window| (Duration::from_secs(1)..=DAY).contains(&window)));
     }
-    assert!(word.retry_after.is_none_or(|pause| pause <= DAY));
-    // Seconds cannot be misread, whatever else stands beside them.
+    assert!(limit.retry_after.is_none_or(|pause| pause <= DAY));
+    // Seconds are read correctly, whatever other values there are.
     let seconds = headers.get_all("retry-after").iter().filter_map(|value| {
         let text = value.to_str().ok()?.trim();
         text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten()
     });
     for seconds in seconds {
         let asked = Duration::from_secs(seconds.into()).min(DAY);
-        assert!(word.retry_after.is_some_and(|pause| pause >= asked));
+        assert!(limit.retry_after.is_some_and(|pause| pause >= asked));
     }
-    // What says nothing about the pace changes nothing.
+    // Other headers change nothing.
     headers.insert("content-type", HeaderValue::from_static("text/html"));
-    assert_eq!(ServerWord::from_headers(&headers, now), word);
+    assert_eq!(RateLimitHeaders::read(&headers, now), limit);
 });

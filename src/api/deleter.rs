@@ -14,7 +14,7 @@ use super::client::{ApiOptions, build};
 use super::transport::Failure;
 use super::{ApiError, Body, BodyEnd, Classification, classify};
 use crate::domain::{Answer, Clock, DatasourceName, Token, error_chain};
-use crate::ratelimit::ServerWord;
+use crate::ratelimit::RateLimitHeaders;
 
 /// What RFC 3986 leaves unreserved; everything else is encoded, so that a space is never a plus.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -40,7 +40,7 @@ pub struct Reply {
     /// Another attempt may bring another verdict.
     pub retriable: bool,
     /// What the headers say about the rate limit.
-    pub word: ServerWord,
+    pub headers: RateLimitHeaders,
     /// From the first byte sent to the last byte read.
     pub latency: Duration,
 }
@@ -90,16 +90,18 @@ impl Deleter {
     async fn exchange(&self, request: Request) -> Reply {
         let began = Instant::now();
         let deadline = tokio::time::Instant::now() + self.attempt_timeout;
-        let (Classification { answer, retriable }, word) =
+        let (Classification { answer, retriable }, headers) =
             match timeout(self.response_timeout, self.client.execute(request)).await {
                 Ok(Ok(mut response)) => {
-                    let word = ServerWord::from_headers(response.headers(), self.clock.now());
-                    (self.read(&mut response, deadline).await, word)
+                    let headers = RateLimitHeaders::read(response.headers(), self.clock.now());
+                    (self.read(&mut response, deadline).await, headers)
                 }
-                Ok(Err(error)) => (Failure::of(&error).classification(), ServerWord::default()),
-                Err(_) => (Failure::timeout(self.response_timeout).classification(), ServerWord::default()),
+                Ok(Err(error)) => (Failure::of(&error).classification(), RateLimitHeaders::default()),
+                Err(_) => {
+                    (Failure::timeout(self.response_timeout).classification(), RateLimitHeaders::default())
+                }
             };
-        Reply { answer: self.redacted(answer), retriable, word, latency: began.elapsed() }
+        Reply { answer: self.redacted(answer), retriable, headers, latency: began.elapsed() }
     }
 
     fn request(&self, name: &DatasourceName, request_id: &str) -> Request {

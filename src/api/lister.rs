@@ -20,7 +20,7 @@ use super::listing::{Datamart, Entry, Named, Page, Pass};
 use super::transport::Failure;
 use super::verdict::{error_code, refuses_token};
 use crate::domain::{Clock, Token, Verdict, error_chain};
-use crate::ratelimit::{Pacer, ServerWord};
+use crate::ratelimit::{Pacer, RateLimitHeaders};
 
 /// How long one request may take: a listing may hold very many names.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
@@ -168,13 +168,13 @@ impl Lister {
         for retries in 0.. {
             let turn = self.pacer.turn(&self.stop).await?;
             let attempt = self.attempt(what, path).await;
-            turn.answered(&attempt.word, attempt.throttled);
+            turn.answered(&attempt.headers, attempt.throttled);
             let trouble = match attempt.content {
                 Ok(content) => return Ok(content),
                 Err(Trouble::Lasting(error)) => return Err(error),
                 Err(Trouble::Passing(error)) => error,
             };
-            let pause = attempt.word.retry_after.unwrap_or_default().max(self.backoff_after(retries));
+            let pause = attempt.headers.retry_after.unwrap_or_default().max(self.backoff_after(retries));
             if began.elapsed() + pause > self.patience {
                 return Err(trouble);
             }
@@ -197,7 +197,7 @@ impl Lister {
     }
 
     async fn attempt<T: Entry>(&self, what: &'static str, path: &str) -> Attempt<T> {
-        let silent = |content| Attempt { content, word: ServerWord::default(), throttled: false };
+        let silent = |content| Attempt { content, headers: RateLimitHeaders::default(), throttled: false };
         let url = match self.base_url.endpoint(path) {
             Ok(url) => url,
             Err(error) => return silent(Err(Trouble::Lasting(error))),
@@ -206,9 +206,9 @@ impl Lister {
             Ok(response) => response,
             Err(error) => return silent(Err(Trouble::Passing(self.unanswered(what, &error)))),
         };
-        let word = ServerWord::from_headers(response.headers(), self.clock.now());
+        let headers = RateLimitHeaders::read(response.headers(), self.clock.now());
         let throttled = response.status() == StatusCode::TOO_MANY_REQUESTS;
-        Attempt { content: content(what, &mut response).await, word, throttled }
+        Attempt { content: content(what, &mut response).await, headers, throttled }
     }
 
     fn unanswered(&self, what: &'static str, error: &reqwest::Error) -> ApiError {
@@ -224,7 +224,7 @@ impl Lister {
 /// What one request brought.
 struct Attempt<T> {
     content: Result<Content<T>, Trouble>,
-    word: ServerWord,
+    headers: RateLimitHeaders,
     throttled: bool,
 }
 

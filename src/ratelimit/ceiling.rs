@@ -1,4 +1,4 @@
-//! A fixed ceiling: governor's GCRA, read by tokio's clock and asked by one waiter at a time.
+//! A fixed ceiling: governor's GCRA on tokio's clock, asked by one waiter at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +15,12 @@ use super::rate::Rate;
 
 /// The instant at which a request is booked, in nanoseconds since the ceiling was made.
 ///
-/// governor would read the system's clock, which paused tokio time does not move, and which cannot tell when
-/// a request was due from when its timer fired.
+/// governor would read the system's clock, which paused tokio time does not move, and would book a request when its
+/// timer fired instead of when it was due.
 #[derive(Debug, Clone, Default)]
-struct Booked(Arc<AtomicU64>);
+struct BookingClock(Arc<AtomicU64>);
 
-impl Clock for Booked {
+impl Clock for BookingClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
@@ -31,34 +31,34 @@ impl Clock for Booked {
 /// A ceiling on how many requests leave in any window of time.
 #[derive(Debug)]
 pub(super) struct Ceiling {
-    limiter: RateLimiter<NotKeyed, InMemoryState, Booked, NoOpMiddleware<Nanos>>,
-    booked: Booked,
+    limiter: RateLimiter<NotKeyed, InMemoryState, BookingClock, NoOpMiddleware<Nanos>>,
+    clock: BookingClock,
     origin: Instant,
     /// When the request that was refused last may leave.
     due: Option<Instant>,
 }
 
 impl Ceiling {
-    /// The ceiling of `rate`; `None` where it has none.
+    /// Returns the ceiling of `rate`; `None` if it has none.
     pub(super) fn new(rate: Rate, now: Instant) -> Option<Self> {
         let quota = Quota::with_period(rate.interval()?)?.allow_burst(rate.at_once()?);
-        let booked = Booked::default();
-        let limiter = RateLimiter::direct_with_clock(quota, booked.clone());
-        Some(Self { limiter, booked, origin: now, due: None })
+        let clock = BookingClock::default();
+        let limiter = RateLimiter::direct_with_clock(quota, clock.clone());
+        Some(Self { limiter, clock, origin: now, due: None })
     }
 
-    /// Lets one request leave now, or tells when it may.
+    /// Lets one request leave now, or returns when it may.
     ///
-    /// Timers fire late, by a millisecond or so, and at a burst of 1 each delay would be lost for good. So a
-    /// request that waited is booked at the instant it was due. Of the requests that leave in a stretch of
-    /// time only the first can be booked before it began, for any other that was refused was refused after
-    /// that one had left; so any window stays within `requests` and what may leave at once.
+    /// Timers fire late, by a millisecond or so, and with a burst of 1 each delay would cost throughput. A request that
+    /// waited is therefore booked at the instant at which it was due. In any stretch of time only the first request can
+    /// have been due before the stretch began, as every later one was refused after the first had left. So each window
+    /// stays within `requests` plus what may leave at once.
     pub(super) fn try_leave(&mut self, now: Instant) -> Result<(), Instant> {
         let at = match self.due {
             Some(due) if due <= now => due,
             _ => now,
         };
-        self.booked
+        self.clock
             .0
             .store(Nanos::from(at.saturating_duration_since(self.origin)).as_u64(), Ordering::Relaxed);
         match self.limiter.check() {

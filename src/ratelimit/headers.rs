@@ -1,7 +1,7 @@
 //! What the server says about its rate limit, in any generation of headers.
 //!
-//! Nothing here is trusted: what cannot be read or believed is ignored, and if two values contradict each other the more
-//! careful one counts.
+//! The server is not trusted: malformed or implausible values are ignored, and if two values contradict each other the
+//! more careful one counts.
 
 use std::sync::Once;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName};
 use sfv::{BareItem, Dictionary, Item, List, ListEntry, Parser};
 
-/// The longest time that is believed: no rate limit has a longer window.
+/// The longest plausible time: no rate limit has a longer window.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// A reset is in seconds left in some places, and in seconds or milliseconds since 1970 in others, whatever the header
@@ -19,20 +19,20 @@ const SECONDS_SINCE_1970: u64 = 1_000_000_000;
 /// and one from here on is a date in milliseconds.
 const MILLISECONDS_SINCE_1970: u64 = 1_000_000_000_000;
 
-/// Up to here a difference between the server's clock and ours is the coarseness of its `Date` (whole
-/// seconds) and the way of the answer; beyond it, one of the clocks is wrong.
+/// A difference up to this between the server's `Date` and our clock comes from whole seconds and from the time that a
+/// reply takes; beyond it, one of the clocks is wrong.
 const SAME_CLOCK: Duration = Duration::from_secs(2);
 
-/// What the headers of one reply say.
+/// What the headers of one reply say about the rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ServerWord {
-    /// `Retry-After`: how long to leave the server alone, from now on. 0 to 24 h.
+pub struct RateLimitHeaders {
+    /// `Retry-After`: how long to send nothing, from now on. 0 to 24 h.
     pub retry_after: Option<Duration>,
-    /// The state of the server's quota, if it said it.
+    /// The state of the server's quota, if it is reported.
     pub quota: Option<Quota>,
 }
 
-/// The state of a quota, as one reply says it.
+/// The state of a quota, as one reply reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// How many requests a window has, at least 1.
@@ -45,18 +45,18 @@ pub struct Quota {
     pub window: Option<Duration>,
 }
 
-impl ServerWord {
+impl RateLimitHeaders {
     /// Reads the headers of a reply that arrived at `now`.
     ///
-    /// Dates are taken by the server's own clock (its `Date`) if that visibly differs from ours.
+    /// Dates are read by the server's own clock (its `Date`) if that differs from ours.
     #[must_use]
-    pub fn from_headers(headers: &HeaderMap, now: SystemTime) -> Self {
-        // Most replies say nothing, which a look at the names shows.
-        let says = |name: &HeaderName| {
+    pub fn read(headers: &HeaderMap, now: SystemTime) -> Self {
+        // Most replies have no such header.
+        let is_relevant = |name: &HeaderName| {
             let name = name.as_str();
             name.strip_prefix("x-").unwrap_or(name).starts_with("ratelimit") || name == RETRY_AFTER
         };
-        if !headers.keys().any(says) {
+        if !headers.keys().any(is_relevant) {
             return Self::default();
         }
         let now = server_clock(headers, now);
@@ -72,7 +72,7 @@ impl ServerWord {
 /// The quota that binds first: the fewest remaining, and of several such the one that lasts longest.
 fn most_careful(quotas: &[Quota]) -> Option<Quota> {
     let mut chosen = *quotas.iter().min_by_key(|quota| (quota.remaining, std::cmp::Reverse(quota.reset)))?;
-    // One limiter may speak in two generations, of which only one names the window.
+    // One limiter may send two generations of headers, of which only one gives the window.
     if chosen.window.is_none() {
         chosen.window = quotas.iter().filter(|q| q.limit == chosen.limit).find_map(|q| q.window);
     }
@@ -94,19 +94,19 @@ fn server_clock(headers: &HeaderMap, ours: SystemTime) -> SystemTime {
 /// `Retry-After` in seconds, rounded up, or as a date; of several the longest.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let read = |text: &str| match whole_seconds(text) {
-        Some(seconds) => believed(RETRY_AFTER.as_str(), Duration::from_secs(seconds)),
+        Some(seconds) => plausible(RETRY_AFTER.as_str(), Duration::from_secs(seconds)),
         None => {
             let date = httpdate::parse_http_date(text).ok()?;
-            believed(RETRY_AFTER.as_str(), date.duration_since(now).unwrap_or_default())
+            plausible(RETRY_AFTER.as_str(), date.duration_since(now).unwrap_or_default())
         }
     };
     headers.get_all(RETRY_AFTER).iter().filter_map(|value| read(value.to_str().ok()?.trim())).max()
 }
 
-/// Returns how long it is until a quota is whole again, by what a header says: seconds left, or a date.
+/// Returns how long it is until a quota is whole again, from seconds left or from a date.
 fn reset(header: &str, number: u64, now: SystemTime) -> Option<Duration> {
     let since_1970 = match number {
-        ..SECONDS_SINCE_1970 => return believed(header, Duration::from_secs(number)),
+        ..SECONDS_SINCE_1970 => return plausible(header, Duration::from_secs(number)),
         ..MILLISECONDS_SINCE_1970 => Duration::from_secs(number),
         _ => Duration::from_millis(number),
     };
@@ -114,19 +114,19 @@ fn reset(header: &str, number: u64, now: SystemTime) -> Option<Duration> {
         Some(date) => date.duration_since(now).unwrap_or_default(),
         None => Duration::MAX,
     };
-    believed(header, left)
+    plausible(header, left)
 }
 
-/// Returns `asked` unless no server can mean it. That is said once.
-fn believed(header: &str, asked: Duration) -> Option<Duration> {
-    static SAID: Once = Once::new();
+/// Returns `asked` unless it is implausibly long. The first such value of the process is logged.
+fn plausible(header: &str, asked: Duration) -> Option<Duration> {
+    static LOGGED: Once = Once::new();
     if asked <= LONGEST {
         return Some(asked);
     }
-    SAID.call_once(|| {
+    LOGGED.call_once(|| {
         tracing::warn!(
             header,
-            "the server asks for a pause of {}, which is not believed and ignored",
+            "ignoring an implausible pause of {} that the server asks for",
             humantime::format_duration(Duration::from_secs(asked.as_secs()))
         );
     });
@@ -140,7 +140,7 @@ fn named_policies(headers: &HeaderMap, now: SystemTime) -> Vec<Quota> {
     for item in items(headers, "ratelimit") {
         let (Some(name), Some(remaining)) = (name(&item), parameter(&item, "r")) else { continue };
         let own = || policies.iter().filter(|policy| self::name(policy) == Some(name));
-        // Another unit than requests (`qu`) says nothing about how many requests are left.
+        // A quota in another unit (`qu`) does not limit requests.
         if own().any(|policy| policy.params.get("qu").is_some_and(|unit| text(unit) != Some("requests"))) {
             continue;
         }
@@ -169,7 +169,7 @@ fn combined(headers: &HeaderMap, now: SystemTime) -> Vec<Quota> {
 
 /// Three headers with a number each: `RateLimit-Limit`, `-Remaining` and `-Reset`, with or without `X-` before them.
 fn separate(headers: &HeaderMap, prefix: &str, now: SystemTime) -> Option<Quota> {
-    // Older drafts append policies to the numbers ("500, 500;w=120"): what counts is the first of a line.
+    // Older drafts append policies to the number ("500, 500;w=120"): the first item of a line counts.
     let numbers = |name: &str| {
         let lines = headers.get_all(name).iter();
         lines.filter_map(|line| whole_number(line.to_str().ok()?.split([',', ';']).next()?.trim()))
@@ -195,11 +195,11 @@ fn unnamed_window(headers: &HeaderMap, limit: Option<u64>) -> Option<u64> {
     longest(&|q| q == limit).or_else(|| longest(&|_| true))
 }
 
-/// Puts a quota together; `None` if it would not say until when it holds.
+/// Makes a quota of its parts; `None` if they do not say until when it holds.
 fn quota(limit: Option<u64>, remaining: u64, reset: Option<Duration>, window: Option<u64>) -> Option<Quota> {
     let limit = limit.filter(|limit| *limit > 0);
     let window = window.filter(|window| *window > 0).map(|window| Duration::from_secs(window).min(LONGEST));
-    // Some leave the reset out when it is imminent or unknown; no window outlasts its own length.
+    // Some servers omit the reset when it is imminent or unknown; no window outlasts its own length.
     let reset = reset.or(window)?;
     Some(Quota { limit, remaining: limit.map_or(remaining, |limit| remaining.min(limit)), reset, window })
 }
@@ -240,13 +240,13 @@ fn integer(value: &BareItem) -> Option<u64> {
     }
 }
 
-/// Digits only. More of them than fit are still a number, and a large one.
+/// Reads digits only. A number that does not fit becomes the largest one.
 fn whole_number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-/// Digits, with a fraction or without: rounded up.
+/// Reads digits with or without a fraction, and rounds up.
 fn whole_seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let (whole, fraction) = (whole_number(whole)?, whole_number(fraction)?);

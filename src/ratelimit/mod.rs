@@ -1,18 +1,18 @@
 //! How fast requests may leave, for all workers together.
 //!
-//! A [`Rate`] is what the user asks for, a [`ServerWord`] is what an answer's headers say, and the [`Pacer`]
-//! is the one gate that keeps both: every attempt takes a [`Turn`] there, sends, and hands the answer back.
-//! Whatever the rate, a pause that the server asks for is kept by everybody.
+//! A [`Rate`] is what the user asks for, [`RateLimitHeaders`] are what a reply says, and the [`Pacer`] is the one gate
+//! that keeps both: every attempt takes a [`Turn`] there, sends its request, and hands the reply's headers back. A pause
+//! that the server asks for holds all workers, at every rate.
 //!
 //! ```
-//! # use decom::ratelimit::{PaceError, PaceOptions, Pacer, Rate, ServerWord};
+//! # use decom::ratelimit::{PaceError, PaceOptions, Pacer, Rate, RateLimitHeaders};
 //! # use tokio_util::sync::CancellationToken;
-//! # async fn example(headers: http::HeaderMap, status: u16) -> Result<(), PaceError> {
+//! # async fn example(reply: http::HeaderMap, status: u16) -> Result<(), PaceError> {
 //! let pacer = Pacer::new(Rate::DEFAULT, PaceOptions::default());
 //! let turn = pacer.turn(&CancellationToken::new()).await?;
 //! // … send the request …
-//! let word = ServerWord::from_headers(&headers, std::time::SystemTime::now());
-//! turn.answered(&word, status == 429);
+//! let headers = RateLimitHeaders::read(&reply, std::time::SystemTime::now());
+//! turn.answered(&headers, status == 429);
 //! # Ok(())
 //! # }
 //! ```
@@ -30,23 +30,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use headers::{Quota, ServerWord};
+pub use headers::{Quota, RateLimitHeaders};
 pub use pacer::{Pacer, Turn};
 pub use rate::{Rate, RateError};
 
-/// What a [`Pacer`] does beside keeping its rate.
+/// How a [`Pacer`] treats the server's limit and pauses.
 #[derive(Clone)]
 pub struct PaceOptions {
-    /// The longest pause that the server may ask for, at once or by throttling again and again without an
-    /// unthrottled answer in between. 15 minutes by default.
+    /// The longest pause that the server may ask for, in one reply or in a series of throttled replies without another
+    /// reply in between. 15 minutes by default.
     pub max_pause: Duration,
-    /// The rate that stands in for [`Rate::Auto`] where the server does not tell its quota: a ceiling,
-    /// [`Rate::DEFAULT`] by default. Where it is not a ceiling, there is no limit then.
+    /// The rate that replaces [`Rate::Auto`] if the server does not report its quota: a ceiling, [`Rate::DEFAULT`] by
+    /// default. Any other rate means no limit.
     pub fallback: Rate,
-    /// How many workers share the server's quota, this one included; 1 by default. Each keeps to its part of
-    /// what the server says is left. A ceiling is divided beforehand, by [`Rate::shared`].
+    /// How many processes share the server's quota, this one included; 1 by default. Each keeps to its share of what
+    /// the server reports as left. A ceiling is divided beforehand, by [`Rate::shared`].
     pub workers: u32,
-    /// Told of each [`PaceEvent`], by whichever worker caused it. It should return quickly.
+    /// Called with each [`PaceEvent`], by the worker that caused it. It should return quickly.
     pub on_event: Option<Arc<dyn Fn(PaceEvent) + Send + Sync>>,
 }
 
@@ -67,36 +67,35 @@ impl fmt::Debug for PaceOptions {
     }
 }
 
-/// Something about the pace that a user may want to know.
+/// A change of the pace that the operator may want to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaceEvent {
-    /// Nobody sends for a while, because the server said so.
+    /// No request leaves for a while, because the server asked for that.
     Paused {
-        /// For how long from now; an answer may yet change it.
-        for_: Duration,
-        /// What the server said.
+        /// How long from now; a later reply may change it.
+        pause: Duration,
         why: PauseReason,
     },
-    /// The rate is `auto`, but the server does not tell its quota. Reported once.
+    /// The rate is `auto`, but the server does not report its quota. Sent once.
     NoHeaders {
         /// The rate that is kept instead.
         rate: Rate,
     },
 }
 
-/// Why nobody sends.
+/// Why the server pauses all requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PauseReason {
-    /// A reply was a refusal for being too fast (429).
+    /// A reply refused a request as one too many (429).
     Throttled,
-    /// The server's quota is used up until its window ends.
+    /// The quota is used up until its window ends.
     QuotaUsedUp,
 }
 
 /// Why no further request may leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PaceError {
-    /// The caller's token was cancelled.
+    /// The caller's cancellation token was cancelled.
     #[error("stopped while waiting for a turn")]
     Stopped,
     /// The server asked for a longer pause than is allowed.
@@ -106,14 +105,13 @@ pub enum PaceError {
         humantime::format_duration(*.max)
     )]
     TooLong {
-        /// How long it asked for; where it throttled again and again, altogether.
+        /// The length of this pause, and of all pauses of an unbroken series of throttled replies.
         asked: Duration,
-        /// The longest pause allowed.
         max: Duration,
     },
 }
 
-/// Rounded up: nanoseconds in a message help nobody.
+/// Rounds up: nanoseconds have no place in a message.
 fn whole_seconds(duration: Duration) -> Duration {
     Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }

@@ -1,7 +1,7 @@
 //! The gate that every request passes, whichever worker sends it.
 //!
-//! One waiter at a time stands at the gate and the others queue behind it in the order in which they came:
-//! many waiters with a timer each would wake each other up, and a pause would have to reach all of them.
+//! One waiter at a time waits for its moment, and the others queue after it in order of arrival: many waiters with a
+//! timer each would wake each other up, and a pause would have to reach all of them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,26 +13,26 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::ceiling::Ceiling;
-use super::headers::ServerWord;
-use super::pause::{Asked, Pauses};
+use super::headers::RateLimitHeaders;
+use super::pause::{PauseRequest, Pauses};
 use super::rate::Rate;
-use super::window::{Look, Ticket, Window};
+use super::window::{Condition, Ticket, Window};
 use super::{PaceError, PaceEvent, PaceOptions, PauseReason};
 use crate::domain::lock;
 
-/// A pause that is only extended by less than this is not reported again: the answers to what was in flight
-/// when it began each ask for it anew.
+/// A pause that is extended by less than this is not reported again: each reply to a request that was in flight when it
+/// began asks for it again.
 const SAME_PAUSE: Duration = Duration::from_secs(1);
 
-/// Decides when requests may leave, for all workers together. Clones share one gate.
+/// Decides when requests may leave. Clones share one gate.
 #[derive(Clone)]
 pub struct Pacer {
     gate: Arc<Gate>,
 }
 
-/// The leave to send one request now. Hand it the answer with [`answered`](Turn::answered); dropped without,
-/// the request counts as sent and never answered.
-#[must_use = "a turn that is dropped counts as a request without an answer"]
+/// The permission to send one request now. Its reply goes to [`answered`](Turn::answered); if the turn is dropped
+/// instead, the request counts as sent and never answered.
+#[must_use = "a turn that is dropped counts as a request without a reply"]
 pub struct Turn {
     /// How long the request waited for its turn.
     pub waited: Duration,
@@ -44,98 +44,101 @@ pub struct Turn {
 struct Gate {
     rate: Rate,
     options: PaceOptions,
-    /// Whoever holds it is first. tokio's mutex is fair.
-    first: tokio::sync::Mutex<()>,
-    /// Held for moments only, never while waiting.
+    /// Held by the waiter whose turn is next. tokio's mutex is fair.
+    queue: tokio::sync::Mutex<()>,
+    /// Locked briefly, never while waiting.
     state: Mutex<State>,
-    /// Nothing is paused, remembered or over: with no rate to keep, a request may leave without looking.
-    calm: AtomicBool,
-    /// Something that the first waiter waits for may have changed.
+    /// No pause is in force or remembered, and nothing has failed: at an unlimited rate a request may leave at once.
+    is_open: AtomicBool,
+    /// Notified if a condition that the next waiter waits for may have changed.
     changed: Notify,
-    /// The server asked too much; nobody sends any more.
-    over: CancellationToken,
-    verdict: OnceLock<PaceError>,
+    /// Cancelled if the server asked for too long a pause: no further request leaves.
+    failed: CancellationToken,
+    failure: OnceLock<PaceError>,
 }
 
 struct State {
     pauses: Pauses,
     policy: Policy,
-    /// Until when the first waiter waits for the quota to be whole again.
+    /// Until when the next waiter waits for the quota to be whole again.
     used_up: Option<Instant>,
-    announced: Option<Instant>,
+    /// The end of the pause that was reported last.
+    reported_pause: Option<Instant>,
 }
 
 enum Policy {
     Unlimited,
     Ceiling(Ceiling),
-    Auto { window: Window, fallback: Option<Ceiling>, reported: bool },
+    Auto { window: Window, fallback: Option<Ceiling>, fallback_reported: bool },
 }
 
-/// What the first waiter is to do.
+/// What the next waiter does.
 enum Step {
     Leave(Option<Ticket>),
     Sleep(Instant),
-    /// Until an answer arrives, or until then.
-    Listen(Option<Instant>),
+    /// Wait for a reply, or until then.
+    AwaitReply(Option<Instant>),
 }
 
 impl Pacer {
-    /// A gate that lets requests leave at `rate`. All its time is tokio's.
+    /// Makes a gate that lets requests leave at `rate`. Its clock is tokio's.
     #[must_use]
     pub fn new(rate: Rate, options: PaceOptions) -> Self {
         let now = Instant::now();
         let policy = match rate {
-            Rate::Auto => {
-                Policy::Auto { window: Window::new(options.workers), fallback: None, reported: false }
-            }
+            Rate::Auto => Policy::Auto {
+                window: Window::new(options.workers),
+                fallback: None,
+                fallback_reported: false,
+            },
             _ => Ceiling::new(rate, now).map_or(Policy::Unlimited, Policy::Ceiling),
         };
-        let state = State { pauses: Pauses::new(options.max_pause), policy, used_up: None, announced: None };
+        let state =
+            State { pauses: Pauses::new(options.max_pause), policy, used_up: None, reported_pause: None };
         let gate = Gate {
             rate,
             options,
-            first: tokio::sync::Mutex::new(()),
+            queue: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
-            calm: AtomicBool::new(true),
+            is_open: AtomicBool::new(true),
             changed: Notify::new(),
-            over: CancellationToken::new(),
-            verdict: OnceLock::new(),
+            failed: CancellationToken::new(),
+            failure: OnceLock::new(),
         };
         Self { gate: Arc::new(gate) }
     }
 
-    /// The rate that was asked for.
     #[must_use]
     pub fn rate(&self) -> Rate {
         self.gate.rate
     }
 
-    /// Waits until a request may leave. Workers are served in the order in which they came. Giving up the
-    /// wait, by dropping the future, costs nothing.
+    /// Waits until a request may leave. Workers are served in order of arrival. A wait that is abandoned, by dropping the
+    /// future, uses no turn.
     ///
     /// # Errors
-    /// At once when `stop` is cancelled, and for every caller from the moment on at which the server has asked
-    /// for a longer pause than is allowed.
+    /// At once when `stop` is cancelled, and for every caller once the server has asked for a longer pause than is
+    /// allowed.
     pub async fn turn(&self, stop: &CancellationToken) -> Result<Turn, PaceError> {
         let gate = &self.gate;
         if stop.is_cancelled() {
             return Err(PaceError::Stopped);
         }
-        if gate.rate == Rate::Unlimited && gate.calm.load(Ordering::Acquire) {
+        if gate.rate == Rate::Unlimited && gate.is_open.load(Ordering::Acquire) {
             return Ok(Turn::new(gate, Duration::ZERO, Instant::now(), None));
         }
-        let asked = Instant::now();
+        let began = Instant::now();
         tokio::select! {
             biased;
             () = stop.cancelled() => Err(PaceError::Stopped),
-            () = gate.over.cancelled() => Err(gate.verdict.get().copied().unwrap_or(PaceError::Stopped)),
+            () = gate.failed.cancelled() => Err(gate.failure.get().copied().unwrap_or(PaceError::Stopped)),
             (left, ticket) = gate.wait() => {
-                Ok(Turn::new(gate, left.saturating_duration_since(asked), left, ticket))
+                Ok(Turn::new(gate, left.saturating_duration_since(began), left, ticket))
             }
         }
     }
 
-    /// Until when nobody sends because the server said so (a pause, or a used up quota), if that lies ahead.
+    /// Returns until when no request leaves because of a pause or a used up quota, if that is in the future.
     #[must_use]
     pub fn paused_until(&self) -> Option<Instant> {
         let now = Instant::now();
@@ -147,9 +150,9 @@ impl Pacer {
 
 #[cfg(test)]
 impl Pacer {
-    /// Stands first at the gate, so that a test sees who comes by.
-    pub(super) async fn hold_the_gate(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.gate.first.lock().await
+    /// Takes the first place in the queue: only requests that do not queue can leave meanwhile.
+    pub(super) async fn block_queue(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.gate.queue.lock().await
     }
 }
 
@@ -158,25 +161,25 @@ impl Gate {
         lock(&self.state)
     }
 
-    /// Waits to be first, then for the moment to leave.
+    /// Waits to be next in the queue, then for the moment to leave.
     async fn wait(&self) -> (Instant, Option<Ticket>) {
-        let _first = self.first.lock().await;
+        let _place = self.queue.lock().await;
         loop {
             let now = Instant::now();
             let mut events = Vec::new();
             let step = {
                 let mut state = self.state();
                 let step = state.step(now, self.options.fallback, &mut events);
-                self.settle(&state);
+                self.update_openness(&state);
                 step
             };
             self.report(events);
-            // Whatever ended the wait, everything is looked at again: a pause may have begun meanwhile.
+            // Whatever ended the wait, everything is checked again: a pause may have begun meanwhile.
             match step {
                 Step::Leave(ticket) => return (now, ticket),
                 Step::Sleep(until) => tokio::time::sleep_until(until).await,
-                Step::Listen(None) => self.changed.notified().await,
-                Step::Listen(Some(until)) => tokio::select! {
+                Step::AwaitReply(None) => self.changed.notified().await,
+                Step::AwaitReply(Some(until)) => tokio::select! {
                     () = self.changed.notified() => {}
                     () = tokio::time::sleep_until(until) => {}
                 },
@@ -184,9 +187,9 @@ impl Gate {
         }
     }
 
-    fn hear(&self, left: Instant, ticket: Option<Ticket>, word: &ServerWord, throttled: bool) {
-        let silent = !throttled && *word == ServerWord::default();
-        if silent && ticket.is_none() && self.calm.load(Ordering::Acquire) {
+    fn take_reply(&self, left: Instant, ticket: Option<Ticket>, headers: &RateLimitHeaders, throttled: bool) {
+        let changes_nothing = !throttled && *headers == RateLimitHeaders::default();
+        if changes_nothing && ticket.is_none() && self.is_open.load(Ordering::Acquire) {
             return;
         }
         let now = Instant::now();
@@ -194,19 +197,19 @@ impl Gate {
         {
             let mut state = self.state();
             let quota_waits = !matches!(state.policy, Policy::Auto { .. });
-            match state.pauses.hear(word, throttled, quota_waits, left, now) {
-                Asked::Nothing => {}
-                Asked::Pause { until, why } => events.extend(state.announce(until, why, now)),
-                Asked::TooLong { asked } => {
-                    // The first verdict stands; later ones only repeat it.
-                    let _ = self.verdict.set(PaceError::TooLong { asked, max: self.options.max_pause });
-                    self.over.cancel();
+            match state.pauses.take_reply(headers, throttled, quota_waits, left, now) {
+                PauseRequest::None => {}
+                PauseRequest::Pause { until, why } => events.extend(state.report_pause(until, why, now)),
+                PauseRequest::TooLong { asked } => {
+                    // The first failure counts; later ones only repeat it.
+                    let _ = self.failure.set(PaceError::TooLong { asked, max: self.options.max_pause });
+                    self.failed.cancel();
                 }
             }
             if let (Policy::Auto { window, .. }, Some(ticket)) = (&mut state.policy, ticket) {
-                window.answered(ticket, word.quota.as_ref(), now);
+                window.answered(ticket, headers.quota.as_ref(), now);
             }
-            self.settle(&state);
+            self.update_openness(&state);
         }
         if ticket.is_some() {
             self.changed.notify_one();
@@ -214,20 +217,20 @@ impl Gate {
         self.report(events);
     }
 
-    fn give_up(&self, ticket: Ticket) {
+    fn abandon(&self, ticket: Ticket) {
         if let Policy::Auto { window, .. } = &mut self.state().policy {
             window.unanswered(ticket);
         }
         self.changed.notify_one();
     }
 
-    /// Says whether requests may leave without looking, after each change of the state and still under its
-    /// lock, so that an older view never replaces a newer one.
-    fn settle(&self, state: &State) {
-        self.calm.store(state.pauses.calm() && self.verdict.get().is_none(), Ordering::Release);
+    /// Derives `is_open` from the state, after each change and still under its lock, so that an older value never
+    /// replaces a newer one.
+    fn update_openness(&self, state: &State) {
+        self.is_open.store(state.pauses.is_empty() && self.failure.get().is_none(), Ordering::Release);
     }
 
-    /// Outside of every lock, so that the listener may ask the pacer.
+    /// Called without any lock, so that the listener may use the pacer.
     fn report(&self, events: Vec<PaceEvent>) {
         if let Some(listener) = &self.options.on_event {
             for event in events {
@@ -247,24 +250,24 @@ impl State {
         match &mut self.policy {
             Policy::Unlimited => Step::Leave(None),
             Policy::Ceiling(ceiling) => by_ceiling(ceiling).map_or(Step::Leave(None), Step::Sleep),
-            Policy::Auto { window, fallback, reported } => match window.look(now) {
-                Look::Go => Step::Leave(Some(window.leave(now))),
-                Look::Answer(until) => Step::Listen(until),
-                Look::UsedUp(until) => {
+            Policy::Auto { window, fallback, fallback_reported } => match window.condition(now) {
+                Condition::None => Step::Leave(Some(window.leave(now))),
+                Condition::Reply(until) => Step::AwaitReply(until),
+                Condition::Reset(until) => {
                     self.used_up = Some(until);
-                    events.extend(self.announce(until, PauseReason::QuotaUsedUp, now));
-                    // An answer may yet show that the window ends sooner.
-                    Step::Listen(Some(until))
+                    events.extend(self.report_pause(until, PauseReason::QuotaUsedUp, now));
+                    // A reply may yet show that the window ends sooner.
+                    Step::AwaitReply(Some(until))
                 }
-                Look::Silent => {
-                    if !*reported {
-                        *reported = true;
+                Condition::OtherLimit => {
+                    if !*fallback_reported {
+                        *fallback_reported = true;
                         events.push(PaceEvent::NoHeaders { rate: fallback_rate });
                     }
                     if fallback.is_none() {
                         *fallback = Ceiling::new(fallback_rate, now);
                     }
-                    // An answer may yet tell of a quota, but only the ceiling's time ends this wait.
+                    // A reply may yet report a quota, but only the ceiling's time ends this wait.
                     match fallback.as_mut().and_then(by_ceiling) {
                         Some(due) => Step::Sleep(due),
                         None => Step::Leave(Some(window.leave(now))),
@@ -274,13 +277,14 @@ impl State {
         }
     }
 
-    fn announce(&mut self, until: Instant, why: PauseReason, now: Instant) -> Option<PaceEvent> {
-        let known = self.announced.filter(|announced| *announced > now);
-        if known.is_some_and(|known| until < known + SAME_PAUSE) {
+    /// Returns the event of a pause, unless it was reported before.
+    fn report_pause(&mut self, until: Instant, why: PauseReason, now: Instant) -> Option<PaceEvent> {
+        let reported = self.reported_pause.filter(|reported| *reported > now);
+        if reported.is_some_and(|reported| until < reported + SAME_PAUSE) {
             return None;
         }
-        self.announced = Some(until);
-        Some(PaceEvent::Paused { for_: until.saturating_duration_since(now), why })
+        self.reported_pause = Some(until);
+        Some(PaceEvent::Paused { pause: until.saturating_duration_since(now), why })
     }
 }
 
@@ -289,17 +293,16 @@ impl Turn {
         Self { waited, gate: Arc::clone(gate), left, ticket }
     }
 
-    /// The request was answered, and its headers said `word`. `throttled` is whether the answer was a refusal
-    /// for being too fast (429).
-    pub fn answered(mut self, word: &ServerWord, throttled: bool) {
-        self.gate.hear(self.left, self.ticket.take(), word, throttled);
+    /// Takes what the reply to the request says. `throttled` is true for a 429.
+    pub fn answered(mut self, headers: &RateLimitHeaders, throttled: bool) {
+        self.gate.take_reply(self.left, self.ticket.take(), headers, throttled);
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.gate.give_up(ticket);
+            self.gate.abandon(ticket);
         }
     }
 }

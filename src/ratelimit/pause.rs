@@ -1,14 +1,14 @@
-//! The pauses that the server asks for: until when nobody sends, and when it has asked too much.
+//! The pauses that the server asks for: until when no request leaves, and which pause is too long.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::PauseReason;
-use super::headers::ServerWord;
+use super::headers::RateLimitHeaders;
 
-/// The pause after a 429 that does not say how long: half a window would often be wasted, and less than this
-/// hammers a server that just refused.
+/// The pause after a 429 that gives no time. A shorter one would send more requests to a server that has just refused
+/// some; half a window would mostly be wasted.
 const FLOOR: Duration = Duration::from_secs(1);
 
 /// The state of the pauses, shared by all workers.
@@ -16,19 +16,22 @@ const FLOOR: Duration = Duration::from_secs(1);
 pub(super) struct Pauses {
     max: Duration,
     until: Option<Instant>,
-    /// Since when every answer has been a throttled one.
+    /// Since when every reply has been a throttled one.
     throttled_since: Option<Instant>,
 }
 
-/// What an answer asks for.
+/// What a reply asks of all workers.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// Nothing.
-    Nothing,
-    /// Nobody sends until then.
-    Pause { until: Instant, why: PauseReason },
-    /// More than may be asked for.
-    TooLong { asked: Duration },
+pub(super) enum PauseRequest {
+    None,
+    Pause {
+        until: Instant,
+        why: PauseReason,
+    },
+    /// A longer pause than is allowed.
+    TooLong {
+        asked: Duration,
+    },
 }
 
 impl Pauses {
@@ -36,56 +39,56 @@ impl Pauses {
         Self { max, until: None, throttled_since: None }
     }
 
-    /// The instant before which nobody sends, if it lies ahead. Forgets it once it has passed.
+    /// Returns the instant before which no request leaves, if it is in the future, and forgets it otherwise.
     pub(super) fn until(&mut self, now: Instant) -> Option<Instant> {
         self.until = self.until.filter(|until| *until > now);
         self.until
     }
 
-    /// Whether nothing is in force or remembered, so that an answer without a word changes nothing.
-    pub(super) fn calm(&self) -> bool {
+    /// Returns true if no pause and no throttling is remembered, so that a reply without rate limit headers changes
+    /// nothing.
+    pub(super) fn is_empty(&self) -> bool {
         self.until.is_none() && self.throttled_since.is_none()
     }
 
-    /// Hears an answer, which arrived at `now`, to a request that left at `left`. Where `quota_waits`, a used
-    /// up quota is a pause; otherwise somebody else keeps the quota.
-    pub(super) fn hear(
+    /// Takes a reply, which arrived at `now`, to a request that left at `left`. With `quota_waits` a used up quota is a
+    /// pause; without, the window of `auto` keeps the quota.
+    pub(super) fn take_reply(
         &mut self,
-        word: &ServerWord,
+        headers: &RateLimitHeaders,
         throttled: bool,
         quota_waits: bool,
         left: Instant,
         now: Instant,
-    ) -> Asked {
+    ) -> PauseRequest {
         if throttled {
             self.throttled_since.get_or_insert(now);
         } else if self.throttled_since.is_some_and(|since| left > since) {
-            // An answer to a request from before the throttling shows nothing about its end.
+            // The reply to a request that left before the throttling began does not show that it has ended.
             self.throttled_since = None;
         }
-        // With any other reply than a refusal `Retry-After` is about its target alone, but for its length.
-        if let Some(asked) = word.retry_after.filter(|asked| *asked > self.max) {
-            return Asked::TooLong { asked };
+        // With any reply but a 429, `Retry-After` concerns that target alone, unless it is too long.
+        if let Some(asked) = headers.retry_after.filter(|asked| *asked > self.max) {
+            return PauseRequest::TooLong { asked };
         }
-        let asked = match (throttled, word.retry_after, word.quota) {
-            // The clearest word.
+        let asked = match (throttled, headers.retry_after, headers.quota) {
             (true, Some(retry_after), _) => retry_after.max(FLOOR),
-            // A refusal contradicts a quota with something left: believe the refusal.
+            // A 429 contradicts a quota of which something is left: the 429 counts.
             (true, None, Some(quota)) => quota.reset.max(FLOOR),
             (true, None, None) => FLOOR,
             (false, _, Some(quota)) if quota.remaining == 0 && (quota_waits || quota.reset > self.max) => {
                 quota.reset
             }
-            (false, ..) => return Asked::Nothing,
+            (false, ..) => return PauseRequest::None,
         };
         let since = self.throttled_since.filter(|_| throttled).unwrap_or(now);
         let altogether = now.saturating_duration_since(since) + asked;
         if altogether > self.max {
-            return Asked::TooLong { asked: altogether };
+            return PauseRequest::TooLong { asked: altogether };
         }
         let until = now + asked;
         self.until = self.until.max(Some(until));
         let why = if throttled { PauseReason::Throttled } else { PauseReason::QuotaUsedUp };
-        Asked::Pause { until, why }
+        PauseRequest::Pause { until, why }
     }
 }

@@ -1,4 +1,4 @@
-//! The rate that a user asks for: how it is written, and what follows from it.
+//! The rate that the user asks for: how it is written, and what follows from it.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -14,21 +14,20 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// The share of a window's requests that may leave at once: one in this many.
 const BURST_SHARE: u32 = 50;
 
-/// How fast requests may leave, all workers together.
+/// How fast the requests of all workers may leave.
 ///
 /// Written as requests per window (`480/2m`, `4/s`, `10/500ms`, `1000/1h`), `auto` or `unlimited`. Serialised
 /// as that text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Rate {
-    /// A fixed ceiling.
     Ceiling {
         /// How many requests may leave in one window, besides the [burst](Rate::burst).
         requests: NonZeroU32,
         /// How long a window is: 1 ms to 24 h as written, shorter only once [scaled](Rate::scaled).
         window: Duration,
     },
-    /// As fast as the server's own rate limit headers allow.
+    /// As fast as the server's rate limit headers allow.
     Auto,
     /// No limit of our own; only pauses that the server asks for are kept.
     Unlimited,
@@ -46,9 +45,8 @@ impl Rate {
 
     /// By how much a window may be exceeded: a fiftieth (2 %) of a ceiling's requests, at least 1.
     ///
-    /// Any stretch of time as long as the window sees at most `requests` + `burst`: for `480/2m` that is
-    /// 489, which a limit of 500 in 2 minutes never notices, wherever its windows begin. `None` where there
-    /// is no ceiling.
+    /// In any stretch of time as long as the window at most `requests` + `burst` leave: for `480/2m` that is 489, which
+    /// stays below a limit of 500 in 2 minutes wherever its windows begin. `None` if there is no ceiling.
     #[must_use]
     pub fn burst(self) -> Option<NonZeroU32> {
         match self {
@@ -61,16 +59,16 @@ impl Rate {
 
     /// How many requests may leave at once: half of the [burst](Self::burst), rounded up.
     ///
-    /// Requests are spread evenly, and what was not used a moment ago may be made up for only as far as this.
-    /// The other half is left to those that are held up between here and the server, by the record that has to
-    /// be durable first or by the network, and arrive together with later ones.
+    /// Requests are spread evenly, and unused time is made up for only as far as this. The other half of the burst covers
+    /// requests that are delayed on their way to the server, by the commit of their record or by the network, and arrive
+    /// together with later ones.
     #[must_use]
     pub(super) fn at_once(self) -> Option<NonZeroU32> {
         let burst = self.burst()?.get();
         NonZeroU32::new(burst.div_ceil(2))
     }
 
-    /// The same number of requests in a window `factor` times shorter. A factor of 0 counts as 1.
+    /// Returns the same number of requests in a window `factor` times shorter. A factor of 0 counts as 1.
     #[must_use]
     pub fn scaled(self, factor: u32) -> Rate {
         match self {
@@ -81,9 +79,9 @@ impl Rate {
         }
     }
 
-    /// The part of this rate that each of `workers` may keep, so that all of them together keep it. A ceiling's
-    /// requests are divided, and rounded down; where there are fewer than workers, its window grows. `auto` is
-    /// divided as the server tells its quota (see [`PaceOptions`](super::PaceOptions)). 0 counts as 1.
+    /// Returns the share of this rate for each of `workers` processes, so that together they keep it. A ceiling's
+    /// requests are divided and rounded down; if there are fewer requests than workers, the window grows. `auto` is
+    /// divided when the server reports its quota (see [`PaceOptions`](super::PaceOptions)). 0 counts as 1.
     #[must_use]
     pub fn shared(self, workers: u32) -> Rate {
         match self {
@@ -100,8 +98,8 @@ impl Rate {
         }
     }
 
-    /// How long it takes at least until the last of `n` requests has left. `None` where the rate alone does
-    /// not tell: for `auto` and `unlimited`.
+    /// Returns the shortest time in which `n` requests can leave; `None` for `auto` and `unlimited`, which do not
+    /// determine it.
     #[must_use]
     pub fn time_for(self, n: u64) -> Option<Duration> {
         let at_once = u64::from(self.at_once()?.get());
@@ -111,7 +109,7 @@ impl Rate {
         Some(seconds.map_or(Duration::MAX, |seconds| Duration::new(seconds, rest)))
     }
 
-    /// The time between two requests of an even flow. Rounded up, so that rounding never adds a request.
+    /// Returns the time between two requests of an even flow, rounded up so that rounding never adds a request.
     pub(super) fn interval(self) -> Option<Duration> {
         match self {
             Rate::Ceiling { requests, window } => {
@@ -127,7 +125,7 @@ impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rate::Ceiling { requests, window } => {
-                // "1h 30m" is how humantime writes it; a rate is one word.
+                // humantime writes "1h 30m"; a rate is one word.
                 let window = humantime::format_duration(*window).to_string().replace(' ', "");
                 write!(f, "{requests}/{window}")
             }
@@ -153,7 +151,7 @@ impl FromStr for Rate {
         let Some((count, window)) = text.split_once('/') else {
             return Err(RateError::Shape { text: owned() });
         };
-        // `parse` would let a sign through.
+        // `parse` accepts a sign.
         let digits = count.bytes().all(|b| b.is_ascii_digit());
         let requests = match count.parse::<NonZeroU32>() {
             Ok(requests) if digits => requests,
@@ -161,7 +159,7 @@ impl FromStr for Rate {
         };
         let bare_unit = window.starts_with(|c: char| c.is_ascii_alphabetic());
         let spelled = if bare_unit { format!("1{window}") } else { window.to_owned() };
-        // A bare "0" is a duration to humantime; here it lacks its unit like any other number.
+        // humantime accepts a bare "0"; here it needs a unit like any other number.
         let window = match humantime::parse_duration(&spelled) {
             Ok(window) if spelled.ends_with(|c: char| c.is_ascii_alphabetic()) => window,
             _ => return Err(RateError::Window { text: owned(), part: window.to_owned() }),
@@ -190,41 +188,29 @@ impl From<Rate> for String {
 /// Why a text is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
-    /// Neither a word that is known nor a number of requests per window.
+    /// Neither a known word nor a number of requests per window.
     #[error("{text:?} is not a rate; write requests per window, such as 480/2m, or auto, or unlimited")]
-    Shape {
-        /// What was written.
-        text: String,
-    },
-    /// White space.
+    Shape { text: String },
     #[error("the rate {text:?} holds white space; write it as one word, such as 480/2m")]
-    Space {
-        /// What was written.
-        text: String,
-    },
+    Space { text: String },
     /// The number of requests is not a whole number from 1 to [`u32::MAX`].
     #[error(
         "in the rate {text:?}, {part:?} is not a number of requests from 1 to {}; an example is 480/2m",
         u32::MAX
     )]
     Requests {
-        /// What was written.
         text: String,
-        /// The part in front of the slash.
+        /// The part before the slash.
         part: String,
     },
     /// The window is not a length of time with a unit.
     #[error("in the rate {text:?}, {part:?} is not a window with a unit (ms, s, m, h); an example is 480/2m")]
     Window {
-        /// What was written.
         text: String,
-        /// The part behind the slash.
+        /// The part after the slash.
         part: String,
     },
     /// The window is a length of time, but zero, under 1 ms or over 24 h.
     #[error("the window of the rate {text:?} is not between 1ms and 24h; an example is 480/2m")]
-    WindowRange {
-        /// What was written.
-        text: String,
-    },
+    WindowRange { text: String },
 }

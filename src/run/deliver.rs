@@ -53,7 +53,7 @@ impl Delivery {
 
             let request_id = format!("{}-{}-{number}", self.run_id, target.number);
             let reply = self.deleter.delete(&target.name, number, &request_id).await;
-            turn.answered(&reply.word, reply.answer.verdict == Verdict::Throttled);
+            turn.answered(&reply.headers, reply.answer.verdict == Verdict::Throttled);
             let verdict = reply.answer.verdict;
             if verdict == Verdict::Unauthorized {
                 // At once: no other name would fare better.

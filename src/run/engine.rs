@@ -293,12 +293,12 @@ impl Engine<'_> {
     fn take_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Stop(reason) => self.halt(reason),
-            Notice::Pace(PaceEvent::Paused { for_, why }) => {
+            Notice::Pace(PaceEvent::Paused { pause, why }) => {
                 let why = match why {
                     PauseReason::Throttled => "the server turns requests away for now",
                     PauseReason::QuotaUsedUp => "the quota is used up until its window ends",
                 };
-                self.report(&RunEvent::Paused { pause: for_, why: why.to_owned() });
+                self.report(&RunEvent::Paused { pause, why: why.to_owned() });
             }
             Notice::Pace(PaceEvent::NoHeaders { rate }) => {
                 tracing::warn!(%rate, "the server does not report its rate limit; this ceiling is kept instead");

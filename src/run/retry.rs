@@ -59,7 +59,7 @@ impl Retries {
             return None;
         };
         let backoff = execute_after.duration_since(SystemTime::now()).unwrap_or_default();
-        Some(backoff.max(reply.word.retry_after.unwrap_or_default()))
+        Some(backoff.max(reply.headers.retry_after.unwrap_or_default()))
     }
 }
 
@@ -67,13 +67,13 @@ impl Retries {
 mod tests {
     use super::*;
     use crate::domain::Answer;
-    use crate::ratelimit::ServerWord;
+    use crate::ratelimit::RateLimitHeaders;
 
     fn reply(verdict: Verdict, retry_after: Option<Duration>) -> Reply {
         let answer =
             Answer { verdict, http_status: None, error_code: None, message: None, datasource_id: None };
-        let word = ServerWord { retry_after, quota: None };
-        Reply { answer, retriable: true, word, latency: Duration::ZERO }
+        let headers = RateLimitHeaders { retry_after, quota: None };
+        Reply { answer, retriable: true, headers, latency: Duration::ZERO }
     }
 
     fn three_attempts() -> Retries {

@@ -1,4 +1,4 @@
-//! A ceiling is never passed, in whichever window, and is reached where there is demand.
+//! A ceiling is never exceeded, in any window, and is reached when there is demand.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::{ms, rate, secs, turn, virtually};
-use crate::ratelimit::{PaceOptions, Pacer, Rate, ServerWord};
+use super::{ms, rate, secs, turn, with_virtual_time};
+use crate::ratelimit::{PaceOptions, Pacer, Rate, RateLimitHeaders};
 
-/// When requests left, from the start, if each worker rests for each of its `rests` before a request.
+/// Returns when requests left, from the start, if each worker waits for each of its `rests` before a request.
 fn departures(rate: Rate, workers: Vec<Vec<Duration>>) -> Vec<Duration> {
-    virtually(async {
+    with_virtual_time(async {
         let pacer = Pacer::new(rate, PaceOptions::default());
         let start = Instant::now();
         let left = Arc::new(Mutex::new(Vec::new()));
@@ -24,7 +24,7 @@ fn departures(rate: Rate, workers: Vec<Vec<Duration>>) -> Vec<Duration> {
                     tokio::time::sleep(rest).await;
                     let turn = turn(&pacer).await;
                     left.lock().unwrap().push(start.elapsed());
-                    turn.answered(&ServerWord::default(), false);
+                    turn.answered(&RateLimitHeaders::default(), false);
                 }
             });
         }
@@ -33,7 +33,7 @@ fn departures(rate: Rate, workers: Vec<Vec<Duration>>) -> Vec<Duration> {
     })
 }
 
-/// The most departures in any stretch of time as long as `window`.
+/// Returns the most departures in any stretch of time as long as `window`.
 fn busiest(left: &[Duration], window: Duration) -> usize {
     let mut most = 0;
     let mut first = 0;
@@ -46,7 +46,7 @@ fn busiest(left: &[Duration], window: Duration) -> usize {
     most
 }
 
-/// Windows whose requests are at least a millisecond apart, the timer's grain.
+/// Windows whose requests are at least a millisecond apart, the resolution of the timer.
 fn ceilings() -> impl Strategy<Value = (u32, Duration)> {
     (1_u32..600).prop_flat_map(|requests| {
         let least = u64::from(requests) * 1_000;
@@ -62,9 +62,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn no_window_sees_more_than_the_requests_and_the_burst(
+    fn no_window_exceeds_the_requests_plus_the_burst(
         (requests, window) in ceilings(),
-        // In thousandths of the window: mostly no rest, some short ones, some longer than the burst needs.
+        // In thousandths of the window: mostly no rest, some short ones, some longer than the burst takes.
         workers in proptest::collection::vec(
             proptest::collection::vec(prop_oneof![8 => Just(0_u32), 3 => 0..8_u32, 1 => 0..900_u32], 1..90),
             1..20,
@@ -90,7 +90,7 @@ proptest! {
 }
 
 #[test]
-fn the_default_never_comes_near_the_servers_limit() {
+fn the_default_stays_below_the_servers_limit() {
     let left = departures(Rate::DEFAULT, vec![vec![Duration::ZERO; 50]; 64]);
     assert_eq!(left.len(), 3_200);
     assert_eq!(busiest(&left, secs(120)), 484);
@@ -98,7 +98,7 @@ fn the_default_never_comes_near_the_servers_limit() {
 }
 
 #[test]
-fn an_idle_time_is_made_up_for_only_as_far_as_half_of_the_burst() {
+fn idle_time_is_made_up_for_by_at_most_half_of_the_burst() {
     let mut rests = vec![Duration::ZERO; 40];
     rests[20] = secs(60);
     let left = departures(rate("200/s"), vec![rests]);
@@ -115,8 +115,8 @@ fn a_late_timer_costs_no_requests() {
 }
 
 #[test]
-fn workers_are_served_in_turn() {
-    virtually(async {
+fn workers_are_served_in_order_of_arrival() {
+    with_virtual_time(async {
         let pacer = Pacer::new(rate("10/s"), PaceOptions::default());
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = tokio::task::JoinSet::new();
@@ -133,12 +133,12 @@ fn workers_are_served_in_turn() {
         }
         tasks.join_all().await;
         let order = order.lock().unwrap();
-        // The first worker is let through before the others come, and queues again in front of them.
+        // The first worker leaves before the others arrive, and queues again before them.
         for round in order[1..].chunks(8) {
             let mut seen = round.to_vec();
             seen.sort_unstable();
             seen.dedup();
-            assert_eq!(seen.len(), round.len(), "somebody was served twice in {round:?}");
+            assert_eq!(seen.len(), round.len(), "a worker was served twice in {round:?}");
         }
     });
 }

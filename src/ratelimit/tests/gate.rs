@@ -8,20 +8,25 @@ use http::HeaderMap;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{listening, ms, rate, secs, turn, virtually};
-use crate::ratelimit::{PaceError, PaceEvent, PaceOptions, Pacer, PauseReason, Quota, Rate, ServerWord};
+use super::{collect_events, ms, rate, secs, turn, with_virtual_time};
+use crate::ratelimit::{
+    PaceError, PaceEvent, PaceOptions, Pacer, PauseReason, Quota, Rate, RateLimitHeaders,
+};
 
 const RATES: [&str; 3] = ["1000/s", "auto", "unlimited"];
 
-fn retry_after(wait: Duration) -> ServerWord {
-    ServerWord { retry_after: Some(wait), quota: None }
+fn retry_after(wait: Duration) -> RateLimitHeaders {
+    RateLimitHeaders { retry_after: Some(wait), quota: None }
 }
 
-fn quota(remaining: u64, reset: Duration) -> ServerWord {
-    ServerWord { retry_after: None, quota: Some(Quota { limit: Some(500), remaining, reset, window: None }) }
+fn quota(remaining: u64, reset: Duration) -> RateLimitHeaders {
+    RateLimitHeaders {
+        retry_after: None,
+        quota: Some(Quota { limit: Some(500), remaining, reset, window: None }),
+    }
 }
 
-fn plenty() -> ServerWord {
+fn plenty() -> RateLimitHeaders {
     quota(400, secs(100))
 }
 
@@ -32,7 +37,7 @@ fn pacer(text: &str) -> Pacer {
 #[test]
 fn a_pause_holds_all_workers_at_every_rate() {
     for text in RATES {
-        virtually(async {
+        with_virtual_time(async {
             let pacer = pacer(text);
             turn(&pacer).await.answered(&plenty(), false);
             let throttled = turn(&pacer).await;
@@ -57,7 +62,7 @@ fn a_pause_holds_all_workers_at_every_rate() {
 
 #[test]
 fn a_pause_that_begins_during_a_wait_holds_the_waiter_too() {
-    virtually(async {
+    with_virtual_time(async {
         let pacer = pacer("1/10s");
         let first = turn(&pacer).await;
         let start = Instant::now();
@@ -74,34 +79,34 @@ fn a_pause_that_begins_during_a_wait_holds_the_waiter_too() {
 
 #[test]
 fn retry_after_as_a_date_is_kept() {
-    virtually(async {
+    with_virtual_time(async {
         let pacer = pacer("unlimited");
         let now = SystemTime::now();
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", httpdate::fmt_http_date(now + secs(60)).parse().unwrap());
-        turn(&pacer).await.answered(&ServerWord::from_headers(&headers, now), true);
+        turn(&pacer).await.answered(&RateLimitHeaders::read(&headers, now), true);
         let waited = turn(&pacer).await.waited;
         assert!((secs(59)..=secs(60)).contains(&waited), "{waited:?}");
     });
 }
 
 #[test]
-fn a_refusal_without_a_usable_header_pauses_for_a_second() {
+fn a_429_without_a_usable_header_pauses_for_a_second() {
     for text in RATES {
-        for word in [ServerWord::default(), retry_after(Duration::ZERO), retry_after(ms(10))] {
-            virtually(async {
+        for headers in [RateLimitHeaders::default(), retry_after(Duration::ZERO), retry_after(ms(10))] {
+            with_virtual_time(async {
                 let pacer = pacer(text);
-                turn(&pacer).await.answered(&word, true);
+                turn(&pacer).await.answered(&headers, true);
                 let waited = turn(&pacer).await.waited;
-                assert!((secs(1)..=ms(1_001)).contains(&waited), "{text} {word:?}: {waited:?}");
+                assert!((secs(1)..=ms(1_001)).contains(&waited), "{text} {headers:?}: {waited:?}");
             });
         }
     }
 }
 
 #[test]
-fn a_refusal_waits_for_the_reset_where_nothing_else_is_told() {
-    virtually(async {
+fn a_429_without_retry_after_waits_for_the_reset() {
+    with_virtual_time(async {
         let pacer = pacer("unlimited");
         turn(&pacer).await.answered(&quota(3, secs(40)), true);
         assert_eq!(turn(&pacer).await.waited, secs(40));
@@ -111,8 +116,8 @@ fn a_refusal_waits_for_the_reset_where_nothing_else_is_told() {
 #[test]
 fn a_used_up_quota_pauses_until_its_reset() {
     for text in ["1000/s", "unlimited"] {
-        virtually(async {
-            let (options, events) = listening(&PaceOptions::default());
+        with_virtual_time(async {
+            let (options, events) = collect_events(&PaceOptions::default());
             let pacer = Pacer::new(rate(text), options);
             turn(&pacer).await.answered(&quota(1, secs(30)), false);
             let next = turn(&pacer).await;
@@ -121,7 +126,7 @@ fn a_used_up_quota_pauses_until_its_reset() {
             assert_eq!(pacer.paused_until(), Some(Instant::now() + secs(30)));
             assert_eq!(turn(&pacer).await.waited, secs(30), "{text}");
             assert_eq!(pacer.paused_until(), None);
-            let expected = PaceEvent::Paused { for_: secs(30), why: PauseReason::QuotaUsedUp };
+            let expected = PaceEvent::Paused { pause: secs(30), why: PauseReason::QuotaUsedUp };
             assert_eq!(*events.lock().unwrap(), [expected]);
         });
     }
@@ -129,8 +134,8 @@ fn a_used_up_quota_pauses_until_its_reset() {
 
 #[test]
 fn one_pause_is_reported_once_and_a_longer_one_again() {
-    virtually(async {
-        let (options, events) = listening(&PaceOptions::default());
+    with_virtual_time(async {
+        let (options, events) = collect_events(&PaceOptions::default());
         let pacer = Pacer::new(Rate::Unlimited, options);
         let mut turns = Vec::new();
         for _ in 0..4 {
@@ -144,16 +149,16 @@ fn one_pause_is_reported_once_and_a_longer_one_again() {
         assert_eq!(
             pacer.paused_until(),
             Some(Instant::now() + secs(20).saturating_sub(ms(5))),
-            "a shorter one does not cut it short"
+            "a shorter pause does not shorten it"
         );
-        let paused = |for_| PaceEvent::Paused { for_, why: PauseReason::Throttled };
+        let paused = |pause| PaceEvent::Paused { pause, why: PauseReason::Throttled };
         assert_eq!(*events.lock().unwrap(), [paused(secs(10)), paused(secs(20))]);
     });
 }
 
 #[test]
-fn retry_after_with_another_reply_than_a_refusal_pauses_no_other_target() {
-    virtually(async {
+fn retry_after_of_another_status_than_429_pauses_no_other_target() {
+    with_virtual_time(async {
         let pacer = pacer("unlimited");
         turn(&pacer).await.answered(&retry_after(secs(30)), false);
         assert_eq!(turn(&pacer).await.waited, Duration::ZERO);
@@ -162,38 +167,38 @@ fn retry_after_with_another_reply_than_a_refusal_pauses_no_other_target() {
 }
 
 #[test]
-fn retry_after_is_a_clearer_word_than_a_reset() {
-    virtually(async {
+fn retry_after_takes_precedence_over_a_reset() {
+    with_virtual_time(async {
         let pacer = pacer("unlimited");
-        let word = ServerWord { retry_after: Some(secs(3)), ..quota(0, secs(300)) };
-        turn(&pacer).await.answered(&word, true);
+        let headers = RateLimitHeaders { retry_after: Some(secs(3)), ..quota(0, secs(300)) };
+        turn(&pacer).await.answered(&headers, true);
         assert_eq!(turn(&pacer).await.waited, secs(3));
     });
 }
 
 #[test]
-fn the_listener_may_ask_the_pacer() {
-    virtually(async {
-        let asked = Arc::new(Mutex::new(None));
+fn the_listener_may_use_the_pacer() {
+    with_virtual_time(async {
+        let seen = Arc::new(Mutex::new(None));
         let slot: Arc<Mutex<Option<Pacer>>> = Arc::default();
         let options = PaceOptions {
             on_event: Some(Arc::new({
-                let (asked, slot) = (Arc::clone(&asked), Arc::clone(&slot));
-                move |_| *asked.lock().unwrap() = slot.lock().unwrap().as_ref().unwrap().paused_until()
+                let (seen, slot) = (Arc::clone(&seen), Arc::clone(&slot));
+                move |_| *seen.lock().unwrap() = slot.lock().unwrap().as_ref().unwrap().paused_until()
             })),
             ..PaceOptions::default()
         };
         let pacer = Pacer::new(Rate::Unlimited, options);
         *slot.lock().unwrap() = Some(pacer.clone());
         turn(&pacer).await.answered(&retry_after(secs(3)), true);
-        assert_eq!(*asked.lock().unwrap(), Some(Instant::now() + secs(3)));
+        assert_eq!(*seen.lock().unwrap(), Some(Instant::now() + secs(3)));
     });
 }
 
 #[test]
 fn a_stop_ends_every_wait_at_once() {
     for text in ["1/1h", "auto", "unlimited"] {
-        virtually(async {
+        with_virtual_time(async {
             let pacer = pacer(text);
             let first = turn(&pacer).await;
             if text == "unlimited" {
@@ -216,8 +221,8 @@ fn a_stop_ends_every_wait_at_once() {
 }
 
 #[test]
-fn nobody_leaves_after_a_stop_or_an_end_though_nothing_is_paused() {
-    virtually(async {
+fn no_request_leaves_after_a_stop_or_a_failure() {
+    with_virtual_time(async {
         let pacer = pacer("unlimited");
         let stop = CancellationToken::new();
         stop.cancel();
@@ -231,7 +236,7 @@ fn nobody_leaves_after_a_stop_or_an_end_though_nothing_is_paused() {
 
 #[test]
 fn a_wait_that_is_given_up_uses_no_turn() {
-    virtually(async {
+    with_virtual_time(async {
         let pacer = pacer("1/10s");
         drop(turn(&pacer).await);
         for _ in 0..5 {
@@ -244,11 +249,11 @@ fn a_wait_that_is_given_up_uses_no_turn() {
 }
 
 #[test]
-fn a_pause_as_long_as_allowed_is_kept_and_a_longer_one_ends_it_for_everybody() {
+fn the_longest_allowed_pause_is_kept_and_a_longer_one_fails_every_turn() {
     let max = secs(60);
     for text in RATES {
-        for word in [retry_after(secs(61)), quota(0, secs(61))] {
-            virtually(async {
+        for headers in [retry_after(secs(61)), quota(0, secs(61))] {
+            with_virtual_time(async {
                 let pacer = Pacer::new(rate(text), PaceOptions { max_pause: max, ..PaceOptions::default() });
                 turn(&pacer).await.answered(&plenty(), false);
                 turn(&pacer).await.answered(&retry_after(max), true);
@@ -261,14 +266,14 @@ fn a_pause_as_long_as_allowed_is_kept_and_a_longer_one_ends_it_for_everybody() {
                     async move { pacer.turn(&CancellationToken::new()).await.err() }
                 });
                 tokio::time::sleep(secs(1)).await;
-                first.answered(&word, false);
-                let verdict = PaceError::TooLong { asked: secs(61), max };
-                assert_eq!(waiter.await.unwrap(), Some(verdict), "{text}");
-                assert_eq!(start.elapsed(), secs(1), "{text}: a waiter is told at once");
+                first.answered(&headers, false);
+                let failure = PaceError::TooLong { asked: secs(61), max };
+                assert_eq!(waiter.await.unwrap(), Some(failure), "{text}");
+                assert_eq!(start.elapsed(), secs(1), "{text}: a waiter fails at once");
                 tokio::time::sleep(secs(600)).await;
                 for _ in 0..3 {
                     let late = pacer.turn(&CancellationToken::new()).await.err();
-                    assert_eq!(late, Some(verdict), "{text}: for good");
+                    assert_eq!(late, Some(failure), "{text}: indefinitely");
                 }
             });
         }
@@ -276,8 +281,8 @@ fn a_pause_as_long_as_allowed_is_kept_and_a_longer_one_ends_it_for_everybody() {
 }
 
 #[test]
-fn throttling_without_end_is_too_long_in_all() {
-    virtually(async {
+fn pauses_of_an_unbroken_series_of_429_add_up() {
+    with_virtual_time(async {
         let max = secs(60);
         let pacer = Pacer::new(Rate::Unlimited, PaceOptions { max_pause: max, ..PaceOptions::default() });
         let stop = CancellationToken::new();
@@ -298,32 +303,32 @@ fn throttling_without_end_is_too_long_in_all() {
 }
 
 #[test]
-fn an_answer_in_between_begins_the_count_anew() {
-    virtually(async {
+fn another_reply_ends_the_series_of_429() {
+    with_virtual_time(async {
         let pacer =
             Pacer::new(Rate::Unlimited, PaceOptions { max_pause: secs(60), ..PaceOptions::default() });
         for _ in 0..10 {
             turn(&pacer).await.answered(&retry_after(secs(25)), true);
             turn(&pacer).await.answered(&retry_after(secs(25)), true);
-            turn(&pacer).await.answered(&ServerWord::default(), false);
+            turn(&pacer).await.answered(&RateLimitHeaders::default(), false);
         }
-        // But an answer to what left before the throttling began shows nothing.
+        // The reply to a request that left before the series began does not end it.
         let before = turn(&pacer).await;
         tokio::time::sleep(ms(1)).await;
         turn(&pacer).await.answered(&retry_after(secs(25)), true);
         turn(&pacer).await.answered(&retry_after(secs(25)), true);
-        before.answered(&ServerWord::default(), false);
+        before.answered(&RateLimitHeaders::default(), false);
         turn(&pacer).await.answered(&retry_after(secs(25)), true);
         assert!(matches!(pacer.turn(&CancellationToken::new()).await, Err(PaceError::TooLong { .. })));
     });
 }
 
 #[test]
-fn sixty_four_workers_without_a_limit_never_wait() {
-    virtually(async {
+fn unlimited_workers_never_queue() {
+    with_virtual_time(async {
         let pacer = pacer("unlimited");
-        // Nobody gets past whoever holds this; the fast path does not come by.
-        let first = pacer.hold_the_gate().await;
+        // Only requests that do not queue can leave now.
+        let first = pacer.block_queue().await;
         let start = Instant::now();
         let sent = Arc::new(AtomicUsize::new(0));
         let mut tasks = tokio::task::JoinSet::new();
@@ -337,14 +342,14 @@ fn sixty_four_workers_without_a_limit_never_wait() {
             });
         }
         let all = tokio::time::timeout(secs(1), tasks.join_all()).await;
-        assert!(all.is_ok(), "somebody queued");
+        assert!(all.is_ok(), "a worker queued");
         assert_eq!((sent.load(Ordering::Relaxed), start.elapsed()), (32_000, Duration::ZERO));
-        // A pause leads everybody past the gate, and only until it is over.
+        // A pause makes every worker queue, and only until it is over.
         turn(&pacer).await.answered(&retry_after(secs(5)), true);
         assert!(tokio::time::timeout(secs(20), turn(&pacer)).await.is_err());
         drop(first);
         turn(&pacer).await.answered(&plenty(), false);
-        let _first = pacer.hold_the_gate().await;
+        let _first = pacer.block_queue().await;
         assert!(tokio::time::timeout(secs(1), turn(&pacer)).await.is_ok());
     });
 }

@@ -1,4 +1,4 @@
-//! What is read from headers: each generation as it is really sent, and rubbish.
+//! What is read from headers: each generation as servers send it, and malformed values.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,9 +6,9 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::{ms, secs};
-use crate::ratelimit::{Quota, ServerWord};
+use crate::ratelimit::{Quota, RateLimitHeaders};
 
-/// Sun, 09 Sep 2001 01:46:40 GMT and a bit.
+/// Sun, 09 Sep 2001 01:46:40.250 GMT.
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_000_000_000_250)
 }
@@ -21,12 +21,12 @@ fn map(lines: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
-fn word(lines: &[(&str, &str)]) -> ServerWord {
-    ServerWord::from_headers(&map(lines), now())
+fn read(lines: &[(&str, &str)]) -> RateLimitHeaders {
+    RateLimitHeaders::read(&map(lines), now())
 }
 
 fn quota(lines: &[(&str, &str)]) -> Option<Quota> {
-    word(lines).quota
+    read(lines).quota
 }
 
 fn full(limit: u64, remaining: u64, reset: u64, window: u64) -> Quota {
@@ -34,7 +34,7 @@ fn full(limit: u64, remaining: u64, reset: u64, window: u64) -> Quota {
 }
 
 #[test]
-fn separate_headers() {
+fn separate_headers_are_read() {
     let lines = [
         ("RateLimit-Policy", "500;w=120"),
         ("RateLimit-Limit", "500"),
@@ -57,7 +57,7 @@ fn separate_headers() {
 }
 
 #[test]
-fn one_combined_header() {
+fn a_combined_header_is_read() {
     let lines = [("RateLimit-Policy", "500;w=120"), ("RateLimit", "limit=500, remaining=499, reset=120")];
     assert_eq!(quota(&lines), Some(full(500, 499, 120, 120)));
     assert_eq!(
@@ -67,7 +67,7 @@ fn one_combined_header() {
 }
 
 #[test]
-fn named_policies() {
+fn named_policies_are_read() {
     let lines = [
         ("RateLimit-Policy", "\"500-in-2min\"; q=500; w=120; pk=:MTJjYTE3YjQ5YWYy:"),
         ("RateLimit", "\"500-in-2min\"; r=499; t=119"),
@@ -79,12 +79,12 @@ fn named_policies() {
 }
 
 #[test]
-fn of_several_policies_the_one_that_binds_first_counts() {
+fn the_policy_that_binds_first_counts() {
     let policies = ("RateLimit-Policy", "\"second\";q=10;w=1, \"day\";q=5000;w=86400");
-    let told = |text| quota(&[policies, ("RateLimit", text)]);
-    assert_eq!(told("\"second\";r=9;t=1, \"day\";r=4000;t=80000"), Some(full(10, 9, 1, 1)));
-    assert_eq!(told("\"second\";r=9;t=1, \"day\";r=3;t=80000"), Some(full(5000, 3, 80_000, 86_400)));
-    assert_eq!(told("\"second\";r=0;t=1, \"day\";r=0;t=80000"), Some(full(5000, 0, 80_000, 86_400)));
+    let binding = |text| quota(&[policies, ("RateLimit", text)]);
+    assert_eq!(binding("\"second\";r=9;t=1, \"day\";r=4000;t=80000"), Some(full(10, 9, 1, 1)));
+    assert_eq!(binding("\"second\";r=9;t=1, \"day\";r=3;t=80000"), Some(full(5000, 3, 80_000, 86_400)));
+    assert_eq!(binding("\"second\";r=0;t=1, \"day\";r=0;t=80000"), Some(full(5000, 0, 80_000, 86_400)));
     let lines = [
         ("RateLimit-Policy", "\"second\";q=10;w=1"),
         ("RateLimit-Policy", "\"day\";q=5000;w=86400"),
@@ -103,7 +103,7 @@ fn of_several_policies_the_one_that_binds_first_counts() {
     assert_eq!(quota(&bytes), Some(full(10, 7, 60, 60)));
 }
 
-/// Public reports of resets in Unix time under the name that the drafts have for seconds left (GitLab) and in
+/// Some servers send the reset in Unix time under the name that the drafts give to seconds left (GitLab), or in
 /// milliseconds (Rocket.Chat).
 #[test]
 fn a_reset_is_read_as_seconds_left_or_as_a_date_in_seconds_or_milliseconds() {
@@ -118,8 +118,8 @@ fn a_reset_is_read_as_seconds_left_or_as_a_date_in_seconds_or_milliseconds() {
         assert_eq!(reset("1000000100250"), Some(secs(100)));
         assert_eq!(reset("100"), Some(secs(100)));
         assert_eq!(reset("1000000000"), Some(Duration::ZERO), "already past");
-        for unbelievable in ["99999999999999999999", "500000", "1900000000", "1900000000000"] {
-            assert_eq!(reset(unbelievable), None, "{unbelievable}");
+        for implausible in ["99999999999999999999", "500000", "1900000000", "1900000000000"] {
+            assert_eq!(reset(implausible), None, "{implausible}");
         }
         assert_eq!(reset("-5"), None);
     }
@@ -128,17 +128,17 @@ fn a_reset_is_read_as_seconds_left_or_as_a_date_in_seconds_or_milliseconds() {
 }
 
 #[test]
-fn dates_are_read_by_the_servers_clock_where_it_differs() {
+fn dates_are_read_by_the_servers_clock_if_it_differs() {
     let lines = [
         ("Date", "Sun, 09 Sep 2001 02:46:40 GMT"),
         ("X-RateLimit-Remaining", "0"),
         ("X-RateLimit-Reset", "1000003700"),
         ("Retry-After", "Sun, 09 Sep 2001 02:48:20 GMT"),
     ];
-    let ahead = word(&lines);
+    let ahead = read(&lines);
     assert_eq!((ahead.quota.unwrap().reset, ahead.retry_after), (secs(100), Some(secs(100))));
-    // The same clock: ours is finer.
-    let same = word(&[
+    // If the clocks agree, ours is finer.
+    let same = read(&[
         ("Date", "Sun, 09 Sep 2001 01:46:40 GMT"),
         ("X-RateLimit-Remaining", "0"),
         ("X-RateLimit-Reset", "1000000100"),
@@ -148,29 +148,29 @@ fn dates_are_read_by_the_servers_clock_where_it_differs() {
 
 #[test]
 fn retry_after_is_read_in_seconds_and_as_a_date() {
-    let told = |value| word(&[("Retry-After", value)]).retry_after;
-    assert_eq!(told("120"), Some(secs(120)));
-    assert_eq!(told("0"), Some(Duration::ZERO));
-    assert_eq!(told("Sun, 09 Sep 2001 01:47:40 GMT"), Some(ms(59_750)));
-    assert_eq!(told("Sunday, 09-Sep-01 01:47:40 GMT"), Some(ms(59_750)));
-    assert_eq!(told("Sun, 09 Sep 2001 01:46:00 GMT"), Some(Duration::ZERO), "already past");
-    assert_eq!(told("1.5"), Some(secs(2)), "rounded up");
-    assert_eq!(told("2.0"), Some(secs(2)));
-    assert_eq!(told("86400"), Some(secs(86_400)));
-    for unbelievable in ["Fri, 31 Dec 9999 23:59:59 GMT", "86401", "99999999999999999999999"] {
-        assert_eq!(told(unbelievable), None, "{unbelievable}");
+    let retry_after = |value| read(&[("Retry-After", value)]).retry_after;
+    assert_eq!(retry_after("120"), Some(secs(120)));
+    assert_eq!(retry_after("0"), Some(Duration::ZERO));
+    assert_eq!(retry_after("Sun, 09 Sep 2001 01:47:40 GMT"), Some(ms(59_750)));
+    assert_eq!(retry_after("Sunday, 09-Sep-01 01:47:40 GMT"), Some(ms(59_750)));
+    assert_eq!(retry_after("Sun, 09 Sep 2001 01:46:00 GMT"), Some(Duration::ZERO), "already past");
+    assert_eq!(retry_after("1.5"), Some(secs(2)), "rounded up");
+    assert_eq!(retry_after("2.0"), Some(secs(2)));
+    assert_eq!(retry_after("86400"), Some(secs(86_400)));
+    for implausible in ["Fri, 31 Dec 9999 23:59:59 GMT", "86401", "99999999999999999999999"] {
+        assert_eq!(retry_after(implausible), None, "{implausible}");
     }
-    for rubbish in ["", "-1", "soon", "1.5.2", ".5", "1.", "Sun, 32 Sep 2001 01:47:40 GMT"] {
-        assert_eq!(told(rubbish), None, "{rubbish:?}");
+    for malformed in ["", "-1", "soon", "1.5.2", ".5", "1.", "Sun, 32 Sep 2001 01:47:40 GMT"] {
+        assert_eq!(retry_after(malformed), None, "{malformed:?}");
     }
     assert_eq!(
-        word(&[("Retry-After", "3"), ("Retry-After", "x"), ("Retry-After", "7")]).retry_after,
+        read(&[("Retry-After", "3"), ("Retry-After", "x"), ("Retry-After", "7")]).retry_after,
         Some(secs(7))
     );
 }
 
 #[test]
-fn of_contradictions_the_more_careful_counts_and_rubbish_does_not() {
+fn the_more_careful_of_two_values_counts_and_malformed_ones_are_ignored() {
     let repeated = [
         ("RateLimit-Limit", "500"),
         ("RateLimit-Limit", "100"),
@@ -194,9 +194,12 @@ fn of_contradictions_the_more_careful_counts_and_rubbish_does_not() {
     assert_eq!((both.remaining, both.reset, both.window), (12, ms(9_750), Some(secs(120))));
     let more_than_all = [("RateLimit", "limit=500, remaining=900, reset=9")];
     assert_eq!(quota(&more_than_all).unwrap().remaining, 500);
-    let no_limit = [("RateLimit", "limit=0, remaining=0, reset=9")];
-    assert_eq!(quota(&no_limit), Some(Quota { limit: None, remaining: 0, reset: secs(9), window: None }));
-    for rubbish in [
+    let limit_of_zero = [("RateLimit", "limit=0, remaining=0, reset=9")];
+    assert_eq!(
+        quota(&limit_of_zero),
+        Some(Quota { limit: None, remaining: 0, reset: secs(9), window: None })
+    );
+    for malformed in [
         "limit=500, remaining=-1, reset=9",
         "limit=500, remaining=x, reset=9",
         "limit=500, remaining=(1 2), reset=9",
@@ -208,15 +211,15 @@ fn of_contradictions_the_more_careful_counts_and_rubbish_does_not() {
         "ok",
         "",
     ] {
-        assert_eq!(quota(&[("RateLimit", rubbish)]), None, "{rubbish:?}");
+        assert_eq!(quota(&[("RateLimit", malformed)]), None, "{malformed:?}");
     }
     let one_good_line = [("RateLimit", "}{"), ("RateLimit", "limit=500, remaining=3, reset=9")];
     assert_eq!(quota(&one_good_line).unwrap().remaining, 3);
 }
 
 #[test]
-fn no_headers_no_word() {
-    assert_eq!(word(&[("Content-Type", "text/plain")]), ServerWord::default());
+fn headers_without_a_rate_limit_change_nothing() {
+    assert_eq!(read(&[("Content-Type", "text/plain")]), RateLimitHeaders::default());
 }
 
 const NAMES: [&str; 9] = [
@@ -245,7 +248,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
-    fn no_bytes_make_it_panic_and_no_wait_exceeds_a_day(
+    fn no_bytes_cause_a_panic_or_a_wait_longer_than_a_day(
         lines in proptest::collection::vec((0..NAMES.len(), value()), 0..8),
         now in prop_oneof![Just(UNIX_EPOCH), Just(now()), Just(UNIX_EPOCH + Duration::from_hours(90_000_000))],
     ) {
@@ -255,10 +258,10 @@ proptest! {
                 map.append(NAMES[name], value);
             }
         }
-        let word = ServerWord::from_headers(&map, now);
+        let headers = RateLimitHeaders::read(&map, now);
         let day = secs(86_400);
-        prop_assert!(word.retry_after.is_none_or(|wait| wait <= day));
-        if let Some(quota) = word.quota {
+        prop_assert!(headers.retry_after.is_none_or(|wait| wait <= day));
+        if let Some(quota) = headers.quota {
             prop_assert!(quota.reset <= day);
             prop_assert!(quota.window.is_none_or(|window| window <= day && window > Duration::ZERO));
             prop_assert!(quota.limit.is_none_or(|limit| limit > 0 && quota.remaining <= limit));

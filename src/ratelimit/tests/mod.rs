@@ -1,4 +1,4 @@
-//! Tests of the pace. All time in them is virtual: tokio's clock is paused and jumps from timer to timer.
+//! Tests of the rate limit. Their time is virtual: tokio's clock is paused and jumps from timer to timer.
 
 mod auto;
 mod ceiling;
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PaceEvent, PaceOptions, Pacer, Rate, Turn};
 
-/// Runs `future` on a clock of its own that begins paused.
-fn virtually<T>(future: impl Future<Output = T>) -> T {
+/// Runs `future` on a paused clock of its own.
+fn with_virtual_time<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(future)
 }
@@ -39,11 +39,11 @@ async fn turn(pacer: &Pacer) -> Turn {
     pacer.turn(&CancellationToken::new()).await.unwrap()
 }
 
-/// Options that keep every event.
-fn listening(options: &PaceOptions) -> (PaceOptions, Arc<Mutex<Vec<PaceEvent>>>) {
+/// Returns options that collect every event.
+fn collect_events(options: &PaceOptions) -> (PaceOptions, Arc<Mutex<Vec<PaceEvent>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&events);
+    let collected = Arc::clone(&events);
     let on_event: Arc<dyn Fn(PaceEvent) + Send + Sync> =
-        Arc::new(move |event| kept.lock().unwrap().push(event));
+        Arc::new(move |event| collected.lock().unwrap().push(event));
     (PaceOptions { on_event: Some(on_event), ..options.clone() }, events)
 }

@@ -13,7 +13,7 @@ fn ceiling(requests: u32, window: Duration) -> Rate {
 }
 
 #[test]
-fn the_documented_forms_are_understood() {
+fn documented_forms_are_accepted() {
     assert_eq!(rate("480/2m"), ceiling(480, secs(120)));
     assert_eq!(rate("4/s"), ceiling(4, secs(1)));
     assert_eq!(rate("10/500ms"), ceiling(10, ms(500)));
@@ -27,7 +27,7 @@ fn the_documented_forms_are_understood() {
 }
 
 #[test]
-fn everything_else_is_refused_for_its_own_reason() {
+fn each_malformed_rate_is_refused_with_its_cause() {
     let refusal = |text: &str| text.parse::<Rate>().unwrap_err();
     for text in ["", "480", "fast", "AUTO", "480 per 2m"] {
         let error = refusal(text);
@@ -49,7 +49,7 @@ fn everything_else_is_refused_for_its_own_reason() {
 }
 
 #[test]
-fn every_refusal_quotes_the_text_and_gives_an_example() {
+fn an_error_quotes_the_text_and_gives_an_example() {
     for text in ["nonsense", "4 /s", "0/2m", "480/2", "480/0s"] {
         let message = text.parse::<Rate>().unwrap_err().to_string();
         assert!(message.contains(&format!("{text:?}")), "{message}");
@@ -58,7 +58,7 @@ fn every_refusal_quotes_the_text_and_gives_an_example() {
 }
 
 #[test]
-fn the_burst_is_a_fiftieth_and_at_least_one() {
+fn the_burst_is_a_fiftieth_of_the_requests_and_at_least_one() {
     let burst = |text: &str| rate(text).burst().map(NonZeroU32::get);
     assert_eq!(burst("480/2m"), Some(9));
     assert_eq!(burst("1/s"), Some(1));
@@ -69,7 +69,7 @@ fn the_burst_is_a_fiftieth_and_at_least_one() {
 }
 
 #[test]
-fn scaling_shortens_the_window_only() {
+fn scaling_shortens_only_the_window() {
     assert_eq!(rate("480/2m").scaled(60), rate("480/2s"));
     assert_eq!(rate("480/2m").scaled(0), rate("480/2m"));
     assert_eq!(rate("1/1ms").scaled(u32::MAX), ceiling(1, Duration::from_nanos(1)));
@@ -78,7 +78,7 @@ fn scaling_shortens_the_window_only() {
 }
 
 #[test]
-fn the_time_for_a_run_leaves_out_what_may_leave_at_once() {
+fn the_time_for_a_run_excludes_requests_that_may_leave_at_once() {
     assert_eq!(rate("480/2m").time_for(0), Some(Duration::ZERO));
     assert_eq!(rate("480/2m").time_for(5), Some(Duration::ZERO));
     assert_eq!(rate("480/2m").time_for(485), Some(secs(120)));
@@ -99,13 +99,13 @@ fn a_rate_is_serialised_as_its_text() {
 
 proptest! {
     #[test]
-    fn what_is_displayed_reads_back(requests in 1..u32::MAX, window in 1_000_000..86_400_000_000_000_u64) {
+    fn a_displayed_rate_parses_to_the_same_rate(requests in 1..u32::MAX, window in 1_000_000..86_400_000_000_000_u64) {
         let rate = ceiling(requests, Duration::from_nanos(window));
         prop_assert_eq!(rate.to_string().parse::<Rate>(), Ok(rate));
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC{0,20}|[0-9+-]{0,25}/[0-9a-zµ .-]{0,25}") {
+    fn no_text_causes_a_panic(text in "\\PC{0,20}|[0-9+-]{0,25}/[0-9a-zµ .-]{0,25}") {
         if let Ok(rate) = text.parse::<Rate>() {
             prop_assert_eq!(rate.to_string().parse::<Rate>(), Ok(rate));
         }

@@ -1,4 +1,4 @@
-//! A fixed-window limiter as servers have it, in virtual time, speaking each generation of headers.
+//! A limiter with fixed windows, as servers have it, in virtual time, with each generation of headers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,18 +6,18 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-/// A generation of headers.
+/// A generation of headers, or none at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(super) enum Generation {
     Separate,
     Combined,
     Named,
     Legacy,
-    Mute,
+    Absent,
 }
 
-pub(super) const SPEAKING: [Dialect; 4] =
-    [Dialect::Separate, Dialect::Combined, Dialect::Named, Dialect::Legacy];
+pub(super) const GENERATIONS: [Generation; 4] =
+    [Generation::Separate, Generation::Combined, Generation::Named, Generation::Legacy];
 
 /// What happened in one window.
 #[derive(Debug, Clone, Copy)]
@@ -32,24 +32,24 @@ pub(super) struct Tally {
 pub(super) struct Server {
     pub(super) limit: u64,
     pub(super) window: Duration,
-    pub(super) dialect: Dialect,
-    /// Whether the seconds left are rounded up, as express-rate-limit does, or down.
+    pub(super) generation: Generation,
+    /// The seconds left are rounded up, as express-rate-limit does, and not down.
     pub(super) rounds_up: bool,
     pub(super) tallies: Vec<Tally>,
     start: Instant,
 }
 
 impl Server {
-    pub(super) fn new(limit: u64, window: Duration, dialect: Dialect, rounds_up: bool) -> Self {
-        Self { limit, window, dialect, rounds_up, tallies: Vec::new(), start: Instant::now() }
+    pub(super) fn new(limit: u64, window: Duration, generation: Generation, rounds_up: bool) -> Self {
+        Self { limit, window, generation, rounds_up, tallies: Vec::new(), start: Instant::now() }
     }
 
-    /// The wall clock, which both sides share. It does not begin at a full second.
+    /// Returns the wall-clock time, which both sides share. It does not begin at a full second.
     pub(super) fn clock(&self, now: Instant) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(1_700_000_000_370) + (now - self.start)
     }
 
-    /// A request arrives. Returns whether it is refused, and the answer's headers.
+    /// Takes a request. Returns true if it is refused, and the reply's headers.
     pub(super) fn hit(&mut self, now: Instant) -> (bool, HeaderMap) {
         if self.tallies.last().is_none_or(|tally| tally.begun + self.window <= now) {
             self.tallies.push(Tally { begun: now, counted: 0, refused: 0 });
@@ -66,7 +66,7 @@ impl Server {
         (refused, self.headers(ends, remaining, refused, now))
     }
 
-    /// A request of another client that shares the quota arrives.
+    /// Takes a request of another client that shares the quota.
     pub(super) fn hit_by_another(&mut self, now: Instant) {
         if self.hit(now).0 {
             self.tallies.last_mut().unwrap().refused -= 1;
@@ -79,25 +79,25 @@ impl Server {
             length.as_secs() + up
         };
         let (limit, window, left) = (self.limit, self.window.as_secs(), round(ends - now));
-        let mut lines = match self.dialect {
-            Dialect::Separate => vec![
+        let mut lines = match self.generation {
+            Generation::Separate => vec![
                 ("ratelimit-policy", format!("{limit};w={window}")),
                 ("ratelimit-limit", limit.to_string()),
                 ("ratelimit-remaining", remaining.to_string()),
                 ("ratelimit-reset", left.to_string()),
             ],
-            Dialect::Combined => vec![
+            Generation::Combined => vec![
                 ("ratelimit-policy", format!("{limit};w={window}")),
                 ("ratelimit", format!("limit={limit}, remaining={remaining}, reset={left}")),
             ],
-            Dialect::Named => {
+            Generation::Named => {
                 let name = format!("{limit}-in-{window}sec");
                 vec![
                     ("ratelimit-policy", format!("\"{name}\"; q={limit}; w={window}; pk=:MTJjYTE3YjQ5YWYy:")),
                     ("ratelimit", format!("\"{name}\"; r={remaining}; t={left}")),
                 ]
             }
-            Dialect::Legacy => {
+            Generation::Legacy => {
                 let date = round(self.clock(ends).duration_since(UNIX_EPOCH).unwrap());
                 vec![
                     ("date", httpdate::fmt_http_date(self.clock(now))),
@@ -106,9 +106,9 @@ impl Server {
                     ("x-ratelimit-reset", date.to_string()),
                 ]
             }
-            Dialect::Mute => vec![],
+            Generation::Absent => vec![],
         };
-        if refused && self.dialect != Dialect::Mute {
+        if refused && self.generation != Generation::Absent {
             lines.push(("retry-after", left.to_string()));
         }
         let header = |(name, value): (&'static str, String)| {
