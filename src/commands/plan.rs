@@ -12,7 +12,7 @@ use super::survey::Survey;
 use crate::config::ConfigError;
 use crate::domain::{ExitStatus, NewTarget, Seq, Timestamp};
 use crate::plan::{PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_over};
-use crate::report::{distinct, grouped, visible};
+use crate::report::{delimited, grouped, visible};
 
 /// What `decom plan` is asked for.
 #[derive(Debug, Clone)]
@@ -184,13 +184,13 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
     writeln!(out, "(dry run) {} to delete:", grouped(plan.targets.len() as u64))?;
     for target in &plan.targets {
         let said = said_of(target.reason.as_deref(), target.ticket.as_deref());
-        writeln!(out, "(dry run)     {}{said}", distinct(&target.name))?;
+        writeln!(out, "(dry run)     {}{said}", delimited(&target.name))?;
     }
     if !plan.skipped.is_empty() {
         writeln!(out, "(dry run) {} skipped:", grouped(plan.skipped.len() as u64))?;
         for skip in &plan.skipped {
             let said = said_of(skip.reason.as_deref(), skip.ticket.as_deref());
-            writeln!(out, "(dry run)     {}  {}{said}", distinct(&skip.name), visible(&skip.why))?;
+            writeln!(out, "(dry run)     {}  {}{said}", delimited(&skip.name), visible(&skip.why))?;
         }
     }
     out.flush()?;

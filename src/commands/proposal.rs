@@ -7,11 +7,11 @@ use super::access::ApiAccess;
 use super::context::Context;
 use super::survey::Survey;
 use crate::plan::{PlanRefusal, Selection, is_over};
-use crate::report::Planned;
+use crate::report::Forecast;
 use crate::terminal::{ask, phrase};
 
 pub(super) struct Proposal {
-    pub(super) planned: Planned,
+    pub(super) planned: Forecast,
     survey: Survey,
     due: u64,
     /// Until when the saved plan that is carried out may be run.

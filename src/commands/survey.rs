@@ -8,7 +8,7 @@ use crate::api::ApiError;
 use crate::domain::DatasourceName;
 use crate::plan::{Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection};
 use crate::ratelimit::Rate;
-use crate::report::{Held, Listed, Names, Planned, rounded};
+use crate::report::{Forecast, GuardResult, ListingSummary, NameList, rounded};
 
 pub(super) struct Survey {
     preview: Preview,
@@ -117,18 +117,18 @@ impl Survey {
         selection: &Selection,
         host: String,
         rate: Rate,
-    ) -> Planned {
+    ) -> Forecast {
         let (facts, counts, share) = (selection.facts(), selection.counts(), selection.share());
         let names = |names: &[DatasourceName]| names.iter().map(ToString::to_string).collect();
         let guards = self.guards;
         let refusal = |guard: &str| {
             let found = self.refusals.iter().find(|refusal| refusal.guard() == guard);
-            found.map_or(Held::Holds, |refusal| Held::Refuses(refusal.to_string()))
+            found.map_or(GuardResult::Passes, |refusal| GuardResult::Refuses(refusal.to_string()))
         };
         let mut shown_guards = vec![(format!("max_deletes {}", guards.max_deletes), refusal("max_deletes"))];
         if guards.need_listing() {
-            let held = self.unchecked().map_or_else(|| refusal("max_share"), Held::Unchecked);
-            shown_guards.push((format!("max_share {} %", guards.max_share), held));
+            let result = self.unchecked().map_or_else(|| refusal("max_share"), GuardResult::Unchecked);
+            shown_guards.push((format!("max_share {} %", guards.max_share), result));
         }
         let Preview { listing, due: to_delete, protected, already_deleted, warnings } =
             std::mem::take(&mut self.preview);
@@ -138,7 +138,7 @@ impl Survey {
         let whole = to_delete.is_some();
         // How long it takes is about what this process sends.
         let sent = share.map_or(counts.due, |(_, due)| due);
-        Planned {
+        Forecast {
             host,
             count: facts.count,
             repeated: facts.repeated,
@@ -147,9 +147,9 @@ impl Survey {
             first: names(&selection.excerpt().first),
             last: names(&selection.excerpt().last),
             to_delete,
-            protected: Names::new(counts.protected, protected),
-            already_deleted: Names::new(counts.already_deleted, already_deleted),
-            listed: listing.map(|listing| Listed {
+            protected: NameList::new(counts.protected, protected),
+            already_deleted: NameList::new(counts.already_deleted, already_deleted),
+            listing: listing.map(|listing| ListingSummary {
                 all: listing.listed,
                 exist: listing.exist,
                 missing: listing
@@ -161,7 +161,7 @@ impl Survey {
                     .collect(),
                 in_use: listing.in_use,
             }),
-            unlisted: match self.unasked {
+            no_listing: match self.unasked {
                 None => Some("the listing could not be read"),
                 Some(why) => whole.then_some(why),
             },
@@ -173,7 +173,7 @@ impl Survey {
                 .map(|time| (rounded(time).to_string(), rate.to_string())),
             dry_run: context.options.dry_run,
             whole,
-            ..Planned::default()
+            ..Forecast::default()
         }
     }
 }

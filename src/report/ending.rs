@@ -1,14 +1,14 @@
-//! What a run prints at its end: the counts, what was not deleted and why, and what to do next.
+//! The end of a run for people: the counts, what was not deleted and why, and what to do next.
 
 use std::io::{self, Write};
 
-use super::shown::{grouped, visible};
+use super::text::{grouped, visible};
 use crate::domain::{Counts, Outcome, RunSummary, TargetResult};
 
-/// Hands results of a run to a function, one after the other.
+/// Calls a function with the results of a run, one after the other, until it returns `false`.
 pub type EachResult<'a> = &'a mut dyn FnMut(&mut dyn FnMut(TargetResult) -> bool) -> io::Result<()>;
 
-/// The outcomes that have to be looked at.
+/// The outcomes that need attention.
 pub const EXCEPTIONS: &[Outcome] = &[
     Outcome::NotFound,
     Outcome::InUse,
@@ -19,38 +19,35 @@ pub const EXCEPTIONS: &[Outcome] = &[
     Outcome::Pending,
 ];
 
-/// What is told about a run at its end, beside its results.
+/// What to print at the end of a run beside its results.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
-    /// Commands to go on with, each with what it does.
+    /// Commands to continue with, each after what it does.
     pub next: Vec<(String, String)>,
-    /// Why it ended early.
+    /// Why the run ended early.
     pub stopped: Option<String>,
     /// Names that were deleted and are still listed.
     pub still_listed: Vec<String>,
-    /// Where the run took its targets from a queue: how many messages made no sense, and how many of them are on
-    /// the dead-letter queue.
+    /// For the targets of a queue: the number of malformed messages, and of those known to be on the dead-letter
+    /// queue.
     pub refused: Option<(u64, u64)>,
-    /// Further lines, such as where the audit log is.
+    /// Further lines, such as the path of the audit log.
     pub notes: Vec<String>,
 }
 
 /// Prints the end of a run for people.
-///
-/// # Errors
-/// Where `out` cannot be written or the results cannot be read.
 pub fn print_ending(
     out: &mut dyn Write,
     run: &RunSummary,
     ending: &Ending,
     exceptions: EachResult<'_>,
 ) -> io::Result<()> {
-    // The counts come last, where they are still on the screen after a long list.
+    // The counts come last, so that they are on the screen after a long list.
     print_exceptions(out, &run.counts, exceptions)?;
     if !ending.still_listed.is_empty() {
         writeln!(
             out,
-            "DELETED, AND STILL LISTED ({}): somebody made them anew, or the API did not delete them",
+            "DELETED, AND STILL LISTED ({}): they were created again, or the API did not delete them",
             ending.still_listed.len()
         )?;
         for name in &ending.still_listed {
@@ -75,12 +72,12 @@ pub fn print_ending(
         let place = if set_aside >= refused {
             "on the dead-letter queue".to_owned()
         } else {
-            format!("on the dead-letter queue as far as is known: {}", grouped(set_aside))
+            format!("{} known to be on the dead-letter queue", grouped(set_aside))
         };
         writeln!(out)?;
         writeln!(
             out,
-            "{} {messages} made no sense ({place}); the view `refused_messages` of the audit log has each",
+            "{} malformed {messages} ({place}); see the view `refused_messages` of the audit log",
             grouped(refused)
         )?;
     }
@@ -99,7 +96,7 @@ pub fn print_ending(
     Ok(())
 }
 
-/// Prints how many targets ended how, adding up.
+/// Prints the number of targets by outcome, and their sum.
 pub(super) fn print_counts(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
     let width = grouped(counts.planned()).len();
     for (outcome, n) in counts.occurring() {
@@ -109,7 +106,7 @@ pub(super) fn print_counts(out: &mut dyn Write, counts: &Counts) -> io::Result<(
     writeln!(out, "  {:<20}{:>width$}", "planned", grouped(counts.planned()))
 }
 
-/// Prints each target that was not deleted, with why.
+/// Prints each target that was not deleted, and why.
 pub(super) fn print_exceptions(
     out: &mut dyn Write,
     counts: &Counts,
@@ -129,7 +126,13 @@ pub(super) fn print_exceptions(
         if result.outcome == Outcome::Pending {
             return true;
         }
-        written = writeln!(out, "  {:<10} {}  {}", result.outcome, visible(&result.datasource), why(&result));
+        written = writeln!(
+            out,
+            "  {:<10} {}  {}",
+            result.outcome,
+            visible(&result.datasource),
+            explanation(&result)
+        );
         written.is_ok()
     })?;
     written?;
@@ -138,7 +141,7 @@ pub(super) fn print_exceptions(
 
 /// Why a target ended as it did, on one line.
 #[must_use]
-pub fn why(result: &TargetResult) -> String {
+pub fn explanation(result: &TargetResult) -> String {
     let mut parts = Vec::new();
     match (&result.message, &result.error_code) {
         (Some(message), _) => parts.push(visible(message).into_owned()),
@@ -166,15 +169,16 @@ pub fn why(result: &TargetResult) -> String {
     parts.join("; ")
 }
 
+/// What an outcome means for its target.
 pub(super) const fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Deleted => "the API confirmed it",
-        Outcome::DeletedUnconfirmed => "gone, after an attempt without a clear answer",
-        Outcome::NotFound => "there was no such datasource",
+        Outcome::Deleted => "the API confirmed the deletion",
+        Outcome::DeletedUnconfirmed => "gone, after an attempt without a clear reply",
+        Outcome::NotFound => "no such datasource",
         Outcome::InUse => "something depends on it; remove that first",
-        Outcome::Rejected => "the API refused",
-        Outcome::Failed => "the server failed; as far as is known they still exist",
-        Outcome::Unknown => "no clear answer at any attempt",
+        Outcome::Rejected => "the API refused the request",
+        Outcome::Failed => "all attempts failed; as far as is known it still exists",
+        Outcome::Unknown => "no clear reply; it may exist or not",
         Outcome::Skipped => "not sent",
         Outcome::Pending => "not finished",
     }

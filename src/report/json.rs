@@ -67,7 +67,7 @@ pub(super) fn run_object(run: &RunSummary) -> Value {
     Value::Object(object)
 }
 
-/// A target, with the columns of the view `results`; in the order of their names, as objects are written.
+/// A target, with the columns of the view `results` in alphabetical order, as other objects are written.
 #[derive(Serialize)]
 struct ResultRow<'a> {
     attempts: u32,
@@ -130,8 +130,8 @@ pub(super) fn report(out: &mut dyn Write, run: &RunSummary, each: EachResult<'_>
     writeln!(out, "\n]}}")
 }
 
-/// Writes what became of one datasource as one array: the columns of the view `results`, and those
-/// of its run that say by which retry and which plan.
+/// Writes the history of one datasource as one array: the columns of the view `results`, and those of each run's
+/// retry and plan.
 pub(super) fn history(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
     let object = |entry: &HistoryEntry| {
         let mut object = result_object(&entry.result);
@@ -151,9 +151,6 @@ pub(super) fn runs(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<()> {
 }
 
 /// Prints the end of a run as one JSON object.
-///
-/// # Errors
-/// Where `out` cannot be written or the results cannot be read.
 pub fn print_ending_json(
     out: &mut dyn Write,
     run: &RunSummary,

@@ -1,33 +1,33 @@
-//! What people and machines read afterwards. Everything is written as it is read, one result after
-//! the other, so that memory does not grow with the run.
+//! Reports of runs for people and machines. They are written while the results are read, so memory does not grow with
+//! the run.
 
 mod ending;
+mod forecast;
 mod html;
 mod json;
 mod ocsf;
-mod planned;
-mod shown;
 mod tables;
+mod text;
 
 use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
-pub use ending::{EXCEPTIONS, EachResult, Ending, print_ending, why};
+pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
+pub use forecast::{Forecast, GuardResult, ListingSummary, NameList};
 pub use html::{Annex, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
 pub use json::print_ending_json;
 pub use ocsf::{OCSF_VERSION, ocsf_event};
-pub use planned::{Held, Listed, Names, Planned};
-pub use shown::{distinct, grouped, rounded, visible};
+pub use text::{delimited, grouped, rounded, visible};
 
 use crate::domain::{HistoryEntry, ResultFilter, RunSummary};
 
-/// The form of a report.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Text for people.
     Table,
-    /// One row a target, for spreadsheets: no cell is taken for a formula.
+    /// One row a target, for spreadsheets: no cell is a formula.
     Csv,
     /// One object, with the names of the audit log's views.
     Json,
@@ -36,7 +36,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The results that a report in this form lists.
+    /// The results that a report in this format lists.
     #[must_use]
     pub const fn lists(self) -> ResultFilter<'static> {
         match self {
@@ -71,12 +71,11 @@ impl fmt::Display for Format {
     }
 }
 
-/// The form in which one run can be reported.
+/// The format of a report of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunFormat {
-    /// One that other reports have, too.
     Plain(Format),
-    /// A page that certifies the run.
+    /// An HTML page that certifies the run.
     Certificate,
 }
 
@@ -101,20 +100,15 @@ impl fmt::Display for RunFormat {
     }
 }
 
-/// A word that names no form.
+/// A text that is not a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no format; the formats are {known}")]
+#[error("`{text}` is not a format; the formats are {known}")]
 pub struct UnknownFormat {
-    /// The word.
     pub text: String,
-    /// Those that there are.
     pub known: &'static str,
 }
 
-/// Writes a report of one run. `results` hands over the results that [`Format::lists`].
-///
-/// # Errors
-/// Where `out` cannot be written or the results cannot be read.
+/// Writes a report of one run. `results` are those that [`Format::lists`].
 pub fn write_report(
     out: &mut dyn Write,
     format: Format,
@@ -129,10 +123,7 @@ pub fn write_report(
     }
 }
 
-/// Writes what became of one datasource over all runs.
-///
-/// # Errors
-/// Where `out` cannot be written.
+/// Writes the history of one datasource over all runs.
 pub fn write_history(out: &mut dyn Write, format: Format, entries: &[HistoryEntry]) -> io::Result<()> {
     match format {
         Format::Table => tables::history_text(out, entries),
@@ -143,9 +134,6 @@ pub fn write_history(out: &mut dyn Write, format: Format, entries: &[HistoryEntr
 }
 
 /// Writes a list of runs.
-///
-/// # Errors
-/// Where `out` cannot be written.
 pub fn write_runs(out: &mut dyn Write, format: Format, runs: &[RunSummary]) -> io::Result<()> {
     match format {
         Format::Table => tables::runs_text(out, runs),

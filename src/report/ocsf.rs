@@ -1,21 +1,21 @@
 //! A request as an event of the Open Cybersecurity Schema Framework, for a SIEM: class 6003, API
 //! Activity, with the activity "Delete".
 //!
-//! What OCSF has a place for stands there; all else that the log knows stands in `unmapped`, with the
-//! places and hashes of the records, which lead from an event back to the evidence.
+//! What OCSF has no field for is in `unmapped`, together with the numbers and hashes of the records, which lead from
+//! an event back to the log.
 
 use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
 use crate::domain::{SentAnswer, SentBy, SentRequest, Timestamp, Verdict};
 
-/// The version of the schema that the events keep to.
+/// The version of the schema.
 pub const OCSF_VERSION: &str = "1.5.0";
 
-/// The path of the API behind its base URL.
+/// The path of the endpoint after the base URL.
 const PATH: &str = "/api/v2/datasource";
 
-/// How an event ended, in OCSF's words, and how grave it is.
+/// The status and severity of an event in OCSF's terms.
 struct Status {
     id: u8,
     name: &'static str,
@@ -23,7 +23,7 @@ struct Status {
 }
 
 impl Status {
-    /// An attempt that may have deleted its datasource is neither a success nor a failure.
+    /// An attempt in doubt is neither a success nor a failure.
     fn of(answer: Option<&SentAnswer>) -> Self {
         let verdict = answer
             .and_then(|answer| Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == answer.verdict));
@@ -45,7 +45,7 @@ impl Status {
     }
 }
 
-/// The event that `request` is.
+/// The event of one request.
 #[must_use]
 pub fn ocsf_event(by: &SentBy, request: &SentRequest) -> Value {
     let answer = request.answer.as_ref();
@@ -125,16 +125,16 @@ pub fn ocsf_event(by: &SentBy, request: &SentRequest) -> Value {
 fn message(request: &SentRequest) -> String {
     let name = &request.datasource;
     match &request.answer {
-        None => format!("the request to delete `{name}` was recorded, and nothing is known of an answer"),
+        None => format!("the request to delete `{name}` was recorded, and no reply to it"),
         Some(answer) if answer.verdict == "deleted" => format!("deleted the datasource `{name}`"),
         Some(answer) => match &answer.message {
-            Some(said) => format!("did not see `{name}` deleted ({}): {said}", answer.verdict),
-            None => format!("did not see `{name}` deleted ({})", answer.verdict),
+            Some(text) => format!("the deletion of `{name}` was not confirmed ({}): {text}", answer.verdict),
+            None => format!("the deletion of `{name}` was not confirmed ({})", answer.verdict),
         },
     }
 }
 
-/// The API's own code where it gave one, and the HTTP status otherwise.
+/// The API's error code if there is one, otherwise the HTTP status.
 fn status_code(answer: &SentAnswer) -> Option<String> {
     answer.error_code.clone().or_else(|| answer.http_status.map(|status| status.to_string()))
 }
@@ -147,9 +147,9 @@ fn response(answer: &SentAnswer) -> Value {
     if let Some(code) = &answer.error_code {
         response.insert("error".to_owned(), json!(code));
     }
-    if let Some(said) = &answer.message {
+    if let Some(text) = &answer.message {
         let key = if answer.verdict == "deleted" { "message" } else { "error_message" };
-        response.insert(key.to_owned(), json!(said));
+        response.insert(key.to_owned(), json!(text));
     }
     response.into()
 }
@@ -162,7 +162,7 @@ fn resource(request: &SentRequest) -> Value {
     resource
 }
 
-/// The machine that decom ran on. OCSF takes a host name only where it is one.
+/// The machine that decom ran on. `hostname` must be a valid host name.
 fn source(by: &SentBy) -> Value {
     let mut source = json!({ "name": by.host });
     if is_hostname(&by.host) {
@@ -171,7 +171,7 @@ fn source(by: &SentBy) -> Value {
     source
 }
 
-/// The API. A base URL that is none, which no decom has written, is left out.
+/// The API; `None` if the base URL is malformed.
 fn destination(by: &SentBy) -> Option<Value> {
     let url = Url::parse(&by.base_url).ok()?;
     let mut destination = json!({ "svc_name": "Databrain API" });
@@ -187,7 +187,7 @@ fn destination(by: &SentBy) -> Option<Value> {
     Some(destination)
 }
 
-/// Where the request went, without the query, which is the name: that stands in `resources`.
+/// The URL without its query, which holds the name: that is in `resources`.
 fn url(by: &SentBy) -> Value {
     let base = by.base_url.trim_end_matches('/');
     let mut shown = json!({ "url_string": format!("{base}{PATH}") });
@@ -235,7 +235,7 @@ fn unmapped(by: &SentBy, request: &SentRequest) -> Value {
     unmapped
 }
 
-/// Whether OCSF's pattern for host names, of its stricter versions, takes this.
+/// Returns true if OCSF's stricter versions accept this as a host name.
 fn is_hostname(text: &str) -> bool {
     let inside = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let label = |label: &str| {
@@ -248,7 +248,7 @@ const fn millis(at: Timestamp) -> i64 {
     at.as_micros().div_euclid(1000)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a float becomes the nearest integer that there is")]
+#[expect(clippy::cast_possible_truncation, reason = "the nearest integer is meant")]
 fn whole(millis: f64) -> i64 {
     millis.round() as i64
 }

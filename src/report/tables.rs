@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::ending::{EXCEPTIONS, EachResult, print_counts, print_exceptions, why};
-use super::shown::{cell, grouped, markdown, visible};
+use super::ending::{EXCEPTIONS, EachResult, explanation, print_counts, print_exceptions};
+use super::text::{cell, grouped, markdown, visible};
 use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
-/// Writes one run as text: what it was, its counts, and what was not deleted.
+/// Writes one run as text: its facts, its counts, and what was not deleted.
 pub(super) fn text(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
@@ -45,14 +45,14 @@ pub(super) fn markdown_report(
     let mut written = Ok(());
     results(&mut |result| {
         let (name, outcome) = (markdown(&result.datasource), markdown(result.outcome.as_str()));
-        written = writeln!(out, "| {} | {name} | {outcome} | {} |", result.target, markdown(&why(&result)));
+        written =
+            writeln!(out, "| {} | {name} | {outcome} | {} |", result.target, markdown(&explanation(&result)));
         written.is_ok()
     })?;
     written
 }
 
-/// The columns of a run that say which plan it carried out, behind those of each result: a CSV has
-/// no other place for them.
+/// The columns of the run's plan, after those of each result: a CSV has no other place for them.
 const PLAN_COLUMNS: [&str; 2] = ["plan_digest", "approved_by"];
 
 fn plan_cells(digest: Option<&str>, approver: Option<&str>) -> [String; 2] {
@@ -122,25 +122,27 @@ fn bytes<'a>(cells: &'a [Cow<'_, str>]) -> impl Iterator<Item = &'a [u8]> {
     cells.iter().map(|cell| cell.as_bytes())
 }
 
-/// Writes what became of one datasource as text, one run a line.
+/// Writes the history of one datasource as text, one run a line.
 pub(super) fn history_text(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
     if entries.is_empty() {
-        return writeln!(out, "No run has taken it on.");
+        return writeln!(out, "No run in this audit log mentions this name.");
     }
     for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
         let at = result.finished_at.as_deref().unwrap_or("not finished");
         let retry = retry_of.as_ref().map(|run| format!(" (retry of {run})")).unwrap_or_default();
         let run = visible(&result.run_id);
-        writeln!(out, "{run}{retry}  {at}  {}  {}", result.outcome, why(result))?;
+        writeln!(out, "{run}{retry}  {at}  {}  {}", result.outcome, explanation(result))?;
         if let Some(digest) = plan_digest {
-            let by = approved_by.as_deref().map_or_else(|| "nobody".into(), visible);
-            writeln!(out, "    by plan {digest}, approved by {by}")?;
+            let approved = approved_by
+                .as_deref()
+                .map_or_else(|| "not approved".to_owned(), |by| format!("approved by {}", visible(by)));
+            writeln!(out, "    by plan {digest}, {approved}")?;
         }
     }
     Ok(())
 }
 
-/// Writes what became of one datasource as Markdown, one run a line.
+/// Writes the history of one datasource as Markdown, one run a line.
 pub(super) fn history_markdown(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
     writeln!(
         out,
@@ -150,14 +152,14 @@ pub(super) fn history_markdown(out: &mut dyn Write, entries: &[HistoryEntry]) ->
         let text = |text: &Option<String>| markdown(text.as_deref().unwrap_or_default());
         let (run, outcome) = (markdown(&result.run_id), markdown(result.outcome.as_str()));
         let (retry, at) = (text(retry_of), text(&result.finished_at));
-        let (why, plan, approver) = (markdown(&why(result)), text(plan_digest), text(approved_by));
+        let (why, plan, approver) = (markdown(&explanation(result)), text(plan_digest), text(approved_by));
         writeln!(out, "| {run} | {retry} | {at} | {outcome} | {why} | {plan} | {approver} |")?;
     }
     Ok(())
 }
 
-/// Writes what became of one datasource as CSV: the columns of the view `results`, and those of its
-/// run that say by which retry and which plan.
+/// Writes the history of one datasource as CSV: the columns of the view `results`, and those of each run's retry and
+/// plan.
 pub(super) fn history_csv(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     let columns = RESULT_COLUMNS.iter().chain(&["retry_of"]).chain(&PLAN_COLUMNS);
@@ -205,7 +207,7 @@ pub(super) fn runs_csv(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<(
     csv.flush()
 }
 
-/// The system's own error, so that a closed pipe is known as one.
+/// The system's own error, so that a closed pipe is recognized.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

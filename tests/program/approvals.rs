@@ -46,7 +46,8 @@ fn every_kind_of_key_approves() {
         for format in ["table", "md", "json", "html"] {
             let report = said(&mut estate.sandbox.decom(&["report", "--format", format]));
             assert!(report.stdout.contains("alice@example.com"), "{format}: {report:?}");
-            assert!(format != "html" || report.stdout.contains(&fingerprint[0]), "{report:?}");
+            let shown = [fingerprint[0].as_str(), "a signed approval of the plan"];
+            assert!(format != "html" || shown.iter().all(|it| report.stdout.contains(it)), "{report:?}");
         }
         let runs = said(&mut estate.sandbox.decom(&["runs", "--format", "csv"]));
         assert!(runs.stdout.contains(",alice@example.com,"), "{runs:?}");

@@ -22,13 +22,13 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
     };
     std::fs::create_dir(sandbox.path("points")).unwrap();
     let without = certificate(&sandbox, &[]).text();
-    assert!(!without.contains("was set to write checkpoints"), "it did not: {without}");
+    assert!(!without.contains("was configured to write checkpoints"), "it did not: {without}");
     let shown = || {
         let mut command = sandbox.decom(&["report", "--format", "html", "--issued-at", ISSUED]);
         let page = page_of(command.env("DECOM_AUDIT_CHECKPOINT_DIR", "points"));
         page.lines("Checkpoint", "7Controls supported").join("\n").replace('\u{a0}', " ")
     };
-    assert!(shown().contains("There is none"), "{}", shown());
+    assert!(shown().contains("None was found."), "{}", shown());
 
     // Those of another log, and what is none, are passed over.
     sandbox.file("points/other.checkpoint", statement(&"0".repeat(32), last, &hash(last)));
@@ -36,30 +36,30 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
     sandbox.file("points/bytes.checkpoint", [0xff, 0xfe]);
     sandbox.file("points/longer.checkpoint", format!("{}and more\n", statement(&id, last, &hash(last))));
     sandbox.file("points/text.txt", statement(&id, last, &hash(last)));
-    assert!(shown().contains("There is none"), "{}", shown());
+    assert!(shown().contains("None was found."), "{}", shown());
 
     // One that does not cover the end is better than none; one that does is better.
     sandbox.file("points/1.checkpoint", statement(&id, 2, &hash(2)));
     let said = shown();
     assert!(
-        said.contains("A checkpoint without a signature lies there (1.checkpoint): it vouches for nothing."),
+        said.contains("It has no signature beside it, so it proves nothing: anyone can have written it."),
         "{said}"
     );
-    assert!(!said.contains("vouches for the first"), "{said}");
+    assert!(said.contains("1.checkpoint covers the first 2 records; the run ended after them."), "{said}");
     sandbox.file("points/1.checkpoint.sig", "one");
     assert!(
-        shown().contains("1.checkpoint vouches for the first 2 records; the run ended behind them."),
+        shown().contains("Its signature was not checked for this page; the command below checks it."),
         "{}",
         shown()
     );
     sandbox.file("points/2.checkpoint", statement(&id, last, &hash(last)));
-    assert!(shown().contains("1.checkpoint vouches for the first 2 records"), "the signed one: {}", shown());
+    assert!(shown().contains("1.checkpoint covers the first 2 records"), "the signed one: {}", shown());
     for signature in ["points/2.checkpoint.sig", "points/3.checkpoint.sig"] {
         sandbox.file(signature, "one");
     }
     sandbox.file("points/3.checkpoint", statement(&id, last + 7, &hash(last)));
     let said = shown();
-    assert!(said.contains(&format!("2.checkpoint vouches for the first {last} records, this run included. Its head is the hash that this log has there.")), "{said}");
+    assert!(said.contains(&format!("2.checkpoint covers the first {last} records, which include this run. The hash that it names is the hash of that record here.")), "{said}");
     assert!(said.contains(&statement(&id, last, &hash(last))), "verbatim: {said}");
     assert!(
         said.contains(
@@ -71,14 +71,14 @@ fn a_checkpoint_of_this_log_is_shown_as_it_is() {
     // One with another head is no support, and that is said.
     sandbox.file("points/2.checkpoint", statement(&id, last, &hash(2)));
     let said = shown();
-    let contradicts = "2.checkpoint contradicts this log, and does not vouch for it";
-    assert!(said.contains(contradicts) && !said.contains("vouches for"), "{said}");
+    let contradicts = "2.checkpoint contradicts this log: the hash that it names after";
+    assert!(said.contains(contradicts) && !said.contains(" covers the first "), "{said}");
     std::fs::remove_file(sandbox.path("points/2.checkpoint")).unwrap();
     assert!(shown().contains("3.checkpoint contradicts this log"), "the log is shorter: {}", shown());
     std::fs::remove_file(sandbox.path("points/3.checkpoint.sig")).unwrap();
     std::fs::remove_file(sandbox.path("points/1.checkpoint")).unwrap();
     let said = shown();
-    assert!(said.contains("contradicts this log") && said.contains("No signature lies beside"), "{said}");
+    assert!(said.contains("contradicts this log") && said.contains("has no signature beside it"), "{said}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
     let unfound = certificate(sandbox, &[]).text().replace('\u{a0}', " ");
     assert!(
         unfound.contains(
-            "This run was set to write checkpoints; no folder was given to look for them (--checkpoint-dir)."
+            "This run was configured to write checkpoints; no folder of checkpoints was given (--checkpoint-dir)."
         ),
         "{unfound}"
     );
@@ -109,13 +109,16 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
     std::fs::create_dir(sandbox.path("empty")).unwrap();
     let unfound = certificate(sandbox, &["--checkpoint-dir", "empty"]).text();
     assert!(
-        unfound.contains("none of this log was found in the folder given (--checkpoint-dir)."),
+        unfound.contains("none of this log was found in the given folder (--checkpoint-dir)."),
         "{unfound}"
     );
     assert!(unfound.contains("--checkpoints empty --allowed-signers FILE"), "{unfound}");
 
     let page = certificate(sandbox, &["--checkpoint-dir", "my points"]);
-    assert!(!page.text().contains("was set to write checkpoints"), "{}", page.text());
+    assert!(!page.text().contains("was configured to write checkpoints"), "{}", page.text());
+    let non_repudiation = "AU-10 Non-repudiation | a signed checkpoint that agrees with the log";
+    assert!(page.lines("7Controls supported", "").join("\n").contains(non_repudiation), "{}", page.text());
+    assert!(!unfound.contains("AU-10"), "nothing was signed: {unfound}");
     assert_eq!(page.source, certificate(sandbox, &["--config", "decom.toml"]).source, "flag or setting");
     let integrity = page.lines("Checkpoint", "7Controls supported");
     let records = column(&sandbox.log(), "SELECT max(seq) FROM record").remove(0);
@@ -124,7 +127,8 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
         "the one that the run ended with: {integrity:?}"
     );
     assert!(
-        integrity[1].contains("this run included. Its head is the hash that this log has there."),
+        integrity[1]
+            .contains("which include this run. The hash that it names is the hash of that record here."),
         "{integrity:?}"
     );
     let command = integrity.iter().find(|line| line.starts_with("decom audit verify ")).unwrap();

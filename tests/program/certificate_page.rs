@@ -25,7 +25,7 @@ fn settings() -> insta::Settings {
     settings.add_filter(r"\b[0-9]+(\.[0-9])?\u{a0}m?s\b", "[span]");
     settings.add_filter(&format!(r"\b{}\b", machine.replace('.', r"\.")), "[machine]");
     settings.add_filter("\u{a0}|\u{202f}", " ");
-    settings.add_filter(r"There was no pause .*|Pauses, in which no request left:", "[pauses]");
+    settings.add_filter(r"No pause was long enough .*|Pauses without requests:", "[pauses]");
     settings.add_filter(r"\d+ pauses", "[n] pauses");
     settings
 }
@@ -60,38 +60,38 @@ fn it_says_who_asked_for_what_and_what_became_of_it() {
     let sandbox = run();
     let page = certificate(&sandbox, &[]);
     settings().bind(|| {
-        assert_snapshot!(page.lines("", "3Exceptions").join("\n"), @"
+        assert_snapshot!(page.lines("", "3Exceptions").join("\n"), @r"
         Certificate of deletion [id]
         Certificate of deletion
         Certificate: [id]
         Run: [run]
         Issued: [issued] UTC
         StatusComplete with exceptions
-        The run is finished. 2 of 7 datasources are gone; 5 are exceptions.
+        The run is finished. 2 of 7 datasources were deleted; 5 are exceptions.
         1Run
         Organisation: not named
         API host: [api] (http://[api])
         Period (UTC): [time] – [time] ([span])
         Machine: [machine] (decom 0.1.0)
         Carried out by: Ann
-        Approved by: nobody (no second person’s approval is recorded)
+        Approved by: no approval is recorded
         Ticket: OFF-7
         Reason: end of contract
         2Scope and reconciliation
         Input: leaving.csv
         SHA-256 of the input: [sha256]
-        Datasources asked for: 7 (different names in 8 rows, of which 1 repeats a name)
+        Datasources requested: 7 (different names in 8 rows, of which 1 repeats a name)
         SHA-256 of the names: [sha256]
-        Every name that was asked for has exactly one outcome.
-        Outcome | Targets | Share | What it means
-        deleted | 1 | 14.3 % | the API confirmed it
-        deleted_unconfirmed | 1 | 14.3 % | gone, after an attempt without a clear answer
-        not_found | 1 | 14.3 % | there was no such datasource
+        Every requested name has exactly one outcome.
+        Outcome | Targets | Share | Meaning
+        deleted | 1 | 14.3 % | the API confirmed the deletion
+        deleted_unconfirmed | 1 | 14.3 % | gone, after an attempt without a clear reply
+        not_found | 1 | 14.3 % | no such datasource
         in_use | 1 | 14.3 % | something depends on it; remove that first
-        rejected | 1 | 14.3 % | the API refused
-        failed | 1 | 14.3 % | the server failed; as far as is known they still exist
+        rejected | 1 | 14.3 % | the API refused the request
+        failed | 1 | 14.3 % | all attempts failed; as far as is known it still exists
         skipped | 1 | 14.3 % | not sent: 1 protected
-        Sum | 7 | 100 % | equals the datasources asked for
+        Sum | 7 | 100 % | equals the datasources requested
         ");
     });
 }
@@ -101,10 +101,10 @@ fn exceptions_come_before_everything_else_each_with_its_reason() {
     let sandbox = run();
     let page = certificate(&sandbox, &[]);
     settings().bind(|| {
-        assert_snapshot!(page.lines("3Exceptions", "4Figures").join("\n"), @"
+        assert_snapshot!(page.lines("3Exceptions", "4Figures").join("\n"), @r"
         3Exceptions
         Failed 1
-        Attempts were used up, and the server failed or still lists these. As far as is known, they exist.
+        All attempts failed. As far as is known, these exist.
         No. | Datasource | Why | Attempts | Settled (UTC)
         6 | failing | as scripted (INTERNAL_SERVER_ERROR HTTP 500) (still in the listing) | 3 | [moment]
         Rejected 1
@@ -112,20 +112,20 @@ fn exceptions_come_before_everything_else_each_with_its_reason() {
         No. | Datasource | Why | Attempts | Settled (UTC)
         5 | refused | as scripted (FORBIDDEN HTTP 403) | 1 | [moment]
         In use 1
-        Something depends on these; a person has to remove the dependants first. These still exist.
+        Something depends on these, so the API did not delete them. Remove the dependants first.
         No. | Datasource | Why | Dependants | Attempts | Settled (UTC)
-        4 | used | as scripted (DATASOURCE_IN_USE HTTP 400) | could not be found out | 1 | [moment]
+        4 | used | as scripted (DATASOURCE_IN_USE HTTP 400) | could not be read | 1 | [moment]
         Protected 1
-        A rule of the configuration protects these names. They were never sent.
+        A rule protects these names. No request was sent for them.
         No. | Datasource | Why | Attempts | Settled (UTC)
         7 | prod-1 | matches the protected pattern `prod-*` | 0 | [moment]
         Not found 1
-        The API knew no datasource of these names when they were to be deleted. Are they spelled as they were created?
+        The API found no datasources of these names. Check the spelling.
         No. | Datasource | Why | Attempts | Settled (UTC)
         3 | missing | as scripted (DATASOURCE_NAME_ERROR HTTP 400) | 1 | [moment]
-        Remarks: no exceptions, and worth a look
+        Remarks on targets that are not exceptions
         Deleted, without the API’s own confirmation 1
-        An attempt got no clear answer; afterwards the API did not find the datasource any more. Most likely that attempt deleted it.
+        An attempt got no clear reply, and afterwards the datasource did not exist any more. Most likely that attempt deleted it.
         No. | Datasource | Why | Attempts | Settled (UTC)
         2 | doubted (OFF-2) | as scripted (DATASOURCE_NAME_ERROR HTTP 400) | 2 | [moment]
         ");
@@ -140,9 +140,9 @@ fn the_figures_say_in_words_what_they_draw() {
         let lines = page.lines("4Figures", "5Schedule of all targets");
         // Which marks the axes have, and which pauses there were, is a matter of time.
         let is_mark = |line: &str| line.chars().all(|c| "0123456789:.ms \u{a0}\u{202f}".contains(c));
-        let is_pause = |line: &str| line.contains("held back") || line.contains("waiting for answers");
+        let is_pause = |line: &str| line.contains("waiting for the rate limit") || line.contains("waiting for replies");
         let lines: Vec<_> = lines.into_iter().filter(|line| !is_mark(line) && !is_pause(line)).collect();
-        assert_snapshot!(lines.join("\n"), @"
+        assert_snapshot!(lines.join("\n"), @r"
         4Figures
         Outcomes of 7 targets
         Outcomes
@@ -161,14 +161,14 @@ fn the_figures_say_in_words_what_they_draw() {
         pause
         Deletions over time
         2 deleted, 4 with another outcome, 5 attempts without a result; 4 attempts repeated an earlier one; [n] pauses.
-        10 requests were sent, 4 of them to try again. The pace was set to unlimited when the run began. [pauses]
-        Latency of the answers, on a logarithmic axis
-        Latency of the answers
-        10 answers: half took at most [span], 95 % at most [span], 99 % at most [span]; the shortest [span], the longest [span].
+        10 requests were sent, 4 of them again. The rate was set to unlimited when the run began. [pauses]
+        Latency of the replies, on a logarithmic axis
+        Latency of the replies
+        10 replies: half took at most [span], 95 % at most [span], 99 % at most [span]; the shortest [span], the longest [span].
         half ≤ [span]
         95 % ≤ [span]
         99 % ≤ [span]
-        10 answers: half took at most [span], 95 % at most [span], 99 % at most [span]. The shortest took [span], the longest [span].
+        10 replies: half took at most [span], 95 % at most [span], 99 % at most [span]. The shortest took [span], the longest [span].
         ");
     });
     for drawing in page.all("svg").iter().filter(|svg| svg.attributes.contains_key("role")) {
@@ -188,9 +188,9 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
     let sandbox = run();
     let page = certificate(&sandbox, &[]);
     settings().bind(|| {
-        assert_snapshot!(page.lines("5Schedule of all targets", "").join("\n"), @"
+        assert_snapshot!(page.lines("5Schedule of all targets", "").join("\n"), @r"
         5Schedule of all targets
-        Times are UTC. The API id is what the API named in its answer. Evidence is how the outcome is known; the words are explained below the table.
+        Times are UTC. The API id is the one in the API’s reply. Evidence is how the outcome is known, as explained below the table.
         No. | Datasource | Outcome | First attempt | Settled | Attempts | API id | Evidence
         1 | acme (OFF-1: contract ended) | ✓ deleted | [moment] | [moment] | 2 | 4b2f | absent from listing
         2 | doubted (OFF-2) | ✓ deleted unconfirmed | [moment] | [moment] | 2 | – | absent from listing
@@ -199,43 +199,42 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         5 | refused | – rejected | [moment] | [moment] | 1 | – | refused
         6 | failing | – failed | [moment] | [moment] | 3 | – | still listed
         7 | prod-1 | – skipped | – | [moment] | 0 | – | rule
-        acknowledged: the API answered 200
-        absent from listing: the listing that was read after the run did not hold the name
+        acknowledged: the API confirmed the deletion
+        absent from listing: a listing that was read after the attempts did not hold the name
         still listed: that listing still held the name
-        not found after doubt: the API did not find it, after an attempt without a clear answer
-        not found after redelivery: the API did not find it; another worker had the message that asked for it before, and did not give it back: its log tells what it did
-        refused: the API’s definite answer that it did not delete
-        no clear answer: every attempt ended without one
+        not found after doubt: the API did not find it after an attempt without a clear reply
+        not found after redelivery: the API did not find it; another worker had received the same message before, and its log shows what it did
+        refused: the API replied that it did not delete it
+        no clear answer: no attempt got a clear reply
         audit log: the audit log holds an earlier outcome of the same name
-        rule: a rule of the configuration kept it from being sent
-        queue: the message that asked for it is on its queue again
+        rule: a rule kept it from being sent
+        queue: the message that names it is on its queue again
         6Integrity
-        This page is a reading of the audit log, and the log is what proves it: an append-only file in which each record carries the SHA-256 of the one before, and in which every request stood before it was sent. Whoever has that file can check it, and make this page again from it. Before this page was made, the log was checked: every record matches its hash. The command below checks it again.
+        This page was made from the audit log: an append-only file in which each record holds the SHA-256 of the one before, and in which each request is recorded before it is sent. Before this page was made, the log was checked: every record matches its hash. Everyone who has the log can check it again with the command below, and make this page again from it.
         Audit log: [log]
         The run’s last record: no. 33, [moment] UTC ([sha256])
-        The log when this was issued: 33 records, with the head ([sha256])
-        Certificate id: [id] (the beginning of the SHA-256 over the run’s id and the hash of its last record, each with a line feed behind it)
-        Requests: 10 attempts, of which 4 repeated an earlier one (the answer to each is in the log)
-        Listing afterwards: read, with 5 names (none that was deleted is among them)
-        Service token: [id] (a keyed fingerprint; the token itself is nowhere in the log)
+        The log at the time of issue: 33 records; hash of the last one ([sha256])
+        Certificate id: [id] (the first 16 digits of the SHA-256 over the run’s id and the hash of its last record, each followed by a line feed)
+        Requests: 10 attempts, of which 4 repeated an earlier one (the result of each is in the log)
+        Listing afterwards: read, with 5 names (no deleted datasource is among them)
+        Service token: [id] (a keyed fingerprint; the log does not hold the token)
         Checkpoint
-        There is none: no signed statement about this log was found. The chain of hashes shows changes within the log; that its end was not cut off, only a copy of its head kept elsewhere can show.
+        None was found. The chain of hashes shows changes within the log. Only a copy of its last hash, kept elsewhere, can show that its end was not cut off.
         How to check it
-        With the audit log at hand; a log that was changed, cut or exchanged is found out.
+        This command needs the audit log. It finds records that were changed, inserted or removed; without a checkpoint it finds neither a log that was cut off at its end nor one that was written again as a whole.
         decom audit verify --audit-db decom-audit.db
         7Controls supported
-        What this is not. This is logical deletion through the provider’s API, and no media sanitisation: NIST SP 800-88 is not claimed. What was deleted is the datasource in Databrain, that is its configuration and its cached schemas; the database behind it was not touched. What the provider keeps in backups, replicas or logs of its own, this record cannot show.
+        What this is not. This is logical deletion through the provider’s API, not media sanitisation: NIST SP 800-88 is not claimed. A deleted datasource is a configuration in Databrain with its cached schemas; the database that it pointed to was not touched. This record does not show what the provider keeps in backups, replicas or logs of its own.
         The record supports these controls as evidence. Whether a control is met is for its assessor to say.
         Framework | Control | What this record contributes
-        NIST SP 800-53 Rev. 5 | AU-3 Content of audit records | for each request: what, when, where, by whom, and how it ended
-        NIST SP 800-53 Rev. 5 | AU-9 Protection of audit information | append-only, chained by SHA-256; changes are found out
-        NIST SP 800-53 Rev. 5 | AU-10 Non-repudiation | signed checkpoints and, where one was required, a signed approval
-        PCI DSS v4.0.1 | Requirement 10 | who did what, when, to which object and with which result (10.2), in a log that is protected against change (10.3)
-        SOC 2 (Trust Services Criteria) | CC6.5 | what was decommissioned, on whose order, and what was left
-        ISO/IEC 27001:2022 | A.8.10 Information deletion | that deletion was carried out as asked for, and its exceptions
-        ISO/IEC 27001:2022 | A.8.15 Logging | a log of the deletions that is kept, protected and can be analysed
+        NIST SP 800-53 Rev. 5 | AU-3 Content of audit records | for each request: what, when, where, by whom as stated, and how it ended
+        NIST SP 800-53 Rev. 5 | AU-9 Protection of audit information | an append-only log, in which each record holds the SHA-256 of the one before
+        PCI DSS v4.0.1 | Requirement 10 | who did what, when, to which object and with which result (10.2), in records chained by SHA-256 (10.3)
+        SOC 2 (Trust Services Criteria) | CC6.5 | what was decommissioned, who carried it out, and what was left
+        ISO/IEC 27001:2022 | A.8.10 Information deletion | which deletions were carried out, and the exceptions
+        ISO/IEC 27001:2022 | A.8.15 Logging | a log of the deletions that can be checked and analysed
         GDPR | Article 5(2) Accountability | a record with which the controller can show what was done
-        GDPR | Article 17 Right to erasure | that the datasources were deleted, and when
+        GDPR | Article 17 Right to erasure | which datasources were deleted, and when
         8Signatures
         Operator
         Name: Ann
@@ -359,7 +358,7 @@ fn it_all_adds_up() {
     let digits =
         |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap();
     let cells = |line: &String| line.split(" | ").map(str::to_owned).collect::<Vec<_>>();
-    let table = page.lines("Outcome | Targets | Share | What it means", "3Exceptions");
+    let table = page.lines("Outcome | Targets | Share | Meaning", "3Exceptions");
     let rows: Vec<_> = table[1..].iter().map(cells).collect();
     let (sum, outcomes) = rows.split_last().unwrap();
     let planned: u64 = column(&sandbox.log(), "SELECT planned FROM runs")[0].parse().unwrap();
@@ -382,6 +381,6 @@ fn it_all_adds_up() {
     let sentence = sentence.iter().find(|line| line.starts_with("The run is finished")).unwrap();
     assert_eq!(
         sentence.replace('\u{a0}', " "),
-        "The run is finished. 2 of 7 datasources are gone; 5 are exceptions."
+        "The run is finished. 2 of 7 datasources were deleted; 5 are exceptions."
     );
 }

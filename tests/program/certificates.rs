@@ -63,7 +63,7 @@ fn the_status_of_each_kind_of_run() {
     assert_eq!(code, Some(0));
     assert_eq!(
         status(&certificate(&sandbox, &[])),
-        ("Complete".to_owned(), "The run is finished. All of 2 datasources are gone.".to_owned())
+        ("Complete".to_owned(), "The run is finished. 2 of 2 datasources were deleted.".to_owned())
     );
 
     let (sandbox, _, code) = run_of(&["a", "b"], &["--ignore-not-found"], |name, _| {
@@ -72,7 +72,7 @@ fn the_status_of_each_kind_of_run() {
     assert_eq!(code, Some(0));
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Complete");
-    assert!(page.text().contains("Not found, which was accepted beforehand 1"), "{}", page.text());
+    assert!(page.text().contains("Not found, accepted beforehand 1"), "{}", page.text());
 
     let (sandbox, _, code) =
         run_of(&["a", "b"], &[], |name, _| if name == "b" { Reply::not_found() } else { Reply::deleted() });
@@ -81,7 +81,7 @@ fn the_status_of_each_kind_of_run() {
         status(&certificate(&sandbox, &[])),
         (
             "Complete with exceptions".to_owned(),
-            "The run is finished. 1 of 2 datasources is gone; 1 is an exception.".to_owned()
+            "The run is finished. 1 of 2 datasources was deleted; 1 is an exception.".to_owned()
         )
     );
 
@@ -117,7 +117,8 @@ fn a_run_that_stopped_early_is_incomplete_and_lists_what_is_pending() {
     let (word, sentence) = status(&page);
     assert_eq!(word, "Incomplete");
     assert!(
-        sentence.starts_with("The run stopped early. 1 of 3 datasources is gone; 2 are not settled. Why: "),
+        sentence
+            .starts_with("The run stopped early. 1 of 3 datasources was deleted; 2 are not settled. Why: "),
         "{sentence}"
     );
     let pending = page.lines("Pending 2", "4Figures");
@@ -137,22 +138,22 @@ fn a_run_that_was_killed_is_incomplete_until_it_was_continued() {
     sandbox.names("names.csv", &["a", "b"]);
     let mut decom = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
     decom.until("the request that hangs", |_: &Running| server.deletions().len() == 2);
-    // It is still going on.
+    // It is still active.
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Incomplete");
-    assert!(page.text().contains("1\u{a0}attempt has no answer in the log"), "{}", page.text());
+    assert!(page.text().contains("1\u{a0}attempt has no result in the log"), "{}", page.text());
     decom.kill();
     let killed = certificate(&sandbox, &[]);
     let (word, sentence) = status(&killed);
     assert_eq!(word, "Incomplete");
-    assert!(sentence.starts_with("The run has not ended"), "{sentence}");
+    assert!(sentence.starts_with("The end of the run is not recorded"), "{sentence}");
     assert!(killed.text().contains("– not ended"), "{}", killed.text());
 
     server.now(|_, _| Reply::deleted());
     assert_eq!(sandbox.quick(server.base_url(), &["resume"]).code, Some(0));
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Complete");
-    assert!(page.text().contains("interrupted and continued once"), "{}", page.text());
+    assert!(page.text().contains("interrupted and resumed once"), "{}", page.text());
     assert_ne!(known_by(&page), known_by(&killed), "another end, another certificate");
 }
 
@@ -272,19 +273,19 @@ fn above_five_thousand_targets_there_is_an_annex() {
     assert!(schedule.contains(&format!("SHA-256: {sum}")), "{schedule:?}");
     assert!(schedule.iter().any(|line| line.starts_with("Annex: more-schedule.csv")), "{schedule:?}");
     assert!(!page.text().contains("n-5000"), "the schedule is not on the page");
-    let already = page.lines("Deleted already 5\u{202f}000", "4Figures");
+    let already = page.lines("Deleted before 5\u{202f}000", "4Figures");
     assert!(already.last().unwrap().starts_with("5000 | n-4999 | "), "as many as there is room for");
 
     // One more than there is room for.
     assert_eq!(report(&runs[2], &["--out", "most.html"]).code, 0);
     let most = Page::of(&std::fs::read_to_string(sandbox.path("most.html")).unwrap());
-    let already = most.lines("Deleted already 5\u{202f}001", "4Figures");
+    let already = most.lines("Deleted before 5\u{202f}001", "4Figures");
     assert_eq!(already.iter().filter(|line| line.contains(" | n-")).count(), 5000);
     let cut = already.last().unwrap().replace('\u{a0}', " ");
     assert_eq!(cut, "1 more is not listed here; the annex has all of them (most-schedule.csv).");
 
     // The command on the page makes the same file; so does the page that goes to standard output.
-    let command = schedule.iter().find_map(|line| line.strip_prefix("Made again by: ")).unwrap();
+    let command = schedule.iter().find_map(|line| line.strip_prefix("Command: ")).unwrap();
     std::fs::remove_file(sandbox.path("more-schedule.csv")).unwrap();
     let words = shlex::split(command).unwrap();
     assert_eq!(said(&mut sandbox.decom(&words[1..].iter().map(String::as_str).collect::<Vec<_>>())).code, 0);
@@ -294,7 +295,7 @@ fn above_five_thousand_targets_there_is_an_annex() {
     let schedule = printed.lines("5Schedule of all targets", "6Integrity");
     assert!(schedule.contains(&format!("SHA-256: {sum}")), "{schedule:?}");
     assert!(schedule.iter().any(|line| line.starts_with("Annex: not written")), "{schedule:?}");
-    let command = schedule.iter().find_map(|line| line.strip_prefix("Made again by: ")).unwrap();
+    let command = schedule.iter().find_map(|line| line.strip_prefix("Command: ")).unwrap();
     assert!(command.ends_with(&format!("--out {}-schedule.csv", runs[1])), "{command}");
     assert!(!sandbox.path("more-schedule.csv").exists(), "nothing is written beside standard output");
 }
@@ -352,7 +353,7 @@ fn what_makes_no_sense_with_a_certificate() {
             .contains(&format!("is before the last record of run {run} ({last}); name a time after it")),
         "{before:?}"
     );
-    assert_snapshot!(refused(&["runs", "--format", "html"]), @"error: invalid value 'html' for '--format <FORMAT>': `html` is no format; the formats are table, csv, json and md");
+    assert_snapshot!(refused(&["runs", "--format", "html"]), @"error: invalid value 'html' for '--format <FORMAT>': `html` is not a format; the formats are table, csv, json and md");
     sandbox.file("config.toml", "[report]\norganisation = \"a\\nb\"\n");
     assert_snapshot!(refused(&["report", "--config", "config.toml"]), @r#"config.toml, line 2, column 16: report.organisation must be a text of one line (at most 1000 characters, no control characters), not "a\nb""#);
 }

@@ -155,7 +155,7 @@ fn a_dry_run_looks_like_one_and_deletes_nothing() {
         assert!(shown.iter().all(|line| line.starts_with("(dry run) ")), "{shown:?}");
         assert!(
             shown.contains(&"(dry run)   2 to delete")
-                && shown.contains(&"(dry run)   1 protected, and skipped")
+                && shown.contains(&"(dry run)   1 protected and skipped")
         );
     }
     let refused = said(&mut estate.decom(&["run", "names.csv", "--dry-run", "--max-deletes", "2"]));

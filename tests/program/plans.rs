@@ -97,7 +97,7 @@ fn everything_that_a_plan_shows() {
     settings().bind(|| {
         assert_snapshot!(planned.stdout, @r#"
         (dry run) 7 datasources on [host]
-        (dry run)   2 rows name one of them again
+        (dry run)   2 rows repeat a name
         (dry run)       globex
         (dry run)   5 to delete
         (dry run)       globex
@@ -108,17 +108,17 @@ fn everything_that_a_plan_shows() {
         (dry run)   3 of them exist, of 11 datasources in all
         (dry run)   1 does not exist
         (dry run)       nowhere
-        (dry run)   1 does not exist, but something like it does:
+        (dry run)   1 does not exist, but a similar name does:
         (dry run)       `Acme-prod` does not exist; `acme-prod` does, and differs in case
         (dry run)   1 in use, which the API refuses
         (dry run)       wayne  used by billing-insights-1, marketing-overview-2, billing-monthly-3
-        (dry run)   1 protected, and skipped
+        (dry run)   1 protected and skipped
         (dry run)       stark  matches the protected pattern `st*`
-        (dry run)   1 already deleted according to the audit log, and skipped
+        (dry run)   1 already deleted according to the audit log and skipped
         (dry run)       umbrella  deleted by run [run] at [time]
         (dry run)   about 1s at 480/2m
-        (dry run)   guard max_deletes 500: holds
-        (dry run)   guard max_share 50 %: holds
+        (dry run)   guard max_deletes 500: passes
+        (dry run)   guard max_share 50 %: passes
         (dry run) saved as plan.json, to be run until [time]
         (dry run) digest [sha256]
         "#);
@@ -263,7 +263,7 @@ fn offline_needs_neither_token_nor_api() {
     settings().bind(|| {
         assert_snapshot!(offline.stdout, @r#"
         (dry run) 7 datasources on [host]
-        (dry run)   2 rows name one of them again
+        (dry run)   2 rows repeat a name
         (dry run)       globex
         (dry run)   6 to delete
         (dry run)       globex
@@ -272,10 +272,10 @@ fn offline_needs_neither_token_nor_api() {
         (dry run)       initech
         (dry run)       umbrella
         (dry run)       wayne
-        (dry run)   how many of them exist is not known: the API was not asked
-        (dry run)   1 protected, and skipped
+        (dry run)   existence was not checked: the API was not asked
+        (dry run)   1 protected and skipped
         (dry run)       stark  matches the protected pattern `st*`
-        (dry run)   guard max_deletes 500: holds
+        (dry run)   guard max_deletes 500: passes
         (dry run)   guard max_share 50 %: not checked: the API was not asked
         "#)
     });
@@ -305,7 +305,7 @@ fn an_api_that_tells_nothing() {
         message(&refused).contains("how many exist is not known: cannot read the list of datasources"),
         "{refused:?}"
     );
-    let listing = "(dry run)   how many of them exist is not known: the listing could not be read";
+    let listing = "(dry run)   existence was not checked: the listing could not be read";
     assert!(refused.stdout.lines().any(|line| line == listing), "{refused:?}");
     let shown = asked(&["--max-share", "100"]);
     assert_eq!(shown.code, 0, "{shown:?}");

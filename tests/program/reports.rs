@@ -85,8 +85,8 @@ fn a_report_as_text() {
           not_found  invoice\u{202e}fdp.exe  Datasource not found
           not_found  comma, "quote"  Datasource not found
 
-          deleted              2   the API confirmed it
-          not_found            7   there was no such datasource
+          deleted              2   the API confirmed the deletion
+          not_found            7   no such datasource
           skipped              1   not sent
                               ──
           planned             10
@@ -353,7 +353,7 @@ fn a_format_that_is_none() {
     let said = said(&mut Sandbox::new().decom(&["report", "--format", "xml"]));
     assert_eq!(said.code, 2);
     assert!(
-        said.stderr.contains("`xml` is no format; the formats are table, csv, json, md and html"),
+        said.stderr.contains("`xml` is not a format; the formats are table, csv, json, md and html"),
         "{said:?}"
     );
 }

@@ -56,7 +56,7 @@ fn guards_look_at_the_whole_input() {
     let (_, ended) = pod(&server, &names, "1", "3", &["--dry-run"]);
     let ended = ended.expect(0);
     assert!(ended.stdout.contains("60 to delete"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("of these by this process, shard 1 of 3"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("of these in this process, shard 1 of 3"), "{}", ended.stdout);
 }
 
 #[test]

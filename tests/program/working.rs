@@ -110,7 +110,7 @@ fn what_makes_no_sense_goes_aside_once_and_is_told() {
     scene.put(&["good", "{\"name\": \"x\"}", "", "tab\there", &secret]);
     let ended = scene.work(&[]).expect(1);
     assert_eq!(ended.outcome("good"), "deleted");
-    assert!(ended.stdout.contains("4 messages made no sense"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("4 malformed messages"), "{}", ended.stdout);
     let refused = rows(&scene.sandbox.log(), "SELECT body, why FROM refused_messages ORDER BY message_id");
     assert_eq!(refused.len(), 4);
     assert!(refused[0][1].contains("unknown field `name`"), "{refused:?}");

@@ -47,7 +47,7 @@ fn goes_aside_once(broker: &impl Broker, longest: usize) {
     put(&broker.address(), &unwieldy(longest));
     let ended = work(&sandbox, &server, &broker.address(), &[]).expect(1);
     assert_eq!(ended.outcome("good"), "deleted");
-    assert!(ended.stdout.contains("2 messages made no sense (on the dead-letter queue)"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("2 malformed messages (on the dead-letter queue)"), "{}", ended.stdout);
     assert_eq!(column(&sandbox.log(), "SELECT count(*) FROM refused_messages"), ["2"]);
     assert!(
         column(&sandbox.log(), "SELECT max(length(why)) FROM refused_messages")[0].parse::<usize>().unwrap()

@@ -1,5 +1,4 @@
-//! What did not go as it was asked for, before anything else is listed: each target with why, and with
-//! what depends on it.
+//! The targets that were not deleted as requested, each with the reason and its dependants.
 
 use std::io;
 
@@ -10,7 +9,7 @@ use super::wording::{counted, exact_time, name, number, text};
 use super::{Certificate, EachTarget, LONGEST_LIST};
 use crate::domain::{GIVEN_BACK, Outcome, ResultFilter, SkipReason, TargetResult};
 
-/// Targets that have one thing in common.
+/// Targets with something in common.
 struct Group {
     filter: ResultFilter<'static>,
     title: &'static str,
@@ -23,22 +22,22 @@ pub(super) fn section(
     certificate: &Certificate,
     targets: EachTarget<'_>,
 ) -> io::Result<()> {
-    let standing = certificate.standing();
+    let assessment = certificate.assessment();
     page.literal("<section id=\"exceptions\">")?;
     page.put(&html! { h2 { span.no { "3" } "Exceptions" } })?;
-    if standing.exceptions + standing.pending == 0 {
-        page.put(&html! { p.nothing { "None: every datasource that was asked for is gone." } })?;
+    if assessment.exceptions + assessment.pending == 0 {
+        page.put(&html! { p.nothing { "None." } })?;
     }
-    let mut room = LONGEST_LIST;
+    let mut capacity = LONGEST_LIST;
     for group in exceptions(certificate).iter().filter(|group| group.count > 0) {
-        list(page, certificate, group, &mut room, targets)?;
+        list(page, certificate, group, &mut capacity, targets)?;
     }
     let remarks = remarks(certificate);
     if remarks.iter().any(|group| group.count > 0) {
-        page.put(&html! { h3.remarks { "Remarks: no exceptions, and worth a look" } })?;
+        page.put(&html! { h3.remarks { "Remarks on targets that are not exceptions" } })?;
     }
     for group in remarks.iter().filter(|group| group.count > 0) {
-        list(page, certificate, group, &mut room, targets)?;
+        list(page, certificate, group, &mut capacity, targets)?;
     }
     page.literal("</section>")
 }
@@ -55,100 +54,93 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
         Group {
             filter: ResultFilter::StillListed,
             title: "Deleted, and still listed",
-            words: "The API said that it deleted these, and its listing still showed them afterwards: \
-                    somebody made them anew, or they were not deleted.",
+            words: "These ended as deleted, and a listing that was read afterwards still holds them: they were \
+                    created again, or were not deleted.",
             count: account.still_listed,
         },
-        ended(
-            Outcome::Failed,
-            "Failed",
-            "Attempts were used up, and the server failed or still lists these. As far as is known, they exist.",
-        ),
+        ended(Outcome::Failed, "Failed", "All attempts failed. As far as is known, these exist."),
         ended(
             Outcome::Unknown,
             "Unknown",
-            "No attempt got a clear answer, and the listing could not settle it. These may exist or not.",
+            "No attempt got a clear reply, and no listing settled it. These may exist or not.",
         ),
         ended(Outcome::Rejected, "Rejected", "The API refused to delete these, for the reason given."),
         ended(
             Outcome::InUse,
             "In use",
-            "Something depends on these; a person has to remove the dependants first. These still exist.",
+            "Something depends on these, so the API did not delete them. Remove the dependants first.",
         ),
         Group {
             filter: ResultFilter::Skipped(SkipReason::Protected.as_str()),
             title: "Protected",
-            words: "A rule of the configuration protects these names. They were never sent.",
+            words: "A rule protects these names. No request was sent for them.",
             count: account.protected,
         },
         Group {
             filter: ResultFilter::Skipped(GIVEN_BACK),
             title: "Given back to the queue",
-            words: "The run stopped before these were sent, and their messages went back to the queue, where \
-                    another run takes them. This run never sent them.",
+            words: "The run stopped first, and the messages that name these went back to the queue for another run. \
+                    This run sent no request for them.",
             count: account.given_back,
         },
         ended(
             Outcome::NotFound,
             "Not found",
-            "The API knew no datasource of these names when they were to be deleted. Are they spelled as they were created?",
+            "The API found no datasources of these names. Check the spelling.",
         ),
         ended(
             Outcome::Pending,
             "Pending",
-            "The run has not settled these. Those that were sent without a recorded answer may be gone.",
+            "The run has not settled these. Those that were sent without a recorded reply may be gone.",
         ),
     ];
-    if certificate.standing().accepts_not_found {
+    if certificate.assessment().accepts_not_found {
         groups.retain(|group| group.filter != ResultFilter::Outcome(Outcome::NotFound));
     }
     groups
 }
 
 fn remarks(certificate: &Certificate) -> Vec<Group> {
-    let counts = &certificate.run.counts;
-    let already = counts
-        .of(Outcome::Skipped)
-        .saturating_sub(certificate.account.protected + certificate.account.given_back);
+    let (counts, assessment) = (&certificate.run.counts, certificate.assessment());
     let mut groups = vec![
         Group {
             filter: ResultFilter::Outcome(Outcome::DeletedUnconfirmed),
             title: "Deleted, without the API’s own confirmation",
-            words: "An attempt got no clear answer; afterwards the API did not find the datasource any more. \
-                    Most likely that attempt deleted it.",
+            words: "An attempt got no clear reply, and afterwards the datasource did not exist any more. Most likely \
+                    that attempt deleted it.",
             count: counts.of(Outcome::DeletedUnconfirmed),
         },
         Group {
             filter: ResultFilter::Skipped(SkipReason::AlreadyDeleted.as_str()),
-            title: "Deleted already",
+            title: "Deleted before",
             words: "The audit log holds an earlier deletion of these. They were not sent again.",
-            count: already,
+            count: assessment.already_deleted,
         },
     ];
-    if certificate.standing().accepts_not_found {
+    if assessment.accepts_not_found {
         groups.push(Group {
             filter: ResultFilter::Outcome(Outcome::NotFound),
-            title: "Not found, which was accepted beforehand",
-            words: "The API knew no datasource of these names. The run was started with that counting as success.",
+            title: "Not found, accepted beforehand",
+            words: "The API found no datasources of these names. The run was started with this counting as success.",
             count: counts.of(Outcome::NotFound),
         });
     }
     groups
 }
 
-/// Lists a group, as far as there is room on the page.
+/// Lists a group, up to the limit of the page.
 fn list(
     page: &mut Page<'_>,
     certificate: &Certificate,
     group: &Group,
-    room: &mut u64,
+    capacity: &mut u64,
     targets: EachTarget<'_>,
 ) -> io::Result<()> {
     page.put(&html! {
         h3 { (group.title) " " span.count { (number(group.count)) } }
         p.words { (group.words) }
     })?;
-    let shown = group.count.min(*room);
+    let shown = group.count.min(*capacity);
     let in_use = group.filter == ResultFilter::Outcome(Outcome::InUse);
     if shown > 0 {
         page.literal("<table class=\"listed exceptional\">")?;
@@ -171,7 +163,7 @@ fn list(
         })?;
         written?;
         page.literal("</tbody>\n</table>")?;
-        *room -= shown;
+        *capacity -= shown;
     }
     if shown < group.count {
         let file = certificate.annex.as_ref().and_then(|annex| annex.file.as_deref());
@@ -189,13 +181,13 @@ fn row(result: &TargetResult) -> Markup {
     html! {
         tr {
             td.n { (result.target) }
-            td { (name(&result.datasource)) (asked_by(result)) }
+            td { (name(&result.datasource)) (purpose(result)) }
             td { (why(result)) }
             @if result.outcome == Outcome::InUse {
                 td.dependants {
                     @match dependants(result) {
                         Some(dependants) => { ul { @for dependant in &dependants { li { (name(dependant)) } } } }
-                        None => { span.none { "could not be found out" } }
+                        None => { span.none { "could not be read" } }
                     }
                 }
             }
@@ -205,8 +197,8 @@ fn row(result: &TargetResult) -> Markup {
     }
 }
 
-/// Who or what asked for a target, as the input says.
-pub(super) fn asked_by(result: &TargetResult) -> Markup {
+/// The ticket and reason of a target from the input.
+pub(super) fn purpose(result: &TargetResult) -> Markup {
     html! {
         @if result.target_ticket.is_some() || result.target_reason.is_some() {
             small {

@@ -1,4 +1,4 @@
-//! What stands behind the page: the log, its head, what was signed about it, and how to check it.
+//! The evidence for the page: the log, its last records, its checkpoint, and how to check them.
 
 use maud::{Markup, html};
 
@@ -11,10 +11,10 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
         section #integrity {
             h2 { span.no { "6" } "Integrity" }
             p.words {
-                "This page is a reading of the audit log, and the log is what proves it: an append-only file in "
-                "which each record carries the SHA-256 of the one before, and in which every request stood "
-                "before it was sent. Whoever has that file can check it, and make this page again from it. "
-                "Before this page was made, the log was checked: every record matches its hash. The command below checks it again."
+                "This page was made from the audit log: an append-only file in which each record holds the SHA-256 of "
+                "the one before, and in which each request is recorded before it is sent. Before this page was made, "
+                "the log was checked: every record matches its hash. Everyone who has the log can check it again "
+                "with the command below, and make this page again from it."
             }
             dl.facts.wide {
                 div { dt { "Audit log" } dd { (code(&account.log.id)) } }
@@ -26,9 +26,9 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                     }
                 }
                 div {
-                    dt { "The log when this was issued" }
+                    dt { "The log at the time of issue" }
                     dd {
-                        (counted(account.log.head.seq, "record", "records")) ", with the head"
+                        (counted(account.log.head.seq, "record", "records")) "; hash of the last one"
                         small { (code(&account.log.head.hash)) }
                     }
                 }
@@ -37,8 +37,8 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                     dd {
                         (code(&certificate.id()))
                         small {
-                            "the beginning of the SHA-256 over the run’s id and the hash of its last record, "
-                            "each with a line feed behind it"
+                            "the first 16 digits of the SHA-256 over the run’s id and the hash of its last record, each "
+                            "followed by a line feed"
                         }
                     }
                 }
@@ -49,7 +49,7 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                         dt { "Service token" }
                         dd {
                             (code(fingerprint))
-                            small { "a keyed fingerprint; the token itself is nowhere in the log" }
+                            small { "a keyed fingerprint; the log does not hold the token" }
                         }
                     }
                 }
@@ -57,7 +57,16 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
             h3 { "Checkpoint" }
             (checkpoint(certificate))
             h3 { "How to check it" }
-            p.words { "With the audit log at hand; a log that was changed, cut or exchanged is found out." }
+            p.words {
+                "This command needs the audit log. It finds records that were changed, inserted or removed; "
+                @if certificate.checkpoint.is_some() {
+                    "with the checkpoints, and the keys of those who may sign them, it also finds a log that was cut "
+                    "off at its end or replaced."
+                } @else {
+                    "without a checkpoint it finds neither a log that was cut off at its end nor one that was written "
+                    "again as a whole."
+                }
+            }
             pre.command { (certificate.verify) }
         }
     }
@@ -69,8 +78,8 @@ fn requests(certificate: &Certificate) -> Markup {
         (counted(account.requests, "attempt", "attempts")) ", of which "
         (counted(account.repeats, "repeated an earlier one", "repeated an earlier one"))
         small {
-            @if account.unanswered == 0 { "the answer to each is in the log" }
-            @else { (counted(account.unanswered, "attempt has", "attempts have")) " no answer in the log" }
+            @if account.unanswered == 0 { "the result of each is in the log" }
+            @else { (counted(account.unanswered, "attempt has", "attempts have")) " no result in the log" }
         }
     }
 }
@@ -79,16 +88,16 @@ fn listing(certificate: &Certificate) -> Markup {
     let account = &certificate.account;
     html! {
         @match account.listed {
-            None => { "was not read: nothing but the API’s answers speaks for the deletions" }
+            None => { "not read: the outcomes rest on the API’s replies alone" }
             Some(listed) => {
                 "read, with " (counted(listed, "name", "names"))
                 small {
-                    @if account.still_listed == 0 { "none that was deleted is among them" }
+                    @if account.still_listed == 0 { "no deleted datasource is among them" }
                     @else {
                         (counted(
                             account.still_listed,
-                            "that was deleted is among them",
-                            "that were deleted are among them",
+                            "deleted datasource is among them",
+                            "deleted datasources are among them",
                         ))
                     }
                 }
@@ -103,43 +112,41 @@ fn checkpoint(certificate: &Certificate) -> Markup {
             @if certificate.account.checkpoints {
                 p.words {
                     strong.alarm {
-                        "This run was set to write checkpoints; "
+                        "This run was configured to write checkpoints; "
                         @if certificate.looked_for_checkpoints {
-                            "none of this log was found in the folder given (--checkpoint-dir)."
-                        } @else { "no folder was given to look for them (--checkpoint-dir)." }
+                            "none of this log was found in the given folder (--checkpoint-dir)."
+                        } @else { "no folder of checkpoints was given (--checkpoint-dir)." }
                     }
                 }
             }
             p.words {
-                "There is none: no signed statement about this log was found. The chain of hashes shows changes "
-                "within the log; that its end was not cut off, only a copy of its head kept elsewhere can show."
+                "None was found. The chain of hashes shows changes within the log. Only a copy of its last hash, kept "
+                "elsewhere, can show that its end was not cut off."
             }
         },
         Some(found) => html! {
-            p.words { (judged(found, certificate.account.last.seq)) }
+            p.words { (checkpoint_result(found, certificate.account.last.seq)) }
             pre { (lines(&found.text)) }
         },
     }
 }
 
-/// What a checkpoint is worth: it vouches only where it agrees with the log and is signed.
-fn judged(found: &Checkpoint, last: u64) -> Markup {
+/// What a checkpoint shows. Its signature is not checked here.
+fn checkpoint_result(found: &Checkpoint, last: u64) -> Markup {
     let records = counted(found.records, "record", "records");
     html! {
         @if !found.agrees {
             strong.alarm {
-                (name(&found.file)) " contradicts this log, and does not vouch for it: its head, after "
-                (records) ", is not what this log has there. The log was changed or cut off, or it is an older copy."
+                (name(&found.file)) " contradicts this log: the hash that it names after " (records)
+                " is not the hash of that record here. The log was changed or cut off, or it is an older copy."
             }
-            @if !found.signed { " No signature lies beside the checkpoint." }
-        } @else if found.signed {
-            (name(&found.file)) " vouches for the first " (records)
-            @if found.records >= last { ", this run included." } @else { "; the run ended behind them." }
-            " Its head is the hash that this log has there. "
-            "Whether its signature is good, the command below tells."
+            @if !found.signed { " The checkpoint has no signature beside it." }
         } @else {
-            "A checkpoint without a signature lies there (" (name(&found.file)) "): it vouches for nothing. "
-            "Its head, after " (records) ", is the hash that this log has there, but anybody can have written it."
+            (name(&found.file)) " covers the first " (records)
+            @if found.records >= last { ", which include this run." } @else { "; the run ended after them." }
+            " The hash that it names is the hash of that record here. "
+            @if found.signed { "Its signature was not checked for this page; the command below checks it." }
+            @else { "It has no signature beside it, so it proves nothing: anyone can have written it." }
         }
     }
 }

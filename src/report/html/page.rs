@@ -9,13 +9,13 @@ use super::wording::{self, code, text};
 
 const STYLE: &str = include_str!("style.css");
 
-/// What nobody may miss about a rehearsal.
+/// The mark of a rehearsal.
 const REHEARSAL: &str = "REHEARSAL – nothing real was deleted";
 
-/// Tells the browser to load nothing and run nothing, whatever the page holds.
+/// Forbids the browser to load or run anything, whatever the page holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// The page while it is written.
+/// The page that is being written.
 pub(super) struct Page<'a> {
     out: &'a mut dyn Write,
 }
@@ -38,8 +38,8 @@ impl<'a> Page<'a> {
         self.out.write_all(b"\n")
     }
 
-    /// Writes tags between which more is written than memory should hold. They are in the program's
-    /// text: nothing from elsewhere can get here.
+    /// Writes tags around content that is too long to hold in memory. They are literals, so nothing from elsewhere can
+    /// get here.
     pub(super) fn literal(&mut self, tags: &'static str) -> io::Result<()> {
         self.out.write_all(tags.as_bytes())?;
         self.out.write_all(b"\n")
@@ -52,7 +52,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// What the page is.
+/// The title of the page.
 pub(super) const fn title(certificate: &Certificate) -> &'static str {
     if certificate.account.rehearsal { "Rehearsal of a deletion" } else { "Certificate of deletion" }
 }
@@ -69,14 +69,13 @@ fn head(certificate: &Certificate) -> Markup {
             meta name="generator" content=(format!("decom {}", certificate.issued_by));
             meta http-equiv="Content-Security-Policy" content=(POLICY);
             title { @if certificate.account.rehearsal { (REHEARSAL) ": " } (title) " " (id) }
-            // The one piece that is not escaped; both parts are the program's own, and the id is made of
-            // hexadecimal digits.
+            // Not escaped: both parts are literals, and the id consists of hexadecimal digits.
             style { (PreEscaped(STYLE)) (PreEscaped(margins(certificate, &id))) }
         }
     }
 }
 
-/// What stands in the margins of each sheet of paper.
+/// The margins of each sheet of paper.
 fn margins(certificate: &Certificate, id: &str) -> String {
     let title = title(certificate);
     let warning = if certificate.account.rehearsal {
@@ -88,14 +87,14 @@ fn margins(certificate: &Certificate, id: &str) -> String {
 }
 
 fn masthead(certificate: &Certificate) -> Markup {
-    let standing = certificate.standing();
+    let assessment = certificate.assessment();
     html! {
         @if certificate.account.rehearsal {
             p.rehearsal role="note" {
                 strong { (REHEARSAL) }
                 span {
                     "The requests went to an emulator of the API on the same machine. "
-                    "This page shows what a real certificate looks like, and certifies nothing."
+                    "This page shows what a real certificate looks like and certifies nothing."
                 }
             }
         }
@@ -114,12 +113,12 @@ fn masthead(certificate: &Certificate) -> Markup {
                     div { dt { "Issued" } dd { (wording::time(&certificate.issued_at.to_string())) " UTC" } }
                 }
             }
-            div class=(format!("status {}", standing.class())) {
-                (standing.sign())
-                p { span.label { "Status" } strong { (standing.word()) } }
+            div class=(format!("status {}", assessment.class())) {
+                (assessment.sign())
+                p { span.label { "Status" } strong { (assessment.word()) } }
             }
             p.sentence {
-                (standing.sentence(certificate.account.rehearsal))
+                (assessment.sentence(certificate.account.rehearsal))
                 @if let Some(why) = &certificate.account.why { " " span.why { "Why: " bdi { (text(why)) } } }
             }
         }

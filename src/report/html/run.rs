@@ -1,4 +1,4 @@
-//! Which run it was: where, when, by whom, and who had asked for it.
+//! The run: where, when, by whom, and why.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::wording::{code, duration, maybe, text, time};
 
 pub(super) fn section(certificate: &Certificate) -> Markup {
     let (run, account) = (&certificate.run, &certificate.account);
-    let took = took(certificate);
+    let took = duration_of_run(certificate);
     html! {
         section #run {
             h2 { span.no { "1" } "Run" }
@@ -35,8 +35,8 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                             }
                             small {
                                 @if let Some(took) = took { (duration(took)) }
-                                @if account.resumed == 1 { ", interrupted and continued once" }
-                                @if account.resumed > 1 { ", interrupted and continued " (account.resumed) " times" }
+                                @if account.resumed == 1 { ", interrupted and resumed once" }
+                                @if account.resumed > 1 { ", interrupted and resumed " (account.resumed) " times" }
                             }
                         }
                     }
@@ -63,24 +63,24 @@ fn approval(certificate: &Certificate) -> Markup {
             Some(approver) => {
                 bdi { (text(approver)) }
                 small {
-                    "as a second person, by a signature under the plan that was checked before the run began"
+                    "by a signature of the plan, which was checked before the run began"
                     @if let Some(key) = &account.approved_with { "; key " (code(key)) }
                 }
             }
-            None => { "nobody" small { "no second person’s approval is recorded" } }
+            None => { span.none { "no approval is recorded" } }
         }
         @if let Some(creator) = &account.plan_creator { small { "plan made by " bdi { (text(creator)) } } }
     }
 }
 
-/// When the run began; the timeline is of whole stretches, and may begin a little earlier.
-fn began(certificate: &Certificate) -> crate::domain::Timestamp {
+/// The start of the run. The timeline consists of whole stretches and may begin a little earlier.
+fn start(certificate: &Certificate) -> crate::domain::Timestamp {
     certificate.run.started_at.parse().unwrap_or(certificate.account.timeline.start)
 }
 
-/// How long the run took, where it has ended.
-fn took(certificate: &Certificate) -> Option<Duration> {
-    certificate.run.finished_at.as_ref().map(|_| certificate.account.last.at.since(began(certificate)))
+/// How long the run took, if it has ended.
+fn duration_of_run(certificate: &Certificate) -> Option<Duration> {
+    certificate.run.finished_at.as_ref().map(|_| certificate.account.last.at.since(start(certificate)))
 }
 
 fn host(base_url: &str) -> String {

@@ -1,10 +1,10 @@
-//! The schedule of all targets, or where it is.
+//! The schedule of all targets, or its place.
 
 use std::io;
 
 use maud::{Markup, html};
 
-use super::exceptions::asked_by;
+use super::exceptions::purpose;
 use super::page::Page;
 use super::wording::{code, counted, exact_time, name, text};
 use super::{Annex, Certificate, EachTarget};
@@ -38,15 +38,15 @@ fn pointer(certificate: &Certificate, annex: &Annex) -> Markup {
                     @match &annex.file {
                         Some(file) => { (name(file)) small { "beside this page" } }
                         None => {
-                            "not written, as this page went to standard output"
-                            small { "the command below makes it" }
+                            "not written, because this page went to standard output"
+                            small { "the command below writes it" }
                         }
                     }
                 }
             }
             div { dt { "SHA-256" } dd { (code(&annex.sha256)) } }
             div { dt { "Size" } dd { (counted(annex.bytes, "byte", "bytes")) } }
-            div { dt { "Made again by" } dd { pre { (annex.command) } } }
+            div { dt { "Command" } dd { pre { (annex.command) } } }
         }
     }
 }
@@ -54,8 +54,8 @@ fn pointer(certificate: &Certificate, annex: &Annex) -> Markup {
 fn table(page: &mut Page<'_>, targets: EachTarget<'_>) -> io::Result<()> {
     page.put(&html! {
         p.words {
-            "Times are UTC. The API id is what the API named in its answer. Evidence is how the outcome is known; "
-            "the words are explained below the table."
+            "Times are UTC. The API id is the one in the API’s reply. Evidence is how the outcome is known, as explained "
+            "below the table."
         }
     })?;
     page.literal("<table class=\"listed scheduled\">")?;
@@ -86,7 +86,7 @@ fn row(result: &TargetResult) -> Markup {
     html! {
         tr.other[!result.outcome.is_gone()] {
             td.n { (result.target) }
-            td { (name(&result.datasource)) (asked_by(result)) }
+            td { (name(&result.datasource)) (purpose(result)) }
             td { (outcome(result.outcome)) }
             td { @if let Some(at) = &result.first_attempt_at { (exact_time(at)) } @else { "–" } }
             td { @if let Some(at) = &result.finished_at { (exact_time(at)) } @else { "–" } }
@@ -105,22 +105,22 @@ fn outcome(outcome: Outcome) -> Markup {
     }
 }
 
-/// The words for how an outcome is known.
+/// The meaning of each evidence.
 fn evidence() -> Markup {
     let words = [
-        ("acknowledged", "the API answered 200"),
-        ("absent from listing", "the listing that was read after the run did not hold the name"),
+        ("acknowledged", "the API confirmed the deletion"),
+        ("absent from listing", "a listing that was read after the attempts did not hold the name"),
         ("still listed", "that listing still held the name"),
-        ("not found after doubt", "the API did not find it, after an attempt without a clear answer"),
+        ("not found after doubt", "the API did not find it after an attempt without a clear reply"),
         (
             "not found after redelivery",
-            "the API did not find it; another worker had the message that asked for it before, and did not give it back: its log tells what it did",
+            "the API did not find it; another worker had received the same message before, and its log shows what it did",
         ),
-        ("refused", "the API’s definite answer that it did not delete"),
-        ("no clear answer", "every attempt ended without one"),
+        ("refused", "the API replied that it did not delete it"),
+        ("no clear answer", "no attempt got a clear reply"),
         ("audit log", "the audit log holds an earlier outcome of the same name"),
-        ("rule", "a rule of the configuration kept it from being sent"),
-        ("queue", "the message that asked for it is on its queue again"),
+        ("rule", "a rule kept it from being sent"),
+        ("queue", "the message that names it is on its queue again"),
     ];
     html! {
         dl.words {

@@ -1,4 +1,4 @@
-//! What was asked for, and what became of all of it: the two add up.
+//! What was requested and the outcome of all of it; the two add up.
 
 use maud::{Markup, html};
 
@@ -11,13 +11,13 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
     html! {
         section #scope {
             h2 { span.no { "2" } "Scope and reconciliation" }
-            (asked_for(certificate))
+            (requested(certificate))
             (reconciliation(certificate))
         }
     }
 }
 
-fn asked_for(certificate: &Certificate) -> Markup {
+fn requested(certificate: &Certificate) -> Markup {
     let (run, account) = (&certificate.run, &certificate.account);
     let planned = run.counts.planned();
     html! {
@@ -27,7 +27,7 @@ fn asked_for(certificate: &Certificate) -> Markup {
                 div { dt { "SHA-256 of the input" } dd { (code(digest)) } }
             }
             div {
-                dt { "Datasources asked for" }
+                dt { "Datasources requested" }
                 dd {
                     strong { (number(planned)) }
                     @if let Some(rows) = account.rows {
@@ -53,23 +53,22 @@ fn asked_for(certificate: &Certificate) -> Markup {
 fn reconciliation(certificate: &Certificate) -> Markup {
     let (counts, account) = (&certificate.run.counts, &certificate.account);
     let planned = counts.planned();
-    let already = counts.of(Outcome::Skipped).saturating_sub(account.protected + account.given_back);
     let skipped = [
         (account.protected, "protected"),
-        (already, "already deleted"),
+        (certificate.assessment().already_deleted, "already deleted"),
         (account.given_back, "given back to the queue"),
     ];
     let skipped = skipped.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| counted(n, word, word));
     let skipped = skipped.collect::<Vec<_>>().join(", ");
     html! {
         table.reconciliation {
-            caption { "Every name that was asked for has exactly one outcome." }
+            caption { "Every requested name has exactly one outcome." }
             thead {
                 tr {
                     th scope="col" { "Outcome" }
                     th.n scope="col" { "Targets" }
                     th.n scope="col" { "Share" }
-                    th scope="col" { "What it means" }
+                    th scope="col" { "Meaning" }
                 }
             }
             tbody {
@@ -87,7 +86,7 @@ fn reconciliation(certificate: &Certificate) -> Markup {
                     th scope="row" { "Sum" }
                     td.n { (number(planned)) }
                     td.n { (share(planned, planned)) }
-                    td { "equals the datasources asked for" }
+                    td { "equals the datasources requested" }
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Lines for the signatures of those who answer for the run.
+//! Lines for signatures by hand.
 
 use maud::{Markup, html};
 

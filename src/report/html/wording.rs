@@ -1,19 +1,20 @@
-//! How single things are worded on the page: names, times, numbers, digests.
+//! How names, times, numbers and digests appear on the page.
 
 use std::time::Duration;
 
 use maud::{Markup, html};
 
-use crate::report::shown;
+use crate::domain::is_invisible;
+use crate::report::text::grouped;
 
-/// Text from elsewhere, with what cannot be seen made visible and set apart from what was written so.
+/// Text from elsewhere, with invisible characters escaped, and marked to set them apart from text that is written so.
 pub(super) fn text(text: &str) -> Markup {
-    if !text.chars().any(shown::is_hidden) {
+    if !text.chars().any(is_invisible) {
         return html! { (text) };
     }
     let mut pieces: Vec<(bool, String)> = Vec::new();
     for c in text.chars() {
-        let hidden = shown::is_hidden(c);
+        let hidden = is_invisible(c);
         let piece = if hidden { c.escape_unicode().to_string() } else { c.to_string() };
         match pieces.last_mut() {
             Some((same, pieces)) if *same == hidden => pieces.push_str(&piece),
@@ -22,7 +23,7 @@ pub(super) fn text(text: &str) -> Markup {
     }
     html! {
         @for (hidden, piece) in &pieces {
-            @if *hidden { span.hidden title="a character that cannot be seen" { (piece) } } @else { (piece) }
+            @if *hidden { span.hidden title="an invisible character" { (piece) } } @else { (piece) }
         }
     }
 }
@@ -32,7 +33,7 @@ pub(super) fn lines(text: &str) -> Markup {
     html! { @for (index, line) in text.lines().enumerate() { @if index > 0 { "\n" } (self::text(line)) } }
 }
 
-/// A name from elsewhere: apart from the text around it, whichever way it is written.
+/// A name from elsewhere, isolated from the direction of the text around it.
 pub(super) fn name(name: &str) -> Markup {
     html! { bdi.name { (text(name)) } }
 }
@@ -52,12 +53,12 @@ pub(super) fn code(value: &str) -> Markup {
     html! { code { (text(value)) } }
 }
 
-/// A point in time (RFC 3339, UTC), to the second.
+/// A time (RFC 3339, UTC) to the second.
 pub(super) fn time(at: &str) -> Markup {
     instant(at, 19)
 }
 
-/// A point in time (RFC 3339, UTC), to the millisecond.
+/// A time (RFC 3339, UTC) to the millisecond.
 pub(super) fn exact_time(at: &str) -> Markup {
     instant(at, 23)
 }
@@ -67,17 +68,17 @@ fn instant(at: &str, length: usize) -> Markup {
     html! { time datetime=(at) { (short) } }
 }
 
-/// A number, with a narrow space between each three digits that no line breaks at.
+/// A number in groups of three digits with narrow no-break spaces.
 pub(super) fn number(n: u64) -> String {
-    shown::grouped(n).replace(' ', "\u{202f}")
+    grouped(n).replace(' ', "\u{202f}")
 }
 
-/// `n` and what is counted.
+/// A number and its noun.
 pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{}\u{a0}{}", number(n), if n == 1 { one } else { many })
 }
 
-/// A share in percent: never 0 % of something, never 100 % of not all.
+/// A share in percent: 0 % only for nothing, 100 % only for all.
 pub(super) fn share(part: u64, whole: u64) -> String {
     if part == 0 || whole == 0 {
         return "0\u{a0}%".to_owned();
@@ -92,7 +93,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A duration, to the two largest units.
+/// A duration in its two largest units.
 pub(super) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
@@ -107,7 +108,7 @@ pub(super) fn duration(time: Duration) -> String {
     if rest == 0 { format!("{whole}\u{a0}{unit}") } else { format!("{whole}\u{a0}{unit} {rest}\u{a0}{part}") }
 }
 
-/// How long an answer took.
+/// The time that a reply took.
 pub(super) fn latency(time: Duration) -> String {
     let micros = time.as_micros();
     let (value, unit) = if micros < 1_000_000 { (micros, "ms") } else { (micros / 1_000, "s") };
@@ -122,23 +123,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_escaped_and_what_cannot_be_seen_is_set_apart() {
+    fn text_is_escaped_and_invisible_characters_are_marked() {
         let shown = |text: &str| super::text(text).into_string();
         assert_eq!(shown(r#"<script>"a" & 'b'"#), "&lt;script&gt;&quot;a&quot; &amp; 'b'");
-        let hidden = |code: &str| {
-            format!(r#"<span class="hidden" title="a character that cannot be seen">{code}</span>"#)
-        };
+        let hidden =
+            |code: &str| format!(r#"<span class="hidden" title="an invisible character">{code}</span>"#);
         assert_eq!(shown("a\u{202e}b<\n"), format!("a{}b&lt;{}", hidden("\\u{202e}"), hidden("\\u{a}")));
         assert_eq!(
             shown("\u{2028}\u{2029}"),
             hidden("\\u{2028}\\u{2029}"),
-            "line breaks that are no control characters"
+            "line breaks that are not control characters"
         );
-        assert_eq!(shown("\\u{202e}"), "\\u{202e}", "what was written so is not set apart");
+        assert_eq!(shown("\\u{202e}"), "\\u{202e}", "text that is written so is not marked");
     }
 
     #[test]
-    fn shares_never_claim_more_than_is_so() {
+    fn shares_are_0_or_100_percent_only_for_none_or_all() {
         let nbsp = |text: &str| text.replace(' ', "\u{a0}");
         for (part, whole, said) in [
             (0, 0, "0 %"),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_and_latencies_are_worded_for_people() {
+    fn durations_and_latencies_are_rounded_for_people() {
         let nbsp = |text: &str| text.replace(' ', "\u{a0}");
         assert_eq!(duration(Duration::from_millis(870)), nbsp("870 ms"));
         assert_eq!(duration(Duration::from_millis(2_450)), nbsp("2.4 s"));

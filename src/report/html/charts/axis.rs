@@ -1,27 +1,27 @@
-//! Where the marks along an axis are, and what stands beside them.
+//! The scales, lines and marks of the axes.
 
 use maud::{Markup, html};
 
 use super::{length, percent, pixels};
 use crate::report::html::wording::number;
 
-/// How high the field is in which something is drawn, in pixels.
+/// The height of the plotting area, in pixels.
 pub(super) const FIELD: f64 = 180.0;
 
-/// How far its upper edge is from the top: room for what is written above it.
+/// The space above the plotting area, for labels.
 pub(super) const TOP: f64 = 44.0;
 
-/// The height of a drawing with a field and words below it.
+/// The height of a chart with the labels below it.
 pub(super) const HEIGHT: f64 = TOP + FIELD + 30.0;
 
-/// The scale of counts: from 0 at the bottom of the field to a round number at its top.
+/// The scale of counts, from 0 at the bottom to a round number at the top.
 pub(super) struct Scale {
     step: u64,
     steps: u64,
 }
 
 impl Scale {
-    /// A scale that holds `most`.
+    /// A scale up to at least `most`.
     pub(super) fn to(most: u64) -> Self {
         let mut step = 1;
         let mut factors = [2, 5, 10].into_iter().cycle();
@@ -36,7 +36,7 @@ impl Scale {
         Self { step, steps: most.div_ceil(step).max(1) }
     }
 
-    /// How high `n` is, in pixels; what is there at all can be seen.
+    /// The height of `n` in pixels; every count above 0 is visible.
     pub(super) fn height(&self, n: u64) -> f64 {
         if n == 0 {
             return 0.0;
@@ -44,7 +44,7 @@ impl Scale {
         (FIELD * length(n) / length(self.step * self.steps)).max(1.5)
     }
 
-    /// The lines across the field, with their counts.
+    /// The horizontal lines with their counts.
     pub(super) fn lines(&self) -> Markup {
         html! {
             @for step in 0..=self.steps {
@@ -56,7 +56,7 @@ impl Scale {
     }
 }
 
-/// A mark below the field, at `x` percent. Where there is little room, every other one goes.
+/// A mark on the horizontal axis at `x` percent. On narrow screens every other mark is hidden.
 pub(super) fn mark(place: usize, x: f64, words: &str) -> Markup {
     html! {
         g.minor[place % 2 == 1] {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scales_have_few_round_steps_and_hold_what_they_show() {
+    fn scales_have_few_round_steps_and_reach_the_largest_count() {
         for most in (0..3_000).chain([12_345, 999_999, 1_000_001, 40_000_000]) {
             let scale = Scale::to(most);
             let top = scale.step * scale.steps;

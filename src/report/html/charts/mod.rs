@@ -1,8 +1,8 @@
-//! The run in figures, as drawings that are part of the page.
+//! The charts of the run, as SVG within the page.
 //!
-//! Places along an axis are percentages and everything else is pixels: a drawing is as wide as there is
-//! room, and its words stay as large as the others on the page. Colours (after Okabe and Ito) never
-//! stand alone: each goes with words or with a pattern.
+//! Positions along an axis are percentages and everything else is pixels, so a chart takes the available width and its
+//! text has the size of other text. Colours (after Okabe and Ito) are never the only distinction: each comes with words
+//! or a pattern.
 
 mod axis;
 mod latency;
@@ -14,18 +14,17 @@ use maud::{Markup, html};
 use super::Certificate;
 use crate::domain::Outcome;
 
-/// How something is filled.
 #[derive(Debug, Clone, Copy)]
 struct Fill {
     colour: &'static str,
-    /// The pattern that is laid over the colour.
+    /// The pattern over the colour.
     pattern: Option<&'static str>,
 }
 
 impl Fill {
     const GONE: Self = Self { colour: "green", pattern: None };
     const OTHER: Self = Self { colour: "orange", pattern: Some("dots") };
-    const ANSWERS: Self = Self { colour: "blue", pattern: None };
+    const REPLIES: Self = Self { colour: "blue", pattern: None };
     const PAUSE: Self = Self { colour: "pause", pattern: Some("hatch") };
     const UNSETTLED: Self = Self { colour: "red", pattern: Some("stripes") };
 
@@ -79,7 +78,7 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
     }
 }
 
-/// The patterns, in the colour of the paper, to be laid over a colour.
+/// The patterns over the colours, in the colour of the paper.
 fn patterns() -> Markup {
     html! {
         svg.defs width="0" height="0" aria-hidden="true" {
@@ -97,7 +96,7 @@ fn patterns() -> Markup {
     }
 }
 
-/// A pattern whose square is repeated, turned by 45 degrees where it is `slanted`.
+/// A pattern that repeats a square, turned by 45 degrees if `slanted`.
 fn pattern(id: &str, side: u32, slanted: bool, square: &Markup) -> Markup {
     let turn = slanted.then_some("rotate(45)");
     html! {
@@ -105,7 +104,7 @@ fn pattern(id: &str, side: u32, slanted: bool, square: &Markup) -> Markup {
     }
 }
 
-/// A small field of a colour with its word.
+/// An entry of a legend.
 fn key(fill: Fill, word: &str) -> Markup {
     let field = Area { x: 0.0, y: 0.0, width: 100.0, height: 14.0 }.filled(fill);
     html! { span.key { svg width="14" height="14" aria-hidden="true" { (field) } " " (word) } }
@@ -119,8 +118,8 @@ fn pixels(value: f64) -> String {
     format!("{value:.1}")
 }
 
-/// A count as a length. No count is so large that this loses what can be seen.
-#[expect(clippy::cast_precision_loss, reason = "a drawing shows no more than three digits")]
+/// A count as a length.
+#[expect(clippy::cast_precision_loss, reason = "a chart shows no more than three digits")]
 const fn length(n: u64) -> f64 {
     n as f64
 }

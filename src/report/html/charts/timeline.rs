@@ -1,4 +1,4 @@
-//! What happened when: deletions, what had to be tried again, and where nothing was sent.
+//! The course of the run: deletions, attempts without a result, and pauses.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::domain::{Pause, PauseCause, Stretch, Timeline, Timestamp};
 use crate::report::html::Certificate;
 use crate::report::html::wording::{counted, duration, exact_time, number, time};
 
-/// Distances of marks that people use, in milliseconds.
+/// Usual distances of marks, in milliseconds.
 const DISTANCES: [u64; 20] = [
     100,
     200,
@@ -34,11 +34,11 @@ const DISTANCES: [u64; 20] = [
     2_592_000_000,
 ];
 
-/// How many marks there are at the most.
+/// The most marks on the axis.
 const MOST_MARKS: u128 = 8;
 
-/// How many pauses are told below the drawing.
-const TOLD: usize = 8;
+/// The most pauses that are listed below the chart.
+const LISTED_PAUSES: usize = 8;
 
 const OTHER: &str = "other outcome";
 const UNSETTLED: &str = "attempt without a result (tried again while attempts were left)";
@@ -68,7 +68,7 @@ pub(super) fn figure(certificate: &Certificate) -> Markup {
                 @for (index, stretch) in timeline.stretches.iter().enumerate() { (bar(timeline, index, stretch, &scale)) }
                 (marks(timeline))
             }
-            (told(certificate))
+            (pauses(certificate))
         }
     }
 }
@@ -81,8 +81,8 @@ fn span(timeline: &Timeline) -> Duration {
     timeline.width * u32::try_from(timeline.stretches.len()).unwrap_or(u32::MAX)
 }
 
-/// Where a time is on the axis, in percent.
-fn place(timeline: &Timeline, at: Timestamp) -> f64 {
+/// The position of a time on the axis, in percent.
+fn position(timeline: &Timeline, at: Timestamp) -> f64 {
     100.0 * at.since(timeline.start).as_secs_f64() / span(timeline).as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
@@ -101,7 +101,7 @@ fn bar(timeline: &Timeline, index: usize, stretch: &Stretch, scale: &Scale) -> M
 }
 
 fn band(timeline: &Timeline, pause: &Pause) -> Markup {
-    let (from, to) = (place(timeline, pause.from), place(timeline, pause.to));
+    let (from, to) = (position(timeline, pause.from), position(timeline, pause.to));
     html! {
         g {
             title { (sentence(pause)) }
@@ -127,12 +127,12 @@ fn marks(timeline: &Timeline) -> Markup {
     html! {
         @for (index, at) in times.enumerate() {
             @let at = Timestamp::from_micros(at);
-            (mark(index, place(timeline, at), &clock(at, distance)))
+            (mark(index, position(timeline, at), &clock(at, distance)))
         }
     }
 }
 
-/// The time of day at a mark, as exact as the marks need it; the day where it begins there.
+/// The time of day at a mark, as precise as the marks need it, or the date at midnight.
 fn clock(at: Timestamp, distance: u64) -> String {
     let text = at.to_string();
     let part = match distance {
@@ -145,31 +145,31 @@ fn clock(at: Timestamp, distance: u64) -> String {
     part.unwrap_or_default().to_owned()
 }
 
-/// The pauses in words, the longest of them.
-fn told(certificate: &Certificate) -> Markup {
+/// The longest pauses in words.
+fn pauses(certificate: &Certificate) -> Markup {
     let (account, timeline) = (&certificate.account, &certificate.account.timeline);
     let mut longest: Vec<_> = timeline.pauses.iter().collect();
     longest.sort_by_key(|pause| std::cmp::Reverse(pause.to.since(pause.from)));
-    longest.truncate(TOLD);
+    longest.truncate(LISTED_PAUSES);
     longest.sort_by_key(|pause| pause.from);
-    let told_at = if timeline.width < Duration::from_secs(1) { exact_time } else { time };
-    let untold = timeline.pauses.len() - longest.len();
+    let show = if timeline.width < Duration::from_secs(1) { exact_time } else { time };
+    let others = timeline.pauses.len() - longest.len();
     html! {
         p.words {
             (counted(account.requests, "request was sent", "requests were sent")) ", "
-            (counted(account.repeats, "of them to try again", "of them to try again"))
-            @if let Some(rate) = &account.rate { ". The pace was set to " code { (rate) } " when the run began" }
+            (counted(account.repeats, "of them again", "of them again"))
+            @if let Some(rate) = &account.rate { ". The rate was set to " code { (rate) } " when the run began" }
             ". "
-            @if timeline.pauses.is_empty() { "There was no pause long enough to be seen here." }
-            @else { "Pauses, in which no request left:" }
+            @if timeline.pauses.is_empty() { "No pause was long enough to show here." }
+            @else { "Pauses without requests:" }
         }
         @if !longest.is_empty() {
             ul.pauses {
-                @for pause in longest { li { (told_at(&pause.from.to_string())) ", " (sentence(pause)) } }
-                @if untold > 0 || timeline.more_pauses {
+                @for pause in longest { li { (show(&pause.from.to_string())) ", " (sentence(pause)) } }
+                @if others > 0 || timeline.more_pauses {
                     li {
-                        "and " (number(untold as u64)) @if timeline.more_pauses { " or more" }
-                        " that were no longer than these"
+                        "and " (number(others as u64)) @if timeline.more_pauses { " or more" }
+                        " that are no longer than these"
                     }
                 }
             }
@@ -179,9 +179,9 @@ fn told(certificate: &Certificate) -> Markup {
 
 fn sentence(pause: &Pause) -> String {
     let cause = match pause.cause {
-        PauseCause::Held => "held back by the rate limit or by the server’s word",
-        PauseCause::Stopped => "stopped, and continued later",
-        PauseCause::Idle => "waiting for answers, or for the time to try again",
+        PauseCause::Held => "waiting for the rate limit, or because the server asked to wait",
+        PauseCause::Stopped => "stopped, and resumed later",
+        PauseCause::Idle => "waiting for replies, or for the time of the next attempt",
     };
     format!("{}: {cause}", duration(pause.to.since(pause.from)))
 }

@@ -1,116 +1,109 @@
-//! What a run would do, shown before anything is done.
+//! What a run would do, shown before it begins.
 
 use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::shown::{distinct, grouped, visible};
+use super::text::{delimited, grouped, visible};
 
-/// How many names of each kind are shown where not all are asked for.
+/// How many names of each kind are shown unless all are asked for.
 const SOME: usize = 5;
 
 /// What a run would do.
 #[derive(Debug, Clone, Default)]
-pub struct Planned {
-    /// Where the API is.
+pub struct Forecast {
+    /// The host of the API.
     pub host: String,
-    /// How many targets the input names.
+    /// The number of targets.
     pub count: u64,
-    /// How many rows named one again.
+    /// The number of rows that repeat a name.
     pub repeated: u64,
-    /// The first of these names.
+    /// The first of the repeated names.
     pub repeated_names: Vec<String>,
-    /// How many would be deleted.
+    /// The number of targets to delete.
     pub due: u64,
-    /// The first of these.
+    /// The first targets to delete.
     pub first: Vec<String>,
-    /// The last of these that are not among the first.
+    /// The last targets to delete, without the first ones.
     pub last: Vec<String>,
-    /// All of these, where they are asked for.
+    /// All targets to delete, if they are asked for.
     pub to_delete: Option<Vec<String>>,
-    /// Protected targets, each with why.
-    pub protected: Names,
-    /// Targets that are gone already, each with since when.
-    pub already_deleted: Names,
-    /// What the listing says, where it was read.
-    pub listed: Option<Listed>,
-    /// Why nothing is known of what exists, where that is worth a line.
-    pub unlisted: Option<&'static str>,
-    /// The guards: what each looks at, and why it refuses where it does.
-    pub guards: Vec<(String, Held)>,
-    /// The digest of the saved plan that this is, and who approved it.
+    /// Protected targets, each with the reason.
+    pub protected: NameList,
+    /// Targets that are gone already, each with the time.
+    pub already_deleted: NameList,
+    /// What the listing shows, if it was read.
+    pub listing: Option<ListingSummary>,
+    /// Why the listing was not read, if that is worth a line.
+    pub no_listing: Option<&'static str>,
+    /// The limit of each guard, and its result.
+    pub guards: Vec<(String, GuardResult)>,
+    /// The digest of the saved plan, and its approver.
     pub plan: Option<(String, Option<String>)>,
-    /// The share of them that this process takes, and how many are to be deleted of it.
+    /// The share of this process, and the number of targets to delete in it.
     pub share: Option<(String, u64)>,
-    /// How long it would take, and at which rate.
+    /// The estimated time, and the rate.
     pub time: Option<(String, String)>,
-    /// Whether this is all that will happen: every line says so.
+    /// Nothing else will happen, so every line is marked.
     pub dry_run: bool,
-    /// Whether every name is shown, and not only some.
+    /// Show every name.
     pub whole: bool,
 }
 
-/// What a guard says.
+/// The result of a guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
-    /// It lets the run through.
-    Holds,
-    /// It refuses the run, for this reason.
+pub enum GuardResult {
+    Passes,
+    /// It refuses the run for this reason.
     Refuses(String),
-    /// It could not be asked, for this reason.
+    /// It could not be checked for this reason.
     Unchecked(&'static str),
 }
 
-/// Names, each with a word on it: all of them, or only the first few and how many there are.
+/// Names, each with a note, or the first few of them and their number.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub struct NameList {
     count: u64,
     named: Vec<(String, String)>,
 }
 
-impl Names {
-    /// So many names, of which these are known: all, or the first few.
+impl NameList {
+    /// `count` names, of which these are known.
     #[must_use]
     pub const fn new(count: u64, named: Vec<(String, String)>) -> Self {
         Self { count, named }
     }
 
-    fn of(named: Vec<(String, String)>) -> Self {
+    fn all(named: Vec<(String, String)>) -> Self {
         Self { count: named.len() as u64, named }
     }
 }
 
-/// What the listing says of the targets that would be deleted.
+/// What the listing shows of the targets to delete.
 #[derive(Debug, Clone, Default)]
-pub struct Listed {
-    /// How many datasources there are in all.
+pub struct ListingSummary {
+    /// The number of all datasources.
     pub all: u64,
-    /// How many of the targets exist.
+    /// The number of targets that exist.
     pub exist: u64,
-    /// Targets that do not exist, each with the names that do and are like it, and in what they differ.
+    /// Targets that do not exist, each with similar names that do, and in what they differ.
     pub missing: Vec<(String, Vec<(String, String)>)>,
-    /// Targets that are in use, each with what depends on it; `None` where that is not known.
+    /// Targets in use, each with its dependants; `None` if they could not be read.
     pub in_use: Option<Vec<(String, Vec<String>)>>,
 }
 
-/// A number, and what there is so many of.
+/// A number and its noun.
 fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n), if n == 1 { one } else { many })
 }
 
-impl Planned {
-    /// Shows it to machines as `json`, or else to people.
-    ///
-    /// # Errors
-    /// Where `out` cannot be written.
+impl Forecast {
+    /// Writes it as JSON or for people.
     pub fn write(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
         if json { self.print_json(out) } else { self.print(out) }
     }
 
-    /// Shows it to people.
-    ///
-    /// # Errors
-    /// Where `out` cannot be written.
+    /// Writes it for people.
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut lines =
             vec![format!("{} on {}", counted(self.count, "datasource", "datasources"), self.host)];
@@ -118,42 +111,38 @@ impl Planned {
             lines.push(format!("  plan {digest}"));
             lines.push(match approver {
                 Some(approver) => format!("  approved by {}", visible(approver)),
-                None => "  approved by nobody".to_owned(),
+                None => "  not approved".to_owned(),
             });
         }
         if self.repeated > 0 {
-            lines.push(format!("  {} one of them again", counted(self.repeated, "row names", "rows name")));
-            lines.extend(self.repeated_names.iter().map(|name| format!("      {}", distinct(name))));
+            lines.push(format!("  {} a name", counted(self.repeated, "row repeats", "rows repeat")));
+            lines.extend(self.repeated_names.iter().map(|name| format!("      {}", delimited(name))));
         }
         lines.push(format!("  {} to delete", grouped(self.due)));
         if let Some((shard, due)) = &self.share {
-            lines.push(format!("  {} of these by this process, {shard}", grouped(*due)));
+            lines.push(format!("  {} of these in this process, {shard}", grouped(*due)));
         }
         let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);
-        lines.extend(self.first.iter().map(|name| format!("      {}", distinct(name))));
+        lines.extend(self.first.iter().map(|name| format!("      {}", delimited(name))));
         if between > 0 {
             lines.push(format!("      … {} more …", grouped(between)));
         }
-        lines.extend(self.last.iter().map(|name| format!("      {}", distinct(name))));
-        match (&self.listed, self.unlisted) {
-            (Some(listed), _) => self.add_listed(listed, &mut lines),
-            (None, Some(why)) => lines.push(format!("  how many of them exist is not known: {why}")),
+        lines.extend(self.last.iter().map(|name| format!("      {}", delimited(name))));
+        match (&self.listing, self.no_listing) {
+            (Some(listing), _) => self.add_listing(listing, &mut lines),
+            (None, Some(why)) => lines.push(format!("  existence was not checked: {why}")),
             (None, None) => {}
         }
-        self.add(&mut lines, "protected, and skipped", &self.protected);
-        self.add(
-            &mut lines,
-            "already deleted according to the audit log, and skipped",
-            &self.already_deleted,
-        );
+        self.add(&mut lines, "protected and skipped", &self.protected);
+        self.add(&mut lines, "already deleted according to the audit log and skipped", &self.already_deleted);
         if let Some((time, rate)) = &self.time {
             lines.push(format!("  about {time} at {rate}"));
         }
-        for (guard, held) in &self.guards {
-            match held {
-                Held::Holds => lines.push(format!("  guard {guard}: holds")),
-                Held::Refuses(why) => lines.push(format!("  guard {guard}: REFUSES: {why}")),
-                Held::Unchecked(why) => lines.push(format!("  guard {guard}: not checked: {why}")),
+        for (guard, result) in &self.guards {
+            match result {
+                GuardResult::Passes => lines.push(format!("  guard {guard}: passes")),
+                GuardResult::Refuses(why) => lines.push(format!("  guard {guard}: REFUSES: {why}")),
+                GuardResult::Unchecked(why) => lines.push(format!("  guard {guard}: not checked: {why}")),
             }
         }
         let mark = if self.dry_run { "(dry run) " } else { "" };
@@ -163,13 +152,13 @@ impl Planned {
         Ok(())
     }
 
-    fn add_listed(&self, listed: &Listed, lines: &mut Vec<String>) {
+    fn add_listing(&self, listing: &ListingSummary, lines: &mut Vec<String>) {
         lines.push(format!(
             "  {}, of {} in all",
-            counted(listed.exist, "of them exists", "of them exist"),
-            counted(listed.all, "datasource", "datasources")
+            counted(listing.exist, "of them exists", "of them exist"),
+            counted(listing.all, "datasource", "datasources")
         ));
-        let missing: Vec<_> = listed
+        let missing: Vec<_> = listing
             .missing
             .iter()
             .map(|(name, near)| {
@@ -179,19 +168,20 @@ impl Planned {
                 (name.clone(), near.collect::<Vec<_>>().join("; "))
             })
             .collect();
-        // What nearly exists is the likeliest slip, and is never left out.
+        // A similar name is the likeliest mistake, so it is never left out.
         let (near, far): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(_, hint)| !hint.is_empty());
         let missing = |n: usize| if n == 1 { "does not exist" } else { "do not exist" };
-        self.add(lines, missing(far.len()), &Names::of(far));
+        self.add(lines, missing(far.len()), &NameList::all(far));
         if !near.is_empty() {
             let (n, missing) = (grouped(near.len() as u64), missing(near.len()));
-            lines.push(format!("  {n} {missing}, but something like it does:"));
+            lines.push(format!("  {n} {missing}, but a similar name does:"));
             lines.extend(
                 near.iter().map(|(name, hint)| format!("      `{}` does not exist; {hint}", visible(name))),
             );
         }
-        match &listed.in_use {
-            None => lines.push("  what is in use could not be read".to_owned()),
+        match &listing.in_use {
+            None => lines
+                .push("  dependants were not checked: the list of datamarts could not be read".to_owned()),
             Some(in_use) => {
                 let in_use: Vec<_> = in_use
                     .iter()
@@ -199,12 +189,12 @@ impl Planned {
                         (name.clone(), format!("used by {}", visible(&used_by.join(", "))))
                     })
                     .collect();
-                self.add(lines, "in use, which the API refuses", &Names::of(in_use));
+                self.add(lines, "in use, which the API refuses", &NameList::all(in_use));
             }
         }
     }
 
-    fn add(&self, lines: &mut Vec<String>, what: &str, names: &Names) {
+    fn add(&self, lines: &mut Vec<String>, what: &str, names: &NameList) {
         if names.count == 0 {
             return;
         }
@@ -212,39 +202,39 @@ impl Planned {
         let shown = if self.whole { names.named.len() } else { SOME.min(names.named.len()) };
         for (name, why) in &names.named[..shown] {
             let why = if why.is_empty() { String::new() } else { format!("  {why}") };
-            lines.push(format!("      {}{why}", distinct(name)));
+            lines.push(format!("      {}{why}", delimited(name)));
         }
         if (shown as u64) < names.count {
             lines.push(format!("      … {} more …", grouped(names.count - shown as u64)));
         }
     }
 
-    /// Shows it to machines, as one JSON object.
+    /// Writes it as one JSON object.
     fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let pairs = |names: &Names| {
+        let pairs = |names: &NameList| {
             names.named.iter().map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>()
         };
         let lists = |lists: &[(String, Vec<String>)], key: &str| {
             lists.iter().map(|(name, others)| json!({ "name": name, key: others })).collect::<Vec<_>>()
         };
-        let listed = self.listed.as_ref().map(|listed| {
-            let missing = listed.missing.iter().map(|(name, near)| {
+        let listing = self.listing.as_ref().map(|listing| {
+            let missing = listing.missing.iter().map(|(name, near)| {
                 json!({ "name": name, "near": near.iter().map(|(near, _)| near).collect::<Vec<_>>() })
             });
             json!({
-                "all": listed.all,
-                "exist": listed.exist,
+                "all": listing.all,
+                "exist": listing.exist,
                 "missing": missing.collect::<Vec<_>>(),
-                "in_use": listed.in_use.as_ref().map(|in_use| lists(in_use, "used_by")),
+                "in_use": listing.in_use.as_ref().map(|in_use| lists(in_use, "used_by")),
             })
         });
         let guards: Vec<_> = self
             .guards
             .iter()
-            .map(|(guard, held)| match held {
-                Held::Holds => json!({ "guard": guard, "holds": true, "why": null }),
-                Held::Refuses(why) => json!({ "guard": guard, "holds": false, "why": why }),
-                Held::Unchecked(why) => json!({ "guard": guard, "holds": null, "why": why }),
+            .map(|(guard, result)| match result {
+                GuardResult::Passes => json!({ "guard": guard, "holds": true, "why": null }),
+                GuardResult::Refuses(why) => json!({ "guard": guard, "holds": false, "why": why }),
+                GuardResult::Unchecked(why) => json!({ "guard": guard, "holds": null, "why": why }),
             })
             .collect();
         let object = json!({
@@ -258,11 +248,11 @@ impl Planned {
             "due": self.due,
             "share": self.share.as_ref().map(|(shard, due)| json!({ "shard": shard, "due": due })),
             "to_delete": self.to_delete,
-            "listing": listed,
+            "listing": listing,
             "protected": pairs(&self.protected),
             "already_deleted": pairs(&self.already_deleted),
             "guards": guards,
-            "would_start": !self.guards.iter().any(|(_, held)| matches!(held, Held::Refuses(_))),
+            "would_start": !self.guards.iter().any(|(_, result)| matches!(result, GuardResult::Refuses(_))),
             "time": self.time.as_ref().map(|(time, _)| time),
             "rate": self.time.as_ref().map(|(_, rate)| rate),
         });
