@@ -23,17 +23,18 @@ class Million:
     ROWS = [
         Row("memory", "peak memory, 1 million names", "≤ 64 MiB", "{:.1f} MiB".format),
         Row("memory-10m", "peak memory, 10 million names",
-            "no more than telling equal names apart needs beside the rest", "{:.1f} MiB".format),
+            "linear", "{:.1f} MiB".format),
         Row("start-10k", "start to first request: 10,000 names", "≤ 100 ms", "{:.0f} ms".format),
-        Row("start-1m", "start to first request: 1 million names in random order", "≤ 3 s", "{:,.0f} ms".format),
-        Row("resume", "resuming a half-done run of 1 million: start to first request", "≤ 2 s", "{:,.0f} ms".format),
+        Row("start-1m", "start to first request: 1 million names in random order", "≤ 4 s", "{:,.0f} ms".format),
+        Row("resume", "resuming a half-done run of 1 million: start to first request", "≤ 3 s", "{:,.0f} ms".format),
         Row("report", "`report` of 1 million targets", "≤ 1 s", "{:.2f} s".format),
+        Row("report-csv", "`report --format csv` of 1 million targets", "≤ 6 s", "{:.2f} s".format),
         Row("lookup", "one name of them looked up in `results`", "≤ 5 ms", "{:.2f} ms".format),
-        Row("verify", "`audit verify`", "≥ 2,000,000 records/s, constant memory",
+        Row("verify", "`audit verify`", "≥ 1,000,000 records/s, constant memory",
             "{:,.0f} records/s; {:.1f} MiB, and {:.1f} MiB for a log a tenth as long".format),
     ]
     # Those that read the log of a whole run.
-    _READ = {"report", "lookup", "verify"}
+    _READ = {"report", "report-csv", "lookup", "verify"}
 
     def __init__(self, bench, wanted):
         self._bench, self._wanted, self._count = bench, wanted, bench.options.million

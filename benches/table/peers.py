@@ -65,8 +65,8 @@ def oha():
 
 @functools.cache
 def decom():
-    """Builds decom as it is released, and tells where it is."""
-    return _build("release", "--release", "--bin", "decom") / "decom"
+    """Builds decom as packages have it, and returns where it is."""
+    return _build("dist", "--profile", "dist", "--bin", "decom") / "decom"
 
 
 @functools.cache

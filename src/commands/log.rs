@@ -7,7 +7,7 @@ use super::CommandError;
 use super::context::{Context, VERSION, host, random_hex};
 use crate::audit::{AuditError, AuditLog, AuditReader, CheckpointOptions, LogOptions};
 use crate::domain::Seq;
-use crate::plan::KnownGone;
+use crate::plan::{InDoubt, KnownGone};
 use crate::sshsig::SigningKey;
 
 /// Carries out `work` with the log of the settings open for writing, and closes the log afterwards, however that
@@ -91,4 +91,17 @@ pub(super) fn gone_according_to(reader: AuditReader, base_url: &str, after: Seq)
         });
         found.map(|(run, at)| (run, at.to_string()))
     })
+}
+
+/// What the log at `path` does not know the end of, on this host; `None` if there is no log.
+pub(super) fn in_doubt(path: &Path, base_url: &str) -> Result<Option<InDoubt>, CommandError> {
+    let Some(reader) = AuditReader::open_if_there(path)? else { return Ok(None) };
+    let base_url = base_url.to_owned();
+    Ok(Some(Box::new(move |name| {
+        reader.in_doubt(Seq(0), name.as_str(), &base_url).unwrap_or_else(|error| {
+            // A listing settles it then.
+            tracing::warn!(%error, "the audit log could not be asked what is in doubt");
+            true
+        })
+    })))
 }

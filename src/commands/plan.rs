@@ -71,8 +71,10 @@ fn make(
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log), None)?;
     let known_gone = known_gone(log, base_url.as_str(), Seq(0), None)?;
-    let mut selection =
-        Selection::new(targets, Rules { protection, known_gone, planned: PlannedSkips::new() })?;
+    let mut selection = Selection::new(
+        targets,
+        Rules { protection, known_gone, in_doubt: None, planned: PlannedSkips::new() },
+    )?;
     let guards = context.guards();
     let mut survey = match &access {
         Some(access) => Survey::online(context, &mut selection, access, guards, true)?,

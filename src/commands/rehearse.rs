@@ -99,8 +99,10 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
     let mut access = ApiAccess::new(context, base_url, token, real_rate.scaled(pace(FASTER)))?;
 
-    let mut selection =
-        Selection::new(targets, Rules { protection, known_gone: None, planned: PlannedSkips::new() })?;
+    let mut selection = Selection::new(
+        targets,
+        Rules { protection, known_gone: None, in_doubt: None, planned: PlannedSkips::new() },
+    )?;
     // How large a share of all that exist this is, an emulator cannot tell.
     let mut survey = Survey::offline(
         context.guards(),
@@ -157,7 +159,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         let Some(log) = log else { return Ok(None) };
         block_on(async {
             let run = job.open(context, log, &access).await?;
-            run.execute(context, log, &mut access, Supply::Log).await
+            run.execute(context, log, &mut access, Supply::Log(context.protection()?)).await
         })?
         .map(Some)
     })?;

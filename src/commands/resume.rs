@@ -96,7 +96,12 @@ pub(super) fn carry_on(
         // A list has no name twice: none of those that are due was deleted in the run itself.
         let except = (!of_queue).then_some(open.seq);
         let known_gone = known_gone(path, &open.base_url, open.seq, except)?;
-        let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
+        let rules = Rules {
+            protection: context.protection()?,
+            known_gone,
+            in_doubt: None,
+            planned: PlannedSkips::new(),
+        };
         let mut selection = Selection::new(due_targets(&reader, open.seq, of_queue)?, rules)?;
         // The share was decided when the run began: what it has deleted since would distort it.
         let guards = Guards { max_share: 100.0, ..context.guards() };
@@ -124,12 +129,11 @@ pub(super) fn carry_on(
             let at = context.world.clock.timestamp();
             log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
             if of_queue || !selection.rules().skip_none() {
-                let rules = selection.rules();
-                skip_what_must_not_be_sent(context, log, &reader, open.seq, rules, of_queue).await?;
+                skip_what_must_not_be_sent(context, log, &reader, open.seq, &selection, of_queue).await?;
             }
             drop(reader);
             let run = OpenedRun { seq: open.seq, id: open.run_id };
-            run.execute(context, log, access, Supply::Log).await
+            run.execute(context, log, access, Supply::Log(context.protection()?)).await
         })?
         .map(Some)
     })?;
@@ -157,7 +161,7 @@ async fn skip_what_must_not_be_sent(
     log: &AuditLog,
     reader: &AuditReader,
     run: Seq,
-    rules: &Rules,
+    selection: &Selection,
     is_of_queue: bool,
 ) -> Result<(), CommandError> {
     let mut after = 0;
@@ -172,14 +176,16 @@ async fn skip_what_must_not_be_sent(
                     .await?;
                 continue;
             }
-            let Some((reason, message)) = rules.skip(&target.name) else { continue };
-            // "Skipped" says that it was never sent.
-            let was_sent = reason == SkipReason::Protected && target.doubted;
+            let Some((reason, message)) = selection.skip(&target.name) else { continue };
+            if reason == SkipReason::Protected && target.doubted {
+                // "Skipped" says that it was never sent. It is not sent again, and a listing settles it.
+                continue;
+            }
             let settlement = Settlement {
                 target: target.seq,
                 name: target.name.clone(),
                 at: context.world.clock.timestamp(),
-                outcome: if was_sent { Outcome::Unknown } else { Outcome::Skipped },
+                outcome: Outcome::Skipped,
                 evidence: reason.evidence(),
                 answer: None,
                 skip: Some((reason.as_str(), message)),

@@ -10,7 +10,7 @@ use super::context::{Context, Options, World};
 use super::ending::Closing;
 use super::execution::{Job, block_on};
 use super::intake::{self, InputRequest, Intake};
-use super::log::{known_gone, with_log};
+use super::log::{in_doubt, known_gone, with_log};
 use super::observers::observed;
 use super::proposal::{PlanOfRun, Proposal};
 use super::survey::Survey;
@@ -271,7 +271,8 @@ pub(super) fn begin(
         let path = &context.settings.audit.db;
         let known_gone = if again { None } else { known_gone(path, access.base_url(), Seq(0), None)? };
         let protection = context.protection()?;
-        let mut job = make(Rules { protection, known_gone, planned: PlannedSkips::new() })?;
+        let in_doubt = in_doubt(path, access.base_url())?;
+        let mut job = make(Rules { protection, known_gone, in_doubt, planned: PlannedSkips::new() })?;
         let survey = Survey::new(context, &mut job.selection, &access, context.guards())?;
         let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone());
         let Some(log) = log else {
@@ -284,9 +285,10 @@ pub(super) fn begin(
             return Ok(None);
         };
         proposal.confirm(context)?;
+        let protection = Protection::new(&job.protect)?;
         block_on(async {
             let run = job.open(context, log, &access).await?;
-            run.execute(context, log, &mut access, Supply::Log).await
+            run.execute(context, log, &mut access, Supply::Log(protection)).await
         })?
         .map(Some)
     })?;

@@ -103,10 +103,19 @@ fn take_from(
         } else {
             Some(gone_according_to(AuditReader::open(path)?, access.base_url(), Seq(0)))
         };
-        let rules = Rules { protection: context.protection()?, known_gone, planned: PlannedSkips::new() };
+        let rules = Rules {
+            protection: context.protection()?,
+            known_gone,
+            in_doubt: None,
+            planned: PlannedSkips::new(),
+        };
         // Which names there will be is not known yet.
-        let none =
-            Rules { protection: context.protection()?, known_gone: None, planned: PlannedSkips::new() };
+        let none = Rules {
+            protection: context.protection()?,
+            known_gone: None,
+            in_doubt: None,
+            planned: PlannedSkips::new(),
+        };
         let targets = TargetsBuilder::new(intake::folder_of(path), None).finish();
         let job = Job {
             selection: Selection::new(targets, none)?,

@@ -97,6 +97,8 @@ pub enum SkipReason {
     Protected,
     /// The audit log knows that it is gone already.
     AlreadyDeleted,
+    /// The audit log knows that it was deleted, and a listing shows that it exists again.
+    ExistsAgain,
 }
 
 impl SkipReason {
@@ -106,6 +108,7 @@ impl SkipReason {
         match self {
             Self::Protected => "protected",
             Self::AlreadyDeleted => "already_deleted",
+            Self::ExistsAgain => "exists_again",
         }
     }
 
@@ -114,7 +117,7 @@ impl SkipReason {
     pub const fn evidence(self) -> Evidence {
         match self {
             Self::Protected => Evidence::Rule,
-            Self::AlreadyDeleted => Evidence::AuditLog,
+            Self::AlreadyDeleted | Self::ExistsAgain => Evidence::AuditLog,
         }
     }
 }

@@ -19,6 +19,6 @@ pub use guards::{Extent, Guards, ListingExtent, Refusal};
 pub use preview::{ListingPreview, Listings, NearMiss, Preview};
 pub use protection::{Protection, ProtectionMatch};
 pub use saved::{SavedGuards, SavedPlan, SavedSkip, SavedSkipReason, SavedTarget, is_over};
-pub use selection::{Excerpt, KnownGone, PlannedSkips, Rules, Selection, SelectionCounts};
+pub use selection::{Excerpt, InDoubt, KnownGone, PlannedSkips, Rules, Selection, SelectionCounts};
 pub use shard::Shard;
 pub use targets::{ListFacts, Targets, TargetsBuilder};

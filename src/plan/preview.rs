@@ -79,6 +79,7 @@ impl Preview {
         }
         let names: HashSet<&str> =
             listings.iter().flat_map(|all| &all.datasources).map(String::as_str).collect();
+        let mut again = HashSet::new();
         selection.each(|target| {
             let name = target.name.as_str();
             let is_listed = names.contains(name);
@@ -92,9 +93,10 @@ impl Preview {
             };
             let skipped = match reason {
                 SkipReason::Protected => &mut preview.protected,
-                SkipReason::AlreadyDeleted => {
+                SkipReason::AlreadyDeleted | SkipReason::ExistsAgain => {
                     if let Some((listing, _)) = listing.filter(|_| is_listed) {
                         listing.again += 1;
+                        again.insert(name.to_owned());
                         listing.first_again.get_or_insert_with(|| name.to_owned());
                         why.push_str(", AND EXISTS AGAIN; --again sends it");
                     }
@@ -105,6 +107,7 @@ impl Preview {
                 skipped.push((name.to_owned(), why));
             }
         })?;
+        selection.exist_again(again);
         if let Some((listing, listings)) = preview.listing.as_mut().zip(listings) {
             listing.find_near_misses(&listings.datasources);
         }

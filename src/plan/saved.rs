@@ -109,6 +109,8 @@ pub enum SavedSkipReason {
     Protected,
     /// The audit log knows that it is gone already.
     AlreadyDeleted,
+    /// The audit log knows that it was deleted, and it exists again.
+    ExistsAgain,
 }
 
 impl From<SkipReason> for SavedSkipReason {
@@ -116,6 +118,7 @@ impl From<SkipReason> for SavedSkipReason {
         match reason {
             SkipReason::Protected => Self::Protected,
             SkipReason::AlreadyDeleted => Self::AlreadyDeleted,
+            SkipReason::ExistsAgain => Self::ExistsAgain,
         }
     }
 }
@@ -125,6 +128,7 @@ impl From<SavedSkipReason> for SkipReason {
         match reason {
             SavedSkipReason::Protected => Self::Protected,
             SavedSkipReason::AlreadyDeleted => Self::AlreadyDeleted,
+            SavedSkipReason::ExistsAgain => Self::ExistsAgain,
         }
     }
 }

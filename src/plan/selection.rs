@@ -1,6 +1,6 @@
 //! Which targets are due and which are skipped: decided once, so that what is shown is what is done.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use super::protection::PatternUse;
@@ -14,6 +14,9 @@ const SHOWN: usize = 3;
 /// Returns in which run a datasource was deleted, and when, if that is known.
 pub type KnownGone = Box<dyn Fn(&DatasourceName) -> Option<(String, String)> + Send>;
 
+/// Returns true if nothing shows whether an earlier attempt deleted a datasource.
+pub type InDoubt = Box<dyn Fn(&DatasourceName) -> bool + Send>;
+
 /// Names that a saved plan skips, each with why, and why in words.
 pub type PlannedSkips = HashMap<String, (SkipReason, String)>;
 
@@ -23,6 +26,8 @@ pub struct Rules {
     pub protection: Protection,
     /// What the audit log knows; `None` if the run sends what is known to be gone again.
     pub known_gone: Option<KnownGone>,
+    /// What the audit log does not know the end of.
+    pub in_doubt: Option<InDoubt>,
     /// What the saved plan that is carried out skips.
     pub planned: PlannedSkips,
 }
@@ -33,6 +38,8 @@ pub struct Selection {
     rules: Rules,
     counts: SelectionCounts,
     share: Option<(Shard, u64)>,
+    /// What the audit log knows as deleted, and a listing shows again.
+    again: HashSet<String>,
     pattern_use: PatternUse,
 }
 
@@ -109,7 +116,14 @@ impl Selection {
         if rules.skip_none() {
             counts.due = targets.facts.count;
             let share = targets.shard.map(|shard| (shard, targets.taken));
-            return Ok(Self { targets, rules, counts, share, pattern_use: PatternUse::default() });
+            return Ok(Self {
+                targets,
+                rules,
+                counts,
+                share,
+                again: HashSet::new(),
+                pattern_use: PatternUse::default(),
+            });
         }
         let mut decided = TargetFile::new(&targets.folder);
         let (mut excerpt, mut due_here, mut pattern_use) = (Excerpt::default(), 0, PatternUse::default());
@@ -125,13 +139,15 @@ impl Selection {
                     due_here += u64::from(targets.shard.is_some_and(|shard| shard.takes(&target.name)));
                 }
                 Some((SkipReason::Protected, _)) => counts.protected += 1,
-                Some((SkipReason::AlreadyDeleted, _)) => counts.already_deleted += 1,
+                Some((SkipReason::AlreadyDeleted | SkipReason::ExistsAgain, _)) => {
+                    counts.already_deleted += 1
+                }
             }
             decided.push(&target).map_err(PlanError::temporary_file)?;
         }
         let share = targets.shard.map(|shard| (shard, due_here));
         let targets = Targets { file: decided, excerpt, ..targets };
-        Ok(Self { targets, rules, counts, share, pattern_use })
+        Ok(Self { targets, rules, counts, share, again: HashSet::new(), pattern_use })
     }
 
     /// What is known of the list.
@@ -192,8 +208,43 @@ impl Selection {
         self.targets.each(take)
     }
 
-    /// The targets that this process takes, in order.
+    /// These are known as deleted, and a listing shows them again.
+    pub(super) fn exist_again(&mut self, again: HashSet<String>) {
+        self.again = again;
+    }
+
+    /// Why `name` is not sent, also in words, by the rules and the listing; `None` if it is sent.
+    #[must_use]
+    pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
+        by_listing(&self.again, name, self.rules.skip(name))
+    }
+
+    /// The targets that this process takes, in order. What is protected and in doubt is not among the skipped ones,
+    /// which were never sent: it is not sent again, and a listing settles it.
     pub fn into_targets(self) -> impl Iterator<Item = io::Result<NewTarget>> + Send + use<> {
-        self.targets.into_taken()
+        let Self { targets, rules, again, .. } = self;
+        targets.into_taken().map(move |target| {
+            let target = target?;
+            let is_in_doubt = || rules.in_doubt.as_ref().is_some_and(|in_doubt| in_doubt(&target.name));
+            let skip = match target.skip {
+                Some((SkipReason::Protected, _)) if is_in_doubt() => None,
+                skip => by_listing(&again, &target.name, skip),
+            };
+            Ok(NewTarget { skip, ..target })
+        })
+    }
+}
+
+/// Distinguishes what is gone from what exists again.
+fn by_listing(
+    again: &HashSet<String>,
+    name: &DatasourceName,
+    skip: Option<(SkipReason, String)>,
+) -> Option<(SkipReason, String)> {
+    match skip {
+        Some((SkipReason::AlreadyDeleted, why)) if again.contains(name.as_str()) => {
+            Some((SkipReason::ExistsAgain, format!("{why}, and exists again; --again sends it")))
+        }
+        skip => skip,
     }
 }

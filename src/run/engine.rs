@@ -167,6 +167,9 @@ impl Engine<'_> {
         while let Ok(commit) = self.commits.try_recv() {
             self.take(commit);
         }
+        while let Ok(notice) = self.notices.try_recv() {
+            self.take_notice(notice);
+        }
     }
 
     fn tick(&mut self) {
@@ -293,6 +296,7 @@ impl Engine<'_> {
     fn take_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Stop(reason) => self.halt(reason),
+            Notice::Withheld(target) => self.state.open.push(OpenTarget::withheld(target)),
             Notice::Pace(PaceEvent::Paused { pause, why }) => {
                 let why = match why {
                     PauseReason::Throttled => "the server turns requests away for now",

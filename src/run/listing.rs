@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, ListingCheck, Recorder};
-use crate::domain::{Answer, Clock, Doubt, Evidence, Presence, Seq, Settlement, Target, decide};
+use crate::domain::{Answer, Clock, Doubt, Evidence, Presence, Seq, Settlement, Target, Verdict, decide};
 
 /// A target for which no further attempt helps, while nothing is settled.
 #[derive(Debug, Clone)]
@@ -14,6 +14,22 @@ pub(super) struct OpenTarget {
     /// The last answer.
     pub(super) answer: Answer,
     pub(super) doubt: Doubt,
+}
+
+impl OpenTarget {
+    /// A target that an earlier process or run attempted in doubt, and that is protected now.
+    pub(super) fn withheld(target: Target) -> Self {
+        let answer = Answer {
+            verdict: Verdict::NoAnswer,
+            http_status: None,
+            error_code: None,
+            message: Some(
+                "protected by now, and not sent again; an earlier attempt got no clear answer".to_owned(),
+            ),
+            datasource_id: None,
+        };
+        Self { doubt: target.doubt(), answer, target }
+    }
 }
 
 /// The names that a listing holds.

@@ -23,7 +23,7 @@ pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
 use crate::audit::{AuditError, AuditReader, Recorder};
-use crate::domain::{Clock, Counts, ExitStatus, RunEvent, Seq, Token};
+use crate::domain::{Clock, Counts, ExitStatus, RunEvent, Seq, Target, Token};
 use crate::ratelimit::{PaceEvent, Pacer};
 use breaker::Breaker;
 use deliver::Delivery;
@@ -119,6 +119,8 @@ pub struct RunReport {
 enum Notice {
     Pace(PaceEvent),
     Stop(StopReason),
+    /// A target that is due, but must not be sent: a listing settles it.
+    Withheld(Target),
 }
 
 /// Where the rate limit reports its pauses, from before the run begins.
@@ -175,7 +177,10 @@ pub async fn execute(parts: RunParts<'_>, notices: &mut Notices) -> Result<RunRe
     };
     let lister = limits.listing_check.then_some(lister);
     let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
-        Supply::Log => (Arc::new(LogFeed::new(run, AuditReader::open(reader.path())?)?), None),
+        Supply::Log(protection) => {
+            let reader = AuditReader::open(reader.path())?;
+            (Arc::new(LogFeed::new(run, reader, protection, sender.clone())?), None)
+        }
         Supply::Queue(supply) => {
             let acks = PendingAcks::new(supply.queue.clone());
             let parts = MessageFeedParts {

@@ -5,10 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::UnboundedSender;
 
+use super::super::Notice;
 use super::{Allowance, Feed, StopReason};
 use crate::audit::{AuditError, AuditReader, DuePart};
 use crate::domain::{Outcome, Seq, Target, lock};
+use crate::plan::Protection;
 
 /// How many targets are read at once: few enough that no one waits for long meanwhile.
 const PAGE: u32 = 128;
@@ -17,6 +20,8 @@ const PAGE: u32 = 128;
 pub(in crate::run) struct LogFeed {
     run: Seq,
     pages: Mutex<Pages>,
+    protection: Protection,
+    notices: UnboundedSender<Notice>,
     allowance: Allowance,
 }
 
@@ -33,19 +38,20 @@ struct Pages {
 
 impl LogFeed {
     /// Begins with the first target of `run` that is in doubt, or due.
-    pub(in crate::run) fn new(run: Seq, reader: AuditReader) -> Result<Self, AuditError> {
+    pub(in crate::run) fn new(
+        run: Seq,
+        reader: AuditReader,
+        protection: Protection,
+        notices: UnboundedSender<Notice>,
+    ) -> Result<Self, AuditError> {
         let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
         let pages = Pages { reader, page: VecDeque::new(), part, after: 0, at_end: false };
-        Ok(Self { run, pages: Mutex::new(pages), allowance: Allowance::unlimited() })
+        let (pages, allowance) = (Mutex::new(pages), Allowance::unlimited());
+        Ok(Self { run, pages, protection, notices, allowance })
     }
-}
 
-#[async_trait]
-impl Feed for LogFeed {
-    async fn next(&self) -> Result<Option<Target>, StopReason> {
-        if self.allowance.is_used_up() {
-            return Ok(None);
-        }
+    /// The next target that is due, whether or not it may be sent.
+    fn next_due(&self) -> Result<Option<Target>, AuditError> {
         let mut pages = lock(&self.pages);
         while pages.page.is_empty() && !pages.at_end {
             let page = pages.reader.due(self.run, pages.part, pages.after, PAGE)?;
@@ -56,11 +62,25 @@ impl Feed for LogFeed {
             }
             pages.page = page.into();
         }
-        let next = pages.page.pop_front();
-        if next.is_some() {
-            self.allowance.hand_out();
+        Ok(pages.page.pop_front())
+    }
+}
+
+#[async_trait]
+impl Feed for LogFeed {
+    async fn next(&self) -> Result<Option<Target>, StopReason> {
+        if self.allowance.is_used_up() {
+            return Ok(None);
         }
-        Ok(next)
+        while let Some(target) = self.next_due()? {
+            if self.protection.of(&target.name).is_none() {
+                self.allowance.hand_out();
+                return Ok(Some(target));
+            }
+            // The run listens until its end.
+            let _ = self.notices.send(Notice::Withheld(target));
+        }
+        Ok(None)
     }
 
     fn limit_to(&self, limit: u64) {

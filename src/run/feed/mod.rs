@@ -17,13 +17,13 @@ pub(super) use messages::{MessageFeed, MessageFeedParts};
 
 use super::StopReason;
 use crate::domain::{Outcome, Seq, Target};
-use crate::plan::Rules;
+use crate::plan::{Protection, Rules};
 use crate::queue::Queue;
 
 /// Where the targets of a run come from.
 pub enum Supply {
-    /// All of them are in the audit log.
-    Log,
+    /// All of them are in the audit log. What is protected by now is not sent; if it is in doubt, a listing settles it.
+    Log(Protection),
     /// A queue.
     Queue(QueueSupply),
 }
