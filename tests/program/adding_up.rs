@@ -8,8 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use crate::emulated::{Estate, said};
-use crate::support::column;
+use crate::support::{Estate, column};
 
 /// Few, so that lists repeat them.
 const NAMES: &[&str] = &[
@@ -73,7 +72,7 @@ fn outcomes(case: &Case, estate: &Estate) -> (i32, BTreeMap<String, Outcome>) {
         .env("DECOM_SAFETY_BREAKER_WINDOW", "1000")
         .env("DECOM_SAFETY_LISTING_CHECK", case.listing_check.to_string())
         .env("DECOM_RETRY_FIRST_BACKOFF", "1ms");
-    let said = said(&mut command);
+    let said = command.run();
     let log = estate.sandbox.log();
 
     // What is printed, what the view of runs says and what the view of results says is the same.

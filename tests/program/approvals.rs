@@ -3,20 +3,19 @@
 
 use std::path::Path;
 
-use crate::emulated::{Estate, Said, message, said};
 use crate::plan_runs::planned;
-use crate::support::column;
 use crate::support::keys::{self, Key, NAMESPACE, verified};
+use crate::support::{Estate, Output, column};
 
 fn estate() -> Estate {
     Estate::of(&["zeta", "acme", "globex", "other-1", "other-2", "other-3", "other-4"])
 }
 
 /// Runs the plan with this approval. The plan's creator is `tester`; its operator is bob.
-fn run(estate: &Estate, signature: &Path, flags: &[&str]) -> Said {
+fn run(estate: &Estate, signature: &Path, flags: &[&str]) -> Output {
     let mut command = estate.decom(&["run", "--plan", "plan.json", "--yes", "--operator", "bob"]);
     command.args(["--allowed-signers", "allowed_signers"]).arg("--approval").arg(signature);
-    said(command.args(flags))
+    command.args(flags).run()
 }
 
 #[test]
@@ -44,12 +43,12 @@ fn every_kind_of_key_approves() {
         );
         assert!(fingerprint[0].starts_with("SHA256:"), "{kind}: {fingerprint:?}");
         for format in ["table", "md", "json", "html"] {
-            let report = said(&mut estate.sandbox.decom(&["report", "--format", format]));
+            let report = estate.sandbox.decom(&["report", "--format", format]).run();
             assert!(report.stdout.contains("alice@example.com"), "{format}: {report:?}");
             let shown = [fingerprint[0].as_str(), "a signed approval of the plan"];
             assert!(format != "html" || shown.iter().all(|it| report.stdout.contains(it)), "{report:?}");
         }
-        let runs = said(&mut estate.sandbox.decom(&["runs", "--format", "csv"]));
+        let runs = estate.sandbox.decom(&["runs", "--format", "csv"]).run();
         assert!(runs.stdout.contains(",alice@example.com,"), "{runs:?}");
     }
 }
@@ -237,8 +236,8 @@ fn who_approves_and_who_does_not() {
         let before = estate.emulator.tally().requests;
         let refused = run(&estate, signature, flags);
         assert_eq!((refused.code, refused.stdout.as_str()), (3, ""), "{what}: {refused:?}");
-        assert!(message(&refused).contains(wanted), "{what}: {}", message(&refused));
-        assert!(message(&refused).ends_with("nothing was sent"), "{what}: {refused:?}");
+        assert!(refused.message().contains(wanted), "{what}: {}", refused.message());
+        assert!(refused.message().ends_with("nothing was sent"), "{what}: {refused:?}");
         assert_eq!(estate.emulator.tally().requests, before, "{what}: something was sent");
     }
     assert!(estate.emulator.tally().requests > requests, "the approved ones went as far as the listing");
@@ -250,7 +249,7 @@ fn who_approves_and_who_does_not() {
     planned(&estate, &[]);
     sandbox.file("allowed_signers", format!("alice {key}\n"));
     let refused = run(&estate, good, &[]);
-    assert!(message(&refused).contains("does not fit this plan"), "{refused:?}");
+    assert!(refused.message().contains("does not fit this plan"), "{refused:?}");
     assert_eq!((refused.code, estate.deletes().len()), (3, 0));
 }
 
@@ -275,9 +274,9 @@ fn an_approval_without_its_files_is_a_usage_error() {
         let mut command = estate.decom(&["run", "--plan", "plan.json", "--yes"]);
         command.arg("--approval").arg(signature);
         command.args(allowed.iter().flat_map(|file| ["--allowed-signers", file]));
-        let refused = said(&mut command);
+        let refused = command.run();
         assert_eq!(refused.code, 2, "{refused:?}");
-        assert!(message(&refused).contains(wanted), "{refused:?}");
+        assert!(refused.message().contains(wanted), "{refused:?}");
     }
     assert_eq!(estate.emulator.tally().requests, requests);
 }
@@ -313,9 +312,9 @@ fn where_an_approval_is_required_nothing_runs_without_one() {
     estate.sandbox.file("strict.toml", "[safety]\nrequire_approval = true\n");
     let strict = |arguments: &[&str]| {
         let before = estate.emulator.tally().requests;
-        let refused = said(&mut estate.decom(&[arguments, &["--yes", "--config", "strict.toml"]].concat()));
+        let refused = estate.decom(&[arguments, &["--yes", "--config", "strict.toml"]].concat()).run();
         assert_eq!(refused.code, 3, "{arguments:?}: {refused:?}");
-        assert!(message(&refused).contains("safety.require_approval"), "{refused:?}");
+        assert!(refused.message().contains("safety.require_approval"), "{refused:?}");
         assert_eq!(estate.emulator.tally().requests, before, "{arguments:?}: something was sent");
     };
     estate.sandbox.file("one.csv", "name\nglobex\n");
@@ -324,7 +323,7 @@ fn where_an_approval_is_required_nothing_runs_without_one() {
     assert!(!estate.sandbox.log().exists());
 
     // Begun without an approval, by a configuration that wanted none.
-    let stopped = said(&mut estate.decom(&["run", "--plan", "plan.json", "--yes", "--canary", "1"]));
+    let stopped = estate.decom(&["run", "--plan", "plan.json", "--yes", "--canary", "1"]).run();
     assert_eq!(stopped.code, 4, "{stopped:?}");
     let run_id = column(&estate.sandbox.log(), "SELECT run_id FROM runs").remove(0);
     strict(&["resume"]);
@@ -355,12 +354,12 @@ fn an_approved_run_is_continued_by_anybody_but_its_approver() {
     assert_eq!(stopped.code, 4, "{stopped:?}");
     let resume = |operator| {
         let flags = ["resume", "--yes", "--config", "strict.toml", "--operator", operator];
-        said(&mut estate.decom(&flags))
+        estate.decom(&flags).run()
     };
     let herself = resume("alice");
     assert_eq!(herself.code, 3, "{herself:?}");
     assert!(
-        message(&herself).contains("approved by alice@example.com, who is also its operator"),
+        herself.message().contains("approved by alice@example.com, who is also its operator"),
         "{herself:?}"
     );
     assert_eq!(estate.deletes().len(), 1);

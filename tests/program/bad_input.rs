@@ -3,8 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::emulated::{Estate, Said, files_in, message, said};
-use crate::support::{TOKEN, column};
+use crate::support::{Decom, Estate, TOKEN, column, files_in};
 
 /// What `decom run INPUT` says of this input, which must be refused before anything happens.
 fn refused_bytes(content: impl AsRef<[u8]>, flags: &[&str]) -> String {
@@ -19,17 +18,13 @@ fn refused_flags(flags: &[&str]) -> String {
 }
 
 /// Runs `decom` with `arguments` after `prepare`, and holds it to all that bad input must not do.
-fn refused(
-    estate: &Estate,
-    arguments: &[&str],
-    prepare: impl FnOnce(&mut assert_cmd::Command) -> &mut assert_cmd::Command,
-) -> String {
+fn refused(estate: &Estate, arguments: &[&str], prepare: impl FnOnce(&mut Decom) -> &mut Decom) -> String {
     let before = files_in(&estate.sandbox.path(""));
     let mut command = estate.sandbox.decom(arguments);
     if !arguments.contains(&"--base-url") {
         command.args(["--base-url", estate.emulator.base_url()]);
     }
-    let said = said(prepare(command.arg("--yes")));
+    let said = prepare(command.arg("--yes")).run();
     assert_eq!(said.code, 2, "{said:?}");
     assert_eq!(said.stdout, "", "nothing was done that has a result");
     assert_eq!(estate.emulator.tally().requests, 0, "something was sent");
@@ -137,7 +132,7 @@ fn a_name_of_the_greatest_length_is_accepted() {
     let longest = "x".repeat(1024);
     let estate = Estate::of(&[&longest, "other"]);
     estate.sandbox.file("names.csv", format!("name\n{longest}\n"));
-    let said = said(&mut estate.decom(&["run", "names.csv", "--yes"]));
+    let said = estate.decom(&["run", "names.csv", "--yes"]).run();
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(estate.deletes(), [(longest, true)]);
 }
@@ -153,7 +148,7 @@ fn another_separator_is_named_and_can_be_accepted() {
     for (content, delimiter) in [("name;reason\nacme;x,y\n", ";"), ("name\treason\nacme\tx,y\n", "tab")] {
         let estate = Estate::of(&["acme", "other"]);
         estate.sandbox.file("names.csv", content);
-        let said = said(&mut estate.decom(&["run", "names.csv", "--yes", "--delimiter", delimiter]));
+        let said = estate.decom(&["run", "names.csv", "--yes", "--delimiter", delimiter]).run();
         assert_eq!(said.code, 0, "{said:?}");
         assert_eq!(estate.deletes(), [("acme".to_owned(), true)]);
         assert_eq!(column(&estate.sandbox.log(), "SELECT reason FROM record WHERE kind = 'target'"), ["x,y"]);
@@ -268,7 +263,7 @@ fn a_token_file_that_holds_none() {
 #[test]
 fn a_command_line_that_is_none() {
     for arguments in [&["run"][..], &["run", "a.csv", "--token", TOKEN], &["delete", "a.csv"], &[]] {
-        let said = said(&mut Estate::of(&[]).sandbox.decom(arguments));
+        let said = Estate::of(&[]).sandbox.decom(arguments).run();
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
         assert!(said.stderr.contains("Usage:"), "{said:?}");
     }
@@ -282,7 +277,7 @@ fn a_line_of_200_megabytes() {
     use std::process::{Command, Stdio};
 
     let estate = Estate::of(&[]);
-    let decom = assert_cmd::cargo::cargo_bin("decom");
+    let decom = env!("CARGO_BIN_EXE_decom");
     let limited = format!("ulimit -v {}; exec \"$0\" \"$@\"", 128 * 1024);
     let mut child = Command::new("sh")
         .args(["-c", &limited])
@@ -314,7 +309,7 @@ fn a_line_of_200_megabytes() {
 fn outer_spaces_are_kept_and_warned_about() {
     let estate = Estate::of(&[" acme", "acme", "globex ", "globex", "hooli"]);
     estate.sandbox.file("names.csv", "name\n acme\n\"globex \"\n");
-    let said = said(&mut estate.decom(&["run", "names.csv", "--yes", "--log-format", "text"]));
+    let said = estate.decom(&["run", "names.csv", "--yes", "--log-format", "text"]).run();
     assert_eq!(said.code, 0, "{said:?}");
     let warning = said.stderr.lines().find(|line| line.contains("WARN")).expect("a warning");
     assert!(
@@ -332,7 +327,7 @@ fn outer_spaces_are_kept_and_warned_about() {
 fn a_byte_order_mark_is_accepted() {
     let estate = Estate::of(&["acme", "other"]);
     estate.sandbox.file("names.csv", "\u{feff}name\r\nacme\r\n");
-    let said = said(&mut estate.decom(&["run", "names.csv", "--yes"]));
+    let said = estate.decom(&["run", "names.csv", "--yes"]).run();
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(estate.deletes(), [("acme".to_owned(), true)]);
 }
@@ -341,16 +336,16 @@ fn a_byte_order_mark_is_accepted() {
 fn standard_input_is_an_input() {
     let estate = Estate::of(&["acme", "globex", "other", "more"]);
     let mut command = estate.decom(&["run", "-", "--yes", "--no-header"]);
-    let said: Said = said(command.write_stdin("acme\nglobex\nacme\n"));
+    let said = command.stdin("acme\nglobex\nacme\n").run();
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(estate.deletes().len(), 2, "equal names are one target");
     let inputs = column(&estate.sandbox.log(), "SELECT input || ' ' || planned FROM runs");
     assert_eq!(inputs, ["standard input 2"]);
 
     let mut command = estate.decom(&["run", "-", "--yes"]);
-    let said = self::said(command.write_stdin("name\nacme\n\nglobex,x\n"));
+    let said = command.stdin("name\nacme\n\nglobex,x\n").run();
     assert_eq!(
-        (said.code, message(&said)),
+        (said.code, said.message()),
         (
             2,
             "standard input, line 4: the row has 2 columns, the header has 1; put a value that holds a comma in quotes"

@@ -2,9 +2,7 @@
 
 use std::process::Command;
 
-use super::support::process::Running;
-use super::support::scripted::{Reply, Scripted};
-use super::support::{Sandbox, column, skipped};
+use crate::support::{Reply, Sandbox, Server, column, skipped};
 
 /// So many that they are written in a way of their own; see `audit::journal`.
 const NAMES: usize = 10_000;
@@ -15,32 +13,31 @@ const CALLS: [(&str, usize); 5] =
 
 /// `decom run`, killed as its `nth` call of this kind begins; whether it ended before. The server accepts no token,
 /// so that it ends with its first request.
-fn killed_at(sandbox: &Sandbox, server: &Scripted, call: &str, nth: usize) -> bool {
-    let mut strace = Command::new("strace");
-    strace
+fn killed_at(sandbox: &Sandbox, server: &Server, call: &str, nth: usize) -> bool {
+    let mut strace = sandbox.program("strace");
+    let finished = strace
         .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
         .args(["-e", &format!("inject={call}:signal=KILL:when={nth}")])
         .arg(env!("CARGO_BIN_EXE_decom"))
         .args(["run", "names.csv", "--yes", "--max-deletes", "20000", "--max-share", "100"])
-        .args(["--no-listing-check", "--base-url"])
-        .arg(server.base_url());
-    let finished = Running::of(sandbox, strace).finish();
+        .args(["--no-listing-check", "--base-url", &server.url()])
+        .run();
     // Of what it looks on at, strace ends as that did.
-    assert!(matches!(finished.code, None | Some(4)), "{call} {nth}: {:?} {}", finished.code, finished.stderr);
-    finished.code == Some(4)
+    assert!(matches!(finished.code, -9 | 4), "{call} {nth}: {finished:?}");
+    finished.code == 4
 }
 
 /// How many targets each run of the log has; none where there is no log yet.
 fn planned(sandbox: &Sandbox) -> Vec<String> {
     // Read by decom first, which plays back what was interrupted.
-    let report = sandbox.decom(&["report"]).output().unwrap();
-    if report.status.code() != Some(0) {
-        let said = String::from_utf8(report.stderr).unwrap();
+    let report = sandbox.decom(&["report"]).run();
+    if report.code != 0 {
+        let said = report.stderr;
         assert!(said.contains("there is no audit log") || said.contains("there is no run in"), "{said}");
         return Vec::new();
     }
-    let verified = sandbox.decom(&["audit", "verify"]).output().unwrap();
-    let said = String::from_utf8(verified.stdout).unwrap();
+    let verified = sandbox.decom(&["audit", "verify"]).run();
+    let said = verified.stdout;
     assert!(said.contains(": sound, "), "{said}");
     column(&sandbox.log(), "SELECT planned FROM runs")
 }
@@ -56,7 +53,7 @@ fn killed_anywhere_a_run_has_begun_with_all_its_targets_or_not_at_all() {
     }
     let names: Vec<_> = (0..NAMES).map(|number| format!("tenant-{number:05}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let server = Scripted::start(|_, _| Reply::error(401, "AUTHENTICATION_ERROR"));
+    let server = Server::start(|_| Reply::error(401, "AUTHENTICATION_ERROR"));
     let (mut without, mut with) = (0, 0);
     for (call, step) in CALLS {
         for nth in (1..).step_by(step) {

@@ -2,14 +2,12 @@
 //! is good.
 
 use crate::certificates::{ISSUED, certificate, page_of, run_of};
-use crate::emulated::{Estate, said};
-use crate::support::column;
 use crate::support::keys::{self, Key};
-use crate::support::scripted::Reply;
+use crate::support::{Estate, Reply, column};
 
 #[test]
 fn a_checkpoint_of_this_log_is_shown_as_it_is() {
-    let (sandbox, ..) = run_of(&["a", "b"], &[], |_, _| Reply::deleted());
+    let (sandbox, ..) = run_of(&["a", "b"], &[], |_| Reply::deleted());
     let log = sandbox.log();
     let id = column(&log, "SELECT name FROM record WHERE kind = 'log'").remove(0);
     let hash =
@@ -95,7 +93,7 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
     sandbox.file("decom.toml", config);
     sandbox.file("names.csv", "name\nacme\nglobex\n");
     let flags = ["run", "names.csv", "--yes", "--max-share", "100", "--config", "decom.toml"];
-    assert_eq!(said(&mut estate.decom(&flags)).code, 0);
+    assert_eq!(estate.decom(&flags).run().code, 0);
 
     // Without its folder, and with the wrong one, it is said that there must be some.
     let unfound = certificate(sandbox, &[]).text().replace('\u{a0}', " ");
@@ -133,7 +131,7 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
     );
     let command = integrity.iter().find(|line| line.starts_with("decom audit verify ")).unwrap();
     let words = shlex::split(command).unwrap();
-    let verify = || said(&mut sandbox.decom(&words[1..].iter().map(String::as_str).collect::<Vec<_>>()));
+    let verify = || sandbox.decom(&words[1..].iter().map(String::as_str).collect::<Vec<_>>()).run();
     let verified = verify();
     assert_eq!(verified.code, 0, "sound and anchored: {verified:?}");
 

@@ -5,10 +5,8 @@ use std::path::Path;
 use insta::assert_snapshot;
 
 use crate::certificates::{certificate, page_of};
-use crate::emulated::{Estate, said};
 use crate::support::page::Page;
-use crate::support::scripted::{Reply, Scripted};
-use crate::support::{Sandbox, column};
+use crate::support::{Estate, Fault, Reply, Sandbox, Server, column};
 
 /// Puts words in the place of what differs from run to run.
 fn settings() -> insta::Settings {
@@ -34,9 +32,9 @@ fn settings() -> insta::Settings {
 fn run() -> Sandbox {
     let (sandbox, server) = (
         Sandbox::new(),
-        Scripted::start(|name, before| match (name, before) {
-            ("acme", 0) => Reply::error(503, "BUSY"),
-            ("doubted", 0) => Reply::Cuts,
+        Server::start(|request| match (request.name.as_str(), request.attempt) {
+            ("acme", 1) => Reply::error(503, "BUSY"),
+            ("doubted", 1) => Fault::CloseBeforeAnswer.into(),
             ("doubted" | "missing", _) => Reply::not_found(),
             ("used", _) => Reply::in_use(),
             ("refused", _) => Reply::error(403, "FORBIDDEN"),
@@ -44,14 +42,14 @@ fn run() -> Sandbox {
             _ => Reply::deleted(),
         }),
     );
-    server.lists(&["failing", "used", "refused", "prod-1", "other"]);
+    server.list(&["failing", "used", "refused", "prod-1", "other"]);
     let input = "name,reason,ticket\nacme,contract ended,OFF-1\ndoubted,,OFF-2\nmissing,,\nused,,\nrefused,,\n\
                  failing,,\nprod-1,,\nacme,,\n";
     sandbox.file("leaving.csv", input);
     let flags =
         ["run", "leaving.csv", "--protect", "prod-*", "--reason", "end of contract", "--ticket", "OFF-7"];
-    let finished = sandbox.quick(server.base_url(), &[&flags[..], &["--operator", "Ann"]].concat());
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &[&flags[..], &["--operator", "Ann"]].concat());
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
     sandbox
 }
 
@@ -106,15 +104,15 @@ fn exceptions_come_before_everything_else_each_with_its_reason() {
         Failed 1
         All attempts failed. As far as is known, these exist.
         No. | Datasource | Why | Attempts | Settled (UTC)
-        6 | failing | as scripted (INTERNAL_SERVER_ERROR HTTP 500) (still in the listing) | 3 | [moment]
+        6 | failing | said INTERNAL_SERVER_ERROR (INTERNAL_SERVER_ERROR HTTP 500) (still in the listing) | 3 | [moment]
         Rejected 1
         The API refused to delete these, for the reason given.
         No. | Datasource | Why | Attempts | Settled (UTC)
-        5 | refused | as scripted (FORBIDDEN HTTP 403) | 1 | [moment]
+        5 | refused | said FORBIDDEN (FORBIDDEN HTTP 403) | 1 | [moment]
         In use 1
         Something depends on these, so the API did not delete them. Remove the dependants first.
         No. | Datasource | Why | Dependants | Attempts | Settled (UTC)
-        4 | used | as scripted (DATASOURCE_IN_USE HTTP 400) | could not be read | 1 | [moment]
+        4 | used | said DATASOURCE_IN_USE (DATASOURCE_IN_USE HTTP 400) | could not be read | 1 | [moment]
         Protected 1
         A rule protects these names. No request was sent for them.
         No. | Datasource | Why | Attempts | Settled (UTC)
@@ -122,12 +120,12 @@ fn exceptions_come_before_everything_else_each_with_its_reason() {
         Not found 1
         The API found no datasources of these names. Check the spelling.
         No. | Datasource | Why | Attempts | Settled (UTC)
-        3 | missing | as scripted (DATASOURCE_NAME_ERROR HTTP 400) | 1 | [moment]
+        3 | missing | said DATASOURCE_NAME_ERROR (DATASOURCE_NAME_ERROR HTTP 400) | 1 | [moment]
         Remarks on targets that are not exceptions
         Deleted, without the API’s own confirmation 1
         An attempt got no clear reply, and afterwards the datasource did not exist any more. Most likely that attempt deleted it.
         No. | Datasource | Why | Attempts | Settled (UTC)
-        2 | doubted (OFF-2) | as scripted (DATASOURCE_NAME_ERROR HTTP 400) | 2 | [moment]
+        2 | doubted (OFF-2) | said DATASOURCE_NAME_ERROR (DATASOURCE_NAME_ERROR HTTP 400) | 2 | [moment]
         ");
     });
 }
@@ -192,7 +190,7 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         5Schedule of all targets
         Times are UTC. The API id is the one in the API’s reply. Evidence is how the outcome is known, as explained below the table.
         No. | Datasource | Outcome | First attempt | Settled | Attempts | API id | Evidence
-        1 | acme (OFF-1: contract ended) | ✓ deleted | [moment] | [moment] | 2 | 4b2f | absent from listing
+        1 | acme (OFF-1: contract ended) | ✓ deleted | [moment] | [moment] | 2 | 6f1c2d3e-0000-4000-8000-000000000001 | absent from listing
         2 | doubted (OFF-2) | ✓ deleted unconfirmed | [moment] | [moment] | 2 | – | absent from listing
         3 | missing | – not found | [moment] | [moment] | 1 | – | refused
         4 | used | – in use | [moment] | [moment] | 1 | – | refused
@@ -270,7 +268,7 @@ fn nothing_breaks_out_of_its_place_whatever_it_is_called() {
     estate.sandbox.file("a<b>&\"c\".csv", format!("name,reason,ticket\n{}", rows.concat()));
     let flags = ["run", "a<b>&\"c\".csv", "--yes", "--max-share", "100", "--operator", AWKWARD[0]];
     let more = ["--reason", AWKWARD[2], "--ticket", AWKWARD[5]];
-    assert_eq!(said(&mut estate.decom(&[&flags[..], &more].concat())).code, 0);
+    assert_eq!(estate.decom(&[&flags[..], &more].concat()).run().code, 0);
     let mut command = estate.sandbox.decom(&["report", "--format", "html"]);
     let page = page_of(command.env("DECOM_REPORT_ORGANISATION", AWKWARD[4]));
 
@@ -285,7 +283,7 @@ fn nothing_breaks_out_of_its_place_whatever_it_is_called() {
         ),
     );
     let flags = ["run", "plain.csv", "--yes", "--max-share", "100", "--reason", "x", "--ticket", "x"];
-    assert_eq!(said(&mut plain.decom(&flags)).code, 0);
+    assert_eq!(plain.decom(&flags).run().code, 0);
     let mut command = plain.sandbox.decom(&["report", "--format", "html"]);
     let other = page_of(command.env("DECOM_REPORT_ORGANISATION", "x"));
     let outline = |page: &Page| {

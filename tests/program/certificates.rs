@@ -5,18 +5,15 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use sha2::{Digest, Sha256};
 
-use crate::emulated::{Estate, Said, files_in, message, said};
 use crate::support::page::Page;
-use crate::support::process::Running;
-use crate::support::scripted::{Reply, Scripted};
-use crate::support::{Sandbox, column};
+use crate::support::{Decom, Estate, Fault, Output, Reply, Request, Sandbox, Server, column, files_in};
 
 /// When all certificates of these tests are issued: later than any run of theirs.
 pub const ISSUED: &str = "2100-11-24T09:00:00Z";
 
 /// The page that `command` prints.
-pub fn page_of(command: &mut assert_cmd::Command) -> Page {
-    let said = said(command);
+pub fn page_of(command: &mut Decom) -> Page {
+    let said = command.run();
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     Page::of(&said.stdout)
 }
@@ -49,34 +46,38 @@ fn sha256(bytes: &[u8]) -> String {
 pub fn run_of(
     names: &[&str],
     flags: &[&str],
-    script: impl FnMut(&str, usize) -> Reply + Send + 'static,
-) -> (Sandbox, Scripted, Option<i32>) {
-    let (sandbox, server) = (Sandbox::new(), Scripted::start(script));
+    script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+) -> (Sandbox, Server, i32) {
+    let (sandbox, server) = (Sandbox::new(), Server::start(script));
     sandbox.names("names.csv", names);
-    let finished = sandbox.quick(server.base_url(), &[&["run", "names.csv"], flags].concat());
+    let finished = sandbox.run(&server, &[&["run", "names.csv"], flags].concat());
     (sandbox, server, finished.code)
 }
 
 #[test]
 fn the_status_of_each_kind_of_run() {
-    let (sandbox, _, code) = run_of(&["a", "b"], &[], |_, _| Reply::deleted());
-    assert_eq!(code, Some(0));
+    let (sandbox, _, code) = run_of(&["a", "b"], &[], |_| Reply::deleted());
+    assert_eq!(code, 0);
     assert_eq!(
         status(&certificate(&sandbox, &[])),
         ("Complete".to_owned(), "The run is finished. 2 of 2 datasources were deleted.".to_owned())
     );
 
-    let (sandbox, _, code) = run_of(&["a", "b"], &["--ignore-not-found"], |name, _| {
-        if name == "b" { Reply::not_found() } else { Reply::deleted() }
+    let (sandbox, _, code) = run_of(&["a", "b"], &["--ignore-not-found"], |request| {
+        if request.name == "b" { Reply::not_found() } else { Reply::deleted() }
     });
-    assert_eq!(code, Some(0));
+    assert_eq!(code, 0);
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Complete");
     assert!(page.text().contains("Not found, accepted beforehand 1"), "{}", page.text());
 
     let (sandbox, _, code) =
-        run_of(&["a", "b"], &[], |name, _| if name == "b" { Reply::not_found() } else { Reply::deleted() });
-    assert_eq!(code, Some(1));
+        run_of(
+            &["a", "b"],
+            &[],
+            |request| if request.name == "b" { Reply::not_found() } else { Reply::deleted() },
+        );
+    assert_eq!(code, 1);
     assert_eq!(
         status(&certificate(&sandbox, &[])),
         (
@@ -85,8 +86,8 @@ fn the_status_of_each_kind_of_run() {
         )
     );
 
-    let (sandbox, _, code) = run_of(&["a", "prod"], &["--protect", "prod"], |_, _| Reply::deleted());
-    assert_eq!(code, Some(1));
+    let (sandbox, _, code) = run_of(&["a", "prod"], &["--protect", "prod"], |_| Reply::deleted());
+    assert_eq!(code, 1);
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Complete with exceptions");
     assert!(page.text().contains("matches the protected pattern `prod`"), "{}", page.text());
@@ -94,10 +95,10 @@ fn the_status_of_each_kind_of_run() {
 
 #[test]
 fn what_was_deleted_and_is_still_listed_is_an_exception() {
-    let (sandbox, server) = (Sandbox::new(), Scripted::start(|_, _| Reply::deleted()));
-    server.lists(&["b", "other"]);
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
+    server.list(&["b", "other"]);
     sandbox.names("names.csv", &["a", "b"]);
-    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(1));
+    assert_eq!(sandbox.run(&server, &["run", "names.csv"]).code, 1);
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Complete with exceptions");
     let listed = page.lines("Deleted, and still listed 1", "4Figures");
@@ -108,11 +109,11 @@ fn what_was_deleted_and_is_still_listed_is_an_exception() {
 
 #[test]
 fn a_run_that_stopped_early_is_incomplete_and_lists_what_is_pending() {
-    let (sandbox, _, code) = run_of(&["a", "b", "c"], &[], |name, _| match name {
+    let (sandbox, _, code) = run_of(&["a", "b", "c"], &[], |request| match request.name.as_str() {
         "a" => Reply::deleted(),
         _ => Reply::error(401, "AUTHENTICATION_ERROR"),
     });
-    assert_eq!(code, Some(4));
+    assert_eq!(code, 4);
     let page = certificate(&sandbox, &[]);
     let (word, sentence) = status(&page);
     assert_eq!(word, "Incomplete");
@@ -133,11 +134,13 @@ fn a_run_that_stopped_early_is_incomplete_and_lists_what_is_pending() {
 fn a_run_that_was_killed_is_incomplete_until_it_was_continued() {
     let (sandbox, server) = (
         Sandbox::new(),
-        Scripted::start(|name, _| if name == "b" { Reply::Hangs } else { Reply::deleted() }),
+        Server::start(
+            |request| if request.name == "b" { Fault::NeverAnswer.into() } else { Reply::deleted() },
+        ),
     );
     sandbox.names("names.csv", &["a", "b"]);
-    let mut decom = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
-    decom.until("the request that hangs", |_: &Running| server.deletions().len() == 2);
+    let mut decom = sandbox.start(&server, &["run", "names.csv"]);
+    decom.wait_until("the request that hangs", || server.deletions().len() == 2);
     // It is still active.
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Incomplete");
@@ -149,8 +152,8 @@ fn a_run_that_was_killed_is_incomplete_until_it_was_continued() {
     assert!(sentence.starts_with("The end of the run is not recorded"), "{sentence}");
     assert!(killed.text().contains("– not ended"), "{}", killed.text());
 
-    server.now(|_, _| Reply::deleted());
-    assert_eq!(sandbox.quick(server.base_url(), &["resume"]).code, Some(0));
+    server.answer(|_| Reply::deleted());
+    assert_eq!(sandbox.run(&server, &["resume"]).code, 0);
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Complete");
     assert!(page.text().contains("interrupted and resumed once"), "{}", page.text());
@@ -162,7 +165,7 @@ fn a_rehearsal_says_so_in_big_letters_and_is_not_signed() {
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a", "b"]);
     let flags = ["rehearse", "names.csv", "--fault", "none", "--latency", "0ms"];
-    assert_eq!(said(&mut sandbox.decom(&flags)).code, 0);
+    assert_eq!(sandbox.decom(&flags).run().code, 0);
     let page = certificate(&sandbox, &["--audit-db", "decom-audit-rehearsal.db"]);
     let text = page.text();
     assert!(text.starts_with("REHEARSAL – nothing real was deleted: Rehearsal of a deletion "), "{text}");
@@ -177,7 +180,7 @@ fn a_rehearsal_says_so_in_big_letters_and_is_not_signed() {
     );
     assert!(!text.contains("Certificate of deletion") && !text.contains("Signature:"), "{text}");
 
-    let (sandbox, ..) = run_of(&["a"], &[], |_, _| Reply::deleted());
+    let (sandbox, ..) = run_of(&["a"], &[], |_| Reply::deleted());
     let text = certificate(&sandbox, &[]).text();
     assert!(!text.contains("REHEARSAL") && text.contains("Certificate of deletion"), "{text}");
     assert_eq!(text.matches("Signature:").count(), 2, "the operator's and the approver's");
@@ -185,18 +188,19 @@ fn a_rehearsal_says_so_in_big_letters_and_is_not_signed() {
 
 #[test]
 fn the_same_log_and_time_give_the_same_bytes() {
-    let (sandbox, ..) = run_of(&["a", "b", "c"], &[], |name, before| match (name, before) {
-        ("b", 0) => Reply::server_error(),
-        ("c", _) => Reply::in_use(),
-        _ => Reply::deleted(),
-    });
+    let (sandbox, ..) =
+        run_of(&["a", "b", "c"], &[], |request| match (request.name.as_str(), request.attempt) {
+            ("b", 1) => Reply::server_error(),
+            ("c", _) => Reply::in_use(),
+            _ => Reply::deleted(),
+        });
     let page = certificate(&sandbox, &[]).source;
     assert_eq!(certificate(&sandbox, &[]).source, page);
     std::fs::copy(sandbox.log(), sandbox.path("copy.db")).unwrap();
     let copy = certificate(&sandbox, &["--audit-db", "copy.db"]).source;
     assert_eq!(copy.replace("copy.db", "decom-audit.db"), page, "wherever the log is");
     let out = ["report", "--format", "html", "--issued-at", ISSUED, "--out", "page.html"];
-    assert_eq!(said(&mut sandbox.decom(&out)).code, 0);
+    assert_eq!(sandbox.decom(&out).run().code, 0);
     assert_eq!(std::fs::read_to_string(sandbox.path("page.html")).unwrap(), page, "wherever it goes");
     let now = page_of(&mut sandbox.decom(&["report", "--format", "html"]));
     let issued = |page: &str| page.split_once("<dt>Issued</dt>").unwrap().1[..80].to_owned();
@@ -206,7 +210,7 @@ fn the_same_log_and_time_give_the_same_bytes() {
 
 #[test]
 fn the_certificate_is_known_by_the_run_and_its_last_record() {
-    let (sandbox, server, _) = run_of(&["a"], &[], |_, _| Reply::deleted());
+    let (sandbox, server, _) = run_of(&["a"], &[], |_| Reply::deleted());
     let first = certificate(&sandbox, &[]);
     // By hand, as the manual says it.
     let run = column(&sandbox.log(), "SELECT run_id FROM runs").remove(0);
@@ -217,7 +221,7 @@ fn the_certificate_is_known_by_the_run_and_its_last_record() {
 
     // What comes after the run in the log does not change it.
     sandbox.names("more.csv", &["b"]);
-    assert_eq!(sandbox.quick(server.base_url(), &["run", "more.csv"]).code, Some(0));
+    assert_eq!(sandbox.run(&server, &["run", "more.csv"]).code, 0);
     assert_eq!(known_by(&certificate(&sandbox, &[&run])), by_hand);
     assert_ne!(known_by(&certificate(&sandbox, &[])), by_hand);
 }
@@ -241,14 +245,12 @@ fn above_five_thousand_targets_there_is_an_annex() {
             "--concurrency",
             "64",
         ];
-        assert_eq!(said(&mut estate.decom(&flags)).code, 0);
+        assert_eq!(estate.decom(&flags).run().code, 0);
     }
     let runs = column(&sandbox.log(), "SELECT run_id FROM runs ORDER BY started_at");
     let before: BTreeSet<_> = files_in(&sandbox.path("")).into_iter().collect();
     let report = |run: &str, more: &[&str]| {
-        said(
-            &mut sandbox.decom(&[&["report", run, "--issued-at", ISSUED, "--format", "html"], more].concat()),
-        )
+        sandbox.decom(&[&["report", run, "--issued-at", ISSUED, "--format", "html"], more].concat()).run()
     };
 
     let fits = report(&runs[0], &["--out", "fits.html"]);
@@ -288,7 +290,7 @@ fn above_five_thousand_targets_there_is_an_annex() {
     let command = schedule.iter().find_map(|line| line.strip_prefix("Command: ")).unwrap();
     std::fs::remove_file(sandbox.path("more-schedule.csv")).unwrap();
     let words = shlex::split(command).unwrap();
-    assert_eq!(said(&mut sandbox.decom(&words[1..].iter().map(String::as_str).collect::<Vec<_>>())).code, 0);
+    assert_eq!(sandbox.decom(&words[1..].iter().map(String::as_str).collect::<Vec<_>>()).run().code, 0);
     assert_eq!(std::fs::read(sandbox.path("more-schedule.csv")).unwrap(), annex);
     std::fs::remove_file(sandbox.path("more-schedule.csv")).unwrap();
     let printed = certificate(sandbox, &[&runs[1]]);
@@ -301,7 +303,7 @@ fn above_five_thousand_targets_there_is_an_annex() {
 }
 
 /// `more-schedule.csv` is the annex of the page that `again` makes.
-fn a_file_in_the_place_of_the_annex_stays(sandbox: &Sandbox, again: &dyn Fn() -> Said) {
+fn a_file_in_the_place_of_the_annex_stays(sandbox: &Sandbox, again: &dyn Fn() -> Output) {
     let (page, annex) = (sandbox.path("more.html"), sandbox.path("more-schedule.csv"));
     let whole = std::fs::read(&annex).unwrap();
     assert_eq!(again().code, 0, "the same annex is no obstacle, and the page is named");
@@ -312,7 +314,7 @@ fn a_file_in_the_place_of_the_annex_stays(sandbox: &Sandbox, again: &dyn Fn() ->
         std::fs::write(&annex, other).unwrap();
         let refused = again();
         assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
-        assert!(message(&refused).contains("more-schedule.csv: this file is there already and holds something else; move it away, or give the page another name with --out"), "{refused:?}");
+        assert!(refused.message().contains("more-schedule.csv: this file is there already and holds something else; move it away, or give the page another name with --out"), "{refused:?}");
         assert_eq!(std::fs::read(&annex).unwrap(), other, "as it was");
         assert!(!page.exists(), "no page without its annex");
     }
@@ -323,18 +325,18 @@ fn a_file_in_the_place_of_the_annex_stays(sandbox: &Sandbox, again: &dyn Fn() ->
 
 #[test]
 fn the_audit_log_is_not_overwritten_by_page_or_annex() {
-    let (sandbox, ..) = run_of(&["a"], &[], |_, _| Reply::deleted());
-    let said = said(&mut sandbox.decom(&["report", "--format", "html", "--out", "decom-audit.db"]));
+    let (sandbox, ..) = run_of(&["a"], &[], |_| Reply::deleted());
+    let said = sandbox.decom(&["report", "--format", "html", "--out", "decom-audit.db"]).run();
     assert_eq!(said.code, 2, "{said:?}");
-    assert!(message(&said).contains("this is the audit log"), "{said:?}");
+    assert!(said.message().contains("this is the audit log"), "{said:?}");
     assert_eq!(column(&sandbox.log(), "SELECT planned FROM runs"), ["1"]);
 }
 
 #[test]
 fn what_makes_no_sense_with_a_certificate() {
-    let (sandbox, ..) = run_of(&["a"], &[], |_, _| Reply::deleted());
+    let (sandbox, ..) = run_of(&["a"], &[], |_| Reply::deleted());
     let refused = |arguments: &[&str]| {
-        let said = said(&mut sandbox.decom(arguments));
+        let said = sandbox.decom(arguments).run();
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
         said.stderr.lines().next().unwrap().trim_start_matches("decom: ").to_owned()
     };
@@ -343,13 +345,14 @@ fn what_makes_no_sense_with_a_certificate() {
     assert_snapshot!(refused(&["report", "--format", "html", "--datasource", "a"]), @"a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md");
     assert_snapshot!(refused(&["report", "--format", "html", "--issued-at", "today"]), @"error: invalid value 'today' for '--issued-at <TIME>': `today` is no point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z");
     let last = column(&sandbox.log(), "SELECT finished_at FROM runs").remove(0);
-    let issued = |at: &str| said(&mut sandbox.decom(&["report", "--format", "html", "--issued-at", at]));
+    let issued = |at: &str| sandbox.decom(&["report", "--format", "html", "--issued-at", at]).run();
     assert_eq!(issued(&last).code, 0, "at the moment of its last record");
     let before = issued("2026-01-01T00:00:00Z");
     assert_eq!((before.code, before.stdout.as_str()), (2, ""), "{before:?}");
     let run = column(&sandbox.log(), "SELECT run_id FROM runs").remove(0);
     assert!(
-        message(&before)
+        before
+            .message()
             .contains(&format!("is before the last record of run {run} ({last}); name a time after it")),
         "{before:?}"
     );
@@ -360,14 +363,14 @@ fn what_makes_no_sense_with_a_certificate() {
 
 #[test]
 fn a_run_has_the_same_certificate_in_a_merged_file() {
-    let server = Scripted::start(|_, _| Reply::deleted());
+    let server = Server::deleting();
     let sandbox = Sandbox::new();
     for log in ["a.db", "b.db"] {
         sandbox.names("names.csv", &[&format!("of-{log}"), "more"]);
-        let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--audit-db", log, "--again"]);
-        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        let finished = sandbox.run(&server, &["run", "names.csv", "--audit-db", log, "--again"]);
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
     }
-    assert_eq!(said(&mut sandbox.decom(&["audit", "merge", "a.db", "b.db", "--out", "all.db"])).code, 0);
+    assert_eq!(sandbox.decom(&["audit", "merge", "a.db", "b.db", "--out", "all.db"]).run().code, 0);
     for log in ["a.db", "b.db"] {
         let run = column(&sandbox.path(log), "SELECT run_id FROM runs").remove(0);
         let own = certificate(&sandbox, &[&run, "--audit-db", log]);
@@ -380,8 +383,12 @@ fn a_run_has_the_same_certificate_in_a_merged_file() {
 #[test]
 fn an_altered_log_certifies_nothing() {
     let (sandbox, _server, code) =
-        run_of(&["a", "b"], &[], |name, _| if name == "a" { Reply::deleted() } else { Reply::not_found() });
-    assert_eq!(code, Some(1));
+        run_of(
+            &["a", "b"],
+            &[],
+            |request| if request.name == "a" { Reply::deleted() } else { Reply::not_found() },
+        );
+    assert_eq!(code, 1);
     let log = rusqlite::Connection::open(sandbox.log()).unwrap();
     let trigger = "SELECT sql FROM sqlite_schema WHERE name = 'record_is_never_updated'";
     let trigger: String = log.query_row(trigger, [], |row| row.get(0)).unwrap();
@@ -393,8 +400,8 @@ fn an_altered_log_certifies_nothing() {
     ))
     .unwrap();
     drop(log);
-    let refused = said(&mut sandbox.decom(&["report", "--format", "html", "--out", "page.html"]));
+    let refused = sandbox.decom(&["report", "--format", "html", "--out", "page.html"]).run();
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(message(&refused).contains("the audit log is not sound"), "{refused:?}");
+    assert!(refused.message().contains("the audit log is not sound"), "{refused:?}");
     assert!(!sandbox.path("page.html").exists());
 }

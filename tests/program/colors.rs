@@ -1,26 +1,16 @@
 //! Colours of the log on a real pseudo-terminal, and in files: NO_COLOR, CLICOLOR_FORCE and TERM decide.
 
-use std::process::Command;
-
 use rexpect::reader::Options;
-use rexpect::session::spawn_with_options;
 
-use crate::emulated::Estate;
-use crate::support::TOKEN;
+use crate::support::{Decom, Estate};
 
 /// Begins every change of colour, and everything that a progress bar draws.
 const ESCAPE: &str = "\u{1b}[";
 
-fn decom(estate: &Estate, variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("decom"));
-    command
-        .current_dir(estate.sandbox.path(""))
-        .env_clear()
-        .envs([("DATABRAIN_TOKEN", TOKEN), ("USER", "tester")])
-        .envs(variables.iter().copied())
-        .args(["run", "names.csv", "--yes", "--log-format", "text", "--max-share", "100"])
-        .args(["--base-url", estate.emulator.base_url()]);
-    command
+fn decom(estate: &Estate, variables: &[(&str, &str)]) -> Decom {
+    let mut decom = estate.sandbox.decom(&["run", "names.csv", "--yes", "--log-format", "text"]);
+    decom.args(["--max-share", "100", "--base-url", estate.emulator.base_url()]).envs(variables);
+    decom
 }
 
 fn estate() -> Estate {
@@ -32,8 +22,7 @@ fn estate() -> Estate {
 /// Everything that a run writes on a terminal.
 fn on_terminal(variables: &[(&str, &str)]) -> String {
     let estate = estate();
-    let options = Options::new().timeout_ms(Some(60_000));
-    let mut terminal = spawn_with_options(decom(&estate, variables), options).unwrap();
+    let mut terminal = decom(&estate, variables).on_terminal(Options::new());
     let said = terminal.exp_eof().unwrap();
     assert!(said.contains("INFO"), "{said}");
     said
@@ -75,8 +64,7 @@ fn a_dumb_terminal_shows_progress_in_lines() {
 fn a_file_holds_colors_only_if_they_are_forced() {
     for (variables, colored) in [(&[][..], false), (&[("CLICOLOR_FORCE", "1")], true)] {
         let estate = estate();
-        let output = decom(&estate, variables).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
+        let said = decom(&estate, variables).run().stderr;
         assert!(said.contains("INFO"), "{said}");
         assert_eq!(is_colored(&said), colored, "{variables:?}: {said:?}");
     }

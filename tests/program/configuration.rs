@@ -6,8 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::emulated::{Estate, files_in, message, said};
-use crate::support::{Sandbox, TOKEN, column};
+use crate::support::{Decom, Estate, Sandbox, TOKEN, column, files_in};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -20,17 +19,17 @@ fn sandbox(toml: &str) -> Sandbox {
 }
 
 /// A rehearsal with these variables and flags; it needs neither a token nor an API.
-fn rehearsal(sandbox: &Sandbox, variables: Variables, flags: &[&str]) -> assert_cmd::Command {
+fn rehearsal(sandbox: &Sandbox, variables: Variables, flags: &[&str]) -> Decom {
     let arguments = ["rehearse", "names.csv", "--fault", "none", "--latency", "0ms"];
     let mut command = sandbox.decom(&[&arguments[..], flags].concat());
-    command.env_remove("DATABRAIN_TOKEN").envs(variables.iter().copied());
+    command.env_remove("DATABRAIN_TOKEN").envs(variables);
     command
 }
 
 /// The settings that the log says the run had.
 fn settings(toml: &str, variables: Variables, flags: &[&str]) -> Value {
     let sandbox = sandbox(toml);
-    let said = said(&mut rehearsal(&sandbox, variables, flags));
+    let said = rehearsal(&sandbox, variables, flags).run();
     assert!(said.code == 0 || said.code == 1, "{said:?}");
     let log = sandbox.path("decom-audit-rehearsal.db");
     let rows = column(&log, "SELECT detail ->> '$.settings' FROM record WHERE kind = 'run'");
@@ -40,11 +39,11 @@ fn settings(toml: &str, variables: Variables, flags: &[&str]) -> Value {
 /// The message that refuses these, which must come before anything happens.
 fn refused(toml: &str, variables: Variables, flags: &[&str]) -> String {
     let sandbox = sandbox(toml);
-    let said = said(&mut rehearsal(&sandbox, variables, flags));
+    let said = rehearsal(&sandbox, variables, flags).run();
     assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
     assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
     assert_eq!(files_in(&sandbox.path("")), ["decom.toml", "names.csv"], "a run was begun");
-    message(&said).to_owned()
+    said.message().to_owned()
 }
 
 #[test]
@@ -136,8 +135,8 @@ fn a_variable_that_is_no_setting() {
     assert_snapshot!(refused("", &[("DECOM_NO_LISTING_CHECK", "perhaps")], &[]), @r#"DECOM_NO_LISTING_CHECK: safety.listing_check must be `true` or `false`, not "perhaps""#);
     let sandbox = sandbox("");
     let mut command = rehearsal(&sandbox, &[], &[]);
-    let said = said(command.env("DECOM_RATE", OsStr::from_bytes(b"480/2m\xff")));
-    assert_eq!((said.code, message(&said)), (2, "the environment's DECOM_RATE is not valid UTF-8"));
+    let said = command.env("DECOM_RATE", OsStr::from_bytes(b"480/2m\xff")).run();
+    assert_eq!((said.code, said.message()), (2, "the environment's DECOM_RATE is not valid UTF-8"));
 }
 
 #[test]
@@ -231,13 +230,13 @@ fn every_flag_that_sets_something_stands_in_the_defaults() {
 }
 
 /// One real run of one name, and how it ended: 0 where the token was accepted, 4 where not.
-fn run_with(estate: &Estate, prepare: impl FnOnce(&mut assert_cmd::Command), flags: &[&str]) -> i32 {
+fn run_with(estate: &Estate, prepare: impl FnOnce(&mut Decom), flags: &[&str]) -> i32 {
     estate.sandbox.file("names.csv", "name\nacme\n");
     let arguments = ["run", "names.csv", "--yes", "--again", "--max-share", "100", "--ignore-not-found"];
     let mut command = estate.decom(&[&arguments[..], flags].concat());
     command.env_remove("DATABRAIN_TOKEN");
     prepare(&mut command);
-    said(&mut command).code
+    command.run().code
 }
 
 #[test]
@@ -246,7 +245,7 @@ fn the_token_from_a_file() {
     for ending in ["", "\n", "\r\n"] {
         estate.sandbox.file("token", format!("{TOKEN}{ending}"));
         assert_eq!(run_with(&estate, |_| {}, &["--token-file", "token"]), 0, "{ending:?}");
-        let set = |command: &mut assert_cmd::Command| {
+        let set = |command: &mut Decom| {
             command.env("DATABRAIN_TOKEN_FILE", "token");
         };
         let code = run_with(&estate, set, &[]);
@@ -262,7 +261,7 @@ fn the_token_file_of_the_flag_goes_over_the_token_goes_over_the_other_file() {
     estate.sandbox.file("right", TOKEN);
     estate.sandbox.file("wrong", "dbn_live_wrong");
     let with = |token: &'static str, file: &'static str, flags: &[&str]| {
-        let set = |command: &mut assert_cmd::Command| {
+        let set = |command: &mut Decom| {
             command.env("DATABRAIN_TOKEN", token).env("DATABRAIN_TOKEN_FILE", file);
         };
         run_with(&estate, set, flags)
@@ -277,8 +276,8 @@ fn the_listing_is_read_at_the_end_unless_that_is_switched_off() {
     let requests = |variables: Variables, flags: &[&str]| {
         let estate = Estate::of(&["acme"]);
         estate.sandbox.file("decom.toml", "[safety]\nlisting_check = false\n");
-        let set = |command: &mut assert_cmd::Command| {
-            command.env("DATABRAIN_TOKEN", TOKEN).envs(variables.iter().copied());
+        let set = |command: &mut Decom| {
+            command.env("DATABRAIN_TOKEN", TOKEN).envs(variables);
         };
         assert_eq!(run_with(&estate, set, flags), 0);
         estate.emulator.tally().requests
@@ -298,8 +297,8 @@ fn who_runs_it_is_told_or_found_out() {
     let operator = |variables: Variables, flags: &[&str]| {
         let sandbox = sandbox("");
         let mut command = rehearsal(&sandbox, &[], flags);
-        command.env_remove("USER").envs(variables.iter().copied());
-        assert_eq!(said(&mut command).code, 0);
+        command.env_remove("USER").envs(variables);
+        assert_eq!(command.run().code, 0);
         column(&sandbox.path("decom-audit-rehearsal.db"), "SELECT operator FROM runs").remove(0)
     };
     assert_eq!(operator(&[("USER", "ann"), ("DECOM_OPERATOR", "bob")], &["--operator", "cat"]), "cat");

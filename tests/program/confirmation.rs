@@ -1,20 +1,12 @@
 //! The question before a run, on a real pseudo-terminal: what it shows, and that only the phrase
 //! means yes.
 
-use std::process::Command;
-
 use decom::emulator::Faults;
 use rexpect::process::WaitStatus;
 use rexpect::reader::Options;
-use rexpect::session::{PtySession, spawn_with_options};
+use rexpect::session::PtySession;
 
-use crate::emulated::{Estate, message, said};
-use crate::support::reply::Reply;
-use crate::support::server::Server;
-use crate::support::{TOKEN, column};
-
-/// What has to be waited for at the most: far more than it takes.
-const PATIENCE_MS: u64 = 60_000;
+use crate::support::{Estate, Reply, Server, column};
 
 /// By the emulator's first seed t-03, t-04, t-05 and wayne are in use.
 const THERE: &[&str] = &[
@@ -37,15 +29,9 @@ fn host(estate: &Estate) -> &str {
 
 /// `decom` on a terminal of its own.
 fn on_terminal(estate: &Estate, arguments: &[&str]) -> PtySession {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("decom"));
-    command
-        .current_dir(estate.sandbox.path(""))
-        .env_clear()
-        .envs([("DATABRAIN_TOKEN", TOKEN), ("USER", "tester"), ("TERM", "xterm")])
-        .args(arguments)
-        .args(["--base-url", estate.emulator.base_url(), "--rate", "unlimited"]);
-    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(true);
-    spawn_with_options(command, options).unwrap()
+    let mut decom = estate.decom(arguments);
+    decom.env("TERM", "xterm");
+    decom.on_terminal(Options::new().strip_ansi_escape_codes(true))
 }
 
 /// Waits for the question and returns what is shown before it, and the phrase that is asked for.
@@ -68,7 +54,7 @@ fn assert_not_begun(estate: &Estate) {
     assert_eq!(estate.deletes(), []);
     assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0]);
     // And the log is free again.
-    let yes = said(&mut estate.decom(&["run", "names.csv", "--yes"]));
+    let yes = estate.decom(&["run", "names.csv", "--yes"]).run();
     assert_eq!(yes.code, 1, "not all of them can be deleted: {yes:?}");
 }
 
@@ -114,13 +100,11 @@ fn nothing_hides_what_is_asked_about() {
     }
     // Where nothing can be read, it is asked all the same.
     let estate = estate();
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("decom"));
-    command.current_dir(estate.sandbox.path("")).env_clear();
-    command.envs([("DATABRAIN_TOKEN", TOKEN), ("USER", "tester"), ("TERM", "xterm")]);
-    let server = Server::start(|_| Reply::deleted());
-    command.args(["run", "names.csv", "--max-share", "100", "--base-url", &server.url()]);
-    let options = Options::new().timeout_ms(Some(PATIENCE_MS)).strip_ansi_escape_codes(true);
-    let mut terminal = spawn_with_options(command, options).unwrap();
+    let server = Server::deleting();
+    server.answer_listing(|_| Reply::status(404));
+    let mut decom = estate.sandbox.decom(&["run", "names.csv", "--max-share", "100"]);
+    decom.args(["--base-url", &server.url()]).env("TERM", "xterm");
+    let mut terminal = decom.on_terminal(Options::new().strip_ansi_escape_codes(true));
     let (shown, _) = asked(&mut terminal);
     assert!(shown.contains("existence was not checked: the listing could not be read"), "{shown}");
 }
@@ -140,7 +124,7 @@ fn a_plan_that_expires_at_the_question() {
         let phrase = terminal.exp_string("`: ").unwrap();
         assert!(shown.contains(&format!("  plan {digest}\r\n  not approved\r\n")), "{shown}");
         let is_over = || {
-            let shown = said(&mut estate.sandbox.decom(&["plan", "--show", "plan.json"]));
+            let shown = estate.sandbox.decom(&["plan", "--show", "plan.json"]).run();
             shown.stdout.contains("EXPIRED at")
         };
         while !is_over() {}
@@ -229,9 +213,9 @@ fn a_pipe_cannot_confirm() {
     let estate = estate();
     let phrase = format!("delete 9 on {}\n", host(&estate));
     let mut command = estate.decom(&["run", "names.csv"]);
-    let refused = said(command.write_stdin(phrase));
+    let refused = command.stdin(phrase).run();
     assert_eq!(refused.code, 3, "{refused:?}");
-    assert!(message(&refused).contains("there is no terminal to confirm on; run again with --yes"));
+    assert!(refused.message().contains("there is no terminal to confirm on; run again with --yes"));
     assert_not_begun(&estate);
 }
 
@@ -254,7 +238,7 @@ fn a_resumed_run_and_a_plan_are_asked_about_too() {
     let estate = estate();
     // The canary is missing, and the rest is due.
     estate.sandbox.file("names.csv", NAMES.replace("t-01", "absent"));
-    assert_eq!(said(&mut estate.decom(&["run", "names.csv", "--yes", "--canary", "1"])).code, 4);
+    assert_eq!(estate.decom(&["run", "names.csv", "--yes", "--canary", "1"]).run().code, 4);
     let sent = estate.deletes().len();
     let mut terminal = on_terminal(&estate, &["resume", "--protect", "t-02"]);
     let (shown, phrase) = asked(&mut terminal);
@@ -264,7 +248,7 @@ fn a_resumed_run_and_a_plan_are_asked_about_too() {
     terminal.send_control('d').unwrap();
     assert_eq!(code(&mut terminal).0, 3);
 
-    assert_eq!(said(&mut estate.decom(&["plan", "names.csv", "--out", "plan.json"])).code, 0);
+    assert_eq!(estate.decom(&["plan", "names.csv", "--out", "plan.json"]).run().code, 0);
     let mut terminal = on_terminal(&estate, &["run", "--plan", "plan.json"]);
     let (shown, phrase) = asked(&mut terminal);
     assert_eq!(phrase, format!("delete 9 on {}", host(&estate)));

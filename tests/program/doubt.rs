@@ -1,10 +1,7 @@
 //! Attempts that may have been carried out although nothing says so, and what becomes of their
 //! targets; and the exit codes that tell whether everything is gone.
 
-use crate::support::Sandbox;
-use crate::support::reply::{Fault, Reply};
-use crate::support::server::Server;
-use crate::support::session::{Ended, csv, decom, run, run_with};
+use crate::support::{Fault, Output, Reply, Sandbox, Server, csv, decom, run, run_with};
 
 /// Every way of giving no clear answer.
 fn unclear() -> Vec<(&'static str, Reply)> {
@@ -32,7 +29,7 @@ fn unclear() -> Vec<(&'static str, Reply)> {
 }
 
 /// Deletes one name for each of [`unclear`], with `then` from the second attempt on.
-fn after_an_unclear_answer(sandbox: &Sandbox, then: &Reply) -> Ended {
+fn after_an_unclear_answer(sandbox: &Sandbox, then: &Reply) -> Output {
     let then = then.clone();
     let server = Server::start(move |seen| match seen.attempt {
         1 => unclear().into_iter().find(|(name, _)| *name == seen.name).unwrap().1,
@@ -41,8 +38,8 @@ fn after_an_unclear_answer(sandbox: &Sandbox, then: &Reply) -> Ended {
     let names: Vec<_> = unclear().into_iter().map(|(name, _)| name).collect();
     let input = csv(sandbox, &names);
     let mut command = decom(sandbox, &server, &["run", &input]);
-    let output = command.env("DECOM_API_RESPONSE_TIMEOUT", "300ms").output().unwrap();
-    let ended = Ended::of(sandbox, output);
+    let output = command.env("DECOM_API_RESPONSE_TIMEOUT", "300ms").run();
+    let ended = output;
     for name in names {
         assert_eq!(ended.result(name).attempts, 2, "{name}: {ended:#?}");
         assert_eq!(server.deletions_of(name), 2, "{name}");
@@ -53,7 +50,7 @@ fn after_an_unclear_answer(sandbox: &Sandbox, then: &Reply) -> Ended {
 #[test]
 fn not_found_after_an_unclear_answer_is_deleted_unconfirmed() {
     let ended = after_an_unclear_answer(&Sandbox::new(), &Reply::not_found()).expect(0);
-    for (name, row) in &ended.results {
+    for (name, row) in ended.results() {
         assert_eq!(row.outcome, "deleted_unconfirmed", "{name}");
         assert_eq!(row.evidence, "not_found_after_doubt", "{name}");
         assert_eq!(row.error_code, "DATASOURCE_NAME_ERROR", "{name}");
@@ -63,9 +60,9 @@ fn not_found_after_an_unclear_answer_is_deleted_unconfirmed() {
 #[test]
 fn a_clear_answer_after_an_unclear_one_counts() {
     let ended = after_an_unclear_answer(&Sandbox::new(), &Reply::deleted()).expect(0);
-    assert!(ended.results.values().all(|row| row.outcome == "deleted"), "{ended:#?}");
+    assert!(ended.all_are("deleted"), "{ended:#?}");
     let ended = after_an_unclear_answer(&Sandbox::new(), &Reply::in_use()).expect(1);
-    assert!(ended.results.values().all(|row| row.outcome == "in_use"), "{ended:#?}");
+    assert!(ended.all_are("in_use"), "{ended:#?}");
 }
 
 #[test]
@@ -74,7 +71,8 @@ fn a_429_leaves_no_doubt() {
         1 => Reply::status(429),
         _ => Reply::not_found(),
     });
-    let ended = run(&Sandbox::new(), &server, &["a"]).expect(1);
+    let sandbox = Sandbox::new();
+    let ended = run(&sandbox, &server, &["a"]).expect(1);
     assert_eq!(ended.outcome("a"), "not_found");
 }
 
@@ -85,7 +83,8 @@ fn without_a_clear_answer_and_a_listing_the_outcome_is_unknown() {
         _ => Fault::CloseBeforeAnswer.into(),
     });
     let names = ["server last", "cut last"];
-    let ended = run(&Sandbox::new(), &server, &names).expect(1);
+    let sandbox = Sandbox::new();
+    let ended = run(&sandbox, &server, &names).expect(1);
     assert_eq!(ended.outcome("server last"), "unknown");
     assert_eq!(ended.outcome("cut last"), "unknown");
     assert_eq!(ended.result("cut last").error_code, "connection_lost");
@@ -103,9 +102,9 @@ fn the_listing_settles_what_no_answer_did() {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names);
     let mut command = decom(&sandbox, &server, &["run", &input]);
-    let output = command.env("DECOM_SAFETY_LISTING_CHECK", "true").output().unwrap();
-    let ended = Ended::of(&sandbox, output).expect(1);
-    let told = |name: &str| format!("{} {}", ended.outcome(name), ended.result(name).evidence);
+    let output = command.env("DECOM_SAFETY_LISTING_CHECK", "true").run();
+    let ended = output.expect(1);
+    let told = |name: &str| ended.outcome_and_evidence(name);
     assert_eq!(told("deleted"), "deleted absent_from_listing");
     assert_eq!(told("listed, cut"), "failed still_listed");
     assert_eq!(told("listed, 500"), "failed still_listed");
@@ -115,13 +114,13 @@ fn the_listing_settles_what_no_answer_did() {
 
 #[test]
 fn a_name_that_is_still_listed_after_its_deletion_is_told_and_exits_1() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     server.list(&["zombie"]);
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["zombie", "gone"]);
     let mut command = decom(&sandbox, &server, &["run", &input]);
-    let output = command.env("DECOM_SAFETY_LISTING_CHECK", "true").output().unwrap();
-    let ended = Ended::of(&sandbox, output).expect(1);
+    let output = command.env("DECOM_SAFETY_LISTING_CHECK", "true").run();
+    let ended = output.expect(1);
     assert_eq!((ended.outcome("zombie"), ended.outcome("gone")), ("deleted", "deleted"));
     assert_eq!(ended.result("zombie").evidence, "still_listed");
     assert_eq!(ended.result("gone").evidence, "absent_from_listing");
@@ -138,13 +137,14 @@ fn a_listing_that_fails_changes_no_outcome() {
         Fault::CutBody { status: 200, sent: br#"{"data":[]}"#.to_vec() }.into(),
     ];
     for listing in listings {
-        let server = Server::start(|_| Reply::deleted());
-        server.answer_listing(listing.clone());
+        let server = Server::deleting();
+        let reply = listing.clone();
+        server.answer_listing(move |_| reply.clone());
         let sandbox = Sandbox::new();
         let input = csv(&sandbox, &["a"]);
         let mut command = decom(&sandbox, &server, &["run", &input]);
-        let output = command.env("DECOM_SAFETY_LISTING_CHECK", "true").output().unwrap();
-        let ended = Ended::of(&sandbox, output).expect(0);
+        let output = command.env("DECOM_SAFETY_LISTING_CHECK", "true").run();
+        let ended = output.expect(0);
         assert_eq!(ended.outcome("a"), "deleted");
         assert_eq!(ended.result("a").evidence, "acknowledged", "{listing:?}");
         assert!(ended.stderr.contains("not checked against the listing"), "{}", ended.stderr);
@@ -164,18 +164,18 @@ fn the_exit_code_tells_whether_everything_is_gone() {
         });
         run_with(&Sandbox::new(), &server, names, arguments).code
     };
-    assert_eq!(code(&["a", "b", "unconfirmed"], &[]), Some(0));
+    assert_eq!(code(&["a", "b", "unconfirmed"], &[]), 0);
     for exception in ["missing", "needed", "odd", "broken"] {
-        assert_eq!(code(&["a", exception], &[]), Some(1), "{exception}");
+        assert_eq!(code(&["a", exception], &[]), 1, "{exception}");
     }
-    assert_eq!(code(&["a", "missing"], &["--ignore-not-found"]), Some(0));
-    assert_eq!(code(&["missing", "needed"], &["--ignore-not-found"]), Some(1));
-    assert_eq!(code(&["a", "b"], &["--protect", "b"]), Some(1), "a protected name is not gone");
+    assert_eq!(code(&["a", "missing"], &["--ignore-not-found"]), 0);
+    assert_eq!(code(&["missing", "needed"], &["--ignore-not-found"]), 1);
+    assert_eq!(code(&["a", "b"], &["--protect", "b"]), 1, "a protected name is not gone");
 }
 
 #[test]
 fn what_is_known_to_be_gone_counts_as_gone_and_is_not_sent_again() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let sandbox = Sandbox::new();
     run(&sandbox, &server, &["a", "b"]).expect(0);
     let ended = run(&sandbox, &server, &["a", "b", "c"]).expect(0);

@@ -7,14 +7,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::emulated::{message, said};
 use crate::support::history::eventful;
-use crate::support::session::rows;
-use crate::support::{Sandbox, column, skipped, venv};
+use crate::support::{Sandbox, column, rows, skipped, venv};
 
 /// A log in which everything happened, and what `decom audit export` with `arguments` prints of it.
 fn exported(sandbox: &Sandbox, arguments: &[&str]) -> String {
-    let said = said(&mut sandbox.decom(&[&["audit", "export"], arguments].concat()));
+    let said = sandbox.decom(&[&["audit", "export"], arguments].concat()).run();
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{arguments:?}");
     said.stdout
 }
@@ -247,22 +245,22 @@ fn the_published_schema_takes_every_event() {
 #[test]
 fn what_cannot_be_exported_is_said() {
     let sandbox = Sandbox::new();
-    let no_log = said(&mut sandbox.decom(&["audit", "export"]));
+    let no_log = sandbox.decom(&["audit", "export"]).run();
     assert_eq!(no_log.code, 2, "{no_log:?}");
     let _server = eventful(&sandbox);
-    let no_form = said(&mut sandbox.decom(&["audit", "export", "--format", "xml"]));
+    let no_form = sandbox.decom(&["audit", "export", "--format", "xml"]).run();
     assert_eq!(no_form.code, 2);
     assert!(
         no_form.stderr.contains("`xml` is no form of an export; the forms are jsonl and ocsf"),
         "{no_form:?}"
     );
-    let no_run = said(&mut sandbox.decom(&["audit", "export", "nothing"]));
+    let no_run = sandbox.decom(&["audit", "export", "nothing"]).run();
     assert_eq!(no_run.code, 2);
-    assert!(message(&no_run).contains("no run `nothing` in this audit log"), "{no_run:?}");
+    assert!(no_run.message().contains("no run `nothing` in this audit log"), "{no_run:?}");
     let before = std::fs::read(sandbox.log()).unwrap();
-    let onto_itself = said(&mut sandbox.decom(&["audit", "export", "--out", "decom-audit.db"]));
+    let onto_itself = sandbox.decom(&["audit", "export", "--out", "decom-audit.db"]).run();
     assert_eq!(onto_itself.code, 2);
-    assert!(message(&onto_itself).contains("this is the audit log"), "{onto_itself:?}");
+    assert!(onto_itself.message().contains("this is the audit log"), "{onto_itself:?}");
     assert_eq!(std::fs::read(sandbox.log()).unwrap(), before);
 
     assert_eq!(exported(&sandbox, &["--out", "all.jsonl"]), "");

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use decom::emulator::Faults;
 
-use crate::emulated::{Estate, Said, message, said};
-use crate::support::column;
+use crate::support::{Estate, Output, column};
 
 const THERE: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 
@@ -19,8 +18,8 @@ fn sent(estate: &Estate) -> Vec<String> {
     estate.deletes().into_iter().map(|(name, _)| name).collect()
 }
 
-fn run(estate: &Estate, flags: &[&str]) -> Said {
-    said(&mut estate.decom(&[&["run", "names.csv", "--yes"], flags].concat()))
+fn run(estate: &Estate, flags: &[&str]) -> Output {
+    estate.decom(&[&["run", "names.csv", "--yes"], flags].concat()).run()
 }
 
 #[test]
@@ -60,8 +59,8 @@ fn every_refusal_sends_nothing() {
         for more in [&[][..], &["--again"], &["--canary", "1"], &["--dry-run"]] {
             let refused = run(&estate, &[flags, more].concat());
             assert_eq!(refused.code, 3, "{wanted}: {refused:?}");
-            assert!(message(&refused).contains(wanted), "{wanted}: {refused:?}");
-            assert!(message(&refused).ends_with("nothing was sent"), "{refused:?}");
+            assert!(refused.message().contains(wanted), "{wanted}: {refused:?}");
+            assert!(refused.message().ends_with("nothing was sent"), "{refused:?}");
             assert_eq!((sent(&estate), estate.emulator.tally().deletions), (vec![], 0), "{wanted}");
         }
         assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0], "{wanted}");
@@ -93,11 +92,11 @@ fn a_foreign_token() {
     let estate = estate(&["a"]);
     let foreign = |flags: &[&str]| {
         let mut command = estate.decom(&[&["run", "names.csv", "--yes"], flags].concat());
-        said(command.env("DATABRAIN_TOKEN", "dbn_live_another"))
+        command.env("DATABRAIN_TOKEN", "dbn_live_another").run()
     };
     let refused = foreign(&[]);
     assert_eq!(refused.code, 4, "{refused:?}");
-    assert!(message(&refused).contains("does not accept the token (HTTP 401)"), "{refused:?}");
+    assert!(refused.message().contains("does not accept the token (HTTP 401)"), "{refused:?}");
     assert_eq!((sent(&estate), estate.emulator.tally().requests), (vec![], 1), "the listing alone");
     assert_eq!(foreign(&["--dry-run"]).code, 4, "a run would not start");
     // The first request is the deletion itself.
@@ -175,7 +174,7 @@ fn a_canary_that_does_not_end_well_stops_the_run_before_the_rest() {
         assert_eq!(column(&log, waiting), ["c,d"], "{fault}");
 
         // What is left is gone on with, all of it.
-        let resumed = said(&mut estate.decom(&["resume", "--yes", "--max-attempts", "1"]));
+        let resumed = estate.decom(&["resume", "--yes", "--max-attempts", "1"]).run();
         assert_eq!(resumed.code, 1, "{fault}: {resumed:?}");
         assert_eq!(column(&log, "SELECT pending FROM runs"), ["0"], "{fault}");
         let names: BTreeSet<_> = sent(&estate).into_iter().collect();

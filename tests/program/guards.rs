@@ -3,10 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::emulated::{Estate, Said, message, said};
-use crate::support::reply::Reply;
-use crate::support::server::Server;
-use crate::support::{Sandbox, TOKEN, column};
+use crate::support::{Estate, Output, Reply, Sandbox, Server, TOKEN, column};
 
 /// An API with `names` and as many others, and a list of the names.
 fn estate(names: &[&str]) -> Estate {
@@ -23,8 +20,8 @@ fn list(estate: &Estate, names: &[&str]) {
 }
 
 /// `decom run` of the list with `--yes` and these flags.
-fn run(estate: &Estate, flags: &[&str]) -> Said {
-    said(&mut estate.decom(&[&["run", "names.csv", "--yes"], flags].concat()))
+fn run(estate: &Estate, flags: &[&str]) -> Output {
+    estate.decom(&[&["run", "names.csv", "--yes"], flags].concat()).run()
 }
 
 /// The same, refused by a guard: exit code 3, no DELETE, no run.
@@ -33,7 +30,7 @@ fn refused(estate: &Estate, flags: &[&str]) -> String {
     assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{said:?}");
     assert_eq!(estate.deletes(), [], "something was sent");
     assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0], "a run was begun");
-    message(&said).to_owned()
+    said.message().to_owned()
 }
 
 /// The names that were deleted, sorted.
@@ -103,13 +100,14 @@ fn only_what_exists_has_a_share() {
 
 #[test]
 fn without_a_listing_there_is_no_share_and_no_run() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
+    server.answer_listing(|_| Reply::status(404));
     let sandbox = Sandbox::new();
     sandbox.file("names.csv", "name\na\n");
-    let said = said(&mut sandbox.decom(&["run", "names.csv", "--yes", "--base-url", &server.url()]));
+    let said = sandbox.decom(&["run", "names.csv", "--yes", "--base-url", &server.url()]).run();
     assert_eq!(said.code, 3, "{said:?}");
     assert_eq!(server.deletions().len(), 0);
-    assert_snapshot!(message(&said), @"one run may delete 50 % of all that exist, and how many exist is not known: cannot read the list of datasources: the API answered 404 Not Found; mend that, or switch this guard off with --max-share 100; nothing was sent");
+    assert_snapshot!(said.message(), @"one run may delete 50 % of all that exist, and how many exist is not known: cannot read the list of datasources: the API answered 404 Not Found; mend that, or switch this guard off with --max-share 100; nothing was sent");
 }
 
 #[test]
@@ -135,9 +133,9 @@ fn a_run_of_nothing_but_protected_names_sends_nothing() {
 #[test]
 fn nobody_to_ask_means_no() {
     let estate = estate(&["acme"]);
-    let said = said(estate.decom(&["run", "names.csv"]).write_stdin("delete 1 on 127.0.0.1\nyes\ny\n"));
+    let said = estate.decom(&["run", "names.csv"]).stdin("delete 1 on 127.0.0.1\nyes\ny\n").run();
     assert_eq!(said.code, 3, "{said:?}");
-    assert_snapshot!(message(&said), @"there is no terminal to confirm on; run again with --yes; nothing was sent");
+    assert_snapshot!(said.message(), @"there is no terminal to confirm on; run again with --yes; nothing was sent");
     assert_eq!(estate.deletes(), []);
     assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0]);
 }
@@ -148,7 +146,7 @@ fn a_dry_run_looks_like_one_and_deletes_nothing() {
     // Without --yes: there is nothing to confirm.
     for flags in [&["--dry-run"][..], &["--dry-run", "--yes"]] {
         let arguments = [&["run", "names.csv", "--protect", "prod-*"], flags].concat();
-        let said = said(&mut estate.decom(&arguments));
+        let said = estate.decom(&arguments).run();
         assert_eq!(said.code, 0, "{said:?}");
         assert!(said.stdout.ends_with("\n(dry run) nothing was sent; a run would start\n"), "{said:?}");
         let shown: Vec<_> = said.stdout.lines().collect();
@@ -158,11 +156,11 @@ fn a_dry_run_looks_like_one_and_deletes_nothing() {
                 && shown.contains(&"(dry run)   1 protected and skipped")
         );
     }
-    let refused = said(&mut estate.decom(&["run", "names.csv", "--dry-run", "--max-deletes", "2"]));
+    let refused = estate.decom(&["run", "names.csv", "--dry-run", "--max-deletes", "2"]).run();
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(!refused.stdout.contains("would start"), "{refused:?}");
     assert_eq!(estate.deletes(), []);
-    assert_eq!(crate::emulated::files_in(&estate.sandbox.path("")), ["names.csv"], "and leaves no log");
+    assert_eq!(crate::support::files_in(&estate.sandbox.path("")), ["names.csv"], "and leaves no log");
 }
 
 #[test]
@@ -197,7 +195,7 @@ fn gone_on_one_host_is_not_gone_on_another() {
     // The second address takes the place of the first.
     let arguments = ["run", "names.csv", "--yes", "--rate", "unlimited", "--base-url"];
     let mut command = here.sandbox.decom(&arguments);
-    assert_eq!(said(command.arg(there.emulator.base_url())).code, 0);
+    assert_eq!(command.arg(there.emulator.base_url()).run().code, 0);
     assert_eq!((deleted(&here), deleted(&there)), (vec!["acme".to_owned()], vec!["acme".to_owned()]));
 }
 
@@ -205,7 +203,7 @@ fn gone_on_one_host_is_not_gone_on_another() {
 fn interrupted(estate: &Estate) -> String {
     let arguments = ["run", "names.csv", "--yes", "--max-share", "100", "--concurrency", "1"];
     let mut command = estate.decom(&arguments);
-    let said = said(command.env("DATABRAIN_TOKEN", "dbn_live_wrong"));
+    let said = command.env("DATABRAIN_TOKEN", "dbn_live_wrong").run();
     assert_eq!(said.code, 4, "{said:?}");
     let runs = column(&estate.sandbox.log(), "SELECT run_id || ' ' || status || ' ' || exit_code FROM runs");
     let (run, rest) = runs[0].split_once(' ').unwrap();
@@ -232,7 +230,7 @@ fn an_interrupted_run_of_the_same_names_is_continued() {
     // The names count, and not how the file is called or laid out.
     estate.sandbox.file("same.csv", "ticket;datasource\nOFF-1;acme\n;globex\n;acme\n");
     let arguments = ["run", "same.csv", "--yes", "--delimiter", ";"];
-    let said = said(&mut estate.decom(&arguments));
+    let said = estate.decom(&arguments).run();
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(runs(&estate), [format!("{run_id} finished 0")], "one run, and not a second one");
     assert_eq!(deleted(&estate), ["acme", "globex"]);
@@ -247,15 +245,15 @@ fn an_interrupted_run_of_the_same_names_is_continued() {
 fn resume_continues_it_too_and_only_where_there_is_something_to_continue() {
     let estate = estate(&["acme", "globex"]);
     let run_id = interrupted(&estate);
-    assert_eq!(said(&mut estate.decom(&["resume", &run_id, "--yes"])).code, 0);
+    assert_eq!(estate.decom(&["resume", &run_id, "--yes"]).run().code, 0);
     assert_eq!(runs(&estate), [format!("{run_id} finished 0")]);
 
-    let nothing = said(&mut estate.decom(&["resume", "--yes"]));
+    let nothing = estate.decom(&["resume", "--yes"]).run();
     assert_eq!(nothing.code, 2);
-    assert_snapshot!(message(&nothing), @"no run in this audit log is unfinished; `decom runs` lists them");
-    let finished = said(&mut estate.decom(&["resume", &run_id, "--yes"]));
+    assert_snapshot!(nothing.message(), @"no run in this audit log is unfinished; `decom runs` lists them");
+    let finished = estate.decom(&["resume", &run_id, "--yes"]).run();
     assert_eq!(finished.code, 2);
-    assert!(message(&finished).contains(&format!("run {run_id} is finished")), "{finished:?}");
+    assert!(finished.message().contains(&format!("run {run_id} is finished")), "{finished:?}");
 }
 
 #[test]
@@ -284,9 +282,9 @@ fn what_is_continued_is_guarded_and_confirmed_as_well() {
     let before = estate.deletes().len();
     let guarded = run(&estate, &["--max-deletes", "2"]);
     assert_eq!(guarded.code, 3, "{guarded:?}");
-    let unconfirmed = said(&mut estate.decom(&["run", "names.csv"]));
+    let unconfirmed = estate.decom(&["run", "names.csv"]).run();
     assert_eq!(unconfirmed.code, 3, "{unconfirmed:?}");
-    let dry = said(&mut estate.decom(&["run", "names.csv", "--dry-run"]));
+    let dry = estate.decom(&["run", "names.csv", "--dry-run"]).run();
     assert_eq!(dry.code, 0, "{dry:?}");
     assert_eq!(estate.deletes().len(), before);
 
@@ -313,10 +311,10 @@ fn what_is_known_to_be_gone_and_exists_again_is_told() {
     let estate = estate(&["acme"]);
     assert_eq!(run(&estate, &[]).code, 0);
     // Another API in the same place, where somebody has made it anew.
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let anew = |flags: &[&str]| {
         let mut command = estate.sandbox.decom(&[&["run", "names.csv", "--yes"], flags].concat());
-        said(command.args(["--rate", "unlimited", "--base-url", &server.url()]))
+        command.args(["--rate", "unlimited", "--base-url", &server.url()]).run()
     };
     list(&estate, &["acme", "other"]);
     server.list(&["acme", "other", "x", "y", "z"]);

@@ -3,24 +3,18 @@
 
 use serde_json::json;
 
-use crate::support::column;
-use crate::support::scripted::{Reply, Scripted};
-use crate::support::{Sandbox, process::Finished};
+use crate::support::{Fault, Output, Reply, Sandbox, Server, column};
 
 /// `names` as a page, where one is asked for, and all of them or `unpaged` of them elsewhere.
-fn paged(server: &Scripted, names: Vec<String>, unpaged: Option<usize>, refuses_unpaged: bool) {
-    server.answers_listings(move |target| {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let names: &[String] = if path.ends_with("/datasource") { &names } else { &[] };
-        let page =
-            query.strip_prefix("isPagination=true&pageNumber=").map(|page| page.parse::<usize>().unwrap());
-        let shown = match page {
+fn paged(server: &Server, names: Vec<String>, unpaged: Option<usize>, refuses_unpaged: bool) {
+    server.answer_listing(move |request| {
+        let shown = match request.page() {
             Some(page) => names.iter().skip((page - 1) * 10).take(10).collect::<Vec<_>>(),
             None if refuses_unpaged => return Reply::error(400, "INVALID_REQUEST_BODY"),
             None => names.iter().take(unpaged.unwrap_or(usize::MAX)).collect(),
         };
         let data: Vec<_> = shown.iter().map(|name| json!({ "name": name })).collect();
-        Reply::Says(200, json!({ "data": data, "error": null }).to_string())
+        Reply::json(200, &json!({ "data": data, "error": null }))
     });
 }
 
@@ -29,12 +23,12 @@ fn names(count: usize) -> Vec<String> {
 }
 
 /// A run of the last ten of `exist` names under the default guards.
-fn run(server: &Scripted, exist: usize) -> (Sandbox, Finished) {
+fn run(server: &Server, exist: usize) -> (Sandbox, Output) {
     let sandbox = Sandbox::new();
     let names = names(exist);
     let last: Vec<_> = names.iter().rev().take(10).map(String::as_str).collect();
     sandbox.names("names.csv", &last);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--max-share", "50"]);
+    let finished = sandbox.run(server, &["run", "names.csv", "--max-share", "50"]);
     (sandbox, finished)
 }
 
@@ -43,12 +37,12 @@ fn pages_are_read_to_their_end() {
     for (unpaged, refuses_unpaged) in [(None, false), (Some(10), false), (Some(0), true)] {
         // Ten of nineteen are more than half, and of a hundred they are not.
         for (exist, code) in [(19, 3), (100, 1)] {
-            let server = Scripted::start(|_, _| Reply::deleted());
+            let server = Server::deleting();
             paged(&server, names(exist), unpaged, refuses_unpaged);
             let (sandbox, finished) = run(&server, exist);
             // All of them are still listed afterwards, which is loud.
-            assert_eq!(finished.code, Some(code), "{unpaged:?} {exist}: {}", finished.stderr);
-            let (sent, listed) = (server.asked_for().len(), finished.stderr.clone());
+            assert_eq!(finished.code, code, "{unpaged:?} {exist}: {}", finished.stderr);
+            let (sent, listed) = (server.names_sent().len(), finished.stderr.clone());
             assert_eq!(sent, if code == 3 { 0 } else { 10 }, "{unpaged:?} {exist}: {listed}");
             assert!(listed.contains(&format!("10 of them exist, of {exist} datasources in all")), "{listed}");
             let still =
@@ -68,23 +62,23 @@ fn an_error_beside_the_data_or_an_empty_listing_is_no_listing() {
         (r#"{"data":[{"name":"other"}],"error":{"code":"X"}}"#, "the reply holds an error beside its data"),
         (r#"{"data":[]}"#, "the API lists none at all"),
     ] {
-        let server = Scripted::start(|_, _| Reply::deleted());
-        server.answers_listings(move |_| Reply::Says(200, body.to_owned()));
+        let server = Server::deleting();
+        server.answer_listing(move |_| Reply::status(200).body(body.to_owned()));
         let (_, finished) = run(&server, 20);
-        assert_eq!(finished.code, Some(3), "{body}: {}", finished.stderr);
+        assert_eq!(finished.code, 3, "{body}: {}", finished.stderr);
         assert!(finished.stderr.contains(why), "{body}: {}", finished.stderr);
-        assert_eq!(server.asked_for(), [""; 0]);
+        assert_eq!(server.names_sent(), [""; 0]);
     }
 }
 
 #[test]
 fn an_error_beside_the_data_settles_nothing_after_a_run() {
-    let server = Scripted::start(|_, _| Reply::Cuts);
-    server.answers_listings(|_| Reply::Says(200, r#"{"data":[],"error":{"code":"X"}}"#.to_owned()));
+    let server = Server::start(|_| Fault::CloseBeforeAnswer.into());
+    server.answer_listing(|_| Reply::status(200).body(r#"{"data":[],"error":{"code":"X"}}"#));
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
     assert_eq!(
         column(&sandbox.log(), "SELECT outcome || ' ' || evidence FROM results"),
         ["unknown no_clear_answer"]
@@ -93,13 +87,13 @@ fn an_error_beside_the_data_settles_nothing_after_a_run() {
 
 #[test]
 fn pages_that_only_repeat_are_no_listing() {
-    let server = Scripted::start(|_, _| Reply::deleted());
-    server.answers_listings(|target| match target.split_once('?') {
+    let server = Server::deleting();
+    server.answer_listing(|request| match request.page() {
         None => Reply::error(400, "INVALID_REQUEST_BODY"),
-        Some(_) => Reply::Says(200, json!({ "data": [{ "name": "always" }] }).to_string()),
+        Some(_) => Reply::json(200, &json!({ "data": [{ "name": "always" }] })),
     });
     let (_, finished) = run(&server, 20);
-    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    assert_eq!(finished.code, 3, "{}", finished.stderr);
     assert!(finished.stderr.contains("page 2 only repeats the pages before it"), "{}", finished.stderr);
-    assert_eq!(server.asked_for(), [""; 0]);
+    assert_eq!(server.names_sent(), [""; 0]);
 }

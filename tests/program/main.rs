@@ -25,7 +25,6 @@ mod configuration;
 mod confirmation;
 mod datasette;
 mod doubt;
-mod emulated;
 mod exports;
 mod fail_closed;
 mod guard_table;

@@ -6,15 +6,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::audit_queries::{ask, queries};
-use crate::emulated::{Said, files_in, message, said};
 use crate::support::forgery::{altered, rewritten};
 use crate::support::history::eventful;
-use crate::support::scripted::{Reply, Scripted};
-use crate::support::session::rows;
-use crate::support::{Sandbox, column};
+use crate::support::{Fault, Output, Sandbox, Server, column, files_in, rows};
 
-fn audit(sandbox: &Sandbox, arguments: &[&str]) -> Said {
-    said(&mut sandbox.decom(&[&["audit"], arguments].concat()))
+fn audit(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+    sandbox.decom(&[&["audit"], arguments].concat()).run()
 }
 
 fn merged(sandbox: &Sandbox, logs: &[&str]) -> Value {
@@ -30,19 +27,19 @@ fn refused(sandbox: &Sandbox, logs: &[&str]) -> String {
     let said = audit(sandbox, &[&["merge", "--out", "all.db"], logs].concat());
     assert_eq!((said.code, said.stdout.as_str()), (5, ""), "{said:?}");
     assert_eq!(files_in(&sandbox.path("")), before);
-    message(&said).to_owned()
+    said.message().to_owned()
 }
 
 /// Deletes `names` with the log `log`.
-fn delete(sandbox: &Sandbox, server: &Scripted, log: &str, names: &[&str]) {
+fn delete(sandbox: &Sandbox, server: &Server, log: &str, names: &[&str]) {
     sandbox.names("names.csv", names);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--again", "--audit-db", log]);
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let finished = sandbox.run(server, &["run", "names.csv", "--again", "--audit-db", log]);
+    assert_eq!(finished.code, 0, "{finished:?}");
 }
 
-fn server() -> Scripted {
-    let server = Scripted::start(|_, _| Reply::deleted());
-    server.lists(&["other"]);
+fn server() -> Server {
+    let server = Server::deleting();
+    server.list(&["other"]);
     server
 }
 
@@ -112,7 +109,7 @@ fn a_merged_file_reads_like_a_log() {
     }
 
     let told = |arguments: &[&str]| {
-        let said = said(&mut sandbox.decom(arguments));
+        let said = sandbox.decom(arguments).run();
         assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{arguments:?}");
         said.stdout
     };
@@ -241,7 +238,7 @@ fn no_file_is_overwritten() {
     for out in ["a.db", "notes.txt", "link"] {
         let said = audit(&sandbox, &["merge", "a.db", "--out", out]);
         assert_eq!(said.code, 2, "{said:?}");
-        assert!(message(&said).contains("there is a file here already"), "{said:?}");
+        assert!(said.message().contains("there is a file here already"), "{said:?}");
     }
     assert_eq!(std::fs::read(sandbox.path("a.db")).unwrap(), before);
     assert_eq!(std::fs::read(sandbox.path("notes.txt")).unwrap(), b"mine");
@@ -256,8 +253,8 @@ fn no_run_writes_to_a_merged_file() {
     let asked = server.deletions().len();
     let run = column(&sandbox.path("a.db"), "SELECT run_id FROM runs").remove(0);
     for arguments in [&["run", "names.csv"][..], &["resume"], &["retry", &run], &["rehearse", "names.csv"]] {
-        let finished = sandbox.quick(server.base_url(), &[arguments, &["--audit-db", "all.db"]].concat());
-        assert_eq!(finished.code, Some(5), "{arguments:?}: {finished:?}");
+        let finished = sandbox.run(&server, &[arguments, &["--audit-db", "all.db"]].concat());
+        assert_eq!(finished.code, 5, "{arguments:?}: {finished:?}");
         assert!(
             finished.stderr.contains("all.db: this file was merged from several audit logs"),
             "{finished:?}"
@@ -289,11 +286,11 @@ fn no_run_writes_to_a_merged_file() {
 #[test]
 fn a_log_that_is_being_written_is_merged_as_it_is() {
     let sandbox = Sandbox::new();
-    let server = Scripted::start(|_, _| Reply::Hangs);
-    server.lists(&["slow"]);
+    let server = Server::start(|_| Fault::NeverAnswer.into());
+    server.list(&["slow"]);
     sandbox.names("names.csv", &["slow"]);
-    let mut running = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
-    running.until("its request is under way", |_| !server.deletions().is_empty());
+    let mut running = sandbox.start(&server, &["run", "names.csv"]);
+    running.wait_until("its request is under way", || !server.deletions().is_empty());
     merged(&sandbox, &["decom-audit.db"]);
     let all = sandbox.path("all.db");
     assert_eq!(column(&all, "SELECT status || ' ' || pending FROM runs"), ["unfinished 1"]);
@@ -395,7 +392,7 @@ fn every_chain_in_a_merged_file_is_verified() {
     let checkpoint = audit(&sandbox, &["checkpoint", "--audit-db", "all.db", "--out", "x.checkpoint"]);
     assert_eq!(checkpoint.code, 5, "{checkpoint:?}");
     assert!(
-        message(&checkpoint).contains("all.db: this file was merged from several audit logs"),
+        checkpoint.message().contains("all.db: this file was merged from several audit logs"),
         "{checkpoint:?}"
     );
 }

@@ -10,17 +10,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::emulated::files_in;
 use crate::support::fetch::{ask, get, series};
 use crate::support::gate::Gate;
-use crate::support::live::{self, PATIENCE, Running, start};
-use crate::support::postbox::{self, Postbox};
-use crate::support::queues;
 use crate::support::redis::RedisServer;
-use crate::support::reply::{Fault, Reply};
-use crate::support::server::Server;
-use crate::support::session::{Ended, csv, decom};
-use crate::support::{Sandbox, column, skipped};
+use crate::support::{
+    Fault, PATIENCE, Reply, Request, Running, Sandbox, Server, column, csv, decom, files_in, queues, skipped,
+};
 
 /// What `promtool check metrics` says against `text`: nothing, where all is well.
 fn promtool_says(text: &str, test: &str) -> String {
@@ -38,7 +33,7 @@ fn promtool_says(text: &str, test: &str) -> String {
 
 /// The address at which `running` says that it serves.
 pub fn address(running: &mut Running) -> String {
-    let line = running.wait_to_hear("metrics are served at");
+    let line = running.wait_for_line("metrics are served at");
     line.split("http://").nth(1).unwrap().split("/metrics").next().unwrap().to_owned()
 }
 
@@ -104,12 +99,12 @@ fn what_is_served_written_and_pushed_is_as_prometheus_wants_it_and_true() {
             _ => Reply::deleted(),
         }
     });
-    let (sandbox, gateway) = (Sandbox::new(), Postbox::start(postbox::Reply::Status(202)));
+    let (sandbox, gateway) = (Sandbox::new(), Server::receiving(Reply::status(202)));
     let input = csv(&sandbox, &["a", "b", "c", "d", "e", "f", "g", "h"]);
-    let url = gateway.url("/prefix/");
+    let url = format!("{}/prefix/", gateway.url());
     let flags = ["--metrics-addr", "127.0.0.1:0", "--metrics-file", "decom.prom", "--push-gateway", &url];
     let arguments = [&["run", &input, "--concurrency", "3", "--rate", "600/1m"], &flags[..]].concat();
-    let mut running = start(&sandbox, &server, &arguments, &[]);
+    let mut running = decom(&sandbox, &server, &arguments).start();
     let address = address(&mut running);
     server.wait_until(|seen| seen.len() == 3);
 
@@ -127,17 +122,17 @@ fn what_is_served_written_and_pushed_is_as_prometheus_wants_it_and_true() {
     assert_eq!(ask(&address, "POST /metrics").unwrap().0, 405);
     assert_eq!(ask(&address, "HEAD /metrics").unwrap(), (200, String::new()));
     gate.open();
-    let ended = running.ended(&sandbox).expect(1);
+    let ended = running.finish().expect(1);
     assert_eq!(ended.outcome("a"), "deleted_unconfirmed");
     assert!(get(&address, "/metrics").is_none(), "it has ended");
 
     let written = std::fs::read_to_string(sandbox.path("decom.prom")).unwrap();
-    let letters = gateway.letters();
+    let letters = gateway.requests();
     assert_eq!(letters.len(), 1, "{letters:?}");
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     assert_eq!(letters[0].method, "PUT");
     assert_eq!(letters[0].path, format!("/prefix/metrics/job/decom/instance/{host}"));
-    assert!(letters[0].head.contains("content-type: text/plain; version=0.0.4"), "{}", letters[0].head);
+    assert!(letters[0].header("content-type").starts_with("text/plain; version=0.0.4"), "{letters:?}");
     for text in [&written, letters[0].text()] {
         assert_eq!(promtool_says(text, "promtool on what is written and pushed"), "");
         let metrics = series(text);
@@ -161,34 +156,35 @@ fn what_is_served_written_and_pushed_is_as_prometheus_wants_it_and_true() {
 #[test]
 fn ready_only_while_a_run_is_at_work() {
     let server = Server::start(|_| Fault::NeverAnswer.into());
-    server.answer_listing(Fault::NeverAnswer.into());
+    server.answer_listing(|_| Fault::NeverAnswer.into());
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a", "b"]);
     let arguments = ["run", &input, "--metrics-addr", "127.0.0.1:0"];
     let endless = [("DECOM_API_RESPONSE_TIMEOUT", "20h"), ("DECOM_API_ATTEMPT_TIMEOUT", "20h")];
-    let mut running =
-        start(&sandbox, &server, &arguments, &[&endless[..], &[("DECOM_MAX_SHARE", "50")]].concat());
+    let mut running = decom(&sandbox, &server, &arguments)
+        .envs(&[&endless[..], &[("DECOM_MAX_SHARE", "50")]].concat())
+        .start();
     let before = address(&mut running);
     // The listing is read, and nothing is begun.
     server.wait_until(|seen| !seen.is_empty());
     assert_eq!(get(&before, "/healthz").unwrap().0, 200);
     assert_eq!(get(&before, "/readyz").unwrap().0, 503);
     running.signal(Signal::TERM);
-    running.ended(&sandbox).expect(143);
+    running.finish().expect(143);
 
     let arguments = [&arguments[..], &["--grace", "20h"]].concat();
-    let mut running = start(&sandbox, &server, &arguments, &endless);
+    let mut running = decom(&sandbox, &server, &arguments).envs(&endless).start();
     let during = address(&mut running);
-    server.wait_until(|seen| seen.iter().any(crate::support::server::Seen::is_deletion));
+    server.wait_until(|seen| seen.iter().any(Request::is_deletion));
     wait_for(&during, |metrics| metrics["decom_ready"] == 1.0);
     assert_eq!(get(&during, "/readyz").unwrap().0, 200);
     running.signal(Signal::TERM);
-    running.wait_to_hear("stopping: no new request");
+    running.wait_for_line("stopping: no new request");
     wait_for(&during, |metrics| metrics["decom_ready"] == 0.0);
     assert_eq!(get(&during, "/readyz").unwrap().0, 503);
     assert_eq!(get(&during, "/healthz").unwrap().0, 200);
     running.signal(Signal::TERM);
-    running.ended(&sandbox).expect(143);
+    running.finish().expect(143);
 }
 
 #[test]
@@ -206,9 +202,9 @@ fn the_file_keeps_the_last_end_while_the_next_run_goes_on() {
     let sandbox = Sandbox::new();
     let run = |names: &[&str]| {
         let input = csv(&sandbox, names);
-        start(&sandbox, &server, &["run", &input, "--metrics-file", "decom.prom"], &[])
+        decom(&sandbox, &server, &["run", &input, "--metrics-file", "decom.prom"]).start()
     };
-    run(&["a", "used"]).ended(&sandbox).expect(1);
+    run(&["a", "used"]).finish().expect(1);
     let first = in_file(&sandbox);
     let running = run(&["later"]);
     server.wait_until(|seen| seen.iter().any(|seen| seen.name == "later"));
@@ -218,7 +214,7 @@ fn the_file_keeps_the_last_end_while_the_next_run_goes_on() {
     }
     assert_eq!(during["decom_targets{outcome=\"deleted\"}"], 0.0, "the file is the new run's");
     gate.open();
-    running.ended(&sandbox).expect(0);
+    running.finish().expect(0);
     let last = in_file(&sandbox);
     assert_eq!(last["decom_last_run_exit_code"], 0.0);
     assert!(last["decom_last_run_end_timestamp_seconds"] > first["decom_last_run_end_timestamp_seconds"]);
@@ -235,7 +231,7 @@ fn the_file_is_readable_for_the_collector_whatever_the_umask() {
         }
         let mut command = Command::new("sh");
         command.current_dir(sandbox.path("")).args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
-        command.arg(assert_cmd::cargo::cargo_bin("decom"));
+        command.arg(env!("CARGO_BIN_EXE_decom"));
         command.args(["rehearse", &input, "--fault", "none", "--metrics-file", "decom.prom"]);
         assert!(command.output().unwrap().status.success());
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
@@ -258,15 +254,15 @@ fn every_way_to_end_is_in_the_file() {
     ];
     for (arguments, code) in cases {
         let arguments = [arguments, &["--metrics-file", "decom.prom"]].concat();
-        let output = decom(&sandbox, &server, &arguments).output().unwrap();
-        Ended::of(&sandbox, output).expect(code);
+        let output = decom(&sandbox, &server, &arguments).run();
+        output.expect(code);
         assert_eq!(in_file(&sandbox)["decom_last_run_exit_code"], f64::from(code));
     }
 }
 
 #[test]
 fn what_cannot_be_watched_is_said_before_anything_is_sent() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -287,7 +283,7 @@ fn what_cannot_be_watched_is_said_before_anything_is_sent() {
         ("--push-gateway", "http://a:secret@gateway:9091", "without user, password"),
     ] {
         let arguments = ["run", &input, flag, value];
-        let ended = Ended::of(&sandbox, decom(&sandbox, &server, &arguments).output().unwrap()).expect(2);
+        let ended = decom(&sandbox, &server, &arguments).run().expect(2);
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
         assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
         assert!(!sandbox.log().exists(), "no run was begun");
@@ -299,29 +295,29 @@ fn what_cannot_be_watched_is_said_before_anything_is_sent() {
 fn a_gateway_that_does_not_take_it_changes_nothing() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (errs, refuses, hangs) = (
-        Postbox::start(postbox::Reply::Status(500)),
-        Postbox::start(postbox::Reply::Status(400)),
-        Postbox::start(postbox::Reply::Never),
+        Server::receiving(Reply::status(500)),
+        Server::receiving(Reply::status(400)),
+        Server::receiving(Fault::NeverAnswer),
     );
     let cases = [
         (format!("http://{free}"), None, "Connection refused"),
-        (errs.url(""), Some((&errs, 2)), "500"),
-        (refuses.url(""), Some((&refuses, 1)), "400"),
-        (hangs.url(""), Some((&hangs, 2)), "timed out"),
+        (errs.url(), Some((&errs, 2)), "500"),
+        (refuses.url(), Some((&refuses, 1)), "400"),
+        (hangs.url(), Some((&hangs, 2)), "timed out"),
     ];
     for (url, seen, said) in cases {
-        let server = Server::start(|_| Reply::deleted());
+        let server = Server::deleting();
         let sandbox = Sandbox::new();
         let input = csv(&sandbox, &["a"]);
         let begun = Instant::now();
         let arguments = ["run", &input, "--push-gateway", &url];
-        let ended = Ended::of(&sandbox, decom(&sandbox, &server, &arguments).output().unwrap()).expect(0);
+        let ended = decom(&sandbox, &server, &arguments).run().expect(0);
         assert!(begun.elapsed() < Duration::from_secs(15), "bounded");
         assert!(ended.stderr.contains("the metrics could not be pushed"), "{}", ended.stderr);
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
         assert_eq!(column(&sandbox.log(), "SELECT status || ' ' || exit_code FROM runs"), ["finished 0"]);
         if let Some((postbox, tries)) = seen {
-            assert_eq!(postbox.letters().len(), tries);
+            assert_eq!(postbox.requests().len(), tries);
         }
     }
 }
@@ -333,13 +329,13 @@ fn a_rehearsal_serves_and_keeps_its_figures_out_of_the_settings_file() {
     sandbox.file("decom.toml", "[watch]\nmetrics_file = \"decom.prom\"\n");
     let arguments =
         ["rehearse", &input, "--config", "decom.toml", "--fault", "none", "--metrics-addr", "127.0.0.1:0"];
-    let mut running = Running::of(live::command(&sandbox, &arguments));
+    let mut running = sandbox.decom(&arguments).start();
     address(&mut running);
-    running.ended(&sandbox).expect(0);
+    running.finish().expect(0);
     assert!(!sandbox.path("decom.prom").exists());
 
     let arguments = [&arguments[..6], &["--metrics-file", "rehearsal.prom"]].concat();
-    Running::of(live::command(&sandbox, &arguments)).ended(&sandbox).expect(0);
+    sandbox.decom(&arguments).run().expect(0);
     let text = std::fs::read_to_string(sandbox.path("rehearsal.prom")).unwrap();
     assert_eq!(series(&text)["decom_targets{outcome=\"deleted\"}"], 3.0);
 }
@@ -354,7 +350,7 @@ async fn a_worker_is_ready_once_its_queue_is_there() {
     let sandbox = Sandbox::new();
     let (queue, address_flag) = (redis.address(), ["--metrics-addr", "127.0.0.1:0"]);
     let arguments = [&["work", "--queue", &queue, "--follow"], &address_flag[..]].concat();
-    let mut running = start(&sandbox, &server, &arguments, &[]);
+    let mut running = decom(&sandbox, &server, &arguments).start();
     let address = address(&mut running);
     let during = wait_for(&address, |metrics| metrics["decom_attempts_in_flight"] == 2.0);
     assert_eq!(during["decom_targets{outcome=\"pending\"}"], 2.0);
@@ -364,15 +360,15 @@ async fn a_worker_is_ready_once_its_queue_is_there() {
         wait_for(&address, |metrics| metrics["decom_targets_settled_total{outcome=\"deleted\"}"] == 2.0);
     assert_eq!((after["decom_messages_refused_total"], after["decom_ready"]), (1.0, 1.0));
     running.signal(Signal::TERM);
-    running.ended(&sandbox).expect(143);
+    running.finish().expect(143);
 }
 
 #[test]
 fn a_dry_run_leaves_no_figures() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a"]);
     let arguments = ["run", &input, "--dry-run", "--metrics-file", "decom.prom"];
-    Ended::of(&sandbox, decom(&sandbox, &server, &arguments).output().unwrap()).expect(0);
+    decom(&sandbox, &server, &arguments).run().expect(0);
     assert!(!sandbox.path("decom.prom").exists());
 }

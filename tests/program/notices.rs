@@ -4,49 +4,43 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use assert_cmd::Command;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::live::{self, Running, start};
-use crate::support::postbox::{Postbox, Reply as Answer};
-use crate::support::reply::{Fault, Reply};
-use crate::support::server::Server;
-use crate::support::session::{Ended, csv, decom};
-use crate::support::{Sandbox, column};
+use crate::support::{Decom, Fault, Output, Reply, Sandbox, Server, column, csv, decom};
 
 /// The part of a webhook's address that is a secret.
 const SECRET: &str = "T0000-B0000-h00kXXXXXXXX";
 
 /// A folder with a file that holds the address of `postbox`.
-fn told(postbox: &Postbox) -> Sandbox {
+fn told(postbox: &Server) -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.file("webhook", format!("{}\n", postbox.url(&format!("/services/{SECRET}"))));
+    sandbox.file("webhook", format!("{}/services/{SECRET}\n", postbox.url()));
     sandbox
 }
 
 /// `decom ARGUMENTS` that tells who is named in the file of [`told`].
-fn telling(sandbox: &Sandbox, server: &Server, arguments: &[&str]) -> Command {
+fn telling(sandbox: &Sandbox, server: &Server, arguments: &[&str]) -> Decom {
     let mut command = decom(sandbox, server, arguments);
     command.env("DECOM_WATCH_NOTIFY_URL_FILE", "webhook");
     command
 }
 
-fn ended(sandbox: &Sandbox, mut command: Command) -> Ended {
-    let ended = Ended::of(sandbox, command.output().unwrap());
+fn ended(mut command: Decom) -> Output {
+    let ended = command.run();
     assert!(!format!("{ended:?}").contains("h00k"), "{ended:#?}");
     ended
 }
 
 /// The one letter that came, as JSON.
-fn only(postbox: &Postbox) -> Value {
-    let letters = postbox.letters();
+fn only(postbox: &Server) -> Value {
+    let letters = postbox.requests();
     assert_eq!(letters.len(), 1, "{letters:#?}");
     assert_eq!(
         (letters[0].method.as_str(), letters[0].path.as_str()),
         ("POST", &*format!("/services/{SECRET}"))
     );
-    assert!(letters[0].head.contains("content-type: application/json"), "{}", letters[0].head);
+    assert!(letters[0].header("content-type").contains("application/json"), "{letters:?}");
     letters[0].json()
 }
 
@@ -56,7 +50,7 @@ fn one(sandbox: &Sandbox, query: &str) -> String {
 
 #[test]
 fn the_webhook_is_told_what_the_log_says() {
-    let postbox = Postbox::start(Answer::Status(200));
+    let postbox = Server::receiving(Reply::status(200));
     let sandbox = told(&postbox);
     let server = Server::start(|seen| match seen.name.as_str() {
         "used" => Reply::in_use(),
@@ -65,7 +59,7 @@ fn the_webhook_is_told_what_the_log_says() {
     server.list_datamarts(&[]);
     let input = csv(&sandbox, &["a", "b", "used"]);
     let arguments = ["run", &input, "--reason", "moved away", "--ticket", "OPS-7", "--operator", "kim"];
-    let ended = ended(&sandbox, telling(&sandbox, &server, &arguments)).expect(1);
+    let ended = ended(telling(&sandbox, &server, &arguments)).expect(1);
     assert!(!ended.stderr.contains("WARN"), "{}", ended.stderr);
 
     let mut notice = only(&postbox);
@@ -106,13 +100,12 @@ fn the_webhook_is_told_what_the_log_says() {
     let words = shlex::split(command.as_str().unwrap()).unwrap();
     let words: Vec<_> = words.iter().skip(1).map(String::as_str).collect();
     let elsewhere = Sandbox::new();
-    let output = elsewhere.decom(&words).output().unwrap();
-    assert!(String::from_utf8(output.stdout).unwrap().contains(&run_id));
+    assert!(elsewhere.decom(&words).run().stdout.contains(&run_id));
 }
 
 #[test]
 fn slack_gets_a_message_of_its_own_form() {
-    let postbox = Postbox::start(Answer::Status(200));
+    let postbox = Server::receiving(Reply::status(200));
     let sandbox = told(&postbox);
     let server = Server::start(|seen| match seen.name.as_str() {
         "used" => Reply::in_use(),
@@ -121,7 +114,7 @@ fn slack_gets_a_message_of_its_own_form() {
     let input = csv(&sandbox, &["a", "used"]);
     sandbox.file("decom.toml", "[watch]\nnotify_form = \"slack\"\n");
     let arguments = ["run", &input, "--config", "decom.toml", "--ticket", "OPS-7"];
-    ended(&sandbox, telling(&sandbox, &server, &arguments)).expect(1);
+    ended(telling(&sandbox, &server, &arguments)).expect(1);
     let message = only(&postbox);
     let title = format!(
         "decom finished: 1 of 2 datasources on {} deleted, exit code 1",
@@ -140,31 +133,31 @@ fn slack_gets_a_message_of_its_own_form() {
 
 #[test]
 fn a_run_that_ends_early_is_told_as_well() {
-    let postbox = Postbox::start(Answer::Status(200));
+    let postbox = Server::receiving(Reply::status(200));
     let sandbox = told(&postbox);
     let server = Server::start(|_| Reply::status(401));
     let input = csv(&sandbox, &["a", "b"]);
-    ended(&sandbox, telling(&sandbox, &server, &["run", &input])).expect(4);
+    ended(telling(&sandbox, &server, &["run", &input])).expect(4);
     let notice = only(&postbox);
     assert_eq!((&notice["status"], &notice["exit_code"]), (&json!("stopped"), &json!(4)));
     assert!(notice["stopped"].as_str().unwrap().contains("does not accept the token"), "{notice}");
     assert_eq!(notice["counts"]["pending"], 2);
 
     // A signal.
-    let postbox = Postbox::start(Answer::Status(200));
+    let postbox = Server::receiving(Reply::status(200));
     let sandbox = told(&postbox);
     let server = Server::start(|_| Fault::NeverAnswer.into());
     let input = csv(&sandbox, &["a", "b"]);
     let settings = [("DECOM_WATCH_NOTIFY_URL_FILE", "webhook"), ("DECOM_GRACE", "1ms")];
-    let running = start(&sandbox, &server, &["run", &input], &settings);
+    let running = decom(&sandbox, &server, &["run", &input]).envs(&settings).start();
     server.wait_until(|seen| !seen.is_empty());
     running.signal(Signal::TERM);
-    running.ended(&sandbox).expect(143);
+    running.finish().expect(143);
     let notice = only(&postbox);
     assert_eq!((&notice["status"], &notice["exit_code"]), (&json!("interrupted"), &json!(143)));
 
     // The log is unlinked underneath: what can be told is told.
-    let postbox = Postbox::start(Answer::Status(200));
+    let postbox = Server::receiving(Reply::status(200));
     let sandbox = told(&postbox);
     let log = sandbox.log();
     let server = Server::start(move |_| {
@@ -172,7 +165,7 @@ fn a_run_that_ends_early_is_told_as_well() {
         Reply::deleted()
     });
     let input = csv(&sandbox, &["a", "b", "c"]);
-    ended(&sandbox, telling(&sandbox, &server, &["run", &input, "--concurrency", "1"])).expect(5);
+    ended(telling(&sandbox, &server, &["run", &input, "--concurrency", "1"])).expect(5);
     let notice = only(&postbox);
     assert_eq!((&notice["status"], &notice["exit_code"]), (&json!("stopped"), &json!(5)));
     assert_eq!((&notice["audit_log"], &notice["planned"]), (&Value::Null, &json!(3)));
@@ -180,67 +173,67 @@ fn a_run_that_ends_early_is_told_as_well() {
 
 #[test]
 fn a_webhook_that_fails_changes_nothing() {
-    let errs = Postbox::start(Answer::Status(500));
-    let refuses = Postbox::start(Answer::Status(404));
-    let hangs = Postbox::start(Answer::Never);
+    let errs = Server::receiving(Reply::status(500));
+    let refuses = Server::receiving(Reply::status(404));
+    let hangs = Server::receiving(Fault::NeverAnswer);
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let path = format!("/services/{SECRET}");
     let cases = [
         (format!("http://{free}{path}"), None, "Connection refused"),
-        (errs.url(&path), Some((&errs, 2)), "500"),
-        (refuses.url(&path), Some((&refuses, 1)), "404"),
-        (hangs.url(&path), Some((&hangs, 2)), "timed out"),
+        (format!("{}{path}", errs.url()), Some((&errs, 2)), "500"),
+        (format!("{}{path}", refuses.url()), Some((&refuses, 1)), "404"),
+        (format!("{}{path}", hangs.url()), Some((&hangs, 2)), "timed out"),
     ];
     for (url, seen, said) in cases {
-        let server = Server::start(|_| Reply::deleted());
+        let server = Server::deleting();
         let sandbox = Sandbox::new();
         let input = csv(&sandbox, &["a", "b"]);
         let mut command = decom(&sandbox, &server, &["run", &input]);
         // Also where everything is logged.
         command.env("DECOM_WATCH_NOTIFY_URL", url).env("DECOM_LOG_LEVEL", "trace");
         let begun = Instant::now();
-        let ended = ended(&sandbox, command).expect(0);
+        let ended = ended(command).expect(0);
         assert!(begun.elapsed() < Duration::from_secs(15), "bounded");
         assert!(ended.stderr.contains("could not be sent to the webhook"), "{}", ended.stderr);
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
-        assert!(ended.results.values().all(|row| row.outcome == "deleted"));
+        assert!(ended.all_are("deleted"));
         assert_eq!(one(&sandbox, "SELECT status || ' ' || exit_code FROM runs"), "finished 0");
         if let Some((postbox, tries)) = seen {
-            assert_eq!(postbox.letters().len(), tries);
+            assert_eq!(postbox.requests().len(), tries);
         }
     }
 }
 
 #[test]
 fn a_signal_cuts_a_webhook_short_that_hangs_and_the_exit_code_is_the_runs() {
-    let postbox = Postbox::start(Answer::Never);
+    let postbox = Server::receiving(Fault::NeverAnswer);
     let sandbox = told(&postbox);
     let server = Server::start(|_| Reply::in_use());
     let input = csv(&sandbox, &["a"]);
     let settings = [("DECOM_WATCH_NOTIFY_URL_FILE", "webhook")];
-    let running = start(&sandbox, &server, &["run", &input], &settings);
-    postbox.wait();
+    let running = decom(&sandbox, &server, &["run", &input]).envs(&settings).start();
+    postbox.wait_until(|requests| !requests.is_empty());
     running.signal(Signal::TERM);
-    let ended = running.ended(&sandbox).expect(1);
+    let ended = running.finish().expect(1);
     assert!(ended.stderr.contains("interrupted while the end was being reported"), "{}", ended.stderr);
-    assert_eq!(postbox.letters().len(), 1, "not tried again");
+    assert_eq!(postbox.requests().len(), 1, "not tried again");
 }
 
 #[test]
 fn the_address_is_seen_nowhere() {
-    let postbox = Postbox::start(Answer::Status(200));
+    let postbox = Server::receiving(Reply::status(200));
     let sandbox = told(&postbox);
     let server = Server::start(|_| Fault::NeverAnswer.into());
     let input = csv(&sandbox, &["a"]);
     let settings = [("DECOM_WATCH_NOTIFY_URL_FILE", "webhook"), ("DECOM_GRACE", "1ms")];
     let all = [&settings[..], &[("DECOM_LOG_LEVEL", "trace")]].concat();
-    let running = start(&sandbox, &server, &["run", &input], &all);
+    let running = decom(&sandbox, &server, &["run", &input]).envs(&all).start();
     server.wait_until(|seen| !seen.is_empty());
     for file in ["cmdline", "environ"] {
         assert!(!String::from_utf8_lossy(&running.proc(file)).contains("h00k"), "{file}");
     }
     running.signal(Signal::INT);
-    let ended = running.ended(&sandbox).expect(130);
+    let ended = running.finish().expect(130);
     assert!(!format!("{ended:?}").contains("h00k"), "{ended:#?}");
     assert!(only(&postbox).to_string().contains("run_ended"));
     let log = std::fs::read(sandbox.log()).unwrap();
@@ -249,8 +242,8 @@ fn the_address_is_seen_nowhere() {
 
 #[test]
 fn an_address_that_cannot_be_one_is_refused_and_not_shown() {
-    let server = Server::start(|_| Reply::deleted());
-    let postbox = Postbox::start(Answer::Status(200));
+    let server = Server::deleting();
+    let postbox = Server::receiving(Reply::status(200));
     let far = format!("http://hooks.example.com/{SECRET}");
     let cases: [(&[(&str, &str)], &str); 6] = [
         (&[("DECOM_WATCH_NOTIFY_URL", SECRET)], "DECOM_WATCH_NOTIFY_URL: watch.notify_url: "),
@@ -278,32 +271,32 @@ fn an_address_that_cannot_be_one_is_refused_and_not_shown() {
         sandbox.file("bad", format!("{SECRET}\n"));
         let input = csv(&sandbox, &["a"]);
         let mut command = decom(&sandbox, &server, &["run", &input]);
-        command.envs(settings.iter().copied());
-        let ended = ended(&sandbox, command).expect(2);
+        command.envs(settings);
+        let ended = ended(command).expect(2);
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
         assert!(!sandbox.log().exists(), "no run was begun");
     }
     // There is no flag for it: it would stand in the process list.
     let sandbox = told(&postbox);
     let input = csv(&sandbox, &["a"]);
-    let output = decom(&sandbox, &server, &["run", &input, "--notify-url", "x"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!((server.connections(), postbox.letters().len()), (0, 0));
+    let output = decom(&sandbox, &server, &["run", &input, "--notify-url", "x"]).run();
+    assert_eq!(output.code, 2);
+    assert_eq!((server.connections(), postbox.requests().len()), (0, 0));
 }
 
 #[test]
 fn what_never_began_is_not_told_and_a_rehearsal_says_that_it_is_one() {
-    let postbox = Postbox::start(Answer::Status(200));
+    let postbox = Server::receiving(Reply::status(200));
     let sandbox = told(&postbox);
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let input = csv(&sandbox, &["a", "b"]);
-    ended(&sandbox, telling(&sandbox, &server, &["run", &input, "--max-deletes", "1"])).expect(3);
-    ended(&sandbox, telling(&sandbox, &server, &["run", &input, "--dry-run"])).expect(0);
-    assert!(postbox.letters().is_empty());
+    ended(telling(&sandbox, &server, &["run", &input, "--max-deletes", "1"])).expect(3);
+    ended(telling(&sandbox, &server, &["run", &input, "--dry-run"])).expect(0);
+    assert!(postbox.requests().is_empty());
 
-    let mut command = live::command(&sandbox, &["rehearse", &input, "--fault", "none"]);
+    let mut command = sandbox.decom(&["rehearse", &input, "--fault", "none"]);
     command.env("DECOM_WATCH_NOTIFY_URL_FILE", "webhook");
-    Running::of(command).ended(&sandbox).expect(0);
+    command.run().expect(0);
     let notice = only(&postbox);
     assert_eq!((&notice["rehearsal"], &notice["counts"]["deleted"]), (&json!(true), &json!(2)));
     let log = notice["report"]["audit_db"].as_str().unwrap();

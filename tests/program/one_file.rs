@@ -8,9 +8,7 @@ use rexpect::session::spawn_with_options;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::emulated::{Estate, files_in, said};
-use crate::support::keys::Key;
-use crate::support::{TOKEN, column};
+use crate::support::{Estate, TOKEN, column, files_in, keys::Key};
 
 /// An API, and a finished log of which a name of each list is known to be gone.
 fn estate() -> Estate {
@@ -18,14 +16,14 @@ fn estate() -> Estate {
     let estate = Estate::of(&names.iter().map(String::as_str).collect::<Vec<_>>());
     estate.sandbox.file("first.csv", "name\nt-01\nt-02\n");
     estate.sandbox.file("names.csv", "name\nt-01\nt-03\nt-04\n");
-    let first = said(&mut estate.decom(&["run", "first.csv", "--yes"]));
+    let first = estate.decom(&["run", "first.csv", "--yes"]).run();
     assert_eq!(first.code, 0, "{first:?}");
     estate
 }
 
 /// What a verification says of the log.
 fn verified(estate: &Estate) -> Value {
-    let said = said(&mut estate.sandbox.decom(&["audit", "verify", "--json"]));
+    let said = estate.sandbox.decom(&["audit", "verify", "--json"]).run();
     assert_eq!(said.code, 1, "no checkpoint confirms it: {said:?}");
     serde_json::from_str(&said.stdout).unwrap()
 }
@@ -55,7 +53,7 @@ fn assert_one_file(estate: &Estate, before: &Value, what: &str) {
 fn a_refused_run_of_every_kind_leaves_the_log_as_it_was() {
     let estate = estate();
     let sandbox = &estate.sandbox;
-    let plan = said(&mut estate.decom(&["plan", "names.csv", "--max-deletes", "10", "--out", "plan.json"]));
+    let plan = estate.decom(&["plan", "names.csv", "--max-deletes", "10", "--out", "plan.json"]).run();
     assert_eq!(plan.code, 0, "{plan:?}");
     let altered = std::fs::read_to_string(sandbox.path("plan.json")).unwrap().replace("t-03", "t-05");
     sandbox.file("altered.json", altered);
@@ -90,7 +88,7 @@ fn a_refused_run_of_every_kind_leaves_the_log_as_it_was() {
         if what == "a wrong token" {
             command.env_remove("DATABRAIN_TOKEN");
         }
-        let said = said(&mut command);
+        let said = command.run();
         if said.code != code {
             unexpected.push(format!("{what}: {said:?}"));
         }
@@ -105,7 +103,7 @@ fn a_refused_run_of_every_kind_leaves_the_log_as_it_was() {
         &["report"],
         &["runs"],
     ] {
-        said(&mut sandbox.decom(arguments));
+        sandbox.decom(arguments).run();
         assert_one_file(&estate, &before, &arguments.join(" "));
     }
 }
@@ -151,7 +149,7 @@ fn a_log_that_is_refused_for_what_it_holds_is_left_as_it_was() {
         let before = std::fs::read(&log).unwrap();
         let run = estate.decom(&["run", "names.csv", "--yes"]);
         for mut command in [run, estate.sandbox.decom(&["audit", "rotate"])] {
-            let said = said(&mut command);
+            let said = command.run();
             assert_eq!(said.code, 5, "{what}: {said:?}");
             assert_eq!(files(&estate), ["decom-audit.db"], "{what}: {said:?}");
             assert!(std::fs::read(&log).unwrap() == before, "{what}: the file was written to: {said:?}");

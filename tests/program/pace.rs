@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::support::Sandbox;
-use crate::support::reply::Reply;
-use crate::support::server::{Seen, Server};
-use crate::support::session::{Ended, csv, decom, rows, run_with};
+use crate::support::{Reply, Request, Sandbox, Server, csv, decom, rows, run_with};
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("n-{number}")).collect()
@@ -47,21 +44,22 @@ fn listings_wait_for_their_turn_like_deletions() {
     let server = Server::start(|_| Reply::in_use());
     server.list_datamarts(&[("mart", "a")]);
     run_with(&Sandbox::new(), &server, &["a"], &["--rate", "1/1s"]).expect(1);
-    let seen = server.seen();
+    let seen = server.requests();
     assert_eq!((seen.len(), seen[1].method.as_str()), (2, "GET"));
     assert_about(seen[1].at - seen[0].at, Duration::from_secs(1));
 }
 
 /// Runs 40 names, eight at a time, against a server that answers one in the middle with `reply`, and
 /// returns the longest time in which nobody came.
-fn pause_after(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static, arguments: &[&str]) -> Duration {
+fn pause_after(reply: impl Fn(&Request) -> Reply + Send + Sync + 'static, arguments: &[&str]) -> Duration {
     let server = Server::start(move |seen| match seen.name.as_str() {
         "n-10" if seen.attempt == 1 => reply(seen),
         _ => Reply::deleted(),
     });
     let all = [&["--concurrency", "8", "--rate", "200/1s"], arguments].concat();
-    let ended = run_with(&Sandbox::new(), &server, &names(40), &all).expect(0);
-    assert!(ended.results.values().all(|row| row.outcome == "deleted"), "{ended:#?}");
+    let sandbox = Sandbox::new();
+    let ended = run_with(&sandbox, &server, &names(40), &all).expect(0);
+    assert!(ended.all_are("deleted"), "{ended:#?}");
     let arrivals: Vec<_> = server.deletions().iter().map(|seen| seen.at).collect();
     // At this rate the gap between two requests is 5 ms, but for the pause.
     arrivals.windows(2).map(|two| two[1] - two[0]).max().unwrap()
@@ -94,8 +92,7 @@ fn one_name_that_always_answers_503_with_retry_after_fails_and_holds_no_other_up
     let input = csv(&sandbox, &all);
     let arguments = ["run", &input, "--concurrency", "2", "--rate", "unlimited", "--max-attempts", "2"];
     let mut command = decom(&sandbox, &server, &arguments);
-    let output = command.env("DECOM_SAFETY_LISTING_CHECK", "true").output().unwrap();
-    let ended = Ended::of(&sandbox, output).expect(1);
+    let ended = command.env("DECOM_SAFETY_LISTING_CHECK", "true").run().expect(1);
     assert_eq!((ended.outcome("poison"), ended.result("poison").attempts), ("failed", 2));
     let sent = server.deletions();
     let last = sent.iter().filter(|seen| seen.name != "poison").map(|seen| seen.at).max().unwrap();
@@ -138,7 +135,7 @@ fn each_draft_of_rate_limit_headers_pauses_all_workers() {
 
 #[test]
 fn the_older_rate_limit_headers_with_unix_time_pause_all_workers() {
-    let unix_time = |_: &Seen| {
+    let unix_time = |_: &Request| {
         let soon = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 3;
         let reply = Reply::deleted().with("X-RateLimit-Limit", 500).with("X-RateLimit-Remaining", 0);
         reply.with("X-RateLimit-Reset", soon)
@@ -221,14 +218,14 @@ fn a_pause_that_is_too_long_stops_the_run_and_a_resume_finishes_it() {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names(5));
     let mut command = decom(&sandbox, &server, &["run", &input, "--concurrency", "1"]);
-    let stopped = Ended::of(&sandbox, command.env("DECOM_PACE_MAX_PAUSE", "1h").output().unwrap()).expect(4);
+    let stopped = command.env("DECOM_PACE_MAX_PAUSE", "1h").run().expect(4);
     assert_eq!(server.deletions().len(), 3, "nobody is asked behind it");
     assert_eq!((stopped.outcome("n-1"), stopped.outcome("n-2")), ("deleted", "pending"));
     for told in ["2h", "1h", "decom resume"] {
         assert!(stopped.stdout.contains(told), "{told} is not told: {}", stopped.stdout);
     }
-    let resumed = decom(&sandbox, &server, &["resume"]).output().unwrap();
-    let resumed = Ended::of(&sandbox, resumed).expect(0);
-    assert!(resumed.results.values().all(|row| row.outcome == "deleted"), "{resumed:#?}");
+    let resumed = decom(&sandbox, &server, &["resume"]).run();
+    let resumed = resumed.expect(0);
+    assert!(resumed.all_are("deleted"), "{resumed:#?}");
     assert_eq!(server.deletions_of("n-0"), 1, "what is gone is not sent again");
 }

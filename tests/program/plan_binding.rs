@@ -1,20 +1,17 @@
 //! What a plan binds whoever goes on with it to: its token, its time, its reason, and what it skips.
 
-use std::process::Stdio;
-
 use decom::plan::SavedPlan;
 
-use crate::emulated::{Estate, Said, message, said};
 use crate::plan_runs::planned;
-use crate::support::{column, live};
+use crate::support::{Estate, Output, column};
 
 /// An API in which the first planned name is missing, which stops a canary.
 fn estate() -> Estate {
     Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"])
 }
 
-fn run(estate: &Estate, flags: &[&str]) -> Said {
-    said(&mut estate.decom(&[&["run", "--plan", "plan.json", "--yes"], flags].concat()))
+fn run(estate: &Estate, flags: &[&str]) -> Output {
+    estate.decom(&[&["run", "--plan", "plan.json", "--yes"], flags].concat()).run()
 }
 
 fn run_id(estate: &Estate) -> String {
@@ -33,9 +30,9 @@ fn nobody_goes_on_with_a_plan_by_another_token() {
             (estate.emulator.tally().requests, std::fs::read(estate.sandbox.log()).unwrap());
         for dry in [&[][..], &["--dry-run"]] {
             let mut command = estate.decom(&[arguments, &["--yes"], dry].concat());
-            let refused = said(command.env("DATABRAIN_TOKEN", "dbn_live_another"));
+            let refused = command.env("DATABRAIN_TOKEN", "dbn_live_another").run();
             assert_eq!((refused.code, refused.stdout.as_str()), (3, ""), "{arguments:?}: {refused:?}");
-            assert!(message(&refused).contains(wanted), "{arguments:?}: {refused:?}");
+            assert!(refused.message().contains(wanted), "{arguments:?}: {refused:?}");
         }
         assert_eq!(estate.emulator.tally().requests, requests, "{arguments:?}: something was sent");
         assert_eq!(
@@ -51,11 +48,11 @@ fn nobody_goes_on_with_a_plan_by_another_token() {
     refuses(&["retry", &first, "--outcome", "not_found,pending"], &begun);
     refuses(&["run", "--plan", "plan.json"], "the plan was made with another service token");
     // Nor with what came of it.
-    let retried = said(&mut estate.decom(&["retry", &first, "--outcome", "not_found", "--yes"]));
+    let retried = estate.decom(&["retry", &first, "--outcome", "not_found", "--yes"]).run();
     assert_eq!(retried.code, 1, "{retried:?}");
     refuses(&["retry", &run_id(&estate), "--outcome", "not_found"], "was begun with another service token");
 
-    let resumed = said(&mut estate.decom(&["resume", &first, "--yes"]));
+    let resumed = estate.decom(&["resume", &first, "--yes"]).run();
     assert_eq!(resumed.code, 1, "acme is not there: {resumed:?}");
     assert_eq!(estate.deletes().len(), 4, "acme twice, and the other two");
 }
@@ -65,11 +62,11 @@ fn nobody_goes_on_with_a_plan_by_another_token() {
 fn a_run_without_a_plan_goes_on_with_any_token() {
     let estate = estate();
     estate.sandbox.file("names.csv", "name\nacme\nglobex\n");
-    assert_eq!(said(&mut estate.decom(&["run", "names.csv", "--yes", "--canary", "1"])).code, 4);
+    assert_eq!(estate.decom(&["run", "names.csv", "--yes", "--canary", "1"]).run().code, 4);
     for arguments in [&["resume"][..], &["run", "names.csv"], &["retry", "20", "--outcome", "not_found"]] {
         let requests = estate.emulator.tally().requests;
         let mut command = estate.decom(&[arguments, &["--yes"]].concat());
-        let asked = said(command.env("DATABRAIN_TOKEN", "dbn_live_another"));
+        let asked = command.env("DATABRAIN_TOKEN", "dbn_live_another").run();
         assert_eq!(asked.code, 4, "{asked:?}");
         assert!(estate.emulator.tally().requests > requests, "{arguments:?}");
     }
@@ -82,7 +79,7 @@ fn expired(estate: &Estate, begin: impl Fn() -> bool) {
         planned(estate, &["--valid-for", seconds]);
         if begin() {
             loop {
-                let shown = said(&mut estate.sandbox.decom(&["plan", "--show", "plan.json"]));
+                let shown = estate.sandbox.decom(&["plan", "--show", "plan.json"]).run();
                 if shown.stdout.contains("(dry run) EXPIRED at: ") {
                     return;
                 }
@@ -101,13 +98,13 @@ fn what_was_begun_in_time_is_gone_on_with_by_its_own_name() {
     let refused = run(&estate, &[]);
     assert_eq!(refused.code, 3, "{refused:?}");
     let wanted = format!("run {run_id} of it was begun before and goes on with `decom resume {run_id}`");
-    assert!(message(&refused).contains(&wanted), "{refused:?}");
+    assert!(refused.message().contains(&wanted), "{refused:?}");
     assert_eq!(estate.emulator.tally().requests, requests);
-    assert_eq!(said(&mut estate.decom(&["resume", "--yes"])).code, 1);
+    assert_eq!(estate.decom(&["resume", "--yes"]).run().code, 1);
     assert_eq!(estate.deletes().len(), 3);
     let over = run(&estate, &[]);
-    assert!(message(&over).contains("the plan expired at "), "{over:?}");
-    assert!(!message(&over).contains("decom resume"), "there is nothing left of it: {over:?}");
+    assert!(over.message().contains("the plan expired at "), "{over:?}");
+    assert!(!over.message().contains("decom resume"), "there is nothing left of it: {over:?}");
 }
 
 #[test]
@@ -135,7 +132,7 @@ fn what_a_plan_skips_is_in_its_run_and_stays_protected() {
     assert_eq!(column(&log, of_zeta), ["skipped, protected, matches the protected pattern `ze*`"]);
     assert_eq!(column(&log, "SELECT planned || ' ' || skipped FROM runs"), ["3 1"]);
     // Its protection goes with it, however it is tried again.
-    let retried = said(&mut estate.decom(&["retry", &run_id(&estate), "--outcome", "skipped", "--yes"]));
+    let retried = estate.decom(&["retry", &run_id(&estate), "--outcome", "skipped", "--yes"]).run();
     assert_eq!(retried.code, 1, "{retried:?}");
     assert_eq!(column(&log, of_zeta).len(), 2);
     assert!(estate.deletes().iter().all(|(name, _)| name != "zeta"), "{:?}", estate.deletes());
@@ -147,7 +144,7 @@ fn what_a_plan_skips_as_gone_is_not_sent_again() {
     for flags in [&["--again"][..], &["--audit-db", "another.db"]] {
         let estate = estate();
         estate.sandbox.file("one.csv", "name\nglobex\n");
-        assert_eq!(said(&mut estate.decom(&["run", "one.csv", "--yes"])).code, 0);
+        assert_eq!(estate.decom(&["run", "one.csv", "--yes"]).run().code, 0);
         planned(&estate, &[]);
         let ran = run(&estate, flags);
         assert_eq!(ran.code, 1, "acme is not there: {ran:?}");
@@ -160,11 +157,11 @@ fn what_a_plan_skips_as_gone_is_not_sent_again() {
 fn a_retry_keeps_the_protection_of_the_earlier_run() {
     let estate = estate();
     estate.sandbox.file("names.csv", "name\nglobex\nzeta\n");
-    assert_eq!(said(&mut estate.decom(&["run", "names.csv", "--yes", "--protect", "z*"])).code, 1);
+    assert_eq!(estate.decom(&["run", "names.csv", "--yes", "--protect", "z*"]).run().code, 1);
     for _ in 0..2 {
         // A retry of a retry, too.
         let retry = ["retry", &run_id(&estate), "--outcome", "skipped", "--yes"];
-        assert_eq!(said(&mut estate.decom(&retry)).code, 1);
+        assert_eq!(estate.decom(&retry).run().code, 1);
     }
     assert_eq!(estate.deletes(), [("globex".to_owned(), true)]);
     let skipped = "SELECT count(*) FROM results WHERE datasource = 'zeta' AND detail = 'protected'";
@@ -198,10 +195,10 @@ fn a_damaged_plan_is_an_altered_one() {
     for (what, text, wanted) in cases {
         assert_ne!(text, good, "{what}");
         estate.sandbox.file("plan.json", text);
-        let shown = said(&mut estate.sandbox.decom(&["plan", "--show", "plan.json"]));
+        let shown = estate.sandbox.decom(&["plan", "--show", "plan.json"]).run();
         for refused in [run(&estate, &[]), shown] {
             assert_eq!((refused.code, refused.stdout.as_str()), (3, ""), "{what}: {refused:?}");
-            let message = message(&refused);
+            let message = refused.message();
             assert!(message.contains("the plan was altered after it was made: "), "{what}: {message}");
             assert!(message.contains(wanted), "{what}: {message}");
         }
@@ -211,7 +208,7 @@ fn a_damaged_plan_is_an_altered_one() {
     let newer = good.replacen("\"format\": 1,", "\"format\": 2, \"more\": 3,", 1);
     estate.sandbox.file("plan.json", newer);
     let refused = run(&estate, &[]);
-    assert!(message(&refused).contains("its format is 2, and this decom knows 1"), "{refused:?}");
+    assert!(refused.message().contains("its format is 2, and this decom knows 1"), "{refused:?}");
     assert_eq!(refused.code, 2);
 }
 
@@ -225,19 +222,13 @@ fn a_plan_that_several_run_at_once_is_run_once() {
             estate.sandbox.file("decom-audit.db", "");
         }
         let flags = ["run", "--plan", "plan.json", "--yes", "--rate", "unlimited", "--base-url"];
-        let all: Vec<_> = (0..4)
-            .map(|_| {
-                let mut command = live::command(&estate.sandbox, &flags);
-                command.arg(estate.emulator.base_url()).stdout(Stdio::null()).stderr(Stdio::piped());
-                command.spawn().unwrap()
-            })
-            .collect();
+        let all: Vec<_> =
+            (0..4).map(|_| estate.sandbox.decom(&flags).arg(estate.emulator.base_url()).start()).collect();
         let mut codes = vec![];
         for one in all {
-            let output = one.wait_with_output().unwrap();
-            let code = output.status.code().unwrap();
-            assert!([0, 3].contains(&code), "{}", String::from_utf8_lossy(&output.stderr));
-            codes.push(code);
+            let output = one.finish();
+            assert!([0, 3].contains(&output.code), "{output:?}");
+            codes.push(output.code);
         }
         codes.sort_unstable();
         assert_eq!(codes, [0, 3, 3, 3]);
@@ -252,10 +243,10 @@ fn a_saved_plan_shows_all_that_a_reviewer_has_to_know() {
         .sandbox
         .file("names.csv", "name,reason,ticket\n\" globex\",,\nacme,contract ended,OFF-1\nzeta,,OFF-2\n");
     let flags = ["plan", "names.csv", "--protect", "ze*", "--out", "plan.json"];
-    let made = said(&mut estate.decom(&flags));
+    let made = estate.decom(&flags).run();
     assert_eq!(made.code, 0, "{made:?}");
     assert!(made.stdout.contains("\n(dry run)       \" globex\"\n"), "{made:?}");
-    let shown = said(&mut estate.sandbox.decom(&["plan", "--show", "plan.json"]));
+    let shown = estate.sandbox.decom(&["plan", "--show", "plan.json"]).run();
     for line in [
         "(dry run)     \" globex\"",
         "(dry run)     acme  reason: contract ended  ticket: OFF-1",
@@ -263,8 +254,8 @@ fn a_saved_plan_shows_all_that_a_reviewer_has_to_know() {
     ] {
         assert!(shown.stdout.lines().any(|shown| shown == line), "`{line}` is not in {}", shown.stdout);
     }
-    let dash = said(&mut estate.decom(&["plan", "names.csv", "--out", "-"]));
+    let dash = estate.decom(&["plan", "names.csv", "--out", "-"]).run();
     assert_eq!((dash.code, dash.stdout.as_str()), (2, ""), "{dash:?}");
-    assert!(message(&dash).contains("a plan is saved to a file"), "{dash:?}");
+    assert!(dash.message().contains("a plan is saved to a file"), "{dash:?}");
     assert!(!estate.sandbox.path("-").exists());
 }

@@ -6,8 +6,7 @@ use decom::domain::Token;
 use decom::plan::SavedPlan;
 use serde_json::{Value, json};
 
-use crate::emulated::{Estate, Said, message, said};
-use crate::support::{TOKEN, column, sha256};
+use crate::support::{Estate, Output, TOKEN, column, sha256};
 
 /// What every plan here is to delete, out of order and with one name again.
 const NAMES: &str = "name,reason,ticket\nglobex,,\nacme,contract ended,OFF-1\nzeta,,\nglobex,,\n";
@@ -20,7 +19,7 @@ fn estate() -> Estate {
 /// Plans the deletion of [`NAMES`].
 pub fn planned(estate: &Estate, flags: &[&str]) -> PathBuf {
     estate.sandbox.file("names.csv", NAMES);
-    let said = said(&mut estate.decom(&[&["plan", "names.csv", "--out", "plan.json"], flags].concat()));
+    let said = estate.decom(&[&["plan", "names.csv", "--out", "plan.json"], flags].concat()).run();
     assert_eq!(said.code, 0, "{said:?}");
     // Whatever becomes of the input: the plan is what counts.
     estate.sandbox.file("names.csv", "name\nother-1\n");
@@ -42,8 +41,8 @@ pub fn resealed_with(estate: &Estate, token: &str, change: impl FnOnce(&mut Save
 }
 
 /// Runs a plan at full speed.
-fn run(estate: &Estate, plan: &str, flags: &[&str]) -> Said {
-    said(&mut estate.decom(&[&["run", "--plan", plan, "--yes"], flags].concat()))
+fn run(estate: &Estate, plan: &str, flags: &[&str]) -> Output {
+    estate.decom(&[&["run", "--plan", plan, "--yes"], flags].concat()).run()
 }
 
 /// Nothing at all has reached the API since `requests`, and no run has begun.
@@ -56,10 +55,10 @@ fn assert_nothing_happened(estate: &Estate, requests: u64, runs: usize, what: &s
 }
 
 /// That `said` is a refusal with this message before anything was sent.
-fn assert_refused(estate: &Estate, requests: u64, said: &Said, wanted: &str) {
+fn assert_refused(estate: &Estate, requests: u64, said: &Output, wanted: &str) {
     assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{wanted}: {said:?}");
-    assert!(message(said).contains(wanted), "`{wanted}` is not in: {}", message(said));
-    assert!(message(said).ends_with("nothing was sent"), "{said:?}");
+    assert!(said.message().contains(wanted), "`{wanted}` is not in: {}", said.message());
+    assert!(said.message().ends_with("nothing was sent"), "{said:?}");
     assert_nothing_happened(estate, requests, 0, wanted);
     assert_eq!(estate.deletes(), [], "{wanted}");
 }
@@ -94,7 +93,7 @@ fn a_plan_runs_exactly_and_its_digest_is_everywhere() {
         &["runs", "--format", "csv"],
         &["runs", "--format", "json"],
     ] {
-        let report = said(&mut estate.sandbox.decom(arguments));
+        let report = estate.sandbox.decom(arguments).run();
         assert!(report.stdout.contains(&plan.digest), "{arguments:?}: {report:?}");
     }
     assert_eq!(column(&log, "SELECT approved_by IS NULL FROM runs"), ["1"], "nobody approved it");
@@ -160,7 +159,7 @@ fn another_token() {
     planned(&estate, &[]);
     let requests = estate.emulator.tally().requests;
     let mut command = estate.decom(&["run", "--plan", "plan.json", "--yes"]);
-    let refused = said(command.env("DATABRAIN_TOKEN", "dbn_live_another"));
+    let refused = command.env("DATABRAIN_TOKEN", "dbn_live_another").run();
     assert_refused(&estate, requests, &refused, "the plan was made with another service token");
 }
 
@@ -173,9 +172,9 @@ fn the_guards_and_the_question_hold_for_a_plan_too() {
         (&["--yes", "--max-share", "20"], "raise it with --max-share"),
         (&[], "there is no terminal to confirm on; run again with --yes"),
     ] {
-        let refused = said(&mut estate.decom(&[&["run", "--plan", "plan.json"], flags].concat()));
+        let refused = estate.decom(&[&["run", "--plan", "plan.json"], flags].concat()).run();
         assert_eq!(refused.code, 3, "{refused:?}");
-        assert!(message(&refused).contains(wanted), "{refused:?}");
+        assert!(refused.message().contains(wanted), "{refused:?}");
         assert_eq!(column(&estate.sandbox.log(), "SELECT run_id FROM runs"), [""; 0]);
     }
     assert_eq!(estate.deletes(), []);
@@ -221,9 +220,9 @@ fn an_altered_plan_is_refused_whatever_was_altered() {
         estate.sandbox.file("altered.json", changed.to_string());
         let refused = run(&estate, "altered.json", &[]);
         assert_eq!(refused.code, 3, "{field}: {refused:?}");
-        assert!(message(&refused).contains("the plan was altered after it was made"), "{field}: {refused:?}");
+        assert!(refused.message().contains("the plan was altered after it was made"), "{field}: {refused:?}");
         assert_nothing_happened(&estate, requests, 0, &field);
-        let shown = said(&mut estate.sandbox.decom(&["plan", "--show", "altered.json"]));
+        let shown = estate.sandbox.decom(&["plan", "--show", "altered.json"]).run();
         assert_eq!((shown.code, shown.stdout.as_str()), (3, ""), "{field}: {shown:?}");
     }
 }
@@ -283,10 +282,10 @@ fn what_is_no_plan() {
         ("nowhere.json", "No such file or directory"),
     ] {
         for arguments in [&["run", "--yes", "--plan", path][..], &["plan", "--show", path]] {
-            let refused = said(&mut estate.decom(arguments));
+            let refused = estate.decom(arguments).run();
             assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{path}: {refused:?}");
-            assert!(message(&refused).contains(wanted), "{path}: {refused:?}");
-            assert!(message(&refused).starts_with(path) || refused.stderr.contains(path), "{refused:?}");
+            assert!(refused.message().contains(wanted), "{path}: {refused:?}");
+            assert!(refused.message().starts_with(path) || refused.stderr.contains(path), "{refused:?}");
         }
     }
     assert_eq!(estate.emulator.tally().requests, 0);
@@ -303,7 +302,7 @@ fn a_plan_is_run_once() {
         let refused = run(&estate, "plan.json", flags);
         assert_eq!(refused.code, 3, "{refused:?}");
         let wanted = format!("the plan was applied already, by run {run_id}; make a new one");
-        assert!(message(&refused).contains(&wanted), "{refused:?}");
+        assert!(refused.message().contains(&wanted), "{refused:?}");
         assert_nothing_happened(&estate, requests, 1, "again");
     }
     assert_eq!(estate.deletes(), sent);
@@ -331,7 +330,7 @@ fn an_interrupted_plan_is_continued_by_the_same_command() {
     let log = estate.sandbox.log();
     assert_eq!(column(&log, "SELECT status FROM runs"), ["finished"], "it is one run");
     let refused = run(&estate, "plan.json", &[]);
-    assert!(message(&refused).contains("applied already"), "{refused:?}");
+    assert!(refused.message().contains("applied already"), "{refused:?}");
 }
 
 #[test]
@@ -339,7 +338,7 @@ fn a_resumed_plan_respects_protection() {
     let estate = Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"]);
     planned(&estate, &[]);
     assert_eq!(run(&estate, "plan.json", &["--canary", "1"]).code, 4);
-    let resumed = said(&mut estate.decom(&["resume", "--yes", "--protect", "zeta"]));
+    let resumed = estate.decom(&["resume", "--yes", "--protect", "zeta"]).run();
     assert_eq!(resumed.code, 1, "{resumed:?}");
     assert_eq!(estate.deletes(), [("acme".to_owned(), false), ("globex".to_owned(), true)]);
     let zeta = "SELECT outcome || ' ' || detail FROM results WHERE datasource = 'zeta'";
@@ -352,7 +351,7 @@ fn targets_that_are_gone_since_are_skipped() {
     let estate = estate();
     planned(&estate, &[]);
     estate.sandbox.file("one.csv", "name\nglobex\n");
-    assert_eq!(said(&mut estate.decom(&["run", "one.csv", "--yes"])).code, 0);
+    assert_eq!(estate.decom(&["run", "one.csv", "--yes"]).run().code, 0);
     let ran = run(&estate, "plan.json", &["--concurrency", "1"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let sent = estate.deletes();
@@ -366,7 +365,7 @@ fn targets_that_are_gone_since_are_skipped() {
 fn a_dry_run_of_a_plan_does_nothing() {
     let estate = estate();
     planned(&estate, &[]);
-    let shown = said(&mut estate.decom(&["run", "--plan", "plan.json", "--dry-run"]));
+    let shown = estate.decom(&["run", "--plan", "plan.json", "--dry-run"]).run();
     assert_eq!(shown.code, 0, "{shown:?}");
     assert!(shown.stdout.lines().all(|line| line.starts_with("(dry run) ")), "{shown:?}");
     assert!(!estate.sandbox.log().exists());

@@ -9,10 +9,7 @@ use decom::plan::SavedPlan;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::emulated::{Estate, Said, files_in, message, said};
-use crate::support::Sandbox;
-use crate::support::reply::Reply;
-use crate::support::server::Server;
+use crate::support::{Estate, Output, Reply, Sandbox, Server, files_in};
 
 /// The datasources that exist; those of `in-use=30%` are so by the emulator's first seed.
 const THERE: &[&str] = &[
@@ -59,11 +56,11 @@ fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// `decom plan` with `arguments`, of which nothing but what it says is left behind: no request but
 /// listings, and not a byte of any file changed but for `new`.
-fn plan(estate: &Estate, arguments: &[&str], new: &[&str]) -> Said {
+fn plan(estate: &Estate, arguments: &[&str], new: &[&str]) -> Output {
     let (before, deletes) = (contents(&estate.sandbox.path("")), estate.deletes());
     let requests = estate.emulator.tally().requests;
     let mut command = estate.sandbox.decom(&[&["plan"], arguments].concat());
-    let said = said(command.args(["--base-url", estate.emulator.base_url()]));
+    let said = command.args(["--base-url", estate.emulator.base_url()]).run();
     let mut after = contents(&estate.sandbox.path(""));
     for name in new {
         assert!(after.remove(*name).is_some(), "{name} is not there: {said:?}");
@@ -90,7 +87,7 @@ fn everything_that_a_plan_shows() {
     let estate = estate();
     // One of them went in an earlier run.
     estate.sandbox.file("one.csv", "name\numbrella\n");
-    assert_eq!(said(&mut estate.decom(&["run", "one.csv", "--yes"])).code, 0);
+    assert_eq!(estate.decom(&["run", "one.csv", "--yes"]).run().code, 0);
 
     let flags = ["names.csv", "--protect", "st*", "--out", "plan.json"];
     let planned = plan(&estate, &flags, &["plan.json"]);
@@ -162,7 +159,7 @@ fn a_guard_that_refuses_is_shown_with_the_plan() {
         (dry run)   guard max_deletes 3: REFUSES: 7 datasources are to be deleted, and one run may delete 3; raise it with --max-deletes 7
         (dry run)   guard max_share 10 %: REFUSES: 5 of the 12 datasources that exist would be deleted (41.7 %), and one run may delete 10 %; raise it with --max-share
         "#);
-        assert_snapshot!(message(&refused), @"7 datasources are to be deleted, and one run may delete 3; raise it with --max-deletes 7; 5 of the 12 datasources that exist would be deleted (41.7 %), and one run may delete 10 %; raise it with --max-share; nothing was sent");
+        assert_snapshot!(refused.message(), @"7 datasources are to be deleted, and one run may delete 3; raise it with --max-deletes 7; 5 of the 12 datasources that exist would be deleted (41.7 %), and one run may delete 10 %; raise it with --max-share; nothing was sent");
     });
     assert!(refused.stdout.contains("Acme-prod"), "the plan is shown all the same");
 }
@@ -258,7 +255,7 @@ fn a_plan_as_json() {
 fn offline_needs_neither_token_nor_api() {
     let estate = estate();
     let mut command = estate.decom(&["plan", "names.csv", "--offline", "--protect", "st*"]);
-    let offline = said(command.env_remove("DATABRAIN_TOKEN"));
+    let offline = command.env_remove("DATABRAIN_TOKEN").run();
     assert_eq!((offline.code, estate.emulator.tally().requests), (0, 0), "{offline:?}");
     settings().bind(|| {
         assert_snapshot!(offline.stdout, @r#"
@@ -281,9 +278,9 @@ fn offline_needs_neither_token_nor_api() {
     });
 
     let mut command = estate.decom(&["plan", "names.csv"]);
-    let online = said(command.env_remove("DATABRAIN_TOKEN"));
+    let online = command.env_remove("DATABRAIN_TOKEN").run();
     assert_eq!((online.code, estate.emulator.tally().requests), (2, 0), "{online:?}");
-    assert!(message(&online).contains("--offline"), "{online:?}");
+    assert!(online.message().contains("--offline"), "{online:?}");
 
     // What no listing is needed for is decided all the same.
     let refused = plan(&estate, &["names.csv", "--offline", "--max-deletes", "3"], &[]);
@@ -293,16 +290,17 @@ fn offline_needs_neither_token_nor_api() {
 /// Without a listing there is no run, unless the guard that needs it is off.
 #[test]
 fn an_api_that_tells_nothing() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
+    server.answer_listing(|_| Reply::status(404));
     let sandbox = Sandbox::new();
     sandbox.file("names.csv", "name\nacme\n");
     let asked = |flags: &[&str]| {
-        said(&mut sandbox.decom(&[&["plan", "names.csv", "--base-url", &server.url()], flags].concat()))
+        sandbox.decom(&[&["plan", "names.csv", "--base-url", &server.url()], flags].concat()).run()
     };
     let refused = asked(&[]);
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(
-        message(&refused).contains("how many exist is not known: cannot read the list of datasources"),
+        refused.message().contains("how many exist is not known: cannot read the list of datasources"),
         "{refused:?}"
     );
     let listing = "(dry run)   existence was not checked: the listing could not be read";
@@ -310,7 +308,7 @@ fn an_api_that_tells_nothing() {
     let shown = asked(&["--max-share", "100"]);
     assert_eq!(shown.code, 0, "{shown:?}");
     // With a token that is not accepted no run would start, whatever the guards say.
-    server.answer_listing(Reply::status(401));
+    server.answer_listing(|_| Reply::status(401));
     for flags in [&[][..], &["--max-share", "100"]] {
         let refused = asked(flags);
         assert_eq!(refused.code, 4, "{refused:?}");
@@ -328,9 +326,9 @@ fn a_plan_overwrites_nothing() {
     std::os::unix::fs::symlink("nowhere", sandbox.path("dangling")).unwrap();
     std::os::unix::fs::symlink("decom-audit.db.bak", sandbox.path("link")).unwrap();
     for out in ["plan.json", "decom-audit.db.bak", "link", "dangling", "no/plan.json", "."] {
-        let refused = said(&mut estate.decom(&["plan", "names.csv", "--out", out]));
+        let refused = estate.decom(&["plan", "names.csv", "--out", out]).run();
         assert_eq!(refused.code, 2, "{out}: {refused:?}");
-        assert!(message(&refused).contains(&format!("{out}: cannot save the plan")), "{out}: {refused:?}");
+        assert!(refused.message().contains(&format!("{out}: cannot save the plan")), "{out}: {refused:?}");
     }
     assert!(!sandbox.path("nowhere").exists());
     assert_eq!(std::fs::read(sandbox.path("decom-audit.db.bak")).unwrap(), b"precious");
@@ -346,7 +344,7 @@ fn every_line_of_a_dry_run_says_so() {
     std::fs::create_dir(sandbox.path("logs")).unwrap();
     // Something for each of them: to go on with, and to try again.
     sandbox.file("odd.csv", "name\nnowhere\nglobex\n\" spaced\"\n\" spaced\"\n");
-    let stopped = said(&mut estate.decom(&["run", "odd.csv", "--yes", "--canary", "1"]));
+    let stopped = estate.decom(&["run", "odd.csv", "--yes", "--canary", "1"]).run();
     assert_eq!(stopped.code, 4, "{stopped:?}");
     let log = contents(&sandbox.path(""))["decom-audit.db"].clone();
     let run_id = crate::support::column(&sandbox.log(), "SELECT run_id FROM runs").remove(0);
@@ -364,7 +362,7 @@ fn every_line_of_a_dry_run_says_so() {
     ] {
         for format in ["text", "json"] {
             let flags = [arguments, &["--config", "log.toml", "--log-format", format]].concat();
-            let shown = said(&mut estate.decom(&flags));
+            let shown = estate.decom(&flags).run();
             assert!([0, 2, 3].contains(&shown.code), "{shown:?}");
             for line in shown.stdout.lines() {
                 assert!(line.starts_with("(dry run) "), "{flags:?}: {line}");
@@ -398,7 +396,7 @@ fn a_plan_of_a_hundred_thousand_names_takes_seconds() {
     // A log in which much is known to be gone.
     sandbox.file("first.csv", format!("name\n{}\n", names[..500].join("\n")));
     let flags = ["run", "first.csv", "--yes", "--quiet", "--no-listing-check", "--concurrency", "64"];
-    assert_eq!(said(&mut estate.decom(&flags)).code, 0);
+    assert_eq!(estate.decom(&flags).run().code, 0);
     sandbox.file("names.csv", format!("name\n{}\n", names.join("\n")));
     let begun = Instant::now();
     let guards = ["--max-deletes", "100000", "--max-share", "100"];
@@ -433,7 +431,7 @@ fn there_is_something_to_plan() {
         &["run", "names.csv", "--yes", "--allowed-signers", "allowed_signers"],
         &["run", "names.csv", "--yes", "--revoked-signers", "revoked"],
     ] {
-        let refused = said(&mut Sandbox::new().decom(arguments));
+        let refused = Sandbox::new().decom(arguments).run();
         assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}: {refused:?}");
         assert!(refused.stderr.contains("Usage:"), "{arguments:?}: {refused:?}");
     }

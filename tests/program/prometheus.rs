@@ -11,9 +11,7 @@ use serde_json::Value;
 
 use crate::metrics::address;
 use crate::support::fetch::{get, series};
-use crate::support::live::{self, PATIENCE, Running};
-use crate::support::session::csv;
-use crate::support::{Sandbox, skipped};
+use crate::support::{PATIENCE, Sandbox, csv, skipped};
 
 fn file(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -54,7 +52,7 @@ fn declared() -> BTreeSet<(String, String)> {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a"]);
     let arguments = ["rehearse", &input, "--fault", "none", "--metrics-file", "decom.prom"];
-    Running::of(live::command(&sandbox, &arguments)).ended(&sandbox).expect(0);
+    sandbox.decom(&arguments).run().expect(0);
     let text = std::fs::read_to_string(sandbox.path("decom.prom")).unwrap();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     types
@@ -187,8 +185,7 @@ fn the_real_prometheus_scrapes_a_run_and_shows_the_dashboard() {
     // At 20 a second it goes on for longer than the test.
     let arguments =
         ["rehearse", &input, "--rate", "20/s", "--real-time", "--fault", "http500=20%,in-use=20%"];
-    let mut running =
-        Running::of(live::command(&sandbox, &[&arguments[..], &["--metrics-addr", "127.0.0.1:0"]].concat()));
+    let mut running = sandbox.decom(&[&arguments[..], &["--metrics-addr", "127.0.0.1:0"]].concat()).start();
     let target = address(&mut running);
     let prometheus = Prometheus::start(&sandbox, &target);
     wait_until("it has scraped a few times", || {
@@ -220,5 +217,5 @@ fn the_real_prometheus_scrapes_a_run_and_shows_the_dashboard() {
     let scraped = prometheus.query("{job=\"decom-worker\", __name__=~\"decom_.*\"}");
     assert_eq!(scraped.len(), series(&get(&target, "/metrics").unwrap().1).len());
     running.signal(rustix::process::Signal::INT);
-    running.ended(&sandbox).expect(130);
+    running.finish().expect(130);
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use decom::domain::{ExitStatus, Outcome};
 
-use crate::emulated::said;
 use crate::support::{Sandbox, column};
 
 fn file(name: &str) -> String {
@@ -61,7 +60,7 @@ fn help() -> Vec<(&'static str, String)> {
         let mut arguments: Vec<_> = command.split_whitespace().collect();
         arguments.push("--help");
         let sandbox = Sandbox::new();
-        let said = said(&mut sandbox.decom(&arguments));
+        let said = sandbox.decom(&arguments).run();
         assert_eq!(said.code, 0, "{said:?}");
         (*command, said.stdout)
     };
@@ -171,7 +170,7 @@ fn every_variable_that_is_named_exists() {
     for variable in variables.into_iter().filter(|variable| *variable != "DECOM_CONFIG") {
         // No setting takes this; an unknown variable has another message.
         let sandbox = Sandbox::new();
-        let said = said(sandbox.decom(&["runs"]).env(variable, "\u{7}"));
+        let said = sandbox.decom(&["runs"]).env(variable, "\u{7}").run();
         assert!(!said.stderr.contains("there is no setting"), "{variable}: {}", said.stderr);
     }
 }
@@ -204,7 +203,7 @@ fn log(sandbox: &Sandbox) -> std::path::PathBuf {
     sandbox.file("names.csv", input);
     let faults = ["rehearse", "names.csv", "--fault", "http500=30%,in-use=10%", "--rate", "unlimited"];
     let mut command = sandbox.decom(&faults);
-    let said = said(command.env("DECOM_RETRY_FIRST_BACKOFF", "1ms"));
+    let said = command.env("DECOM_RETRY_FIRST_BACKOFF", "1ms").run();
     assert_eq!(said.code, 1, "{said:?}");
     sandbox.path("decom-audit-rehearsal.db")
 }

@@ -7,13 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 
-use crate::support::reply::{Fault, Reply};
-use crate::support::server::{Seen, Server};
-use crate::support::session::{rows, run, run_with};
-use crate::support::{Sandbox, TOKEN, column};
+use crate::support::{Fault, Reply, Request, Sandbox, Server, TOKEN, column, rows, run, run_with};
 
 /// Answers in every way in turn, so that names need between one and three attempts.
-fn mixed(seen: &Seen) -> Reply {
+fn mixed(seen: &Request) -> Reply {
     match (seen.name.len() % 5, seen.attempt) {
         (1, 1) => Fault::CloseBeforeAnswer.into(),
         (2, 1) => Reply::status(503),
@@ -97,9 +94,9 @@ fn requests_say_who_asks_and_for_what() {
     let server = Server::start(|_| Reply::in_use());
     server.list(&["a"]).list_datamarts(&[]);
     let ended = run_with(&sandbox, &server, &["a"], &["--max-share", "99"]);
-    assert_eq!(ended.code, Some(3), "deleting all that exists is more than 99 %");
+    assert_eq!(ended.code, 3, "deleting all that exists is more than 99 %");
     run(&sandbox, &server, &["a"]).expect(1);
-    let seen = server.seen();
+    let seen = server.requests();
     let asked: Vec<_> = seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
     assert_eq!(
         asked,
@@ -123,10 +120,10 @@ fn requests_say_who_asks_and_for_what() {
 #[test]
 fn a_path_prefix_of_the_base_url_is_kept() {
     let sandbox = Sandbox::new();
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let url = format!("{}/databrain/v7/", server.url());
     run_with(&sandbox, &server, &["a"], &["--base-url", &url]).expect(0);
-    assert_eq!(server.seen()[0].path, "/databrain/v7/api/v2/datasource");
+    assert_eq!(server.requests()[0].path, "/databrain/v7/api/v2/datasource");
 }
 
 #[test]
@@ -155,7 +152,7 @@ fn names_arrive_as_they_were_written() {
         ("case", "case"),
     ];
     let sandbox = Sandbox::new();
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let names = encoded.map(|(name, _)| name);
     let ended = run(&sandbox, &server, &names).expect(0);
     let deletions = server.deletions();
@@ -205,7 +202,7 @@ fn everything(log: &Path) -> Vec<Vec<String>> {
 #[test]
 fn the_file_says_what_it_is() {
     let sandbox = Sandbox::new();
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     run(&sandbox, &server, &["a"]).expect(0);
     let one = |query: &str| column(&sandbox.log(), query).concat();
     assert_eq!(one("PRAGMA application_id"), 0x6465_636d.to_string());
@@ -234,7 +231,7 @@ fn while_it_is_written_the_log_is_in_wal_mode() {
 #[test]
 fn the_public_views_have_the_columns_of_the_contract() {
     let sandbox = Sandbox::new();
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     run(&sandbox, &server, &["a"]).expect(0);
     for (view, columns) in [
         (

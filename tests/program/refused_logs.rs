@@ -3,8 +3,7 @@
 
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -15,25 +14,24 @@ use decom::domain::{Clock, ExitStatus};
 use decom::input::{CsvOptions, Input};
 use rusqlite::Connection;
 
-use super::support::process::{Finished, Running};
-use super::support::scripted::{Reply, Scripted};
-use super::support::{Sandbox, TOKEN, column};
+use crate::support::process::SEQUENTIAL;
+use crate::support::{Fault, Output, Reply, Sandbox, Server, TOKEN, column};
 
 /// Somebody without rights, where the tests are run by root, whom no permission stops.
 const NOBODY: u32 = 65534;
 
-fn prepared() -> (Sandbox, Scripted) {
-    let (sandbox, server) = (Sandbox::new(), Scripted::start(|_, _| Reply::deleted()));
+fn prepared() -> (Sandbox, Server) {
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
     sandbox.names("names.csv", &["a", "b", "c"]);
     (sandbox, server)
 }
 
-fn refused(finished: &Finished, server: &Scripted, words: &[&str]) {
-    assert_eq!(finished.code, Some(5), "{}\n{}", finished.stderr, finished.stdout);
+fn refused(finished: &Output, server: &Server, words: &[&str]) {
+    assert_eq!(finished.code, 5, "{}\n{}", finished.stderr, finished.stdout);
     for words in words {
         assert!(finished.stderr.contains(words), "`{words}` is not in: {}", finished.stderr);
     }
-    assert!(server.asked_for().is_empty());
+    assert!(server.names_sent().is_empty());
 }
 
 #[test]
@@ -62,13 +60,13 @@ fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
     for (what, found, advice) in cases {
         let (sandbox, server) = prepared();
         if what == "newer" {
-            assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
+            assert_eq!(sandbox.run(&server, &["run", "names.csv"]).code, 0);
         }
         let (sandbox, server) = if what == "newer" { (sandbox, prepared().1) } else { (sandbox, server) };
         make(&sandbox.log(), what);
         let before = std::fs::read(sandbox.log()).ok();
         for command in [&["run", "names.csv"][..], &["resume"]] {
-            refused(&sandbox.quick(server.base_url(), command), &server, &[found, advice]);
+            refused(&sandbox.run(&server, command), &server, &[found, advice]);
         }
         assert!(std::fs::read(sandbox.log()).ok() == before, "{what}: it was written to");
     }
@@ -84,18 +82,18 @@ fn a_log_whose_maker_was_killed_before_it_began_is_begun() {
             let begun = Connection::open(sandbox.log()).unwrap();
             begun.pragma_update(None, "journal_mode", "wal").unwrap();
         }
-        let finished = sandbox.quick(server.base_url(), &["resume"]);
-        assert_eq!(finished.code, Some(2), "{what}: there is nothing to go on with: {}", finished.stderr);
-        let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-        assert_eq!(finished.code, Some(0), "{what}: {}", finished.stderr);
-        assert_eq!(server.asked_for(), ["a", "b", "c"]);
+        let finished = sandbox.run(&server, &["resume"]);
+        assert_eq!(finished.code, 2, "{what}: there is nothing to go on with: {}", finished.stderr);
+        let finished = sandbox.run(&server, &["run", "names.csv"]);
+        assert_eq!(finished.code, 0, "{what}: {}", finished.stderr);
+        assert_eq!(server.names_sent(), ["a", "b", "c"]);
     }
 }
 
 #[test]
 fn a_log_whose_writer_was_killed_in_the_middle_of_a_transaction_is_mended() {
     let (sandbox, server) = prepared();
-    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
+    assert_eq!(sandbox.run(&server, &["run", "names.csv"]).code, 0);
     // Pages of a transaction that never ends, on disk beside the journal that takes them back.
     let connection = Connection::open(sandbox.log()).unwrap();
     connection
@@ -113,28 +111,28 @@ fn a_log_whose_writer_was_killed_in_the_middle_of_a_transaction_is_mended() {
     }
     drop(connection);
 
-    let finished = killed.quick(server.base_url(), &["run", "more.csv"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let finished = killed.run(&server, &["run", "more.csv"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert_eq!(column(&killed.log(), "SELECT planned FROM runs ORDER BY started_at"), ["3", "1"]);
     assert_eq!(column(&killed.log(), "SELECT name FROM sqlite_schema WHERE name = 'half'"), [""; 0]);
 }
 
 /// Runs `decom run names.csv` as somebody whom permissions stop.
-fn as_nobody(sandbox: &Sandbox, base_url: &str) -> Finished {
-    let program = sandbox.path("decom");
-    let mut command = Command::new(&program);
-    if rustix::process::getuid().is_root() {
-        // What is built may lie where nobody else can reach it.
-        std::fs::copy(env!("CARGO_BIN_EXE_decom"), &program).unwrap();
-        command.uid(NOBODY).gid(NOBODY);
+fn as_nobody(sandbox: &Sandbox, server: &Server) -> Output {
+    let mut program = PathBuf::from(env!("CARGO_BIN_EXE_decom"));
+    let is_root = rustix::process::getuid().is_root();
+    if is_root {
+        // The build folder may be closed to other users.
+        std::fs::copy(&program, sandbox.path("decom")).unwrap();
+        program = sandbox.path("decom");
         chown(sandbox.path(""), Some(NOBODY), Some(NOBODY)).unwrap();
-    } else {
-        command = Command::new(env!("CARGO_BIN_EXE_decom"));
     }
-    sandbox.file("quick.toml", super::support::process::QUICK);
-    command.args(["run", "names.csv", "--config", "quick.toml", "--yes", "--base-url", base_url]);
-    command.args(["--audit-db", "folder/audit.db"]);
-    Running::of(sandbox, command).finish()
+    let mut decom = sandbox.program(program);
+    if is_root {
+        decom.command().uid(NOBODY).gid(NOBODY);
+    }
+    let arguments = ["run", "names.csv", "--yes", "--audit-db", "folder/audit.db"];
+    decom.args(arguments).sequential(&server.url()).run()
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -146,7 +144,7 @@ fn a_folder_that_cannot_be_written_is_refused() {
     let (sandbox, server) = prepared();
     std::fs::create_dir(sandbox.path("folder")).unwrap();
     set_mode(&sandbox.path("folder"), 0o555);
-    let finished = as_nobody(&sandbox, server.base_url());
+    let finished = as_nobody(&sandbox, &server);
     refused(&finished, &server, &["Permission denied", "check the path, its owner and the free space"]);
 }
 
@@ -154,14 +152,14 @@ fn a_folder_that_cannot_be_written_is_refused() {
 fn a_file_that_cannot_be_written_is_refused() {
     let (sandbox, server) = prepared();
     std::fs::create_dir(sandbox.path("folder")).unwrap();
-    let elsewhere = Scripted::start(|_, _| Reply::deleted());
+    let elsewhere = Server::deleting();
     let earlier = ["run", "names.csv", "--audit-db", "folder/audit.db"];
-    assert_eq!(sandbox.quick(elsewhere.base_url(), &earlier).code, Some(0));
+    assert_eq!(sandbox.run(&elsewhere, &earlier).code, 0);
     set_mode(&sandbox.path("folder/audit.db"), 0o444);
     // The folder itself can be written, so that only the file stands in the way.
     set_mode(&sandbox.path("folder"), 0o777);
     set_mode(&sandbox.path("folder/audit.db.lock"), 0o666);
-    let finished = as_nobody(&sandbox, server.base_url());
+    let finished = as_nobody(&sandbox, &server);
     refused(&finished, &server, &["check that the file and its folder can be written"]);
 }
 
@@ -170,9 +168,9 @@ fn a_second_decom_is_refused_at_once_and_told_who_holds_the_log() {
     let (sandbox, server) = prepared();
     sandbox.names("others.csv", &["x", "y"]);
     symlink(sandbox.log(), sandbox.path("link.db")).unwrap();
-    server.now(|name, _| if name == "a" { Reply::Hangs } else { Reply::deleted() });
-    let mut first = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
-    first.until("its first request", |_| !server.asked_for().is_empty());
+    server.answer(|request| if request.name == "a" { Fault::NeverAnswer.into() } else { Reply::deleted() });
+    let mut first = sandbox.start(&server, &["run", "names.csv"]);
+    first.wait_until("its first request", || !server.names_sent().is_empty());
 
     let holder = std::fs::read_to_string(sandbox.path("decom-audit.db.lock")).unwrap();
     assert!(holder.contains(&format!("process {}", first.id())), "{holder}");
@@ -184,85 +182,80 @@ fn a_second_decom_is_refused_at_once_and_told_who_holds_the_log() {
         &["run", "others.csv", "--audit-db", "link.db"],
     ];
     for arguments in attempts {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_decom"));
-        command.args(arguments).args(["--config", "quick.toml", "--yes", "--base-url", server.base_url()]);
-        let finished = Running::told_in(&Sandbox::new(), &sandbox, command).finish();
-        assert_eq!(finished.code, Some(3), "{arguments:?}: {}", finished.stderr);
+        let finished = sandbox.run(&server, arguments);
+        assert_eq!(finished.code, 3, "{arguments:?}: {}", finished.stderr);
         assert!(finished.stderr.contains(&holder), "{arguments:?}: {}", finished.stderr);
     }
     // Nor does it help to remove what tells so.
     std::fs::remove_file(sandbox.path("decom-audit.db.lock")).unwrap();
-    let finished = sandbox.quick(server.base_url(), &["run", "others.csv"]);
-    assert_eq!(finished.code, Some(3), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "others.csv"]);
+    assert_eq!(finished.code, 3, "{}", finished.stderr);
     assert!(finished.stderr.contains("under another name of the same file"), "{}", finished.stderr);
-    assert_eq!(server.asked_for(), ["a"]);
+    assert_eq!(server.names_sent(), ["a"]);
     drop(first);
 }
 
 #[test]
 fn a_log_without_its_triggers_is_refused() {
     let (sandbox, server) = prepared();
-    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
-    let sent = server.asked_for().len();
+    assert_eq!(sandbox.run(&server, &["run", "names.csv"]).code, 0);
+    let sent = server.names_sent().len();
     let log = Connection::open(sandbox.log()).unwrap();
     log.execute_batch("DROP TRIGGER record_is_never_deleted").unwrap();
     drop(log);
     sandbox.names("others.csv", &["x", "y"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "others.csv"]);
-    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "others.csv"]);
+    assert_eq!(finished.code, 5, "{}", finished.stderr);
     assert!(
         finished.stderr.contains("triggers or views of the audit log were altered"),
         "{}",
         finished.stderr
     );
-    assert_eq!(server.asked_for().len(), sent);
+    assert_eq!(server.names_sent().len(), sent);
 }
 
 #[test]
 fn a_log_with_two_names_is_read_and_not_written() {
     let (sandbox, server) = prepared();
-    assert_eq!(sandbox.quick(server.base_url(), &["run", "names.csv"]).code, Some(0));
+    assert_eq!(sandbox.run(&server, &["run", "names.csv"]).code, 0);
     std::fs::hard_link(sandbox.log(), sandbox.path("backup.db")).unwrap();
-    let sent = server.asked_for().len();
+    let sent = server.names_sent().len();
     sandbox.names("others.csv", &["x", "y"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "others.csv", "--audit-db", "backup.db"]);
-    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "others.csv", "--audit-db", "backup.db"]);
+    assert_eq!(finished.code, 5, "{}", finished.stderr);
     assert!(finished.stderr.contains("has 2 names (hard links)"), "{}", finished.stderr);
-    assert_eq!(server.asked_for().len(), sent);
+    assert_eq!(server.names_sent().len(), sent);
     assert_eq!(column(&sandbox.path("backup.db"), "SELECT deleted FROM runs"), ["3"]);
-    let read = sandbox.decom(&["runs", "--audit-db", "backup.db"]).output().unwrap();
-    assert_eq!(read.status.code(), Some(0), "{read:?}");
+    let read = sandbox.decom(&["runs", "--audit-db", "backup.db"]).run();
+    assert_eq!(read.code, 0, "{read:?}");
 }
 
 #[test]
 fn a_lock_left_by_a_dead_process_is_no_obstacle() {
     let (sandbox, server) = prepared();
     // Killed, so that the lock file stays, and then one that names a process that may well live.
-    server.now(|name, _| if name == "a" { Reply::Hangs } else { Reply::deleted() });
-    let mut first = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
-    first.until("its first request", |_| !server.asked_for().is_empty());
+    server.answer(|request| if request.name == "a" { Fault::NeverAnswer.into() } else { Reply::deleted() });
+    let mut first = sandbox.start(&server, &["run", "names.csv"]);
+    first.wait_until("its first request", || !server.names_sent().is_empty());
     first.kill();
     let lock = sandbox.path("decom-audit.db.lock");
     assert!(lock.exists());
     std::fs::write(&lock, format!("process {} on here, since then", std::process::id())).unwrap();
 
-    server.now(|_, _| Reply::deleted());
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    server.answer(|_| Reply::deleted());
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
 }
 
 #[test]
 fn a_log_by_way_of_a_link_is_the_log_itself() {
     let (sandbox, server) = prepared();
     std::fs::create_dir(sandbox.path("disk")).unwrap();
-    assert_eq!(
-        sandbox.quick(server.base_url(), &["run", "names.csv", "--audit-db", "disk/audit.db"]).code,
-        Some(0)
-    );
+    assert_eq!(sandbox.run(&server, &["run", "names.csv", "--audit-db", "disk/audit.db"]).code, 0);
     symlink(sandbox.path("disk/audit.db"), sandbox.path("link.db")).unwrap();
     sandbox.names("more.csv", &["d"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "more.csv", "--audit-db", "link.db"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "more.csv", "--audit-db", "link.db"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert_eq!(
         column(&sandbox.path("disk/audit.db"), "SELECT planned FROM runs ORDER BY started_at"),
         ["3", "1"]
@@ -293,7 +286,6 @@ fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) ->
     };
     let audit_db = Some(sandbox.log().to_str().unwrap().to_owned());
     let options = Options {
-        config: Some(sandbox.file("quick.toml", super::support::process::QUICK)),
         flags: Flags {
             log: LogFlags { audit_db, ..LogFlags::default() },
             run: RunFlags { base_url: Some(base_url.to_owned()), ..RunFlags::default() },
@@ -302,7 +294,8 @@ fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) ->
         yes: true,
         ..Options::default()
     };
-    let variables = [("DATABRAIN_TOKEN".into(), TOKEN.into()), ("USER".into(), "tester".into())];
+    let variables = [&[("DATABRAIN_TOKEN", TOKEN), ("USER", "tester")], SEQUENTIAL].concat();
+    let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
     let world = World {
         environment: Environment::of(variables),
         clock: Arc::new(Jumping(offset.clone())),
@@ -318,14 +311,14 @@ fn a_clock_that_jumps_backwards_stops_the_run() {
     let (sandbox, server) = prepared();
     let offset = Arc::new(AtomicI64::new(0));
     let jumps = offset.clone();
-    server.now(move |name, _| {
-        if name == "b" {
+    server.answer(move |request| {
+        if request.name == "b" {
             jumps.store(-600, Ordering::SeqCst);
         }
         Reply::deleted()
     });
-    assert_eq!(run_with_clock(&sandbox, server.base_url(), &offset), ExitStatus::Audit);
-    assert_eq!(server.asked_for(), ["a", "b"], "nothing is sent after the jump");
+    assert_eq!(run_with_clock(&sandbox, &server.url(), &offset), ExitStatus::Audit);
+    assert_eq!(server.names_sent(), ["a", "b"], "nothing is sent after the jump");
     let outcomes = column(&sandbox.log(), "SELECT outcome FROM results ORDER BY target");
     assert_eq!(outcomes, ["deleted", "deleted", "pending"], "what was in flight is recorded");
     let ordered = "SELECT count(*) FROM record a JOIN record b ON b.seq = a.seq + 1 WHERE b.at_us < a.at_us";
@@ -334,19 +327,19 @@ fn a_clock_that_jumps_backwards_stops_the_run() {
     // Small steps back are levelled: a clock that is being set right slowly is no jump.
     offset.store(0, Ordering::SeqCst);
     let slews = offset.clone();
-    server.now(move |_, _| {
+    server.answer(move |_| {
         slews.fetch_sub(1, Ordering::SeqCst);
         Reply::deleted()
     });
-    assert_eq!(run_with_clock(&sandbox, server.base_url(), &offset), ExitStatus::Done);
+    assert_eq!(run_with_clock(&sandbox, &server.url(), &offset), ExitStatus::Done);
 }
 
 #[test]
 fn a_log_from_the_future_is_refused_by_the_clock() {
     let (sandbox, server) = prepared();
     let ahead = Arc::new(AtomicI64::new(3600));
-    let elsewhere = Scripted::start(|_, _| Reply::deleted());
-    assert_eq!(run_with_clock(&sandbox, elsewhere.base_url(), &ahead), ExitStatus::Done);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
+    let elsewhere = Server::deleting();
+    assert_eq!(run_with_clock(&sandbox, &elsewhere.url(), &ahead), ExitStatus::Done);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
     refused(&finished, &server, &["the clock jumped back", "set the clock right"]);
 }

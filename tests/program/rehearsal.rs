@@ -7,8 +7,7 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 
-use crate::emulated::{Said, files_in, message, said};
-use crate::support::{Sandbox, column, skipped};
+use crate::support::{Output, Sandbox, column, files_in, skipped};
 
 /// The log that a rehearsal writes where no other is named.
 const LOG: &str = "decom-audit-rehearsal.db";
@@ -17,9 +16,9 @@ const LOG: &str = "decom-audit-rehearsal.db";
 const FAST: &[&str] = &["--rate", "unlimited", "--latency", "0ms", "--concurrency", "32"];
 
 /// `decom rehearse` with `arguments`, in a folder that holds a list of `names`, without a token.
-fn rehearsed(sandbox: &Sandbox, arguments: &[&str]) -> Said {
+fn rehearsed(sandbox: &Sandbox, arguments: &[&str]) -> Output {
     let mut command = sandbox.decom(&[&["rehearse"], arguments].concat());
-    said(command.env_remove("DATABRAIN_TOKEN").env("DECOM_RETRY_FIRST_BACKOFF", "1ms"))
+    command.env_remove("DATABRAIN_TOKEN").env("DECOM_RETRY_FIRST_BACKOFF", "1ms").run()
 }
 
 /// A folder with a list of 60 names.
@@ -207,7 +206,7 @@ fn the_real_log_is_left_alone() {
 
     // Nor the one that the configuration names.
     let mut command = sandbox.decom(&[&["rehearse"], &flags[..]].concat());
-    assert_eq!(said(command.env("DECOM_AUDIT_DB", "team.db")).code, 0);
+    assert_eq!(command.env("DECOM_AUDIT_DB", "team.db").run().code, 0);
     assert_eq!(std::fs::read_to_string(sandbox.path("team.db")).unwrap(), "nor this");
     assert_eq!(column(&sandbox.path("team-rehearsal.db"), "SELECT planned FROM runs"), ["60"]);
 }
@@ -282,7 +281,7 @@ fn what_the_real_run_would_be_refused_for_is_found() {
     let bad = |flags: &[&str]| {
         let said = rehearsed(&sandbox, &[&["names.csv"], flags].concat());
         assert_eq!(said.code, 2, "{said:?}");
-        message(&said).to_owned()
+        said.message().to_owned()
     };
     assert!(bad(&["--base-url", "http://api.example.com"]).contains("--allow-http"));
     assert!(bad(&["--protect", "["]).starts_with("protection pattern"));

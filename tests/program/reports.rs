@@ -7,8 +7,7 @@ use std::process::Stdio;
 use decom::emulator::Faults;
 use insta::assert_snapshot;
 
-use crate::emulated::{Estate, files_in, message, said};
-use crate::support::{Sandbox, column};
+use crate::support::{Estate, Sandbox, column, files_in};
 
 /// Names that mean something to a spreadsheet, to Markdown, to a terminal.
 const AWKWARD: &[&str] = &[
@@ -30,14 +29,14 @@ fn estate() -> Estate {
     estate.sandbox.file("names.csv", format!("{plain}{}", awkward.concat()));
     let flags = ["run", "names.csv", "--yes", "--protect", "prod-*", "--concurrency", "1"];
     let audit = ["--reason", "=1+1", "--ticket", "OFF|7", "--operator", "ann"];
-    let said = said(&mut estate.decom(&[&flags[..], &audit].concat()));
+    let said = estate.decom(&[&flags[..], &audit].concat()).run();
     assert_eq!(said.code, 1, "{said:?}");
     estate
 }
 
 /// What `decom` with `arguments` prints about this log.
 fn printed(sandbox: &Sandbox, arguments: &[&str]) -> String {
-    let said = said(&mut sandbox.decom(arguments));
+    let said = sandbox.decom(arguments).run();
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{arguments:?}");
     said.stdout
 }
@@ -228,7 +227,7 @@ fn the_newest_run_comes_first_and_is_the_one_reported() {
     let estate = Estate::of(&["acme", "globex", "other", "more", "rest"]);
     for name in ["acme", "globex"] {
         estate.sandbox.file("names.csv", format!("name\n{name}\n"));
-        let said = said(&mut estate.decom(&["run", "names.csv", "--yes"]));
+        let said = estate.decom(&["run", "names.csv", "--yes"]).run();
         assert_eq!(said.code, 0, "{said:?}");
     }
     let ids = column(&estate.sandbox.log(), "SELECT run_id FROM runs ORDER BY started_at DESC");
@@ -249,16 +248,16 @@ fn the_newest_run_comes_first_and_is_the_one_reported() {
     let same = ids[0].bytes().zip(ids[1].bytes()).take_while(|(a, b)| a == b).count();
     assert_eq!(reported(&[&ids[1][..=same]]), "acme");
 
-    let ambiguous = said(&mut estate.sandbox.decom(&["report", &ids[1][..same]]));
+    let ambiguous = estate.sandbox.decom(&["report", &ids[1][..same]]).run();
     assert_eq!(ambiguous.code, 2, "{ambiguous:?}");
-    assert!(ids.iter().all(|id| message(&ambiguous).contains(id)), "{ambiguous:?}");
-    assert!(message(&ambiguous).ends_with("write more of it"), "{ambiguous:?}");
+    assert!(ids.iter().all(|id| ambiguous.message().contains(id)), "{ambiguous:?}");
+    assert!(ambiguous.message().ends_with("write more of it"), "{ambiguous:?}");
 
-    let unknown = said(&mut estate.sandbox.decom(&["report", "nine"]));
+    let unknown = estate.sandbox.decom(&["report", "nine"]).run();
     assert_eq!(unknown.code, 2);
-    assert_snapshot!(message(&unknown), @"decom-audit.db: no run `nine` in this audit log; `decom runs` lists them");
+    assert_snapshot!(unknown.message(), @"decom-audit.db: no run `nine` in this audit log; `decom runs` lists them");
     // Nothing, as from an unset variable, is not the beginning of anything.
-    assert_eq!(said(&mut estate.sandbox.decom(&["report", ""])).code, 2);
+    assert_eq!(estate.sandbox.decom(&["report", ""]).run().code, 2);
 }
 
 #[test]
@@ -269,9 +268,9 @@ fn a_report_to_a_file() {
     let written = std::fs::read_to_string(path).unwrap();
     assert_eq!(written, printed(&estate.sandbox, &["report", "--format", "md"]));
 
-    let nowhere = said(&mut estate.sandbox.decom(&["report", "--out", "no/report.md"]));
+    let nowhere = estate.sandbox.decom(&["report", "--out", "no/report.md"]).run();
     assert_eq!(nowhere.code, 2);
-    assert_snapshot!(message(&nowhere), @"no/report.md: cannot write the report: No such file or directory (os error 2)");
+    assert_snapshot!(nowhere.message(), @"no/report.md: cannot write the report: No such file or directory (os error 2)");
 }
 
 #[test]
@@ -279,9 +278,9 @@ fn a_report_never_overwrites_the_log_that_it_reports() {
     let estate = estate();
     std::os::unix::fs::symlink(estate.sandbox.log(), estate.sandbox.path("other.csv")).unwrap();
     for out in ["decom-audit.db", "./decom-audit.db", "other.csv"] {
-        let said = said(&mut estate.sandbox.decom(&["report", "--out", out]));
+        let said = estate.sandbox.decom(&["report", "--out", out]).run();
         assert_eq!(said.code, 2, "{said:?}");
-        assert!(message(&said).contains("this is the audit log"), "{said:?}");
+        assert!(said.message().contains("this is the audit log"), "{said:?}");
     }
     assert_eq!(column(&estate.sandbox.log(), "SELECT planned FROM runs"), ["10"]);
 }
@@ -289,10 +288,10 @@ fn a_report_never_overwrites_the_log_that_it_reports() {
 #[test]
 fn no_log() {
     let sandbox = Sandbox::new();
-    let said = |command| said(&mut sandbox.decom(&[command]));
+    let said = |command| sandbox.decom(&[command]).run();
     assert_eq!((said("runs").code, said("report").code), (2, 2));
-    assert_snapshot!(message(&said("runs")), @"decom-audit.db: there is no audit log here; name one with --audit-db");
-    assert_eq!(message(&said("report")), message(&said("runs")));
+    assert_snapshot!(said("runs").message(), @"decom-audit.db: there is no audit log here; name one with --audit-db");
+    assert_eq!(said("report").message(), said("runs").message());
     assert_eq!(files_in(&sandbox.path("")), [""; 0], "reading makes no log");
 }
 
@@ -308,9 +307,9 @@ fn a_file_that_is_no_log() {
         .execute_batch("CREATE TABLE t (a)")
         .unwrap();
     let said = |command, log| {
-        let said = said(&mut sandbox.decom(&[command, "--audit-db", log]));
+        let said = sandbox.decom(&[command, "--audit-db", log]).run();
         assert_eq!(said.code, 5, "{said:?}");
-        message(&said).to_owned()
+        said.message().to_owned()
     };
     assert_snapshot!(said("runs", "decom-audit.db"), @"decom-audit.db: this is not an audit log of decom (it is no SQLite database); name another file with --audit-db");
     assert_snapshot!(said("runs", "other.db"), @"other.db: this is not an audit log of decom (it is another program's database, with application id 0); name another file with --audit-db");
@@ -329,9 +328,9 @@ fn a_log_that_turns_out_damaged_while_it_is_reported() {
     )
     .unwrap();
     for arguments in [&["report"][..], &["report", "--out", "report.txt"]] {
-        let said = said(&mut estate.sandbox.decom(arguments));
+        let said = estate.sandbox.decom(arguments).run();
         assert_eq!(said.code, 5, "the log is at fault, and not the output: {said:?}");
-        assert!(message(&said).starts_with("decom-audit.db: cannot read the audit log"), "{said:?}");
+        assert!(said.message().starts_with("decom-audit.db: cannot read the audit log"), "{said:?}");
     }
 }
 
@@ -339,18 +338,18 @@ fn a_log_that_turns_out_damaged_while_it_is_reported() {
 fn a_log_without_runs() {
     let estate = Estate::of(&["acme"]);
     estate.sandbox.file("names.csv", "name\nacme\n");
-    let refused = said(&mut estate.decom(&["run", "names.csv", "--yes", "--max-deletes", "0"]));
+    let refused = estate.decom(&["run", "names.csv", "--yes", "--max-deletes", "0"]).run();
     assert_eq!(refused.code, 3, "{refused:?}");
     assert_eq!(printed(&estate.sandbox, &["runs"]), "No runs.\n");
     assert_eq!(printed(&estate.sandbox, &["runs", "--format", "json"]), "[]\n");
-    let report = said(&mut estate.sandbox.decom(&["report"]));
+    let report = estate.sandbox.decom(&["report"]).run();
     assert_eq!(report.code, 2);
-    assert_snapshot!(message(&report), @"decom-audit.db: there is no run in this audit log yet");
+    assert_snapshot!(report.message(), @"decom-audit.db: there is no run in this audit log yet");
 }
 
 #[test]
 fn a_format_that_is_none() {
-    let said = said(&mut Sandbox::new().decom(&["report", "--format", "xml"]));
+    let said = Sandbox::new().decom(&["report", "--format", "xml"]).run();
     assert_eq!(said.code, 2);
     assert!(
         said.stderr.contains("`xml` is not a format; the formats are table, csv, json, md and html"),
@@ -365,9 +364,9 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let estate = Estate::with(vec![], Faults::none());
     estate.sandbox.file("names.csv", names.join("\n"));
     let flags = ["run", "names.csv", "--no-header", "--yes", "--max-share", "100", "--concurrency", "64"];
-    assert_eq!(said(&mut estate.decom(&flags)).code, 1);
+    assert_eq!(estate.decom(&flags).run().code, 1);
     for format in ["table", "csv", "json", "md"] {
-        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("decom"))
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_decom"))
             .args(["report", "--format", format])
             .current_dir(estate.sandbox.path(""))
             .env_clear()

@@ -6,17 +6,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::emulated::{Estate, Said, files_in, message, said};
 use crate::support::forgery::{altered, rewritten};
 use crate::support::history::eventful;
 use crate::support::keys::{self, Key};
-use crate::support::process::Running;
-use crate::support::scripted::{Reply, Scripted};
-use crate::support::session::rows;
-use crate::support::{Sandbox, column, skipped};
+use crate::support::{Estate, Fault, Output, Reply, Sandbox, Server, column, files_in, rows, skipped};
 
-fn audit(sandbox: &Sandbox, arguments: &[&str]) -> Said {
-    said(&mut sandbox.decom(&[&["audit"], arguments, &["--quiet"]].concat()))
+fn audit(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+    sandbox.decom(&[&["audit"], arguments, &["--quiet"]].concat()).run()
 }
 
 fn rotated(sandbox: &Sandbox) -> Value {
@@ -26,20 +22,20 @@ fn rotated(sandbox: &Sandbox) -> Value {
 }
 
 /// Deletes `names`; whether all are gone then.
-fn delete(sandbox: &Sandbox, server: &Scripted, names: &[&str]) {
+fn delete(sandbox: &Sandbox, server: &Server, names: &[&str]) {
     sandbox.names("names.csv", names);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let finished = sandbox.run(server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 0, "{finished:?}");
 }
 
-fn server() -> Scripted {
-    let server = Scripted::start(|_, _| Reply::deleted());
-    server.lists(&["other"]);
+fn server() -> Server {
+    let server = Server::deleting();
+    server.list(&["other"]);
     server
 }
 
 /// A log with one run.
-fn log_of(names: &[&str]) -> (Sandbox, Scripted) {
+fn log_of(names: &[&str]) -> (Sandbox, Server) {
     let (sandbox, server) = (Sandbox::new(), server());
     delete(&sandbox, &server, names);
     (sandbox, server)
@@ -77,8 +73,8 @@ fn the_log_becomes_a_closed_file_and_a_new_one_names_it() {
     let sandbox = Sandbox::new();
     let server = eventful(&sandbox);
     // The run that the API stopped.
-    server.now(|_, _| Reply::deleted());
-    assert_eq!(sandbox.quick(server.base_url(), &["resume"]).code, Some(0));
+    server.answer(|_| Reply::deleted());
+    assert_eq!(sandbox.run(&server, &["resume"]).code, 0);
     std::fs::set_permissions(sandbox.log(), PermissionsExt::from_mode(0o640)).unwrap();
     let (records, runs) = (rows(&sandbox.log(), RECORDS), rows(&sandbox.log(), "SELECT * FROM runs"));
 
@@ -108,7 +104,7 @@ fn the_log_becomes_a_closed_file_and_a_new_one_names_it() {
     assert_eq!(beside, ["closed.db", "decom-audit.db", "decom-audit.db.lock"]);
 
     // Reports go on, and a new run goes into the new log.
-    let said = said(&mut sandbox.decom(&["report", "--audit-db", "closed.db"]));
+    let said = sandbox.decom(&["report", "--audit-db", "closed.db"]).run();
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     delete(&sandbox, &server, &["later"]);
     assert_eq!(column(&log, "SELECT datasource FROM results"), ["later"]);
@@ -154,12 +150,12 @@ fn nothing_is_added_to_a_closed_log() {
     for arguments in
         [&["run", "names.csv"][..], &["retry", &run, "--outcome", "deleted"], &["rehearse", "names.csv"]]
     {
-        let finished = sandbox.quick(server.base_url(), &[arguments, &["--audit-db", "closed.db"]].concat());
-        assert_eq!(finished.code, Some(5), "{finished:?}");
+        let finished = sandbox.run(&server, &[arguments, &["--audit-db", "closed.db"]].concat());
+        assert_eq!(finished.code, 5, "{finished:?}");
         assert!(finished.stderr.contains(&refusal), "{finished:?}");
     }
     let again = audit(&sandbox, &["rotate", "--audit-db", "closed.db", "--out", "twice.db"]);
-    assert_eq!((again.code, message(&again).contains(&refusal)), (5, true), "{again:?}");
+    assert_eq!((again.code, again.message().contains(&refusal)), (5, true), "{again:?}");
     assert_eq!(server.deletions().len(), asked, "nothing is sent");
     assert_eq!(std::fs::read(sandbox.path("closed.db")).unwrap(), before);
 }
@@ -167,11 +163,11 @@ fn nothing_is_added_to_a_closed_log() {
 #[test]
 fn the_new_log_does_not_know_what_is_gone() {
     let (sandbox, server) = log_of(&["one"]);
-    let skipped = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!((skipped.code, server.asked_for()), (Some(0), vec!["one".to_owned()]), "{skipped:?}");
+    let skipped = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!((skipped.code, server.names_sent()), (0, vec!["one".to_owned()]), "{skipped:?}");
     rotated(&sandbox);
-    let sent = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!((sent.code, server.asked_for().len()), (Some(0), 2), "{sent:?}");
+    let sent = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!((sent.code, server.names_sent().len()), (0, 2), "{sent:?}");
 }
 
 /// That the log is not closed: the exit code, why, and that the log and its folder are what they were.
@@ -183,16 +179,16 @@ fn refused(sandbox: &Sandbox, code: i32) -> String {
     let left: Vec<_> = files_in(&sandbox.path("")).into_iter().filter(|name| !names.contains(name)).collect();
     assert!(left.iter().all(|name| name.ends_with("-shm") || name.ends_with("-wal")), "{left:?}");
     assert_eq!(rows(&sandbox.log(), RECORDS), records);
-    message(&said).to_owned()
+    said.message().to_owned()
 }
 
 #[test]
 fn a_log_with_a_run_that_is_not_finished_stays_open() {
     let (sandbox, server) = log_of(&["one"]);
-    server.now(|_, before| if before == 0 { Reply::Hangs } else { Reply::deleted() });
+    server.answer(|request| if request.attempt == 1 { Fault::NeverAnswer.into() } else { Reply::deleted() });
     sandbox.names("more.csv", &["two"]);
-    let mut running = sandbox.start_quick(server.base_url(), &["run", "more.csv"]);
-    running.until("its request is under way", |_| server.deletions().len() > 1);
+    let mut running = sandbox.start(&server, &["run", "more.csv"]);
+    running.wait_until("its request is under way", || server.deletions().len() > 1);
     let held = refused(&sandbox, 3);
     assert!(held.contains("another decom writes to this audit log"), "{held}");
     running.kill();
@@ -200,8 +196,8 @@ fn a_log_with_a_run_that_is_not_finished_stays_open() {
     let why = refused(&sandbox, 3);
     assert!(why.contains(&format!("the run {run} is not finished (unfinished)")), "{why}");
     assert!(why.contains(&format!("`decom resume {run}` first")), "{why}");
-    let resumed = sandbox.quick(server.base_url(), &["resume", &run]);
-    assert_eq!(resumed.code, Some(0), "{resumed:?}");
+    let resumed = sandbox.run(&server, &["resume", &run]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
     rotated(&sandbox);
     assert_rotated(&sandbox.path("closed.db"), &sandbox.log());
 }
@@ -211,7 +207,7 @@ fn what_cannot_be_closed_is_said_and_stays_as_it_is() {
     let nothing = Sandbox::new();
     let said = audit(&nothing, &["rotate"]);
     assert_eq!(said.code, 2, "{said:?}");
-    assert!(message(&said).contains("there is no audit log here"), "{said:?}");
+    assert!(said.message().contains("there is no audit log here"), "{said:?}");
     assert_eq!(files_in(&nothing.path("")), [""; 0]);
 
     let (sandbox, server) = log_of(&["one"]);
@@ -237,7 +233,7 @@ fn what_cannot_be_closed_is_said_and_stays_as_it_is() {
     rotated(&sandbox);
     let again = audit(&sandbox, &["rotate", "--out", "second.db"]);
     assert_eq!(again.code, 2, "{again:?}");
-    assert!(message(&again).contains("there is no run in this audit log yet"), "{again:?}");
+    assert!(again.message().contains("there is no run in this audit log yet"), "{again:?}");
 }
 
 #[test]
@@ -256,14 +252,14 @@ fn a_merge_knows_the_closed_log_that_a_log_follows() {
     rewritten(&sandbox.path("closed.db"), "UPDATE record SET name = 'eno' WHERE name = 'one'");
     let said = said_of(&sandbox, &["merge", "decom-audit.db", "closed.db", "--out", "all.db"]);
     assert_eq!(said.code, 5, "{said:?}");
-    assert!(message(&said).contains("and closed.db is not that one"), "{said:?}");
+    assert!(said.message().contains("and closed.db is not that one"), "{said:?}");
 }
 
-fn said_of(sandbox: &Sandbox, arguments: &[&str]) -> Said {
-    said(&mut sandbox.decom(&[&["audit"], arguments].concat()))
+fn said_of(sandbox: &Sandbox, arguments: &[&str]) -> Output {
+    sandbox.decom(&[&["audit"], arguments].concat()).run()
 }
 
-fn audit_merge(sandbox: &Sandbox, logs: &[&str], out: &str) -> Said {
+fn audit_merge(sandbox: &Sandbox, logs: &[&str], out: &str) -> Output {
     let said = said_of(sandbox, &[&["merge", "--out", out], logs].concat());
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
     said
@@ -288,13 +284,13 @@ const CALLS: [(&str, usize); 12] = [
 
 /// `decom audit rotate`, killed as its `nth` call of this kind begins; whether it ended before.
 fn killed_at(sandbox: &Sandbox, call: &str, nth: usize) -> bool {
-    let mut strace = Command::new("strace");
+    let mut strace = sandbox.program("strace");
     strace
         .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
         .args(["-e", &format!("inject={call}:signal=KILL:when={nth}")])
         .arg(env!("CARGO_BIN_EXE_decom"))
         .args(["audit", "rotate", "--out", "closed.db", "--quiet"]);
-    Running::of(sandbox, strace).finish().code == Some(0)
+    strace.run().code == 0
 }
 
 /// The closed log that was made and has not got its name.
@@ -424,17 +420,17 @@ fn a_log_that_is_refused_stays_a_single_file() {
     };
     let flags = ["--signing-key", "nowhere", "--checkpoint-dir", "nodir"];
     let refused =
-        said(&mut estate.decom(&[&["run", "names.csv", "--yes", "--max-share", "100"][..], &flags].concat()));
+        estate.decom(&[&["run", "names.csv", "--yes", "--max-share", "100"][..], &flags].concat()).run();
     assert_ne!(refused.code, 0, "{refused:?}");
     if log.exists() {
         single();
     }
     // A log without a run has nothing to be closed for.
     estate.sandbox.file("none.csv", "name\nb\n");
-    let declined = said(&mut estate.decom(&["run", "none.csv", "--max-share", "100"]));
+    let declined = estate.decom(&["run", "none.csv", "--max-share", "100"]).run();
     assert_eq!(declined.code, 3, "{declined:?}");
     single();
-    let refused = said(&mut estate.sandbox.decom(&["audit", "rotate"]));
+    let refused = estate.sandbox.decom(&["audit", "rotate"]).run();
     assert_ne!(refused.code, 0, "{refused:?}");
     single();
 }

@@ -1,9 +1,8 @@
 //! That a second person is a second person, and that nobody else can do without.
 
-use crate::emulated::{Estate, Said, message, said};
 use crate::plan_runs::planned;
 use crate::support::keys::{self, Key, NAMESPACE};
-use crate::support::{column, sha256};
+use crate::support::{Estate, Output, column, sha256};
 
 /// What asks for an approval by certain people.
 const STRICT: &str = "[safety]\nrequire_approval = true\nallowed_signers = \"allowed_signers\"\n";
@@ -16,14 +15,14 @@ fn estate() -> Estate {
 }
 
 /// Runs the plan with the approval in `key`, by these variables.
-fn run(estate: &Estate, signature: &str, variables: &[(&str, &str)], flags: &[&str]) -> Said {
+fn run(estate: &Estate, signature: &str, variables: &[(&str, &str)], flags: &[&str]) -> Output {
     let mut command = estate.decom(&["run", "--plan", "plan.json", "--yes", "--approval", signature]);
-    said(command.args(flags).envs(variables.iter().copied()))
+    command.args(flags).envs(variables).run()
 }
 
-fn assert_refused(estate: &Estate, refused: &Said, code: i32, wanted: &str) {
+fn assert_refused(estate: &Estate, refused: &Output, code: i32, wanted: &str) {
     assert_eq!((refused.code, refused.stdout.as_str()), (code, ""), "{wanted}: {refused:?}");
-    assert!(message(refused).contains(wanted), "`{wanted}` is not in {refused:?}");
+    assert!(refused.message().contains(wanted), "`{wanted}` is not in {refused:?}");
     assert_eq!(estate.deletes(), [], "{wanted}");
 }
 
@@ -47,7 +46,7 @@ fn what_the_file_says_of_approvals_is_final() {
         (&[], &["--revoked-signers", "mine"], "--revoked-signers", "revoked_signers"),
     ] {
         let flags = [&["run", "--plan", "plan.json", "--yes", "--config", "strict.toml"], flags].concat();
-        let refused = said(estate.decom(&flags).envs(variables.iter().copied()));
+        let refused = estate.decom(&flags).envs(variables).run();
         let wanted =
             format!("{place}: `safety.{key}` is locked by the configuration file (strict.toml, line ");
         assert_refused(&estate, &refused, 2, &wanted);
@@ -55,11 +54,11 @@ fn what_the_file_says_of_approvals_is_final() {
     // To say the same is no change.
     let same = [("DECOM_SAFETY_REQUIRE_APPROVAL", "yes"), ("DECOM_ALLOWED_SIGNERS", "allowed_signers")];
     let flags = ["run", "one.csv", "--yes", "--config", "strict.toml"];
-    assert_refused(&estate, &said(estate.decom(&flags).envs(same)), 3, "safety.require_approval");
+    assert_refused(&estate, &estate.decom(&flags).envs(&same).run(), 3, "safety.require_approval");
     // Where the file says nothing, the environment may.
     estate.sandbox.file("lax.toml", "[safety]\nrequire_approval = false\nallowed_signers = \"\"\n");
     let flags = ["run", "one.csv", "--yes", "--config", "lax.toml"];
-    let asked = said(estate.decom(&flags).env("DECOM_SAFETY_REQUIRE_APPROVAL", "true"));
+    let asked = estate.decom(&flags).env("DECOM_SAFETY_REQUIRE_APPROVAL", "true").run();
     assert_refused(&estate, &asked, 3, "safety.require_approval");
 }
 
@@ -68,20 +67,20 @@ fn a_dry_run_and_a_rehearsal_say_that_an_approval_is_missing() {
     let estate = estate();
     let wanted = "a run needs a plan that a second person has approved (safety.require_approval)";
     let config = ["--config", "strict.toml"];
-    let dry = said(&mut estate.decom(&[&["run", "one.csv", "--dry-run"], &config[..]].concat()));
+    let dry = estate.decom(&[&["run", "one.csv", "--dry-run"], &config[..]].concat()).run();
     assert_eq!(dry.code, 3, "{dry:?}");
     assert!(dry.stdout.contains("(dry run)       globex"), "it is shown all the same: {dry:?}");
     assert!(!dry.stdout.contains("would start"), "{dry:?}");
-    assert!(message(&dry).contains(wanted), "{dry:?}");
+    assert!(dry.message().contains(wanted), "{dry:?}");
 
     let rehearse = ["rehearse", "one.csv", "--fault", "none"];
-    let rehearsed = said(&mut estate.sandbox.decom(&[&rehearse[..], &config].concat()));
+    let rehearsed = estate.sandbox.decom(&[&rehearse[..], &config].concat()).run();
     assert_eq!(rehearsed.code, 0, "{rehearsed:?}");
     let line = format!("The real run would be refused: {wanted}");
     assert!(rehearsed.stdout.lines().any(|it| it.starts_with(&line)), "{rehearsed:?}");
     let share = "Whether it stays below max_share 50 % was not checked: how many datasources exist, only the API knows.";
     assert!(rehearsed.stdout.lines().any(|it| it == share), "{rehearsed:?}");
-    let foretold = said(&mut estate.sandbox.decom(&[&rehearse[..], &config, &["--dry-run"]].concat()));
+    let foretold = estate.sandbox.decom(&[&rehearse[..], &config, &["--dry-run"]].concat()).run();
     assert_eq!(foretold.code, 3, "{foretold:?}");
     assert!(foretold.stdout.contains("guard max_share 50 %: not checked: "), "{foretold:?}");
 }
@@ -201,12 +200,12 @@ fn the_approver_does_not_go_on_under_another_name() {
     for (user, operator) in [("alice", "bob"), ("bob", "alice"), ("ally", "bob"), ("bob", "ally@example.com")]
     {
         let mut command = estate.decom(&["resume", "--yes", "--operator", operator]);
-        let refused = said(command.env("USER", user));
+        let refused = command.env("USER", user).run();
         assert_eq!(refused.code, 3, "{user} {operator}: {refused:?}");
-        assert!(message(&refused).contains("who is also its operator"), "{refused:?}");
+        assert!(refused.message().contains("who is also its operator"), "{refused:?}");
     }
     assert_eq!(estate.deletes().len(), 1);
-    let resumed = said(estate.decom(&["resume", "--yes", "--operator", "robert"]).env("USER", "bob"));
+    let resumed = estate.decom(&["resume", "--yes", "--operator", "robert"]).env("USER", "bob").run();
     assert_eq!(resumed.code, 1, "{resumed:?}");
     let login = "SELECT detail ->> '$.login' FROM record WHERE kind = 'resume'";
     assert_eq!(column(&estate.sandbox.log(), login), ["bob"]);
@@ -249,12 +248,12 @@ fn every_report_says_by_which_plan_and_who_approved_it() {
     for format in ["table", "csv", "json", "md"] {
         for what in [&[][..], &["--datasource", "acme"]] {
             let report = [&["report", "--format", format], what].concat();
-            let report = said(&mut estate.sandbox.decom(&report)).stdout;
+            let report = estate.sandbox.decom(&report).run().stdout;
             assert!(report.contains(&digest) && report.contains("alice"), "{format} {what:?}: {report}");
         }
     }
     // In a CSV, beside every target.
-    let report = said(&mut estate.sandbox.decom(&["report", "--format", "csv"])).stdout;
+    let report = estate.sandbox.decom(&["report", "--format", "csv"]).run().stdout;
     let rows = report.lines().filter(|line| line.ends_with(&format!(",{digest},alice")));
     assert_eq!(rows.count(), 3, "{report}");
 }

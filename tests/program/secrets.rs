@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::live::{self, PATIENCE, start, wait};
-use crate::support::reply::{Fault, Reply};
-use crate::support::server::{Seen, Server};
-use crate::support::session::{Ended, csv, decom};
-use crate::support::{Sandbox, TOKEN};
+use crate::support::gate::Gate;
+use crate::support::log::results;
+use crate::support::{Fault, Output, Reply, Request, Sandbox, Server, TOKEN, csv, decom};
 
 /// Any part of the token that is as long as this would be too much: it is the part that is secret.
 const SECRET_PART: usize = 8;
@@ -25,7 +23,7 @@ fn assert_clean(what: &str, bytes: &[u8]) {
 }
 
 /// Looks through what was said and through every file below the sandbox, the log's folder included.
-fn assert_no_trace(sandbox: &Sandbox, ended: &Ended) {
+fn assert_no_trace(sandbox: &Sandbox, ended: &Output) {
     assert_clean("stdout", ended.stdout.as_bytes());
     assert_clean("stderr", ended.stderr.as_bytes());
     let files = files_below(&sandbox.path(""));
@@ -50,7 +48,7 @@ fn files_below(folder: &Path) -> Vec<String> {
 
 /// Answers that give the token back in every place that has room for it, and at every place where
 /// something may be cut off.
-fn echoing(seen: &Seen) -> Reply {
+fn echoing(seen: &Request) -> Reply {
     let header = seen.header("authorization").to_owned();
     let token = header.strip_prefix("Bearer ").unwrap();
     let error = |status, code: &str, message: &str| {
@@ -95,18 +93,18 @@ fn a_token_that_the_server_echoes_is_nowhere() {
     for (format, code) in [("json", 4), ("text", 4)] {
         let mut command = decom(&sandbox, &server, &["run", &input, "--again", "--concurrency", "1"]);
         command.env("DECOM_LOG_LEVEL", "trace").env("DECOM_LOG_DIR", "logs").args(["--log-format", format]);
-        let ended = Ended::of(&sandbox, command.output().unwrap()).expect(code);
+        let ended = command.run().expect(code);
         assert_no_trace(&sandbox, &ended);
         assert!(ended.stdout.contains("[token]"), "what was echoed is told: {}", ended.stdout);
         assert!(ended.stderr.contains("TRACE"), "everything is logged");
     }
-    let redacted = crate::support::session::results(&sandbox.log());
+    let redacted = results(&sandbox.log());
     assert_eq!(redacted["message"].message, "bad Bearer [token]!");
     assert_eq!(redacted["code"].error_code, "[token]");
     assert_eq!(redacted["id"].datasource_id, "[token]");
     assert!(fs::read_dir(sandbox.path("logs")).unwrap().count() > 0, "there is a log file");
     for words in [&["report", "--format", "json"][..], &["report", "--format", "csv"], &["runs"]] {
-        let ended = Ended::of(&sandbox, sandbox.decom(words).output().unwrap()).expect(0);
+        let ended = sandbox.decom(words).run().expect(0);
         assert_no_trace(&sandbox, &ended);
     }
 }
@@ -120,13 +118,13 @@ fn a_token_in_a_listing_is_nowhere() {
             "a" => Reply::deleted(),
             _ => Reply::in_use(),
         });
-        server.answer_listing(Reply::json(200, &listing));
+        server.answer_listing(move |_| Reply::json(200, &listing));
         server.list_datamarts(&[(&format!("mart {TOKEN}"), "used")]);
         let sandbox = Sandbox::new();
         let input = csv(&sandbox, &["a", "used"]);
         let mut command = decom(&sandbox, &server, &["run", &input]);
         command.env("DECOM_LOG_LEVEL", "trace").env("DECOM_SAFETY_LISTING_CHECK", "true");
-        let ended = Ended::of(&sandbox, command.output().unwrap()).expect(1);
+        let ended = command.run().expect(1);
         assert_no_trace(&sandbox, &ended);
         assert_eq!(ended.result("used").detail, r#"["mart [token]"]"#);
     }
@@ -140,44 +138,38 @@ fn trouble_on_the_way_does_not_show_the_token() {
         let input = csv(&sandbox, &["a"]);
         let mut command = decom(&sandbox, &server, &["run", &input]);
         command.env("DECOM_LOG_LEVEL", "trace");
-        assert_no_trace(&sandbox, &Ended::of(&sandbox, command.output().unwrap()).expect(1));
+        assert_no_trace(&sandbox, &command.run().expect(1));
     }
     let sandbox = Sandbox::new();
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let input = csv(&sandbox, &["a"]);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = decom(&sandbox, &server, &["run", &input]);
     command.env("DECOM_LOG_LEVEL", "trace").env("DECOM_BASE_URL", format!("http://{free}"));
-    assert_no_trace(&sandbox, &Ended::of(&sandbox, command.output().unwrap()).expect(4));
+    assert_no_trace(&sandbox, &command.run().expect(4));
 }
 
 #[test]
 fn neither_the_process_list_nor_the_files_of_a_running_process_show_the_token() {
-    let (arrived, mut has_arrived) = std::sync::mpsc::channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let released = std::sync::Mutex::new(released);
-    let server = Server::start(move |_| {
-        arrived.send(()).unwrap();
-        released.lock().unwrap().recv_timeout(PATIENCE).unwrap();
-        Reply::deleted()
-    });
+    let gate = Gate::default();
+    let server = gate.server();
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a"]);
-    let running = start(&sandbox, &server, &["run", &input], &[]);
-    wait(&mut has_arrived);
+    let running = decom(&sandbox, &server, &["run", &input]).start();
+    server.wait_for_deletions(1);
     let line = running.proc("cmdline");
     assert!(line.windows(3).any(|word| word == b"run"), "it is the right process");
     assert_clean("the process list", &line);
     let wal = fs::read(sandbox.path("decom-audit.db-wal")).unwrap();
     assert!(!wal.is_empty());
     assert_clean("the write-ahead log", &wal);
-    release.send(()).unwrap();
-    assert_no_trace(&sandbox, &running.ended(&sandbox).expect(0));
+    gate.open();
+    assert_no_trace(&sandbox, &running.finish().expect(0));
 }
 
 #[test]
 fn errors_of_the_configuration_do_not_show_the_token() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let with_password = format!("http://user:{TOKEN}@127.0.0.1:1");
     let equals = format!("--token={TOKEN}");
     let (no_flag, no_setting) = (&[][..], ("LANG", "C"));
@@ -196,7 +188,7 @@ fn errors_of_the_configuration_do_not_show_the_token() {
         let output = command.args(arguments).env(variable, value);
         // Read, and no part of what is searched, as it is the user's own.
         let config = sandbox.file("decom.toml", format!("[api]\ntoken = \"{TOKEN}\"\n"));
-        let ended = Ended::of(&sandbox, output.output().unwrap()).expect(2);
+        let ended = output.run().expect(2);
         fs::remove_file(config).unwrap();
         assert_no_trace(&sandbox, &ended);
         assert!(!sandbox.log().exists(), "no run was begun");
@@ -206,7 +198,7 @@ fn errors_of_the_configuration_do_not_show_the_token() {
 
 #[test]
 fn what_cannot_be_a_token_is_refused_without_showing_it() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let inside = format!("{TOKEN}\n{TOKEN}");
     let cases = [
         ("missing", None, None),
@@ -236,7 +228,7 @@ fn what_cannot_be_a_token_is_refused_without_showing_it() {
         if let Some(bytes) = &file {
             command.arg("--token-file").arg(sandbox.file("token", bytes));
         }
-        let ended = Ended::of(&sandbox, command.output().unwrap()).expect(2);
+        let ended = command.run().expect(2);
         assert_clean(what, format!("{}{}", ended.stdout, ended.stderr).as_bytes());
         assert!(ended.stderr.to_lowercase().contains("token"), "{what}: {}", ended.stderr);
         assert!(!sandbox.log().exists(), "{what}: no run was begun");
@@ -246,7 +238,7 @@ fn what_cannot_be_a_token_is_refused_without_showing_it() {
 
 #[test]
 fn the_token_comes_from_a_file_too_and_its_fingerprint_stands_for_it() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let other = "dbn_live_0therT0ken";
     for (variable, flag, expected) in
         [(Some("DATABRAIN_TOKEN_FILE"), None, TOKEN), (None, Some("--token-file"), other)]
@@ -262,12 +254,12 @@ fn the_token_comes_from_a_file_too_and_its_fingerprint_stands_for_it() {
         if let Some(flag) = flag {
             command.arg(flag).arg(&file);
         }
-        Ended::of(&sandbox, command.output().unwrap()).expect(0);
+        command.run().expect(0);
         let last = server.deletions().pop().unwrap();
         assert_eq!(last.header("authorization"), format!("Bearer {expected}"));
         let fingerprint = "SELECT detail ->> '$.token_fingerprint' FROM record WHERE kind = 'run'";
         let fingerprint = crate::support::column(&sandbox.log(), fingerprint).concat();
         assert_eq!(fingerprint.len(), 16, "{fingerprint}");
-        assert_ne!(live::command(&sandbox, &["runs"]).output().unwrap().stdout, b"");
+        assert_ne!(sandbox.decom(&["runs"]).run().stdout, "");
     }
 }

@@ -5,9 +5,7 @@ use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::support::process::QUICK;
-use super::support::scripted::{Reply, Scripted};
-use super::support::{Sandbox, column};
+use crate::support::{Fault, Reply, Sandbox, Server, column};
 
 /// `name outcome evidence attempts` of each result.
 fn results(sandbox: &Sandbox) -> Vec<String> {
@@ -29,15 +27,15 @@ fn attempts(sandbox: &Sandbox) -> Vec<String> {
 
 #[test]
 fn where_retries_run_out_the_listing_settles_it() {
-    let server = Scripted::start(|name, _| match name {
-        "cut" => Reply::Cuts,
+    let server = Server::start(|request| match request.name.as_str() {
+        "cut" => Fault::CloseBeforeAnswer.into(),
         _ => Reply::server_error(),
     });
-    server.lists(&["stays", "other"]);
+    server.list(&["stays", "other"]);
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["cut", "went", "stays"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
     let expected = [
         "cut deleted_unconfirmed absent_from_listing 3",
         "went deleted_unconfirmed absent_from_listing 3",
@@ -52,16 +50,16 @@ fn where_nothing_can_tell_the_outcome_says_so() {
     for (listing, flags) in
         [("fails", &["run", "names.csv"][..]), ("unread", &["run", "names.csv", "--no-listing-check"])]
     {
-        let server = Scripted::start(|name, _| match name {
-            "cut" => Reply::Cuts,
-            "garbled" => Reply::Says(400, r#"{"error":{"code":"DATASOURCE_NA"#.to_owned()),
+        let server = Server::start(|request| match request.name.as_str() {
+            "cut" => Fault::CloseBeforeAnswer.into(),
+            "garbled" => Reply::status(400).body(r#"{"error":{"code":"DATASOURCE_NA"#),
             _ => Reply::server_error(),
         });
-        server.fails_to_list(404);
+        server.answer_listing(|_| Reply::status(404));
         let sandbox = Sandbox::new();
         sandbox.names("names.csv", &["cut", "garbled", "erring"]);
-        let finished = sandbox.quick(server.base_url(), flags);
-        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+        let finished = sandbox.run(&server, flags);
+        assert_eq!(finished.code, 1, "{}", finished.stderr);
         let expected = [
             "cut unknown no_clear_answer 3",
             "garbled rejected refused 3",
@@ -73,54 +71,54 @@ fn where_nothing_can_tell_the_outcome_says_so() {
 
 #[test]
 fn what_the_listing_bears_out_is_evidence() {
-    let server = Scripted::start(|_, _| Reply::deleted());
-    server.lists(&["other"]);
+    let server = Server::deleting();
+    server.list(&["other"]);
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert_eq!(results(&sandbox), ["a deleted absent_from_listing 1"]);
 }
 
 #[test]
 fn what_is_deleted_and_still_listed_is_loud_and_is_due_again() {
-    let server = Scripted::start(|_, _| Reply::deleted());
-    server.lists(&["b", "other"]);
+    let server = Server::deleting();
+    server.list(&["b", "other"]);
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a", "b"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
     assert!(finished.stderr.contains("still in the listing"), "{}", finished.stderr);
     assert!(finished.stdout.contains("STILL LISTED (1)"), "{}", finished.stdout);
     assert_eq!(results(&sandbox), ["a deleted absent_from_listing 1", "b deleted still_listed 1"]);
 
     // It is not known to be gone: the same input must not end as if all were well.
-    server.lists(&[]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    assert_eq!(server.asked_for(), ["a", "b", "b"]);
+    server.list(&[]);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    assert_eq!(server.names_sent(), ["a", "b", "b"]);
 }
 
 #[test]
 fn without_the_listing_check_nobody_reads_the_listing() {
-    let server = Scripted::start(|_, _| Reply::deleted());
-    server.lists(&["a"]);
+    let server = Server::deleting();
+    server.list(&["a"]);
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--no-listing-check"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "names.csv", "--no-listing-check"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert_eq!(results(&sandbox), ["a deleted acknowledged 1"]);
     assert_eq!(server.listings_read(), 0);
 }
 
 #[test]
 fn a_listing_that_fails_is_a_warning_and_changes_no_outcome() {
-    let server = Scripted::start(|_, _| Reply::deleted());
-    server.fails_to_list(403);
+    let server = Server::deleting();
+    server.answer_listing(|_| Reply::status(403));
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert!(finished.stderr.contains("not checked against the listing"), "{}", finished.stderr);
     assert_eq!(results(&sandbox), ["a deleted acknowledged 1"]);
 }
@@ -137,30 +135,31 @@ fn the_breaker_stops_a_run_in_which_too_much_fails_and_the_run_can_be_resumed() 
     for (answer, outcome) in [
         (Reply::error(403, "FORBIDDEN"), "rejected"),
         (Reply::server_error(), "unknown"),
-        (Reply::Cuts, "unknown"),
+        (Fault::CloseBeforeAnswer.into(), "unknown"),
     ] {
         let refusal = answer.clone();
         // Ten deletions first, which stay within the window.
-        let server =
-            Scripted::start(move |name, _| if name < "db-10" { Reply::deleted() } else { refusal.clone() });
+        let server = Server::start(
+            move |request| if *request.name < *"db-10" { Reply::deleted() } else { refusal.clone() },
+        );
         let sandbox = Sandbox::new();
         sandbox.names("names.csv", &names);
         let run = ["run", "names.csv", "--max-attempts", "1", "--no-listing-check"];
-        let finished = sandbox.quick(server.base_url(), &run);
-        assert_eq!(finished.code, Some(4), "{answer:?}: {}", finished.stderr);
+        let finished = sandbox.run(&server, &run);
+        assert_eq!(finished.code, 4, "{answer:?}: {}", finished.stderr);
         // One worker, which may have begun its next target before the last one is seen to be settled.
         let stopped = ["20 of the last 30 targets failed", "20 of the last 31 targets failed"];
         assert!(stopped.iter().any(|why| finished.stdout.contains(why)), "{}", finished.stdout);
         assert!(finished.stdout.contains("decom resume"), "{}", finished.stdout);
-        let sent = server.asked_for().len();
+        let sent = server.names_sent().len();
         assert!((30..=31).contains(&sent), "{answer:?}: {sent}");
         let counts =
             format!("SELECT status || ' ' || deleted || ' ' || {outcome} || ' ' || pending FROM runs");
         assert_eq!(column(&sandbox.log(), &counts), [format!("stopped 10 {} {}", sent - 10, 60 - sent)]);
 
-        server.now(|_, _| Reply::deleted());
-        let finished = sandbox.quick(server.base_url(), &["resume", "--no-listing-check"]);
-        assert_eq!(finished.code, Some(1), "what failed did not go: {}", finished.stderr);
+        server.answer(|_| Reply::deleted());
+        let finished = sandbox.run(&server, &["resume", "--no-listing-check"]);
+        assert_eq!(finished.code, 1, "what failed did not go: {}", finished.stderr);
         assert_eq!(column(&sandbox.log(), &counts), [format!("finished {} {} 0", 70 - sent, sent - 10)]);
     }
 }
@@ -170,13 +169,13 @@ fn what_was_in_doubt_when_the_breaker_stopped_the_run_is_looked_up_in_the_listin
     let names = sixty();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     // Every answer is lost; half of the deletions were carried out.
-    let server = Scripted::start(|_, _| Reply::Cuts);
-    server.lists(&names[10..]);
+    let server = Server::start(|_| Fault::CloseBeforeAnswer.into());
+    server.list(&names[10..]);
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &names);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv", "--max-attempts", "1"]);
-    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
-    let sent = server.asked_for().len();
+    let finished = sandbox.run(&server, &["run", "names.csv", "--max-attempts", "1"]);
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
+    let sent = server.names_sent().len();
     let counts = "SELECT status || ' ' || deleted_unconfirmed || ' ' || failed || ' ' || pending FROM runs";
     assert_eq!(column(&sandbox.log(), counts), [format!("stopped 10 {} {}", sent - 10, 60 - sent)]);
 }
@@ -185,62 +184,66 @@ fn what_was_in_doubt_when_the_breaker_stopped_the_run_is_looked_up_in_the_listin
 fn the_breaker_is_configurable_and_in_use_and_not_found_are_no_failures() {
     let names = sixty();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let server = Scripted::start(|name, _| if name < "db-30" { Reply::in_use() } else { Reply::not_found() });
+    let server =
+        Server::start(|request| if *request.name < *"db-30" { Reply::in_use() } else { Reply::not_found() });
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &names);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert_eq!(server.asked_for().len(), 60);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
+    assert_eq!(server.names_sent().len(), 60);
 
-    let server = Scripted::start(|_, _| Reply::error(403, "FORBIDDEN"));
+    let server = Server::start(|_| Reply::error(403, "FORBIDDEN"));
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &names);
-    sandbox.file("quick.toml", format!("{QUICK}breaker_failures = 3\nbreaker_window = 5\n"));
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
-    assert!((3..=4).contains(&server.asked_for().len()), "{:?}", server.asked_for());
+    let breaker = [("DECOM_SAFETY_BREAKER_FAILURES", "3"), ("DECOM_SAFETY_BREAKER_WINDOW", "5")];
+    let finished = sandbox.sequential(&server, &["run", "names.csv"]).envs(&breaker).run();
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
+    assert!((3..=4).contains(&server.names_sent().len()), "{:?}", server.names_sent());
 }
 
 #[test]
 fn a_token_that_is_not_accepted_stops_the_run_and_leaves_no_doubt() {
-    let server = Scripted::start(|name, _| match name {
+    let server = Server::start(|request| match request.name.as_str() {
         "a" => Reply::deleted(),
         _ => Reply::error(401, "AUTHENTICATION_ERROR"),
     });
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a", "b", "c"]);
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
-    assert_eq!(server.asked_for(), ["a", "b"], "no other name would fare better");
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
+    assert_eq!(server.names_sent(), ["a", "b"], "no other name would fare better");
     assert!(finished.stdout.contains("does not accept the token"), "{}", finished.stdout);
     assert_eq!(
         column(&sandbox.log(), "SELECT status || ' ' || pending || ' ' || exit_code FROM runs"),
         ["stopped 2 4"]
     );
 
-    server.now(|_, _| Reply::not_found());
-    let finished = sandbox.quick(server.base_url(), &["resume"]);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    server.answer(|_| Reply::not_found());
+    let finished = sandbox.run(&server, &["resume"]);
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
     assert_eq!(results(&sandbox)[1..], ["b not_found refused 2", "c not_found refused 1"]);
 }
 
 /// Settings with timeouts that a test can wait for, each different from the others.
-fn impatient(response: &str, attempt: &str) -> String {
-    QUICK
-        .replace(r#"connect_timeout = "2s""#, r#"connect_timeout = "400ms""#)
-        .replace(r#"response_timeout = "2s""#, &format!(r#"response_timeout = "{response}""#))
-        .replace(r#"attempt_timeout = "4s""#, &format!(r#"attempt_timeout = "{attempt}""#))
+fn timeouts<'a>(response: &'a str, attempt: &'a str) -> [(&'a str, &'a str); 3] {
+    [
+        ("DECOM_API_CONNECT_TIMEOUT", "400ms"),
+        ("DECOM_API_RESPONSE_TIMEOUT", response),
+        ("DECOM_API_ATTEMPT_TIMEOUT", attempt),
+    ]
 }
 
 #[test]
 fn an_answer_that_does_not_begin_in_time_leaves_a_doubt() {
-    let server = Scripted::start(|_, before| if before == 0 { Reply::Hangs } else { Reply::not_found() });
+    let server =
+        Server::start(
+            |request| if request.attempt == 1 { Fault::NeverAnswer.into() } else { Reply::not_found() },
+        );
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a"]);
-    sandbox.file("quick.toml", impatient("300ms", "20s"));
     let begun = Instant::now();
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let finished = sandbox.sequential(&server, &["run", "names.csv"]).envs(&timeouts("300ms", "20s")).run();
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
     assert!(begun.elapsed() < Duration::from_secs(15), "the longer timeout was waited for");
     assert_eq!(attempts(&sandbox), ["no_answer - response_timeout", "not_found 400 DATASOURCE_NAME_ERROR"]);
     assert_eq!(results(&sandbox), ["a deleted_unconfirmed absent_from_listing 2"]);
@@ -248,17 +251,18 @@ fn an_answer_that_does_not_begin_in_time_leaves_a_doubt() {
 
 #[test]
 fn a_reply_that_does_not_end_in_time_leaves_a_doubt_unless_it_is_a_400() {
-    let server = Scripted::start(|name, before| match (name, before) {
-        ("a", 0) => Reply::Stalls(400, r#"{"error":{"code":"DATASOURCE_IN_"#),
-        ("b", 0) => Reply::Stalls(200, r#"{"id":"4b2f","mess"#),
+    let server = Server::start(|request| match (request.name.as_str(), request.attempt) {
+        ("a", 1) => {
+            Fault::StallInBody { status: 400, sent: r#"{"error":{"code":"DATASOURCE_IN_"#.into() }.into()
+        }
+        ("b", 1) => Fault::StallInBody { status: 200, sent: r#"{"id":"4b2f","mess"#.into() }.into(),
         _ => Reply::not_found(),
     });
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a", "b"]);
-    sandbox.file("quick.toml", impatient("20s", "300ms"));
     let begun = Instant::now();
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    let finished = sandbox.sequential(&server, &["run", "names.csv"]).envs(&timeouts("20s", "300ms")).run();
+    assert_eq!(finished.code, 1, "{}", finished.stderr);
     assert!(begun.elapsed() < Duration::from_secs(15), "the longer timeout was waited for");
     assert_eq!(
         attempts(&sandbox),
@@ -289,11 +293,10 @@ fn a_connection_that_is_not_made_in_time_leaves_no_doubt() {
     let base_url = format!("http://{address}");
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a"]);
-    sandbox.file("quick.toml", impatient("20s", "20s"));
     let begun = Instant::now();
-    let run = ["run", "names.csv", "--no-listing-check", "--max-attempts", "2"];
-    let finished = sandbox.quick(&base_url, &run);
-    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
+    let mut run = sandbox.decom(&["run", "names.csv", "--yes", "--no-listing-check"]);
+    let finished = run.sequential(&base_url).envs(&timeouts("20s", "20s")).arg("--max-attempts=2").run();
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
     assert!(begun.elapsed() < Duration::from_secs(15), "the longer timeout was waited for");
     assert_eq!(attempts(&sandbox), ["not_sent - connect_timeout"; 2]);
     assert_eq!(results(&sandbox), ["a failed no_clear_answer 2"]);
@@ -305,8 +308,9 @@ fn a_refused_connection_leaves_no_doubt_for_the_next_run() {
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a"]);
     let base_url = format!("http://{address}");
-    let finished = sandbox.quick(&base_url, &["run", "names.csv", "--no-listing-check"]);
-    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
+    let mut run = sandbox.decom(&["run", "names.csv", "--yes", "--no-listing-check"]);
+    let finished = run.sequential(&base_url).run();
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
     assert!(finished.stdout.contains("the API cannot be reached"), "{}", finished.stdout);
     assert_eq!(attempts(&sandbox), ["not_sent - connect_failed"; 3]);
     assert_eq!(results(&sandbox), ["a failed no_clear_answer 3"]);

@@ -5,33 +5,28 @@ use std::time::Duration;
 
 use decom::emulator::{Emulator, EmulatorOptions, WindowLimit};
 
-use crate::support::process::Running;
-use crate::support::reply::Reply;
-use crate::support::server::Server;
-use crate::support::session::{Ended, csv, decom};
-use crate::support::{Sandbox, TOKEN, column};
+use crate::support::{Output, Reply, Sandbox, Server, TOKEN, column, csv, decom};
 
 /// Pod `index` of a job with `shards`, in a folder of its own.
-fn pod(server: &Server, names: &[String], index: &str, shards: &str, more: &[&str]) -> (Sandbox, Ended) {
+fn pod(server: &Server, names: &[String], index: &str, shards: &str, more: &[&str]) -> (Sandbox, Output) {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, names);
     let mut arguments = vec!["run", &input, "--shards", shards];
     arguments.extend(more);
-    let output = decom(&sandbox, server, &arguments).env("JOB_COMPLETION_INDEX", index).output().unwrap();
-    let ended = Ended::of(&sandbox, output);
+    let ended = decom(&sandbox, server, &arguments).env("JOB_COMPLETION_INDEX", index).run();
     (sandbox, ended)
 }
 
 #[test]
 fn shards_take_each_name_once_and_all_of_them() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let names: Vec<_> = (0..60).map(|number| format!("kunde {number}")).collect();
     let mut taken = BTreeSet::new();
     for index in ["0", "1", "2"] {
         let (sandbox, ended) = pod(&server, &names, index, "3", &[]);
         let ended = ended.expect(0);
-        assert!(ended.results.len() > 5, "{ended:?}");
-        for name in ended.results.into_keys() {
+        assert!(ended.results().len() > 5, "{ended:?}");
+        for name in ended.results().keys() {
             assert!(taken.insert(name.clone()), "{name} is in two shares");
         }
         let input = column(&sandbox.log(), "SELECT input FROM runs");
@@ -43,7 +38,7 @@ fn shards_take_each_name_once_and_all_of_them() {
 
 #[test]
 fn guards_look_at_the_whole_input() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let names: Vec<_> = (0..60).map(|number| format!("kunde {number}")).collect();
     let (_, ended) = pod(&server, &names, "1", "3", &["--max-deletes", "59"]);
     let ended = ended.expect(3);
@@ -66,8 +61,7 @@ fn an_interrupted_share_is_continued() {
     let (sandbox, ended) = pod(&server, &names, "2", "3", &[]);
     ended.expect(4);
     let arguments = ["run", "names.csv", "--shards", "3", "--shard", "2"];
-    let output = decom(&sandbox, &server, &arguments).output().unwrap();
-    Ended::of(&sandbox, output).expect(4);
+    decom(&sandbox, &server, &arguments).run().expect(4);
     assert_eq!(
         column(&sandbox.log(), "SELECT count(*) FROM runs"),
         ["1"],
@@ -77,7 +71,7 @@ fn an_interrupted_share_is_continued() {
 
 #[test]
 fn which_share_has_to_be_known() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let names = ["a".to_owned()];
     for (index, shards, words) in [
         ("", "3", "Name it with --shard INDEX"),
@@ -89,9 +83,8 @@ fn which_share_has_to_be_known() {
     }
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names);
-    let output =
-        decom(&sandbox, &server, &["run", &input]).env("JOB_COMPLETION_INDEX", "1").output().unwrap();
-    assert!(Ended::of(&sandbox, output).expect(0).stderr.contains("takes the whole input"));
+    let output = decom(&sandbox, &server, &["run", &input]).env("JOB_COMPLETION_INDEX", "1").run();
+    assert!(output.expect(0).stderr.contains("takes the whole input"));
 }
 
 /// How long a window of the limiter is, and how many requests it lets through.
@@ -133,14 +126,14 @@ fn four_workers_use_one_quota_without_being_refused() {
                 "100",
                 "--no-listing-check",
             ];
-            let running = Running::start(&sandbox, &arguments);
+            let running = sandbox.decom(&arguments).start();
             (sandbox, running)
         })
         .into_iter()
         .collect();
     for (_, running) in pods {
         let ended = running.finish();
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(ended.code, 0, "{ended:?}");
     }
     let text = std::fs::read_to_string(account.path("requests.jsonl")).unwrap();
     let mut requests: Vec<(u64, bool)> = text

@@ -6,11 +6,7 @@
 use rustix::process::Signal;
 
 use crate::support::gate::Gate;
-use crate::support::live::start;
-use crate::support::reply::{Fault, Reply};
-use crate::support::server::{Seen, Server};
-use crate::support::session::{Ended, csv, decom};
-use crate::support::{Sandbox, column};
+use crate::support::{Fault, Output, Reply, Request, Sandbox, Server, column, csv, decom};
 
 /// What the program logs once it has taken a signal.
 const STOPPING: &str = "stopping: no new request";
@@ -23,12 +19,12 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("n-{number}")).collect()
 }
 
-fn arrived(count: usize) -> impl Fn(&[Seen]) -> bool {
+fn arrived(count: usize) -> impl Fn(&[Request]) -> bool {
     move |seen| seen.len() >= count
 }
 
-fn resume(sandbox: &Sandbox, server: &Server) -> Ended {
-    Ended::of(sandbox, decom(sandbox, server, &["resume"]).output().unwrap())
+fn resume(sandbox: &Sandbox, server: &Server) -> Output {
+    decom(sandbox, server, &["resume"]).run()
 }
 
 #[test]
@@ -49,12 +45,13 @@ fn what_is_under_way_is_finished_and_recorded_and_nothing_else_begins() {
         });
         let sandbox = Sandbox::new();
         let input = csv(&sandbox, &names(20));
-        let mut running = start(&sandbox, &server, &["run", &input, "--concurrency", "4"], ENDLESS);
+        let mut running =
+            decom(&sandbox, &server, &["run", &input, "--concurrency", "4"]).envs(ENDLESS).start();
         server.wait_until(arrived(4));
         running.signal(signal);
-        running.wait_to_hear(STOPPING);
+        running.wait_for_line(STOPPING);
         gate.open();
-        let ended = running.ended(&sandbox).expect(code);
+        let ended = running.finish().expect(code);
 
         assert_eq!(server.deletions().len(), 4, "no new attempt");
         let told = |name: &str| (ended.outcome(name).to_owned(), ended.result(name).attempts);
@@ -72,7 +69,7 @@ fn what_is_under_way_is_finished_and_recorded_and_nothing_else_begins() {
         }
 
         let resumed = resume(&sandbox, &server).expect(1);
-        for (name, row) in &resumed.results {
+        for (name, row) in resumed.results() {
             let expected = if name == "n-2" { "in_use" } else { "deleted" };
             assert_eq!(row.outcome, expected, "{name}");
             assert_eq!(server.deletions_of(name), if name == "n-1" { 2 } else { 1 }, "{name}");
@@ -89,19 +86,19 @@ fn a_second_signal_stops_at_once_and_what_was_under_way_is_in_doubt() {
     });
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names(5));
-    let mut running = start(&sandbox, &server, &["run", &input, "--concurrency", "2"], ENDLESS);
+    let mut running = decom(&sandbox, &server, &["run", &input, "--concurrency", "2"]).envs(ENDLESS).start();
     server.wait_until(arrived(2));
     running.signal(Signal::TERM);
-    running.wait_to_hear(STOPPING);
+    running.wait_for_line(STOPPING);
     running.signal(Signal::TERM);
-    let ended = running.ended(&sandbox).expect(143);
-    assert!(ended.results.values().all(|row| row.outcome == "pending"), "{ended:#?}");
+    let ended = running.finish().expect(143);
+    assert!(ended.all_are("pending"), "{ended:#?}");
     let open = column(&sandbox.log(), "SELECT datasource FROM attempts WHERE finished_at IS NULL");
     assert_eq!(open, ["n-0", "n-1"]);
 
     // "Not found" is most likely our own doing, for those two.
     let resumed = resume(&sandbox, &server).expect(1);
-    for (name, row) in &resumed.results {
+    for (name, row) in resumed.results() {
         let doubted = ["n-0", "n-1"].contains(&name.as_str());
         let expected = if doubted { ("deleted_unconfirmed", 2) } else { ("not_found", 1) };
         assert_eq!((row.outcome.as_str(), row.attempts), expected, "{name}");
@@ -114,10 +111,10 @@ fn what_is_under_way_gets_no_longer_than_the_grace() {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names(3));
     let arguments = ["run", &input, "--concurrency", "1", "--grace", "100ms"];
-    let running = start(&sandbox, &server, &arguments, &ENDLESS[..2]);
+    let running = decom(&sandbox, &server, &arguments).envs(&ENDLESS[..2]).start();
     server.wait_until(arrived(1));
     running.signal(Signal::INT);
-    let ended = running.ended(&sandbox).expect(130);
+    let ended = running.finish().expect(130);
     assert_eq!(ended.outcome("n-0"), "pending");
     assert!(ended.stderr.contains("in doubt"), "{}", ended.stderr);
 }
@@ -131,26 +128,27 @@ fn a_pause_of_the_server_is_interrupted_at_once() {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names(3));
     let settings = [ENDLESS, &[("DECOM_PACE_MAX_PAUSE", "20h")]].concat();
-    let mut running = start(&sandbox, &server, &["run", &input, "--concurrency", "1"], &settings);
-    running.wait_to_hear("paused by the server");
+    let mut running =
+        decom(&sandbox, &server, &["run", &input, "--concurrency", "1"]).envs(&settings).start();
+    running.wait_for_line("paused by the server");
     running.signal(Signal::TERM);
-    let ended = running.ended(&sandbox).expect(143);
+    let ended = running.finish().expect(143);
     assert_eq!(server.deletions().len(), 1);
-    assert!(ended.results.values().all(|row| row.outcome == "pending"), "{ended:#?}");
+    assert!(ended.all_are("pending"), "{ended:#?}");
 }
 
 #[test]
 fn waiting_for_the_limiter_is_interrupted_at_once() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names(5));
-    let running = start(&sandbox, &server, &["run", &input, "--rate", "1/1h"], ENDLESS);
+    let running = decom(&sandbox, &server, &["run", &input, "--rate", "1/1h"]).envs(ENDLESS).start();
     // One leaves, and all others wait for an hour and more.
     server.wait_until(arrived(1));
     running.signal(Signal::INT);
-    let ended = running.ended(&sandbox).expect(130);
+    let ended = running.finish().expect(130);
     assert_eq!(server.deletions().len(), 1);
-    let pending = ended.results.values().filter(|row| row.outcome == "pending").count();
+    let pending = ended.results().values().filter(|row| row.outcome == "pending").count();
     assert_eq!(pending, 4);
     resume(&sandbox, &server).expect(0);
     assert_eq!(server.deletions().len(), 5);
@@ -166,10 +164,10 @@ fn a_backoff_is_interrupted_at_once_and_the_attempt_before_it_still_counts() {
     let input = csv(&sandbox, &["a"]);
     let hours = [("DECOM_RETRY_FIRST_BACKOFF", "20h"), ("DECOM_RETRY_LONGEST_BACKOFF", "20h")];
     let settings = [ENDLESS, &hours, &[("DECOM_LOG_LEVEL", "decom=debug")]].concat();
-    let mut running = start(&sandbox, &server, &["run", &input], &settings);
-    running.wait_to_hear("trying again");
+    let mut running = decom(&sandbox, &server, &["run", &input]).envs(&settings).start();
+    running.wait_for_line("trying again");
     running.signal(Signal::TERM);
-    let ended = running.ended(&sandbox).expect(143);
+    let ended = running.finish().expect(143);
     assert_eq!((ended.outcome("a"), ended.result("a").attempts), ("pending", 1));
     let resumed = resume(&sandbox, &server).expect(0);
     assert_eq!((resumed.outcome("a"), resumed.result("a").attempts), ("deleted_unconfirmed", 2));
@@ -177,16 +175,16 @@ fn a_backoff_is_interrupted_at_once_and_the_attempt_before_it_still_counts() {
 
 #[test]
 fn reading_the_listing_at_the_end_is_interrupted_at_once() {
-    let server = Server::start(|_| Reply::deleted());
-    server.answer_listing(Fault::NeverAnswer.into());
+    let server = Server::deleting();
+    server.answer_listing(|_| Fault::NeverAnswer.into());
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names(2));
     let settings = [ENDLESS, &[("DECOM_SAFETY_LISTING_CHECK", "true")]].concat();
-    let running = start(&sandbox, &server, &["run", &input], &settings);
+    let running = decom(&sandbox, &server, &["run", &input]).envs(&settings).start();
     server.wait_until(|seen| seen.iter().any(|seen| seen.method == "GET"));
     running.signal(Signal::TERM);
-    let ended = running.ended(&sandbox).expect(143);
-    assert!(ended.results.values().all(|row| row.outcome == "deleted"), "{ended:#?}");
+    let ended = running.finish().expect(143);
+    assert!(ended.all_are("deleted"), "{ended:#?}");
 }
 
 /// In a container decom is process 1, which a signal that nobody listens for does not end.
@@ -195,15 +193,15 @@ fn before_the_run_begins_a_signal_ends_it_at_once() {
     for (signal, code, told) in
         [(Signal::INT, 130, "interrupted by SIGINT"), (Signal::TERM, 143, "interrupted by SIGTERM")]
     {
-        let server = Server::start(|_| Reply::deleted());
-        server.answer_listing(Fault::NeverAnswer.into());
+        let server = Server::deleting();
+        server.answer_listing(|_| Fault::NeverAnswer.into());
         let sandbox = Sandbox::new();
         let input = csv(&sandbox, &names(3));
         let settings = [ENDLESS, &[("DECOM_MAX_SHARE", "50")]].concat();
-        let running = start(&sandbox, &server, &["run", &input], &settings);
+        let running = decom(&sandbox, &server, &["run", &input]).envs(&settings).start();
         server.wait_until(arrived(1));
         running.signal(signal);
-        let ended = running.ended(&sandbox).expect(code);
+        let ended = running.finish().expect(code);
         assert!(ended.stderr.contains(&format!("{told}; nothing was sent")), "{}", ended.stderr);
         assert_eq!(server.deletions().len(), 0);
         assert_eq!(column(&sandbox.log(), "SELECT count(*) FROM runs"), ["0"]);

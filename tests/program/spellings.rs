@@ -1,10 +1,9 @@
 //! Names and patterns that are spelled in another way than what exists: protected, or hinted at.
 
-use crate::emulated::{Estate, message, said};
-use crate::support::column;
+use crate::support::{Estate, Output, column};
 
-fn run(estate: &Estate, flags: &[&str]) -> crate::emulated::Said {
-    said(estate.decom(&["run", "names.csv", "--yes", "--log-format", "text"]).args(flags))
+fn run(estate: &Estate, flags: &[&str]) -> Output {
+    estate.decom(&["run", "names.csv", "--yes", "--log-format", "text"]).args(flags).run()
 }
 
 #[test]
@@ -39,9 +38,9 @@ fn a_pattern_that_no_name_can_match_is_refused_wherever_it_is_from() {
     let expected = "protection pattern `prod-*\\nbilling` holds the control character U+000A at character 7, which no name has; give each pattern by itself";
     for flags in [&["--protect", "prod-*\nbilling"][..], &["--config", "decom.toml"]] {
         let refused = run(&estate, flags);
-        assert_eq!((refused.code, message(&refused)), (2, expected), "{refused:?}");
+        assert_eq!((refused.code, refused.message()), (2, expected), "{refused:?}");
     }
-    let variable = said(estate.decom(&["run", "names.csv", "--yes"]).env("DECOM_PROTECT", "prod\t-*"));
+    let variable = estate.decom(&["run", "names.csv", "--yes"]).env("DECOM_PROTECT", "prod\t-*").run();
     assert_eq!(variable.code, 2, "{variable:?}");
     assert_eq!(estate.emulator.tally().requests, 0);
     assert!(!estate.sandbox.log().exists());
@@ -52,7 +51,7 @@ fn patterns_in_a_variable_are_separated_by_commas_or_line_breaks() {
     let names = ["acme", "prod-eu", "billing", "o1", "o2", "o3", "o4"];
     let estate = Estate::of(&names);
     estate.sandbox.file("names.csv", "name\nacme\nprod-eu\nbilling\n");
-    let run = said(estate.decom(&["run", "names.csv", "--yes"]).env("DECOM_PROTECT", "prod-*\nbilling\n"));
+    let run = estate.decom(&["run", "names.csv", "--yes"]).env("DECOM_PROTECT", "prod-*\nbilling\n").run();
     assert_eq!(run.code, 1, "{run:?}");
     assert_eq!(estate.deletes(), [("acme".to_owned(), true)]);
 }
@@ -95,7 +94,7 @@ fn a_name_that_nearly_exists_is_hinted_at() {
         "gone",
     ];
     estate.sandbox.file("names.csv", format!("name\n{}\n", names.join("\n")));
-    let shown = said(&mut estate.decom(&["plan", "names.csv", "--max-share", "100"]));
+    let shown = estate.decom(&["plan", "names.csv", "--max-share", "100"]).run();
     assert_eq!(shown.code, 0, "{shown:?}");
     let hints: Vec<_> = shown.stdout.lines().filter(|line| line.contains("differs in")).collect();
     assert_eq!(
@@ -119,9 +118,9 @@ fn a_report_read_as_an_input_names_the_same_datasources_or_hints_at_them() {
     let estate = Estate::of(&[&names[..], &["o1", "o2", "o3", "o4", "o5", "o6", "o7"]].concat());
     estate.sandbox.file("names.csv", format!("name\n{}\n", names.join("\n")));
     assert_eq!(run(&estate, &["--protect", "*"]).code, 1);
-    let report = said(&mut estate.sandbox.decom(&["report", "--format", "csv"]));
+    let report = estate.sandbox.decom(&["report", "--format", "csv"]).run();
     estate.sandbox.file("report.csv", report.stdout);
-    let shown = said(&mut estate.decom(&["plan", "report.csv"]));
+    let shown = estate.decom(&["plan", "report.csv"]).run();
     assert_eq!(shown.code, 0, "{shown:?}");
     assert!(shown.stdout.contains("1 of them exists, of 12"), "{}", shown.stdout);
     for name in &names[..4] {

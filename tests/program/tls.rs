@@ -1,16 +1,13 @@
 //! Whom the token travels to: TLS with a private authority, plain HTTP, and proxies.
 
-use crate::support::reply::Reply;
-use crate::support::server::Server;
-use crate::support::session::{Ended, csv, decom};
 use crate::support::tls::Authority;
-use crate::support::{Sandbox, TOKEN};
+use crate::support::{Output, Reply, Sandbox, Server, TOKEN, csv, decom};
 
 /// Deletes `a`, with further arguments and settings.
-fn delete_a(sandbox: &Sandbox, server: &Server, arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
+fn delete_a(sandbox: &Sandbox, server: &Server, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let input = csv(sandbox, &["a"]);
     let mut command = decom(sandbox, server, &["run", &input]);
-    Ended::of(sandbox, command.args(arguments).envs(settings.iter().copied()).output().unwrap())
+    command.args(arguments).envs(settings).run()
 }
 
 #[test]
@@ -52,7 +49,7 @@ fn who_cannot_prove_to_be_the_api_gets_no_request() {
         assert_eq!(row.error_code, "connect_failed");
         assert!(row.message.contains("certificate"), "{row:?}");
         assert!(server.connections() > 0);
-        assert!(server.seen().is_empty(), "nothing was sent");
+        assert!(server.requests().is_empty(), "nothing was sent");
     }
 }
 
@@ -74,7 +71,7 @@ fn a_ca_file_that_cannot_be_used_is_refused() {
 
 #[test]
 fn plain_http_to_another_machine_is_refused() {
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     for url in [
         "http://api.example.test",
         "http://192.0.2.1",
@@ -97,12 +94,12 @@ fn plain_http_to_another_machine_is_refused() {
 #[test]
 fn the_proxy_of_the_environment_is_used_for_another_machine() {
     for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
-        let proxy = Server::start(|_| Reply::deleted());
+        let proxy = Server::deleting();
         let sandbox = Sandbox::new();
         let arguments = ["--allow-http", "--base-url", "http://api.example.test"];
         let ended = delete_a(&sandbox, &proxy, &arguments, &[(variable, &proxy.url())]).expect(0);
         assert_eq!(ended.outcome("a"), "deleted");
-        let seen = proxy.seen();
+        let seen = proxy.requests();
         assert_eq!(seen.len(), 1);
         assert_eq!(seen[0].path, "http://api.example.test/api/v2/datasource");
         assert_eq!(seen[0].header("host"), "api.example.test");
@@ -112,14 +109,14 @@ fn the_proxy_of_the_environment_is_used_for_another_machine() {
 
 #[test]
 fn a_proxy_for_https_sees_the_host_and_not_the_token() {
-    let proxy = Server::start(|_| Reply::deleted());
+    let proxy = Server::deleting();
     let sandbox = Sandbox::new();
     let arguments = ["--base-url", "https://api.example.test", "--max-attempts", "1"];
     let ended = delete_a(&sandbox, &proxy, &arguments, &[("HTTPS_PROXY", &proxy.url())]).expect(1);
     // This one lets nobody through, so nothing can have been deleted.
     assert_eq!(ended.outcome("a"), "unknown");
     assert_eq!(ended.result("a").error_code, "connect_failed");
-    let seen = proxy.seen();
+    let seen = proxy.requests();
     assert_eq!((seen.len(), seen[0].method.as_str()), (1, "CONNECT"));
     assert_eq!(seen[0].path, "api.example.test:443");
     assert!(!format!("{seen:?}").contains(TOKEN));
@@ -128,7 +125,7 @@ fn a_proxy_for_https_sees_the_host_and_not_the_token() {
 #[test]
 fn the_own_machine_is_reached_without_a_proxy() {
     let proxy = Server::start(|_| Reply::status(502));
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let sandbox = Sandbox::new();
     let url = proxy.url();
     let settings = [("HTTP_PROXY", url.as_str()), ("HTTPS_PROXY", &url), ("ALL_PROXY", &url)];

@@ -1,7 +1,7 @@
 //! Lines that spreadsheets, database clients and shells leave in a file: refused before anything is sent, with a
 //! remedy that leads to success when it is followed.
 
-use crate::emulated::{Estate, message, said};
+use crate::support::Estate;
 
 /// A file that is refused with a message that ends like this, and what became of it by following that.
 struct Case {
@@ -91,14 +91,14 @@ fn lines_of_tools_are_refused_with_a_remedy_that_works() {
     for case in CASES {
         let estate = Estate::of(&["acme", "other"]);
         let input = estate.sandbox.file("names.csv", case.file);
-        let refused = said(&mut estate.decom(&["run", "names.csv", "--yes"]));
+        let refused = estate.decom(&["run", "names.csv", "--yes"]).run();
         assert_eq!(refused.code, 2, "{:?}: {refused:?}", case.file);
-        assert!(message(&refused).ends_with(case.refused), "{}", message(&refused));
+        assert!(refused.message().ends_with(case.refused), "{}", refused.message());
         assert_eq!(estate.emulator.tally().requests, 0, "something was sent");
         assert!(!estate.sandbox.log().exists());
 
         std::fs::write(input, case.repaired).unwrap();
-        let repaired = said(estate.decom(&["run", "names.csv", "--yes"]).args(case.flags));
+        let repaired = estate.decom(&["run", "names.csv", "--yes"]).args(case.flags).run();
         assert_eq!(repaired.code, 0, "{:?}: {repaired:?}", case.repaired);
         assert_eq!(estate.deletes(), [("acme".to_owned(), true)]);
     }
@@ -109,7 +109,7 @@ fn a_name_in_quotes_is_taken_as_written() {
     let names = ["#REF!", "=A1", "# those who left", "(1 row)", "---", "[text]"];
     let estate = Estate::of(&names);
     estate.sandbox.file("names.csv", format!("name\n\"{}\"\n", names.join("\"\n\"")));
-    let run = said(&mut estate.decom(&["run", "names.csv", "--yes", "--max-share", "100"]));
+    let run = estate.decom(&["run", "names.csv", "--yes", "--max-share", "100"]).run();
     assert_eq!(run.code, 0, "{run:?}");
     assert_eq!(estate.deletes().len(), names.len());
 }
@@ -118,7 +118,7 @@ fn a_name_in_quotes_is_taken_as_written() {
 fn rows_of_nothing_but_separators_are_skipped_and_counted() {
     let estate = Estate::of(&["acme", "globex", "other", "more"]);
     estate.sandbox.file("names.csv", "name,reason\nacme,left\n,\nglobex,\n,\n,,\n");
-    let run = said(&mut estate.decom(&["run", "names.csv", "--yes", "--log-format", "text"]));
+    let run = estate.decom(&["run", "names.csv", "--yes", "--log-format", "text"]).run();
     assert_eq!(run.code, 0, "{run:?}");
     assert!(run.stderr.contains("names.csv: skipped 3 rows of nothing but separators"), "{}", run.stderr);
     assert_eq!(estate.deletes().len(), 2);

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::support::Sandbox;
-use crate::support::postbox::{Postbox, Reply as Answer};
-use crate::support::reply::Reply;
-use crate::support::server::Server;
-use crate::support::session::{Ended, csv, decom};
+use crate::support::{Fault, Reply, Sandbox, Server, csv, decom};
 
 /// The fields of a message of Protocol Buffers: their numbers, and what is in them. Numbers are
 /// given as they are, and everything else as bytes.
@@ -114,19 +110,19 @@ fn scripted() -> Server {
 
 #[test]
 fn spans_arrive_whatever_is_logged() {
-    let collector = Postbox::start(Answer::Status(200));
+    let collector = Server::receiving(Reply::status(200));
     let server = scripted();
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a", "used"]);
     let mut command = decom(&sandbox, &server, &["run", &input, "--quiet"]);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url(""));
-    let ended = Ended::of(&sandbox, command.output().unwrap()).expect(1);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url());
+    let ended = command.run().expect(1);
     assert!(!ended.stderr.contains("collector"), "{}", ended.stderr);
 
-    let letters = collector.letters();
+    let letters = collector.requests();
     assert!(!letters.is_empty(), "{}", ended.stderr);
     assert!(letters.iter().all(|letter| letter.path == "/v1/traces" && letter.method == "POST"));
-    assert!(letters[0].head.contains("content-type: application/x-protobuf"), "{}", letters[0].head);
+    assert_eq!(letters[0].header("content-type"), "application/x-protobuf");
     let spans: Vec<_> = letters.iter().flat_map(|letter| spans(&letter.body)).collect();
     let named = |name: &str| spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
     let (runs, targets, attempts) = (named("run"), named("target"), named("attempt"));
@@ -148,15 +144,15 @@ fn spans_arrive_whatever_is_logged() {
 #[test]
 fn a_collector_that_fails_changes_nothing() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (errs, hangs) = (Postbox::start(Answer::Status(500)), Postbox::start(Answer::Never));
-    for url in [format!("http://{free}"), errs.url(""), hangs.url("")] {
+    let (errs, hangs) = (Server::receiving(Reply::status(500)), Server::receiving(Fault::NeverAnswer));
+    for url in [format!("http://{free}"), errs.url(), hangs.url()] {
         let server = scripted();
         let sandbox = Sandbox::new();
         let input = csv(&sandbox, &["a", "used"]);
         let mut command = decom(&sandbox, &server, &["run", &input]);
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", url);
         let begun = Instant::now();
-        let ended = Ended::of(&sandbox, command.output().unwrap()).expect(1);
+        let ended = command.run().expect(1);
         assert!(begun.elapsed() < Duration::from_secs(15), "bounded");
         assert_eq!((ended.outcome("a"), ended.outcome("used")), ("deleted", "in_use"));
     }
@@ -167,6 +163,6 @@ fn nothing_is_sent_where_no_collector_is_named() {
     let server = scripted();
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["b"]);
-    Ended::of(&sandbox, decom(&sandbox, &server, &["run", &input]).output().unwrap()).expect(0);
-    assert!(server.seen().iter().all(|seen| !seen.path.contains("traces")));
+    decom(&sandbox, &server, &["run", &input]).run().expect(0);
+    assert!(server.requests().iter().all(|seen| !seen.path.contains("traces")));
 }

@@ -1,14 +1,11 @@
 //! What each answer of the API, and each way of not answering, makes of a target; and the exit code
 //! that follows.
 
-use crate::support::Sandbox;
-use crate::support::live::{start, wait};
-use crate::support::reply::{Fault, Reply};
-use crate::support::server::{Seen, Server};
-use crate::support::session::{Ended, csv, decom, run, run_with};
+use crate::support::gate::Gate;
+use crate::support::{Fault, Reply, Request, Sandbox, Server, csv, decom, run, run_with};
 
 /// A table of names and what the server does with each.
-fn scripted(table: Vec<(&'static str, Reply)>) -> impl Fn(&Seen) -> Reply + Send + Sync {
+fn scripted(table: Vec<(&'static str, Reply)>) -> impl Fn(&Request) -> Reply + Send + Sync {
     move |seen| table.iter().find(|(name, _)| *name == seen.name).unwrap().1.clone()
 }
 
@@ -78,11 +75,8 @@ fn a_400_means_what_its_body_says_in_whichever_shape() {
     let server = Server::start(scripted(replies));
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names);
-    let output = decom(&sandbox, &server, &["run", &input])
-        .env("DECOM_API_ATTEMPT_TIMEOUT", "300ms")
-        .output()
-        .unwrap();
-    let ended = Ended::of(&sandbox, output).expect(1);
+    let output = decom(&sandbox, &server, &["run", &input]).env("DECOM_API_ATTEMPT_TIMEOUT", "300ms").run();
+    let ended = output.expect(1);
     for (name, _, outcome, code) in &table {
         let row = ended.result(name);
         assert_eq!((row.outcome.as_str(), row.error_code.as_str()), (*outcome, *code), "{name}: {row:?}");
@@ -129,11 +123,8 @@ fn a_200_is_deleted_only_if_it_is_the_documented_success() {
     let server = Server::start(scripted(replies));
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &names);
-    let output = decom(&sandbox, &server, &["run", &input])
-        .env("DECOM_API_ATTEMPT_TIMEOUT", "300ms")
-        .output()
-        .unwrap();
-    let ended = Ended::of(&sandbox, output).expect(1);
+    let ended =
+        decom(&sandbox, &server, &["run", &input]).env("DECOM_API_ATTEMPT_TIMEOUT", "300ms").run().expect(1);
     for (name, _, outcome, message) in &table {
         let row = ended.result(name);
         assert_eq!((row.outcome.as_str(), row.message.as_str()), (*outcome, *message), "{name}: {row:?}");
@@ -145,9 +136,8 @@ fn a_200_is_deleted_only_if_it_is_the_documented_success() {
 #[test]
 fn only_the_beginning_of_a_huge_body_is_read_and_held() {
     const HUGE: u64 = 100 * 1024 * 1024;
-    let (arrived, mut last_arrived) = std::sync::mpsc::channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let released = std::sync::Mutex::new(released);
+    let gate = Gate::default();
+    let held = gate.clone();
     let huge = |status, start: &str| Fault::HugeBody { status, start: start.into(), bytes: HUGE }.into();
     let server = Server::start(move |seen| match seen.name.as_str() {
         "good" => huge(200, ""),
@@ -155,20 +145,19 @@ fn only_the_beginning_of_a_huge_body_is_read_and_held() {
         "document" => huge(400, r#"{"error":""#),
         "broken" => huge(500, ""),
         _ => {
-            arrived.send(()).unwrap();
-            released.lock().unwrap().recv().unwrap();
+            held.pass();
             Reply::deleted()
         }
     });
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["good", "bad", "document", "broken", "last"]);
-    let running = start(&sandbox, &server, &["run", &input, "--concurrency", "1"], &[]);
-    wait(&mut last_arrived);
+    let running = decom(&sandbox, &server, &["run", &input, "--concurrency", "1"]).start();
+    server.wait_until(|requests| requests.iter().any(|request| request.name == "last"));
     let status = String::from_utf8(running.proc("status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    release.send(()).unwrap();
-    let ended = running.ended(&sandbox).expect(1);
+    gate.open();
+    let ended = running.finish().expect(1);
     assert!(peak < HUGE / 1024, "at most {peak} KiB were held");
     assert!(server.body_bytes() < HUGE, "{} bytes were taken", server.body_bytes());
     let told = |name: &str| format!("{} {}", ended.outcome(name), ended.result(name).attempts);
@@ -177,7 +166,7 @@ fn only_the_beginning_of_a_huge_body_is_read_and_held() {
     assert_eq!(told("bad"), "rejected 1");
     assert_eq!(told("document"), "rejected 1");
     assert_eq!(told("broken"), "failed 3");
-    assert!(ended.results.values().all(|row| row.message.chars().count() <= 501), "{ended:#?}");
+    assert!(ended.results().values().all(|row| row.message.chars().count() <= 501), "{ended:#?}");
 }
 
 #[test]
@@ -226,22 +215,22 @@ fn a_refused_token_stops_the_run_and_a_resume_goes_on() {
     });
     let sandbox = Sandbox::new();
     let stopped = run_with(&sandbox, &server, &["a", "b", "c", "d"], &["--concurrency", "1"]).expect(4);
-    let outcomes: Vec<_> = stopped.results.values().map(|row| row.outcome.as_str()).collect();
+    let outcomes: Vec<_> = stopped.results().values().map(|row| row.outcome.as_str()).collect();
     assert_eq!(outcomes, ["deleted", "pending", "pending", "pending"]);
     assert_eq!(server.deletions().len(), 2, "nothing is sent behind a 401");
     assert!(stopped.stdout.contains("said AUTHENTICATION_ERROR"), "{}", stopped.stdout);
     assert!(stopped.stdout.contains("decom resume"), "{}", stopped.stdout);
 
-    let output = decom(&sandbox, &server, &["resume"]).output().unwrap();
-    let resumed = Ended::of(&sandbox, output).expect(0);
-    assert!(resumed.results.values().all(|row| row.outcome == "deleted"), "{resumed:#?}");
+    let output = decom(&sandbox, &server, &["resume"]).run();
+    let resumed = output.expect(0);
+    assert!(resumed.all_are("deleted"), "{resumed:#?}");
     assert_eq!(server.deletions_of("a"), 1);
     assert_eq!(resumed.result("b").attempts, 2);
 }
 
 #[test]
 fn redirects_are_never_followed() {
-    let elsewhere = Server::start(|_| Reply::deleted());
+    let elsewhere = Server::deleting();
     let target = format!("{}/api/v2/datasource?datasourceName=x", elsewhere.url());
     let location = target.clone();
     let server = Server::start(move |seen| {
@@ -261,13 +250,13 @@ fn redirects_are_never_followed() {
 #[test]
 fn nobody_at_the_port_is_unknown() {
     let sandbox = Sandbox::new();
-    let server = Server::start(|_| Reply::deleted());
+    let server = Server::deleting();
     let input = csv(&sandbox, &["a"]);
     let mut command = decom(&sandbox, &server, &["run", &input]);
     // A port that was free a moment ago and that nobody listens at.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     command.env("DECOM_BASE_URL", format!("http://127.0.0.1:{port}"));
-    let ended = Ended::of(&sandbox, command.output().unwrap()).expect(1);
+    let ended = command.run().expect(1);
     let row = ended.result("a");
     assert_eq!((row.outcome.as_str(), row.attempts), ("unknown", 3));
     assert_eq!((row.error_code.as_str(), row.http_status.as_str()), ("connect_failed", ""));

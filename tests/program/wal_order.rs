@@ -12,8 +12,7 @@ use decom::emulator::{Emulator, EmulatorOptions};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::support::process::Running;
-use super::support::{Sandbox, TOKEN, column, skipped};
+use crate::support::{Sandbox, TOKEN, column, skipped};
 
 /// Whether strace is there and may look on.
 fn can_trace() -> Result<(), String> {
@@ -34,22 +33,21 @@ fn the_record_is_on_disk_before_the_first_byte_of_its_request_leaves() {
     for concurrency in ["1", "6"] {
         let sandbox = Sandbox::new();
         sandbox.names("names.csv", &names.iter().map(String::as_str).collect::<Vec<_>>());
-        sandbox.file("quick.toml", super::support::process::QUICK);
         let emulator = Emulator::start(EmulatorOptions {
             faults: "http500=20%,drop=10%".parse().unwrap(),
             seed: 3,
             ..EmulatorOptions::new(TOKEN, names.clone())
         })
         .unwrap();
-        let mut strace = Command::new("strace");
-        strace
+        let mut strace = sandbox.program("strace");
+        let finished = strace
             .args(["-f", "-y", "-xx", "-s", "1000000", "-o", "trace"])
             .args(["-e", "trace=write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,fsync,fdatasync"])
             .arg(env!("CARGO_BIN_EXE_decom"))
-            .args(["run", "names.csv", "--config", "quick.toml", "--yes", "--base-url", emulator.base_url()])
-            .args(["--concurrency", concurrency]);
-        let finished = Running::of(&sandbox, strace).finish();
-        assert!(matches!(finished.code, Some(0 | 1)), "{}", finished.stderr);
+            .args(["run", "names.csv", "--yes", "--concurrency", concurrency])
+            .sequential(emulator.base_url())
+            .run();
+        assert!(matches!(finished.code, 0 | 1), "{finished:?}");
 
         let trace = std::fs::read_to_string(sandbox.path("trace")).unwrap();
         let log = sandbox.path("").canonicalize().unwrap().join("decom-audit.db");

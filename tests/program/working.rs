@@ -1,19 +1,14 @@
 //! `decom work` and `decom enqueue`: what becomes of messages, and of those that no run takes. On Redis; what
 //! the brokers differ in is tested for each of them.
 
-use std::sync::mpsc::channel;
-use std::time::Duration;
-
 use redis::Commands;
 use rustix::process::Signal;
 
-use crate::support::live::{self, PATIENCE};
+use crate::support::gate::Gate;
 use crate::support::redis::{PASSWORD, RedisServer};
-use crate::support::reply::Reply;
-use crate::support::server::Server;
-use crate::support::servers::until;
-use crate::support::session::{Ended, csv, decom, rows};
-use crate::support::{Sandbox, TOKEN, column};
+use crate::support::{
+    Fault, Output, Reply, Running, Sandbox, Server, TOKEN, column, csv, decom, rows, wait_until,
+};
 
 /// What one test has.
 struct Scene {
@@ -30,7 +25,7 @@ impl Scene {
     fn put(&self, bodies: &[&str]) {
         for body in bodies {
             // One that has just started may be reading its files still.
-            until("Redis takes it", || {
+            wait_until("Redis takes it", || {
                 self.redis.connection().xadd::<_, _, _, _, String>("decom", "*", &[("body", body)]).is_ok()
             });
         }
@@ -40,21 +35,21 @@ impl Scene {
         self.redis.length("decom")
     }
 
-    fn work(&self, arguments: &[&str]) -> Ended {
+    fn work(&self, arguments: &[&str]) -> Output {
         let address = self.redis.address();
         let mut all = vec!["work", "--queue", &address];
         if !arguments.contains(&"--idle") {
             all.extend(["--idle", "500ms"]);
         }
         all.extend(arguments);
-        Ended::of(&self.sandbox, decom(&self.sandbox, &self.server, &all).output().unwrap())
+        decom(&self.sandbox, &self.server, &all).run()
     }
 
-    fn start(&self, arguments: &[&str], settings: &[(&str, &str)]) -> live::Running {
+    fn start(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Running {
         let address = self.redis.address();
         let mut all = vec!["work", "--queue", &address];
         all.extend(arguments);
-        live::start(&self.sandbox, &self.server, &all, settings)
+        decom(&self.sandbox, &self.server, &all).envs(settings).start()
     }
 }
 
@@ -69,17 +64,16 @@ macro_rules! scene {
 
 #[test]
 fn what_is_enqueued_is_deleted_with_its_reason_and_ticket() {
-    let scene = scene!(Server::start(|_| Reply::deleted()));
+    let scene = scene!(Server::deleting());
     let Scene { sandbox, redis, .. } = &scene;
     sandbox.file(
         "in.csv",
         "name,reason,ticket\nkunde-ü,\"left, in may\",T-1\n\"{\"\"a\"\": 1}\",,\nkunde-ü,again,T-2\n",
     );
     let address = redis.address();
-    let put = sandbox.decom(&["enqueue", "in.csv", "--queue", &address]).output().unwrap();
-    assert_eq!(put.status.code(), Some(0));
-    let said = String::from_utf8(put.stdout).unwrap();
-    assert_eq!(said, format!("2 messages from in.csv on the queue {address}?queue=decom\n"));
+    let put = sandbox.decom(&["enqueue", "in.csv", "--queue", &address]).run();
+    assert_eq!(put.code, 0);
+    assert_eq!(put.stdout, format!("2 messages from in.csv on the queue {address}?queue=decom\n"));
     let ended = scene.work(&[]).expect(0);
     assert_eq!((ended.outcome("kunde-ü"), ended.outcome("{\"a\": 1}")), ("deleted", "deleted"));
     let query =
@@ -93,19 +87,19 @@ fn what_is_enqueued_is_deleted_with_its_reason_and_ticket() {
 
 #[test]
 fn an_input_with_an_error_puts_nothing_on_the_queue() {
-    let scene = scene!(Server::start(|_| Reply::deleted()));
+    let scene = scene!(Server::deleting());
     scene.sandbox.file("in.csv", "name\ngood\n\"\"\n");
     let put = ["enqueue", "in.csv", "--queue", &scene.redis.address()];
-    assert_eq!(scene.sandbox.decom(&put).output().unwrap().status.code(), Some(2));
+    assert_eq!(scene.sandbox.decom(&put).run().code, 2);
     scene.sandbox.file("in.csv", "name\ngood\n");
     let dry = ["enqueue", "in.csv", "--dry-run", "--queue", &scene.redis.address()];
-    assert_eq!(scene.sandbox.decom(&dry).output().unwrap().status.code(), Some(0));
+    assert_eq!(scene.sandbox.decom(&dry).run().code, 0);
     assert!(!scene.redis.connection().exists::<_, bool>("decom").unwrap());
 }
 
 #[test]
 fn what_makes_no_sense_goes_aside_once_and_is_told() {
-    let scene = scene!(Server::start(|_| Reply::deleted()));
+    let scene = scene!(Server::deleting());
     let secret = format!("{{\"token\": \"{TOKEN}\"}}");
     scene.put(&["good", "{\"name\": \"x\"}", "", "tab\there", &secret]);
     let ended = scene.work(&[]).expect(1);
@@ -121,12 +115,12 @@ fn what_makes_no_sense_goes_aside_once_and_is_told() {
     // They never come back, and are part of what the log vouches for.
     scene.work(&[]).expect(0);
     assert_eq!(column(&scene.sandbox.log(), "SELECT count(*) FROM refused_messages"), ["4"]);
-    scene.sandbox.decom(&["audit", "verify"]).assert().code(1);
+    scene.sandbox.decom(&["audit", "verify"]).run().expect(1);
 }
 
 #[test]
 fn a_name_that_comes_twice_is_deleted_once() {
-    let scene = scene!(Server::start(|_| Reply::deleted()));
+    let scene = scene!(Server::deleting());
     scene.put(&["a", "a", "b", "a"]);
     scene.work(&[]).expect(0);
     scene.put(&["a"]);
@@ -138,7 +132,7 @@ fn a_name_that_comes_twice_is_deleted_once() {
 
 #[test]
 fn protection_holds_and_the_message_is_dealt_with() {
-    let scene = scene!(Server::start(|_| Reply::deleted()));
+    let scene = scene!(Server::deleting());
     scene.put(&["prod-1", "kunde"]);
     let ended = scene.work(&["--protect", "prod-*"]).expect(1);
     assert_eq!((ended.outcome("prod-1"), ended.outcome("kunde")), ("skipped", "deleted"));
@@ -148,17 +142,17 @@ fn protection_holds_and_the_message_is_dealt_with() {
 
 #[test]
 fn one_run_deletes_no_more_than_the_guards_let_it() {
-    let scene = scene!(Server::start(|_| Reply::deleted()));
+    let scene = scene!(Server::deleting());
     scene.put(&["a", "b", "c", "d", "e"]);
     let ended = scene.work(&["--max-deletes", "2"]).expect(4);
-    assert_eq!(ended.results.len(), 2, "{ended:#?}");
+    assert_eq!(ended.results().len(), 2, "{ended:#?}");
     assert!(ended.stdout.contains("2 is as many as one run may delete"), "{}", ended.stdout);
     assert_eq!(scene.left(), 3);
     assert_eq!(column(&scene.sandbox.log(), "SELECT status || exit_code FROM runs"), ["finished4"]);
     // The rest is another run's.
     scene.server.list(&["c", "d", "e", "f"]);
     let ended = scene.work(&["--max-share", "50"]).expect(4);
-    assert_eq!((ended.results.len(), scene.left()), (2, 1));
+    assert_eq!((ended.results().len(), scene.left()), (2, 1));
     // As many as there are is not too many.
     scene.work(&["--max-deletes", "1"]).expect(0);
     assert_eq!((scene.server.deletions().len(), scene.left()), (5, 0));
@@ -166,7 +160,7 @@ fn one_run_deletes_no_more_than_the_guards_let_it() {
 
 #[test]
 fn guards_refuse_before_anything_is_taken() {
-    let scene = scene!(Server::start(|_| Reply::deleted()));
+    let scene = scene!(Server::deleting());
     scene.put(&["a"]);
     let ended = scene.work(&["--max-share", "50"]).expect(3);
     assert!(ended.stderr.contains("how many exist is not known"), "{}", ended.stderr);
@@ -182,56 +176,46 @@ fn guards_refuse_before_anything_is_taken() {
 
 #[test]
 fn a_signal_gives_back_what_was_not_sent() {
-    let (arrived, mut here) = channel();
-    let (go, wait) = channel::<()>();
-    let wait = std::sync::Mutex::new(wait);
-    let scene = scene!(Server::start(move |_| {
-        arrived.send(()).unwrap();
-        let _ = wait.lock().unwrap().recv_timeout(PATIENCE);
-        Reply::deleted()
-    }));
+    let gate = Gate::default();
+    let scene = scene!(gate.server());
     scene.put(&["a", "b", "c"]);
     // One request at a time, and hardly ever another: two wait for their turn.
     let mut running = scene.start(&["--follow", "--rate", "1/1h", "--concurrency", "3"], &[]);
-    live::wait(&mut here);
-    until("all are taken on", || column(&scene.sandbox.log(), "SELECT 1 FROM results").len() == 3);
+    scene.server.wait_for_deletions(1);
+    wait_until("all are taken on", || column(&scene.sandbox.log(), "SELECT 1 FROM results").len() == 3);
     running.signal(Signal::TERM);
-    running.wait_to_hear("no new request is sent");
-    go.send(()).unwrap();
-    let ended = running.ended(&scene.sandbox).expect(143);
-    let outcomes: Vec<_> = ended.results.values().map(|row| (&*row.outcome, &*row.evidence)).collect();
+    running.wait_for_line("no new request is sent");
+    gate.open();
+    let ended = running.finish().expect(143);
+    let outcomes: Vec<_> = ended.results().values().map(|row| (&*row.outcome, &*row.evidence)).collect();
     let unsent = ("skipped", "queue");
     assert_eq!(outcomes.iter().filter(|it| **it == unsent).count(), 2, "{ended:#?}");
     assert_eq!(outcomes.iter().filter(|it| it.0 == "deleted").count(), 1, "{ended:#?}");
     assert_eq!(scene.left(), 2);
     assert_eq!(column(&scene.sandbox.log(), "SELECT status || exit_code FROM runs"), ["finished143"]);
     // At once, and not only when nobody gives a sign of life any more.
-    go.send(()).unwrap();
-    go.send(()).unwrap();
     let ended = scene.work(&[]).expect(0);
-    assert_eq!(ended.results.len(), 2);
+    assert_eq!(ended.results().len(), 2);
 }
 
 #[test]
 fn what_a_killed_worker_left_is_settled_by_the_next_on_its_log() {
-    let (arrived, mut here) = channel();
     let scene = scene!(Server::start(move |seen| {
         if seen.attempt == 1 && seen.name != "late" {
-            arrived.send(()).unwrap();
-            return crate::support::reply::Fault::NeverAnswer.into();
+            return Fault::NeverAnswer.into();
         }
         if seen.attempt == 1 { Reply::deleted() } else { Reply::not_found() }
     }));
     scene.put(&["a"]);
     let running = scene.start(&["--follow"], &[("DECOM_QUEUE_HOLD", "1s")]);
-    live::wait(&mut here);
+    scene.server.wait_for_deletions(1);
     running.signal(Signal::KILL);
-    running.ended(&scene.sandbox);
+    running.finish();
     scene.put(&["late"]);
     // The message is with the dead worker until its hold is over, and the log knows better.
     let address = scene.redis.address();
     let mut next = decom(&scene.sandbox, &scene.server, &["work", "--queue", &address, "--idle", "3s"]);
-    let ended = Ended::of(&scene.sandbox, next.env("DECOM_QUEUE_HOLD", "1s").output().unwrap()).expect(0);
+    let ended = next.env("DECOM_QUEUE_HOLD", "1s").run().expect(0);
     let all = rows(
         &scene.sandbox.log(),
         "SELECT datasource, outcome, evidence FROM results JOIN runs USING (run_id) ORDER BY started_at, datasource",
@@ -250,23 +234,21 @@ fn what_a_killed_worker_left_is_settled_by_the_next_on_its_log() {
 
 #[test]
 fn another_worker_says_how_far_it_knows() {
-    let (arrived, mut here) = channel();
     let scene = scene!(Server::start(move |seen| {
         if seen.attempt == 1 {
-            arrived.send(()).unwrap();
-            return crate::support::reply::Fault::NeverAnswer.into();
+            return Fault::NeverAnswer.into();
         }
         Reply::not_found()
     }));
     scene.put(&["a"]);
     let running = scene.start(&["--follow"], &[("DECOM_QUEUE_HOLD", "1s")]);
-    live::wait(&mut here);
+    scene.server.wait_for_deletions(1);
     running.signal(Signal::KILL);
-    running.ended(&scene.sandbox);
+    running.finish();
     let other = Sandbox::new();
     let arguments = ["work", "--queue", &scene.redis.address(), "--idle", "3s"];
-    let output = decom(&other, &scene.server, &arguments).env("DECOM_QUEUE_HOLD", "1s").output().unwrap();
-    let ended = Ended::of(&other, output).expect(0);
+    let output = decom(&other, &scene.server, &arguments).env("DECOM_QUEUE_HOLD", "1s").run();
+    let ended = output.expect(0);
     assert_eq!(ended.outcome("a"), "deleted_unconfirmed");
     assert_eq!(&*ended.result("a").evidence, "not_found_after_redelivery");
     assert_eq!(scene.left(), 0);
@@ -279,9 +261,9 @@ fn a_follower_settles_by_the_listing_and_waits_for_no_end() {
     scene.put(&["gone", "still-there"]);
     let check = [("DECOM_SAFETY_LISTING_CHECK", "true")];
     let running = scene.start(&["--follow", "--max-attempts", "2"], &check);
-    until("both messages are dealt with", || scene.left() == 0);
+    wait_until("both messages are dealt with", || scene.left() == 0);
     running.signal(Signal::TERM);
-    let ended = running.ended(&scene.sandbox).expect(143);
+    let ended = running.finish().expect(143);
     let gone = (ended.outcome("gone"), &*ended.result("gone").evidence);
     assert_eq!(gone, ("deleted_unconfirmed", "absent_from_listing"));
     let there = (ended.outcome("still-there"), &*ended.result("still-there").evidence);
@@ -290,46 +272,46 @@ fn a_follower_settles_by_the_listing_and_waits_for_no_end() {
 
 #[test]
 fn a_broker_that_is_away_is_waited_for_and_told_of() {
-    let mut scene = scene!(Server::start(|_| Reply::deleted()));
+    let mut scene = scene!(Server::deleting());
     scene.put(&["a"]);
     scene.redis.kill();
     let outage = [("DECOM_QUEUE_MAX_OUTAGE", "1s")];
-    let ended = scene.start(&[], &outage).ended(&scene.sandbox).expect(2);
+    let ended = scene.start(&[], &outage).finish().expect(2);
     assert!(ended.stderr.contains("cannot be reached"), "{}", ended.stderr);
     assert!(ended.stderr.contains("nothing was sent"), "{}", ended.stderr);
     scene.redis.restart();
     let mut running = scene.start(&["--follow"], &outage);
-    until("the message is dealt with", || scene.left() == 0);
+    wait_until("the message is dealt with", || scene.left() == 0);
     scene.redis.kill();
-    running.wait_to_hear("trying again in");
-    let ended = running.ended(&scene.sandbox).expect(4);
+    running.wait_for_line("trying again in");
+    let ended = running.finish().expect(4);
     assert_eq!(ended.outcome("a"), "deleted");
     assert!(ended.stdout.contains("It stopped early: the queue"), "{}", ended.stdout);
     scene.redis.restart();
     let mut running = scene.start(&["--follow"], &[]);
-    running.wait_to_hear("the run begins");
+    running.wait_for_line("the run begins");
     scene.redis.kill();
-    running.wait_to_hear("trying again in");
+    running.wait_for_line("trying again in");
     scene.redis.restart();
     scene.put(&["b"]);
-    until("the message is dealt with", || scene.left() == 0);
+    wait_until("the message is dealt with", || scene.left() == 0);
     running.signal(Signal::INT);
-    assert_eq!(running.ended(&scene.sandbox).expect(130).outcome("b"), "deleted");
+    assert_eq!(running.finish().expect(130).outcome("b"), "deleted");
 }
 
 #[test]
 fn the_password_of_the_queue_is_seen_nowhere() {
     let Some(redis) = RedisServer::with_password("the_password_of_the_queue_is_seen_nowhere") else { return };
-    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
     let address = redis.address_with(PASSWORD);
     sandbox.file("queue.url", format!("{address}\n"));
     let input = csv(&sandbox, &["a"]);
-    sandbox.decom(&["enqueue", &input, "--queue-file", "queue.url"]).assert().success();
+    sandbox.decom(&["enqueue", &input, "--queue-file", "queue.url"]).run().expect(0);
     let arguments = ["work", "--queue-file", "queue.url", "--idle", "500ms", "--log-format", "text"];
-    let trace = decom(&sandbox, &server, &arguments).env("DECOM_LOG_LEVEL", "trace").output().unwrap();
-    let ended = Ended::of(&sandbox, trace).expect(0);
+    let trace = decom(&sandbox, &server, &arguments).env("DECOM_LOG_LEVEL", "trace").run();
+    let ended = trace.expect(0);
     sandbox.file("queue.url", redis.address_with("wrong-s3cret"));
-    let refused = Ended::of(&sandbox, decom(&sandbox, &server, &arguments).output().unwrap()).expect(2);
+    let refused = decom(&sandbox, &server, &arguments).run().expect(2);
     let log = std::fs::read(sandbox.log()).unwrap();
     let all = format!("{ended:?}{refused:?}{}", String::from_utf8_lossy(&log));
     assert!(!all.contains(PASSWORD) && !all.contains("wrong-s3cret"));
@@ -339,11 +321,11 @@ fn the_password_of_the_queue_is_seen_nowhere() {
 
 #[test]
 fn a_queue_has_to_be_named_and_named_once() {
-    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
     let said = |arguments: &[&str]| {
         let mut all = vec!["work"];
         all.extend(arguments);
-        Ended::of(&sandbox, decom(&sandbox, &server, &all).output().unwrap()).expect(2).stderr
+        decom(&sandbox, &server, &all).run().expect(2).stderr
     };
     assert!(said(&[]).contains("no queue; name one with --queue URL"));
     assert!(said(&["--queue", "http://x"]).contains("is no address of a queue"));
@@ -356,27 +338,21 @@ fn a_queue_has_to_be_named_and_named_once() {
 
 #[test]
 fn a_message_is_owed_until_its_outcome_is_durable() {
-    let (arrived, mut here) = channel();
-    let (go, wait) = channel::<()>();
-    let wait = std::sync::Mutex::new(wait);
-    let scene = scene!(Server::start(move |_| {
-        arrived.send(()).unwrap();
-        let _ = wait.lock().unwrap().recv_timeout(PATIENCE);
-        Reply::deleted()
-    }));
+    let gate = Gate::default();
+    let scene = scene!(gate.server());
     scene.put(&["a"]);
     // Longer than the hold: signs of life keep others from it.
     let running = scene.start(&["--follow"], &[("DECOM_QUEUE_HOLD", "1s")]);
-    live::wait(&mut here);
+    scene.server.wait_for_deletions(1);
     let other = Sandbox::new();
     let arguments = ["work", "--queue", &scene.redis.address(), "--idle", "3s"];
-    let output = decom(&other, &scene.server, &arguments).env("DECOM_QUEUE_HOLD", "1s").output().unwrap();
-    assert!(Ended::of(&other, output).expect(0).results.is_empty(), "it is with the first worker");
+    let output = decom(&other, &scene.server, &arguments).env("DECOM_QUEUE_HOLD", "1s").run();
+    assert!(output.expect(0).results().is_empty(), "it is with the first worker");
     assert_eq!(scene.left(), 1);
-    go.send(()).unwrap();
-    until("the message is acknowledged", || scene.left() == 0);
+    gate.open();
+    wait_until("the message is acknowledged", || scene.left() == 0);
     assert_eq!(column(&scene.sandbox.log(), "SELECT outcome FROM results"), ["deleted"]);
     running.signal(Signal::TERM);
-    running.ended(&scene.sandbox).expect(143);
-    assert!(here.recv_timeout(Duration::ZERO).is_err(), "it was sent once");
+    running.finish().expect(143);
+    assert_eq!(scene.server.deletions().len(), 1, "it was sent once");
 }

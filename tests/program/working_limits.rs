@@ -1,21 +1,15 @@
 //! `decom work` where a message, a run or an answer comes to its limits.
 
-use std::sync::mpsc::channel;
-
 use redis::Commands;
 use rustix::process::Signal;
 
 use crate::support::draining::Broker;
-use crate::support::live;
+use crate::support::gate::Gate;
 use crate::support::nats::NatsServer;
 use crate::support::queues::{LONG, opened};
 use crate::support::rabbit::RabbitServer;
 use crate::support::redis::RedisServer;
-use crate::support::reply::Reply;
-use crate::support::server::Server;
-use crate::support::servers::until;
-use crate::support::session::{Ended, decom, rows};
-use crate::support::{Sandbox, column};
+use crate::support::{Output, Reply, Sandbox, Server, column, decom, rows, wait_until};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -29,10 +23,10 @@ fn put(address: &str, bodies: &[Vec<u8>]) {
     });
 }
 
-fn work(sandbox: &Sandbox, server: &Server, address: &str, arguments: &[&str]) -> Ended {
+fn work(sandbox: &Sandbox, server: &Server, address: &str, arguments: &[&str]) -> Output {
     let mut all = vec!["work", "--queue", address, "--idle", "1s"];
     all.extend(arguments);
-    Ended::of(sandbox, decom(sandbox, server, &all).output().unwrap())
+    decom(sandbox, server, &all).run()
 }
 
 /// Bodies that make no sense, and are hard to put anywhere else: JSON that tells a long key, and one as long as it
@@ -43,7 +37,7 @@ fn unwieldy(longest: usize) -> Vec<Vec<u8>> {
 }
 
 fn goes_aside_once(broker: &impl Broker, longest: usize) {
-    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
     put(&broker.address(), &unwieldy(longest));
     let ended = work(&sandbox, &server, &broker.address(), &[]).expect(1);
     assert_eq!(ended.outcome("good"), "deleted");
@@ -80,12 +74,12 @@ fn jetstream_takes_what_is_unwieldy_aside_in_short() {
 #[test]
 fn what_a_limited_run_took_on_it_sends() {
     let Some(redis) = RedisServer::start("what_a_limited_run_took_on_it_sends") else { return };
-    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
     let bodies: Vec<_> = (0..20).map(|number| format!("n{number}").into_bytes()).collect();
     put(&redis.address(), &bodies);
     let ended = work(&sandbox, &server, &redis.address(), &["--max-deletes", "6", "--rate", "4/s"]).expect(4);
-    assert_eq!(ended.results.len(), 6, "{ended:#?}");
-    assert!(ended.results.values().all(|row| row.outcome == "deleted"), "{ended:#?}");
+    assert_eq!(ended.results().len(), 6, "{ended:#?}");
+    assert!(ended.all_are("deleted"), "{ended:#?}");
     assert!(ended.stdout.contains("start `decom work` again"), "{}", ended.stdout);
     assert_eq!((redis.length("decom"), server.deletions().len()), (14, 6));
 }
@@ -93,18 +87,19 @@ fn what_a_limited_run_took_on_it_sends() {
 #[test]
 fn what_exists_again_is_sent_again() {
     let Some(redis) = RedisServer::start("what_exists_again_is_sent_again") else { return };
-    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
     server.list(&["b"]);
     // Without end, so that nothing of it is read at the end.
     let check = [("DECOM_SAFETY_LISTING_CHECK", "true")];
     let address = redis.address();
-    let mut running = live::start(&sandbox, &server, &["work", "--queue", &address, "--follow"], &check);
+    let mut running =
+        decom(&sandbox, &server, &["work", "--queue", &address, "--follow"]).envs(&check).start();
     let outcomes = || column(&sandbox.log(), "SELECT outcome FROM results ORDER BY target");
     let ask = |number| {
         put(&redis.address(), &[b"a".to_vec()]);
-        until("the message is dealt with", || outcomes().len() == number && redis.length("decom") == 0);
+        wait_until("the message is dealt with", || outcomes().len() == number && redis.length("decom") == 0);
     };
-    running.wait_to_hear("the run begins");
+    running.wait_for_line("the run begins");
     ask(1);
     // It is not there: asked for again, it is not sent again.
     ask(2);
@@ -114,7 +109,7 @@ fn what_exists_again_is_sent_again() {
     ask(3);
     assert_eq!(server.deletions_of("a"), 2);
     running.signal(Signal::TERM);
-    running.ended(&sandbox).expect(143);
+    running.finish().expect(143);
     server.list(&["b"]);
     put(&redis.address(), &[b"a".to_vec()]);
     let ended = work(&sandbox, &server, &redis.address(), &["--again"]).expect(0);
@@ -129,16 +124,16 @@ fn without_a_listing_the_last_answer_decides_at_once() {
     put(&redis.address(), &[b"a".to_vec()]);
     let address = redis.address();
     let arguments = ["work", "--queue", &address, "--follow", "--max-attempts", "2", "--no-listing-check"];
-    let running = live::start(&sandbox, &server, &arguments, &[]);
-    until("the message is dealt with", || redis.length("decom") == 0);
+    let running = decom(&sandbox, &server, &arguments).start();
+    wait_until("the message is dealt with", || redis.length("decom") == 0);
     running.signal(Signal::TERM);
-    assert_eq!(running.ended(&sandbox).expect(143).outcome("a"), "failed");
+    assert_eq!(running.finish().expect(143).outcome("a"), "failed");
 }
 
 #[test]
 fn every_message_has_a_place_in_the_log() {
     let Some(redis) = RedisServer::start("every_message_has_a_place_in_the_log") else { return };
-    let (sandbox, server) = (Sandbox::new(), Server::start(|_| Reply::deleted()));
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
     for ticket in ["T-1", "T-2", "T-3"] {
         let body = format!("{{\"datasourceName\": \"a\", \"ticket\": \"{ticket}\"}}");
         let _: String = redis.connection().xadd("decom", "*", &[("body", body)]).unwrap();
@@ -154,29 +149,29 @@ fn what_waited_for_a_name_has_the_outcome_that_the_name_had() {
     let Some(redis) = RedisServer::start("what_waited_for_a_name_has_the_outcome_that_the_name_had") else {
         return;
     };
-    let (go, wait) = channel::<()>();
-    let wait = std::sync::Mutex::new(wait);
+    let gate = Gate::default();
+    let held = gate.clone();
     let server = Server::start(move |_| {
-        let _ = wait.lock().unwrap().recv_timeout(live::PATIENCE);
+        held.pass();
         Reply::in_use()
     });
     let (sandbox, address) = (Sandbox::new(), redis.address());
     put(&address, &[b"a".to_vec(), b"a".to_vec(), b"a".to_vec()]);
-    let running = live::start(&sandbox, &server, &["work", "--queue", &address, "--idle", "1s"], &[]);
-    until("all are taken", || {
+    let running = decom(&sandbox, &server, &["work", "--queue", &address, "--idle", "1s"]).start();
+    wait_until("all are taken", || {
         let pending: redis::RedisResult<redis::streams::StreamPendingReply> =
             redis.connection().xpending("decom", "decom");
         pending.is_ok_and(|pending| pending.count() == 3)
     });
-    go.send(()).unwrap();
-    let ended = running.ended(&sandbox).expect(1);
+    gate.open();
+    let ended = running.finish().expect(1);
     assert_eq!((server.deletions_of("a"), redis.length("decom")), (1, 0), "{ended:?}");
     let found = rows(&sandbox.log(), "SELECT outcome, evidence, attempts FROM results ORDER BY target");
     assert_eq!(
         found,
         [["in_use", "refused", "1"], ["in_use", "audit_log", "0"], ["in_use", "audit_log", "0"]]
     );
-    sandbox.decom(&["audit", "verify"]).assert().code(1);
+    sandbox.decom(&["audit", "verify"]).run().expect(1);
 }
 
 #[test]
@@ -190,8 +185,8 @@ fn an_empty_share_is_not_mistaken_for_what_a_queue_left() {
     sandbox.file("one.csv", "name\nof the file\n");
     for shard in ["0", "1", "2", "3"] {
         let arguments = ["run", "one.csv", "--shards", "4", "--shard", shard];
-        let output = decom(&sandbox, &server, &arguments).output().unwrap();
-        assert!(matches!(output.status.code(), Some(0 | 4)), "{output:?}");
+        let output = decom(&sandbox, &server, &arguments).run();
+        assert!(matches!(output.code, 0 | 4), "{output:?}");
     }
     assert_eq!(server.deletions_of("of the queue"), 1, "by the worker, and nobody else");
 }
@@ -206,5 +201,5 @@ fn what_was_never_sent_is_not_called_deleted() {
     assert_eq!(redis.length("decom"), 1);
     let other = Sandbox::new();
     let ended = work(&other, &server, &redis.address(), &[]).expect(1);
-    assert_eq!(ended.results.values().map(|row| &*row.outcome).collect::<Vec<_>>(), ["not_found"]);
+    assert_eq!(ended.results().values().map(|row| &*row.outcome).collect::<Vec<_>>(), ["not_found"]);
 }

@@ -3,12 +3,12 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assert_cmd::Command;
 use serde_json::Value;
 
 use super::{Rendered, words};
-use crate::support::{Sandbox, TOKEN};
+use crate::support::{Decom, Sandbox, TOKEN};
 
 /// What the cluster's secrets hold, by name and key.
 const SECRETS: [(&str, &str, &str); 2] =
@@ -126,9 +126,9 @@ impl<'a> Pod<'a> {
     }
 
     /// The program, as the pod would start it, with these arguments.
-    pub fn command(&self, arguments: &[String]) -> std::process::Command {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_decom"));
-        command.current_dir(self.path("/var/lib/decom")).env_clear().args(arguments);
+    pub fn program(&self, arguments: &[String]) -> Decom {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_decom"));
+        command.env_clear().args(arguments);
         for variable in self.rendered.container()["env"].as_array().unwrap() {
             let value = self.translated(variable["value"].as_str().unwrap());
             command.env(variable["name"].as_str().unwrap(), value);
@@ -137,16 +137,11 @@ impl<'a> Pod<'a> {
         if let Some(index) = self.index {
             command.env("JOB_COMPLETION_INDEX", index.to_string());
         }
-        command
-    }
-
-    /// The same, to be run to its end.
-    pub fn program(&self, arguments: &[String]) -> Command {
-        Command::from_std(self.command(arguments))
+        Decom::of(command, &self.path("/var/lib/decom"))
     }
 
     /// What the pod would run, against an API at this address.
-    pub fn decom(&self, base_url: &str) -> Command {
+    pub fn decom(&self, base_url: &str) -> Decom {
         let mut command = self.program(&self.arguments());
         command.env("DECOM_BASE_URL", base_url);
         command

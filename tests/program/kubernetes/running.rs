@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::pods::Pod;
 use super::{OVERLAYS, Tools, copy, words};
-use crate::emulated::{Estate, message, said};
 use crate::support::keys::{self, Key, NAMESPACE};
-use crate::support::{Sandbox, TOKEN, column};
+use crate::support::{Estate, Sandbox, TOKEN, column};
 
 /// The names in the example's list.
 const LISTED: [&str; 3] = ["acme-postgres", "acme-events", "Globex, Inc. – sales"];
@@ -45,7 +44,7 @@ fn the_cron_job_plans_until_one_line_is_changed() {
     let estate = estate();
     let rendered = tools.rendered("cronjob");
     let pod = Pod::new(&estate.sandbox, &rendered, None);
-    let planned = said(&mut pod.decom(estate.emulator.base_url()));
+    let planned = pod.decom(estate.emulator.base_url()).run();
     assert_eq!(planned.code, 0, "{planned:?}");
     assert!(planned.stdout.contains("(dry run)   3 to delete\n"), "{planned:?}");
     assert_eq!(estate.deletes(), [], "{planned:?}");
@@ -55,12 +54,12 @@ fn the_cron_job_plans_until_one_line_is_changed() {
     let comment = "# deletes nothing. This is the line to change: `run` deletes";
     change(&changed.join("overlays/cronjob/cronjob.yaml"), comment, "                - run\n");
     let rendered = tools.rendered_in(&changed, "cronjob");
-    let ran = said(&mut Pod::new(&estate.sandbox, &rendered, None).decom(estate.emulator.base_url()));
+    let ran = Pod::new(&estate.sandbox, &rendered, None).decom(estate.emulator.base_url()).run();
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(deleted(&estate), listed());
     assert_eq!(column(&pod.log(), "SELECT operator FROM runs"), ["cronjob/decom-offboarding"]);
     // The next night there is nothing left to do.
-    let again = said(&mut Pod::new(&estate.sandbox, &rendered, None).decom(estate.emulator.base_url()));
+    let again = Pod::new(&estate.sandbox, &rendered, None).decom(estate.emulator.base_url()).run();
     assert_eq!((again.code, deleted(&estate).len()), (0, 3), "{again:?}");
 }
 
@@ -76,13 +75,13 @@ fn the_job_runs_a_plan_that_was_approved_and_no_other() {
     let list = folder.join("overlays/cronjob/offboarding.csv");
     let plan = overlay.join("plan.json");
     let mut planning = estate.sandbox.decom(&["plan", "--base-url", estate.emulator.base_url(), "--out"]);
-    let planned = said(planning.arg(&plan).arg(list));
+    let planned = planning.arg(&plan).arg(list).run();
     assert_eq!(planned.code, 0, "{planned:?}");
     let bob = Key::new(&estate.sandbox, "bob", "ed25519");
     std::fs::rename(bob.sign(&plan, NAMESPACE), overlay.join("plan.json.sig")).unwrap();
 
     let rendered = tools.rendered_in(&folder, "plan");
-    let refused = said(&mut Pod::new(&estate.sandbox, &rendered, None).decom(estate.emulator.base_url()));
+    let refused = Pod::new(&estate.sandbox, &rendered, None).decom(estate.emulator.base_url()).run();
     assert_ne!(refused.code, 0, "as shipped, nobody may approve: {refused:?}");
     assert_eq!(estate.deletes(), [], "{refused:?}");
 
@@ -92,7 +91,7 @@ fn the_job_runs_a_plan_that_was_approved_and_no_other() {
     std::fs::write(&allowed, shipped + &line).unwrap();
     let rendered = tools.rendered_in(&folder, "plan");
     let pod = Pod::new(&estate.sandbox, &rendered, None);
-    let ran = said(&mut pod.decom(estate.emulator.base_url()));
+    let ran = pod.decom(estate.emulator.base_url()).run();
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(deleted(&estate), listed());
     assert_eq!(column(&pod.log(), "SELECT approved_by FROM runs"), ["bob@example.com"]);
@@ -100,7 +99,7 @@ fn the_job_runs_a_plan_that_was_approved_and_no_other() {
     // Neither without the approval, nor by a list, whatever the Job's own arguments say.
     let list = pod.path("/plan/plan.json");
     let unapproved = ["run", "--plan", list.to_str().unwrap(), "--yes"].map(str::to_owned);
-    let refused = said(pod.program(&unapproved).env("DECOM_BASE_URL", estate.emulator.base_url()));
+    let refused = pod.program(&unapproved).env("DECOM_BASE_URL", estate.emulator.base_url()).run();
     assert_eq!((refused.code, deleted(&estate).len()), (3, 3), "{refused:?}");
 }
 
@@ -117,12 +116,12 @@ fn the_pods_of_the_indexed_job_share_the_list() {
     let pods = u32::try_from(deleting.job()["completions"].as_u64().unwrap()).unwrap();
     for index in 0..pods {
         let pod = Pod::new(&estate.sandbox, &as_shipped, Some(index));
-        let looked = said(&mut pod.decom(estate.emulator.base_url()));
+        let looked = pod.decom(estate.emulator.base_url()).run();
         assert_eq!((looked.code, estate.deletes()), (0, vec![]), "{looked:?}");
     }
     for index in 0..pods {
         let pod = Pod::new(&estate.sandbox, &deleting, Some(index));
-        let ran = said(&mut pod.decom(estate.emulator.base_url()));
+        let ran = pod.decom(estate.emulator.base_url()).run();
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_eq!(column(&pod.log(), "SELECT operator FROM runs"), ["job/decom-shards"], "its own log");
     }
@@ -139,7 +138,7 @@ fn the_program_takes_every_containers_arguments() {
         // The last word is what the program stops at where it takes all before it.
         let mut arguments = words(&rendered.container()["args"]);
         arguments.push("--no-such-flag".to_owned());
-        let refused = said(&mut pod.program(&arguments));
+        let refused = pod.program(&arguments).run();
         assert_eq!(refused.code, 2, "{overlay}: {refused:?}");
         assert!(refused.stderr.contains("unexpected argument '--no-such-flag'"), "{overlay}: {refused:?}");
     }
@@ -155,15 +154,15 @@ fn the_configuration_is_read_and_holds() {
     std::fs::write(list, "name\nprod-billing\n").unwrap();
     let rendered = tools.rendered_in(&changed, "cronjob");
     let pod = Pod::new(&estate.sandbox, &rendered, None);
-    let planned = said(&mut pod.decom(estate.emulator.base_url()));
+    let planned = pod.decom(estate.emulator.base_url()).run();
     assert!(planned.stdout.contains("prod-billing  matches the protected pattern `prod-*`"), "{planned:?}");
     // A token that is another: the one in the mounted file is the one that is sent.
     std::fs::write(pod.path("/run/secrets/databrain/token"), format!("{TOKEN}x\n")).unwrap();
-    let refused = said(&mut pod.decom(estate.emulator.base_url()));
+    let refused = pod.decom(estate.emulator.base_url()).run();
     assert_eq!(refused.code, 4, "{refused:?}");
-    assert!(!message(&refused).contains(TOKEN), "{refused:?}");
+    assert!(!refused.message().contains(TOKEN), "{refused:?}");
     // A configuration that is not there stops it, rather than leaving it to the defaults.
     std::fs::remove_file(pod.path("/etc/decom/decom.toml")).unwrap();
-    let refused = said(&mut pod.decom(estate.emulator.base_url()));
+    let refused = pod.decom(estate.emulator.base_url()).run();
     assert_eq!(refused.code, 2, "{refused:?}");
 }

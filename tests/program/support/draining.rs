@@ -98,7 +98,7 @@ impl Worker {
             "--yes",
             "--quiet",
         ];
-        self.running = Some(Running::start(&self.sandbox, &arguments));
+        self.running = Some(self.sandbox.decom(&arguments).start());
     }
 
     fn kill(&mut self) {
@@ -111,7 +111,7 @@ impl Worker {
     fn come_to_an_end(&mut self, queue: &str, api: &str) {
         for _ in 0..5 {
             let ended = self.running.take().unwrap().finish();
-            assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+            assert!(matches!(ended.code, 0 | 1), "{ended:?}");
             if column(&self.sandbox.log(), "SELECT run_id FROM runs WHERE status <> 'finished'").is_empty() {
                 return;
             }
@@ -137,8 +137,8 @@ pub fn drain(broker: &mut impl Broker, extent: &Drain) {
     // Whoever comes first may decide how long a message stays with a dead worker.
     sandbox.file("worker.toml", SETTINGS);
     let put = ["enqueue", "names.csv", "--queue", &queue, "--config", "worker.toml"];
-    let put = Running::start(&sandbox, &put).finish();
-    assert_eq!(put.code, Some(0), "{put:?}");
+    let put = sandbox.decom(&put).run();
+    assert_eq!(put.code, 0, "{put:?}");
     let again: Vec<_> = names.iter().step_by(20).take(extent.duplicates).map(String::as_str).collect();
     let poison: Vec<_> =
         (0..extent.poison).map(|number| format!("{{\"name\": \"poison {number}\"}}")).collect();
@@ -207,15 +207,14 @@ pub fn drain(broker: &mut impl Broker, extent: &Drain) {
     let dead: BTreeSet<_> = runtime.block_on(broker.dead_letters()).into_iter().collect();
     assert_eq!(dead, poison, "what makes no sense is on the dead-letter queue");
     for log in &logs {
-        let verified =
-            sandbox.decom(&["audit", "verify", "--audit-db", log.to_str().unwrap()]).output().unwrap();
-        assert_eq!(verified.status.code(), Some(1), "sound, finished, and without checkpoints: {verified:?}");
+        let verified = sandbox.decom(&["audit", "verify", "--audit-db", log.to_str().unwrap()]).run();
+        assert_eq!(verified.code, 1, "sound, finished, and without checkpoints: {verified:?}");
     }
     let all = sandbox.path("all.db");
     let mut merge = vec!["audit", "merge"];
     merge.extend(logs.iter().map(|log| log.to_str().unwrap()));
     merge.extend(["--out", all.to_str().unwrap()]);
-    sandbox.decom(&merge).assert().success();
+    sandbox.decom(&merge).run().expect(0);
     let merged: BTreeSet<_> =
         column(&all, "SELECT datasource FROM results WHERE outcome <> 'skipped'").into_iter().collect();
     assert_eq!(merged.len(), names.len(), "the merged log has every name");

@@ -12,7 +12,7 @@ pub fn get(address: &str, path: &str) -> Option<(u16, String)> {
 /// The same with another method.
 pub fn ask(address: &str, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(super::live::PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
     write!(stream, "{request} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;

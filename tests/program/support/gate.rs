@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use super::live::PATIENCE;
+use super::PATIENCE;
 use super::reply::Reply;
 use super::server::Server;
 

@@ -1,36 +1,43 @@
-//! What the tests of the program share: a clean environment, a folder of their own, and questions
-//! to the audit log.
+//! The harness that all tests of the program share.
+//!
+//! [`Sandbox`] is a folder of one test, [`decom`] runs the real binary in it, [`Server`] stands for the API and
+//! for everything else that speaks HTTP, and [`log`] asks the audit log. [`Estate`] is a sandbox beside the
+//! embedded emulator.
 
 pub mod cuts;
 pub mod draining;
+pub mod estate;
 pub mod fetch;
 pub mod forgery;
 pub mod gate;
 pub mod history;
 pub mod keys;
-pub mod live;
+pub mod log;
 #[cfg(feature = "sqs")]
 pub mod moto;
 pub mod nats;
 pub mod page;
-pub mod postbox;
 pub mod process;
 pub mod queues;
 pub mod rabbit;
 pub mod redis;
 pub mod reply;
-pub mod scripted;
 pub mod server;
 pub mod servers;
-pub mod session;
 pub mod tls;
 pub mod venv;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use assert_cmd::Command;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+pub use self::estate::Estate;
+pub use self::log::{column, rows};
+pub use self::process::{Decom, Output, PATIENCE, Running, csv, decom, run, run_with};
+pub use self::reply::{Fault, Reply};
+pub use self::server::{Request, Server};
 
 /// A token that must never be seen anywhere.
 pub const TOKEN: &str = "dbn_live_c4n4ry0123456789abcdef";
@@ -56,25 +63,37 @@ impl Sandbox {
         path
     }
 
-    /// `decom` in this folder, with an environment that holds the token and nothing else.
-    pub fn decom(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("decom").unwrap();
-        command
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("DATABRAIN_TOKEN", TOKEN)
-            .env("USER", "tester")
-            .args(arguments);
-        command
+    /// Writes a CSV file with a header and these names.
+    pub fn names(&self, file: &str, names: &[impl AsRef<str>]) {
+        let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+        self.file(file, format!("name\n{}\n", names.join("\n")));
     }
 
-    /// The audit log where no other was named.
+    /// The default audit log.
     pub fn log(&self) -> PathBuf {
         self.path("decom-audit.db")
     }
 }
 
-/// SHA-256, in hexadecimal.
+/// The names of the entries of a folder, sorted.
+pub fn files_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// SHA-256 in hexadecimal.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     use std::fmt::Write;
     Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
@@ -83,30 +102,11 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     })
 }
 
-/// Says where nobody can miss it that a test was not run. Where all have to be, as in `.ci/run`, it
-/// fails.
+/// Reports prominently that a test was not run. Under `TEST_ALL`, as in `.ci/run`, it fails instead.
 pub fn skipped(test: &str, why: &str) {
     use std::io::Write;
     assert!(std::env::var_os("TEST_ALL").is_none(), "{test} cannot be run: {why}");
-    // Straight to the file: the test harness keeps what a test that passes prints to itself.
+    // Directly to the file: the test harness captures what a passing test prints.
     let mut out = std::io::stderr();
     writeln!(out, "\nSKIPPED {test}: {why}").unwrap();
-}
-
-/// One column of the rows that a query of the audit log finds, as text.
-pub fn column(log: &Path, query: &str) -> Vec<String> {
-    let connection =
-        rusqlite::Connection::open_with_flags(log, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let mut statement = connection.prepare(query).unwrap();
-    let rows = statement
-        .query_map([], |row| {
-            Ok(match row.get_ref(0)? {
-                rusqlite::types::ValueRef::Null => String::new(),
-                rusqlite::types::ValueRef::Integer(value) => value.to_string(),
-                rusqlite::types::ValueRef::Real(value) => value.to_string(),
-                other => String::from_utf8_lossy(other.as_bytes()?).into_owned(),
-            })
-        })
-        .unwrap();
-    rows.collect::<Result<_, _>>().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What the server does with a request: proper answers, and every way of not giving one.
+//! What the server answers to a request: proper replies, and every fault on the way to one.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -8,12 +8,10 @@ use serde_json::{Value, json};
 
 use super::server::Wire;
 
-/// What is done with one request.
+/// What the server does with one request.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// A proper answer.
     Answer { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
-    /// Trouble.
     Fault(Fault),
 }
 
@@ -26,11 +24,11 @@ pub enum Fault {
     ResetBeforeAnswer,
     /// Half of a status line, then the end.
     CutHead,
-    /// The head promises more than `sent`, and the connection ends behind that.
+    /// The head announces more than `sent`, and the connection ends after that.
     CutBody { status: u16, sent: Vec<u8> },
-    /// The same in chunks: the last one, of no length, never comes.
+    /// The same in chunks: the last chunk, of length zero, never comes.
     CutChunks { status: u16, sent: Vec<u8> },
-    /// Something that is no HTTP.
+    /// Bytes that are not HTTP.
     Garbage,
     /// The connection stays open, and nothing comes.
     NeverAnswer,
@@ -40,16 +38,16 @@ pub enum Fault {
     HugeBody { status: u16, start: Vec<u8>, bytes: u64 },
     /// Interim answers only, and then the end.
     OnlyInterim { status: u16 },
-    /// Interim answers before the proper one.
+    /// An interim answer before the proper one.
     Interim { status: u16, then: Box<Reply> },
 }
 
-/// Counts the bytes of bodies that the client took.
+/// Counts the bytes of bodies that clients took.
 #[derive(Debug, Default)]
-pub struct Sent(AtomicU64);
+pub struct BodyBytes(AtomicU64);
 
-impl Sent {
-    pub fn bytes(&self) -> u64 {
+impl BodyBytes {
+    pub fn get(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 
@@ -85,7 +83,15 @@ impl Reply {
         Self::error(400, "DATASOURCE_IN_USE")
     }
 
-    /// A status with nothing in its body.
+    pub fn server_error() -> Self {
+        Self::error(500, "INTERNAL_SERVER_ERROR")
+    }
+
+    pub fn unauthorized() -> Self {
+        Self::error(401, "AUTHENTICATION_ERROR")
+    }
+
+    /// A status with an empty body.
     pub fn status(status: u16) -> Self {
         Self::Answer { status, headers: Vec::new(), body: Vec::new() }
     }
@@ -109,8 +115,9 @@ impl Reply {
         self
     }
 
-    /// Sends it. Whether the connection goes on.
-    pub(super) fn send(&self, wire: &mut dyn Wire, sent: &Sent) -> io::Result<bool> {
+    /// Sends it, and returns true if the connection can carry another request. If `unread`, the last byte of
+    /// the request's head is still to be read.
+    pub(super) fn send(&self, wire: &mut dyn Wire, unread: bool, sent: &BodyBytes) -> io::Result<bool> {
         match self {
             Self::Answer { status, headers, body } => {
                 let mut bytes = Vec::new();
@@ -118,7 +125,7 @@ impl Reply {
                 for (name, value) in headers {
                     write!(bytes, "{name}: {value}\r\n")?;
                 }
-                // These have no body, and a length would be a promise of one.
+                // These have no body, and a length would announce one.
                 if matches!(status, 100..=199 | 204 | 304) {
                     bytes.extend_from_slice(b"\r\n");
                 } else {
@@ -130,26 +137,23 @@ impl Reply {
                 sent.add(body.len());
                 Ok(true)
             }
-            Self::Fault(fault) => fault.commit(wire, sent),
+            Self::Fault(fault) => {
+                if unread && !matches!(fault, Fault::ResetBeforeAnswer) {
+                    wire.read_exact(&mut [0])?;
+                }
+                fault.commit(wire, sent)
+            }
         }
     }
 }
 
 impl Fault {
-    fn commit(&self, wire: &mut dyn Wire, sent: &Sent) -> io::Result<bool> {
-        if !matches!(self, Self::ResetBeforeAnswer) {
-            // The last byte of the head, which the reader leaves.
-            wire.read_exact(&mut [0])?;
-        }
+    fn commit(&self, wire: &mut dyn Wire, sent_bytes: &BodyBytes) -> io::Result<bool> {
         match self {
             Self::CloseBeforeAnswer | Self::ResetBeforeAnswer => {}
             Self::CutHead => wire.write_all(b"HTTP/1.1 20")?,
             Self::Garbage => wire.write_all(b"\x00\xffSSH-2.0-what is this\n\n")?,
-            Self::CutBody { status, sent } => {
-                let length = sent.len() + 1000;
-                write!(wire, "HTTP/1.1 {status} Scripted\r\nContent-Length: {length}\r\n\r\n")?;
-                wire.write_all(sent)?;
-            }
+            Self::CutBody { status, sent } => begin_body(wire, *status, sent.len() + 1000, sent)?,
             Self::CutChunks { status, sent } => {
                 write!(wire, "HTTP/1.1 {status} Scripted\r\nTransfer-Encoding: chunked\r\n\r\n")?;
                 write!(wire, "{:x}\r\n", sent.len())?;
@@ -157,28 +161,25 @@ impl Fault {
                 wire.write_all(b"\r\n")?;
             }
             Self::StallInBody { status, sent } => {
-                let length = sent.len() + 1000;
-                write!(wire, "HTTP/1.1 {status} Scripted\r\nContent-Length: {length}\r\n\r\n")?;
-                wire.write_all(sent)?;
+                begin_body(wire, *status, sent.len() + 1000, sent)?;
                 wire.flush()?;
                 until_hung_up(wire);
             }
             Self::NeverAnswer => until_hung_up(wire),
             Self::HugeBody { status, start, bytes } => {
-                write!(wire, "HTTP/1.1 {status} Scripted\r\nContent-Length: {bytes}\r\n\r\n")?;
-                wire.write_all(start)?;
+                begin_body(wire, *status, usize::try_from(*bytes).map_err(io::Error::other)?, start)?;
                 let (chunk, mut left) = (vec![b'x'; 64 * 1024], *bytes - start.len() as u64);
                 while left > 0 {
                     let part = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                     wire.write_all(&chunk[..part])?;
-                    sent.add(part);
+                    sent_bytes.add(part);
                     left -= part as u64;
                 }
             }
             Self::OnlyInterim { status } => write!(wire, "HTTP/1.1 {status} Scripted\r\n\r\n")?,
             Self::Interim { status, then } => {
                 write!(wire, "HTTP/1.1 {status} Scripted\r\n\r\n")?;
-                return then.send(wire, sent);
+                return then.send(wire, false, sent_bytes);
             }
         }
         wire.flush()?;
@@ -186,8 +187,13 @@ impl Fault {
     }
 }
 
-/// Waits until the client has had enough.
+/// A head that announces `length` bytes, and the first of them.
+fn begin_body(wire: &mut dyn Wire, status: u16, length: usize, start: &[u8]) -> io::Result<()> {
+    write!(wire, "HTTP/1.1 {status} Scripted\r\nContent-Length: {length}\r\n\r\n")?;
+    wire.write_all(start)
+}
+
+/// Waits until the client closes the connection.
 fn until_hung_up(wire: &mut dyn Wire) {
-    // Whatever it says meanwhile, and however it goes, is all the same.
     while wire.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
 }

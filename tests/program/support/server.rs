@@ -1,8 +1,8 @@
-//! A server that can do anything to whoever calls it: HTTP/1.1 by hand over plain TCP, scripted for
-//! each deletion, and with a memory of every request that reached it.
+//! An HTTP server that does what a test tells it to, right or wrong: HTTP/1.1 over plain TCP or TLS, with a
+//! script that answers each deletion, and a memory of every request that arrived.
 //!
-//! A script is a function from what arrived to a [`Reply`]. It runs on the connection's own thread
-//! before anything is answered, so it may look at the audit log, or wait for the test.
+//! The script maps a [`Request`] to a [`Reply`]. It runs on the connection's own thread before anything is
+//! answered, so it may read the audit log or wait for the test.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -11,29 +11,35 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::live::PATIENCE;
-use super::reply::{Reply, Sent};
+use serde_json::{Value, json};
+
+use super::process::PATIENCE;
+use super::reply::{BodyBytes, Reply};
 use super::tls;
 
-/// A request that reached the server.
+/// How many entries a page of a listing has.
+const PAGE: usize = 10;
+
+/// A request that arrived.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct Request {
     pub method: String,
-    /// Everything before the `?`, as it stood on the wire.
+    /// Everything before the `?`, as it was sent.
     pub path: String,
-    /// Everything after it, as it stood on the wire.
+    /// Everything after the `?`, as it was sent.
     pub query: String,
-    /// The value of `datasourceName`, decoded; empty where there is none.
+    /// The value of `datasourceName`, decoded; empty if there is none.
     pub name: String,
     /// In the order in which they came, names in lower case.
     pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
     /// When its head had arrived.
     pub at: Instant,
-    /// How many deletions of this name have arrived, this one included.
+    /// How many deletions of this name the current script has seen, this one included.
     pub attempt: usize,
 }
 
-impl Seen {
+impl Request {
     /// The value of a header that must be there exactly once.
     pub fn header(&self, name: &str) -> &str {
         let mut values = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -42,22 +48,46 @@ impl Seen {
         value
     }
 
+    /// The id under which the audit log knows it.
+    pub fn id(&self) -> &str {
+        self.header("x-request-id")
+    }
+
     pub fn is_deletion(&self) -> bool {
         self.method == "DELETE" && self.path.ends_with("/api/v2/datasource")
     }
+
+    /// The number of the page that it asks for, from 1; `None` if it asks for all at once.
+    pub fn page(&self) -> Option<usize> {
+        self.query.strip_prefix("isPagination=true&pageNumber=").map(|number| number.parse().unwrap())
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
 }
 
-type Script = dyn Fn(&Seen) -> Reply + Send + Sync;
+type Script = Arc<dyn Fn(&Request) -> Reply + Send + Sync>;
+
+/// Who answers what.
+struct Scripts {
+    deletions: Script,
+    datasources: Script,
+    datamarts: Script,
+    others: Script,
+}
 
 struct State {
-    script: Box<Script>,
+    scripts: Mutex<Scripts>,
     tls: Option<Arc<rustls::ServerConfig>>,
-    seen: Mutex<Vec<Seen>>,
-    news: Condvar,
+    requests: Mutex<Vec<Request>>,
+    arrival: Condvar,
     attempts: Mutex<HashMap<String, usize>>,
-    listing: Mutex<Reply>,
-    datamarts: Mutex<Reply>,
-    sent: Sent,
+    body_bytes: BodyBytes,
     connections: AtomicUsize,
     closing: AtomicBool,
 }
@@ -69,32 +99,43 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers each deletion as `script` says. The listings are not found until they are given.
-    pub fn start(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
-        Self::serve(Box::new(script), None)
+    /// Answers each deletion as `script` says, and lists nothing.
+    pub fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::serve(Scripts::of_api(script), None)
     }
 
     /// The same over TLS, with a certificate for `host`.
     pub fn start_tls(
         authority: &tls::Authority,
         host: &str,
-        script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+        script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::serve(Box::new(script), Some(authority.server_config(host)))
+        Self::serve(Scripts::of_api(script), Some(authority.server_config(host)))
     }
 
-    fn serve(script: Box<Script>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+    /// Confirms every deletion.
+    pub fn deleting() -> Self {
+        Self::start(|_| Reply::deleted())
+    }
+
+    /// A server of another kind, such as a webhook: every request gets the same reply.
+    pub fn receiving(reply: impl Into<Reply>) -> Self {
+        let reply = reply.into();
+        let all: Script = Arc::new(move |_| reply.clone());
+        let [deletions, datasources, datamarts, others] = [all.clone(), all.clone(), all.clone(), all];
+        Self::serve(Scripts { deletions, datasources, datamarts, others }, None)
+    }
+
+    fn serve(scripts: Scripts, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
-            script,
+            scripts: Mutex::new(scripts),
             tls,
-            seen: Mutex::default(),
-            news: Condvar::new(),
+            requests: Mutex::default(),
+            arrival: Condvar::new(),
             attempts: Mutex::default(),
-            listing: Mutex::new(Reply::status(404)),
-            datamarts: Mutex::new(Reply::status(404)),
-            sent: Sent::default(),
+            body_bytes: BodyBytes::default(),
             connections: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
         });
@@ -106,32 +147,38 @@ impl Server {
                 }
                 let (state, Ok(stream)) = (accepting.clone(), stream) else { continue };
                 state.connections.fetch_add(1, Ordering::SeqCst);
-                // What goes wrong here is for the client to report.
+                // Errors here are for the client to report.
                 std::thread::spawn(move || state.connection(stream));
             }
         });
         Self { state, address }
     }
 
-    /// Lists these datasources from now on.
-    pub fn list(&self, names: &[&str]) -> &Self {
-        let data: Vec<_> = names.iter().map(|name| serde_json::json!({ "name": name })).collect();
-        self.answer_listing(Reply::json(200, &serde_json::json!({ "data": data })))
+    /// Answers deletions by another script from now on; attempts are counted from 1 again.
+    pub fn answer(&self, script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> &Self {
+        lock(&self.state.scripts).deletions = Arc::new(script);
+        lock(&self.state.attempts).clear();
+        self
     }
 
-    /// Answers the listing like this from now on.
-    pub fn answer_listing(&self, reply: Reply) -> &Self {
-        *lock(&self.state.listing) = reply;
+    /// Lists these datasources from now on: all at once, or a page if one is asked for.
+    pub fn list(&self, names: &[&str]) -> &Self {
+        let entries = names.iter().map(|name| json!({ "name": name })).collect();
+        lock(&self.state.scripts).datasources = listing(entries);
+        self
+    }
+
+    /// Answers requests for the list of datasources by a script from now on.
+    pub fn answer_listing(&self, script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> &Self {
+        lock(&self.state.scripts).datasources = Arc::new(script);
         self
     }
 
     /// Lists these datamarts from now on: each with the datasource that it reads.
     pub fn list_datamarts(&self, pairs: &[(&str, &str)]) -> &Self {
-        let data: Vec<_> = pairs
-            .iter()
-            .map(|(name, reads)| serde_json::json!({ "name": name, "companyIntegration": { "name": reads } }))
-            .collect();
-        *lock(&self.state.datamarts) = Reply::json(200, &serde_json::json!({ "data": data, "error": null }));
+        let entry =
+            |&(name, reads): &(&str, &str)| json!({ "name": name, "companyIntegration": { "name": reads } });
+        lock(&self.state.scripts).datamarts = listing(pairs.iter().map(entry).collect());
         self
     }
 
@@ -141,27 +188,44 @@ impl Server {
     }
 
     /// Every request so far, in order of arrival.
-    pub fn seen(&self) -> Vec<Seen> {
-        lock(&self.state.seen).clone()
-    }
-
-    /// Waits until what has arrived so far is as `wanted`.
-    #[track_caller]
-    pub fn wait_until(&self, wanted: impl Fn(&[Seen]) -> bool) {
-        let guard = lock(&self.state.seen);
-        let (seen, result) =
-            self.state.news.wait_timeout_while(guard, PATIENCE, |seen| !wanted(seen)).unwrap();
-        assert!(!result.timed_out(), "only this arrived in {PATIENCE:?}: {seen:#?}");
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.state.requests).clone()
     }
 
     /// Every deletion so far, in order of arrival.
-    pub fn deletions(&self) -> Vec<Seen> {
-        self.seen().into_iter().filter(Seen::is_deletion).collect()
+    pub fn deletions(&self) -> Vec<Request> {
+        self.requests().into_iter().filter(Request::is_deletion).collect()
     }
 
-    /// The deletions of `name` so far.
+    /// The names of the deletions so far, in order of arrival.
+    pub fn names_sent(&self) -> Vec<String> {
+        self.deletions().into_iter().map(|request| request.name).collect()
+    }
+
+    /// How many deletions of `name` have arrived.
     pub fn deletions_of(&self, name: &str) -> usize {
-        lock(&self.state.attempts).get(name).copied().unwrap_or(0)
+        self.deletions().iter().filter(|request| request.name == name).count()
+    }
+
+    /// How often the whole list of datasources was asked for.
+    pub fn listings_read(&self) -> usize {
+        let is_listing = |it: &&Request| it.method == "GET" && it.path.ends_with("/api/v2/datasource");
+        self.requests().iter().filter(is_listing).filter(|request| request.page().is_none()).count()
+    }
+
+    /// Waits until `condition` holds for the requests so far.
+    #[track_caller]
+    pub fn wait_until(&self, condition: impl Fn(&[Request]) -> bool) {
+        let guard = lock(&self.state.requests);
+        let (requests, result) =
+            self.state.arrival.wait_timeout_while(guard, PATIENCE, |requests| !condition(requests)).unwrap();
+        assert!(!result.timed_out(), "only this arrived in {PATIENCE:?}: {requests:#?}");
+    }
+
+    /// Waits until this many deletions have arrived.
+    #[track_caller]
+    pub fn wait_for_deletions(&self, count: usize) {
+        self.wait_until(|requests| requests.iter().filter(|request| request.is_deletion()).count() >= count);
     }
 
     /// How many connections were made.
@@ -169,18 +233,50 @@ impl Server {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes of bodies were taken off our hands.
+    /// How many bytes of bodies the clients took.
     pub fn body_bytes(&self) -> u64 {
-        self.state.sent.bytes()
+        self.state.body_bytes.get()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.state.closing.store(true, Ordering::SeqCst);
-        // Wakes the one that accepts.
+        // Wakes the thread that accepts.
         let _ = TcpStream::connect(self.address);
     }
+}
+
+impl Scripts {
+    fn of_api(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self {
+            deletions: Arc::new(script),
+            datasources: listing(Vec::new()),
+            datamarts: listing(Vec::new()),
+            others: Arc::new(|_| Reply::status(404)),
+        }
+    }
+
+    fn of(&self, request: &Request) -> Script {
+        let script = match request.path.as_str() {
+            _ if request.is_deletion() => &self.deletions,
+            path if path.ends_with("/api/v2/datasource") => &self.datasources,
+            path if path.ends_with("/api/v2/data-app/datamarts") => &self.datamarts,
+            _ => &self.others,
+        };
+        script.clone()
+    }
+}
+
+/// A listing as the API documents it.
+fn listing(entries: Vec<Value>) -> Script {
+    Arc::new(move |request| {
+        let data = match request.page() {
+            None => &entries[..],
+            Some(page) => entries.chunks(PAGE).nth(page - 1).unwrap_or_default(),
+        };
+        Reply::json(200, &json!({ "data": data, "error": null }))
+    })
 }
 
 /// Both directions of a connection, with TLS or without.
@@ -201,48 +297,38 @@ impl State {
             }
         };
         while let Some(head) = read_head(&mut *wire)? {
-            let seen = self.record(&head);
-            let reply = match (seen.is_deletion(), seen.path.as_str()) {
-                (true, _) => (self.script)(&seen),
-                (_, path) if path.ends_with("/api/v2/datasource") => lock(&self.listing).clone(),
-                (_, path) if path.ends_with("/api/v2/data-app/datamarts") => lock(&self.datamarts).clone(),
-                _ => Reply::status(404),
-            };
-            if !reply.send(&mut *wire, &self.sent)? {
+            let mut request = parsed(&head);
+            let length = request.headers.iter().find(|(name, _)| name == "content-length");
+            let length = length.map_or(0, |(_, value)| value.parse().unwrap());
+            if length > 0 {
+                // The last byte of the head as well.
+                let mut rest = vec![0; 1 + length];
+                wire.read_exact(&mut rest)?;
+                request.body = rest.split_off(1);
+            }
+            self.remember(&mut request);
+            let script = lock(&self.scripts).of(&request);
+            if !script(&request).send(&mut *wire, length == 0, &self.body_bytes)? {
                 break;
             }
         }
         Ok(())
     }
 
-    fn record(&self, head: &str) -> Seen {
-        let at = Instant::now();
-        let mut lines = head.split("\r\n");
-        let mut words = lines.next().unwrap_or_default().split(' ');
-        let method = words.next().unwrap_or_default().to_owned();
-        let target = words.next().unwrap_or_default();
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let headers = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        let name = query.strip_prefix("datasourceName=").map(decoded).unwrap_or_default();
-        let (path, query) = (path.to_owned(), query.to_owned());
-        let mut seen = Seen { method, path, query, name, headers, at, attempt: 0 };
-        if seen.is_deletion() {
+    fn remember(&self, request: &mut Request) {
+        if request.is_deletion() {
             let mut attempts = lock(&self.attempts);
-            let attempt = attempts.entry(seen.name.clone()).or_default();
+            let attempt = attempts.entry(request.name.clone()).or_default();
             *attempt += 1;
-            seen.attempt = *attempt;
+            request.attempt = *attempt;
         }
-        lock(&self.seen).push(seen.clone());
-        self.news.notify_all();
-        seen
+        lock(&self.requests).push(request.clone());
+        self.arrival.notify_all();
     }
 }
 
-/// Reads a head up to, but without, its very last byte: whoever closes with a byte unread resets the
-/// connection. `None` where the client closed in good order.
+/// Reads a head up to, but without, its very last byte: a server that closes with a byte unread resets the
+/// connection. `None` if the client closed in good order.
 fn read_head(wire: &mut dyn Wire) -> io::Result<Option<String>> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r") {
@@ -257,9 +343,21 @@ fn read_head(wire: &mut dyn Wire) -> io::Result<Option<String>> {
     String::from_utf8(head).map(Some).map_err(io::Error::other)
 }
 
-/// Percent-decoded by the letter: a plus is a plus.
-fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
+fn parsed(head: &str) -> Request {
+    let mut lines = head.split("\r\n");
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let method = words.next().unwrap_or_default().to_owned();
+    let target = words.next().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    // Percent-decoded literally: a plus is a plus.
+    let name = query.strip_prefix("datasourceName=").unwrap_or_default();
+    let name = percent_encoding::percent_decode_str(name).decode_utf8().unwrap().into_owned();
+    let (path, query) = (path.to_owned(), query.to_owned());
+    Request { method, path, query, name, headers, body: Vec::new(), at: Instant::now(), attempt: 0 }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,7 +12,6 @@ use decom::audit::verify::{AnchorCheck, Weight, verify};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{records, sql, tamper};
-use crate::emulated::said;
 use crate::support::{Sandbox, skipped};
 
 /// A small log, a single file, packed so that there is little room in it that is not used.
@@ -20,7 +19,7 @@ fn small(sandbox: &Sandbox) -> Vec<u8> {
     sandbox.file("names.csv", "name\na\nb\n");
     let arguments =
         ["rehearse", "names.csv", "--audit-db", "log.db", "--rate", "unlimited", "--fault", "none"];
-    let said = said(&mut sandbox.decom(&[&arguments[..], &["--latency", "0ms"]].concat()));
+    let said = sandbox.decom(&[&arguments[..], &["--latency", "0ms"]].concat()).run();
     assert_eq!(said.code, 0, "{said:?}");
     let connection = Connection::open(sandbox.path("log.db")).unwrap();
     connection.execute_batch("PRAGMA secure_delete = ON; PRAGMA page_size = 512; VACUUM").unwrap();

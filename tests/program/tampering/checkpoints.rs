@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{Case, Held, last, sql, tamper};
-use crate::emulated::{Said, files_in, message, said};
-use crate::support::column;
 use crate::support::keys::{self, Key, verified_for};
+use crate::support::{Output, column, files_in};
 
 const NAMESPACE: &str = "decom-audit";
 
@@ -21,8 +20,8 @@ fn statements(case: &Case) -> Vec<PathBuf> {
         .collect()
 }
 
-fn by_hand(case: &Case, arguments: &[&str]) -> Said {
-    said(case.estate.sandbox.decom(&["audit", "checkpoint"]).args(arguments))
+fn by_hand(case: &Case, arguments: &[&str]) -> Output {
+    case.estate.sandbox.decom(&["audit", "checkpoint"]).args(arguments).run()
 }
 
 fn good(case: &Case, statement: &Path) -> bool {
@@ -66,7 +65,7 @@ fn there_is_another_checkpoint_every_so_many_records() {
         "[audit]\ncheckpoint_every = 10\nsigning_key = \"key\"\ncheckpoint_dir = \"checkpoints\"\n",
     );
     let arguments = ["run", "more.csv", "--yes", "--max-share", "100", "--config", "often.toml"];
-    said(&mut case.estate.decom(&arguments));
+    case.estate.decom(&arguments).run();
     // At least one every 10 records and what shares a commit with them: 8 under way, 2 records each.
     let requests = 80;
     let written = statements(&case).len() - before;
@@ -84,7 +83,7 @@ fn the_head_goes_to_the_log_stream() {
     let case = Case::new();
     case.estate.sandbox.file("more.csv", "name\ncustomer-8\n");
     let arguments = ["run", "more.csv", "--yes", "--max-share", "100", "--log-format", "json"];
-    let ended = said(&mut case.estate.decom(&arguments));
+    let ended = case.estate.decom(&arguments).run();
     let lines = ended.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let heads: Vec<_> = lines.filter(|line| line.to_string().contains("the head of the audit log")).collect();
     assert_eq!(heads.len(), 2, "at the start and at the end: {ended:?}");
@@ -148,7 +147,7 @@ fn only_those_who_may_vouch_for_a_log() {
     sandbox.file("revoked", format!("{key}\n"));
     let mut command = sandbox.decom(&["audit", "verify", "--checkpoints", "checkpoints"]);
     command.args(["--allowed-signers", "allowed_signers", "--revoked-signers", "revoked"]);
-    assert_eq!(said(&mut command).code, 5);
+    assert_eq!(command.run().code, 5);
     assert_eq!(case.verify(&case.log(), Held::Anchored).0, 0);
 
     let newest = statements(&case).pop().unwrap();
@@ -275,7 +274,7 @@ fn a_key_that_cannot_sign_by_itself_is_refused_with_what_to_do() {
     ] {
         let refused = by_hand(&case, &["--out", "x.checkpoint", "--signing-key", key.to_str().unwrap()]);
         assert_eq!(refused.code, 2, "{refused:?}");
-        assert!(message(&refused).contains(wanted), "{refused:?}");
+        assert!(refused.message().contains(wanted), "{refused:?}");
         assert!(!case.path("x.checkpoint").exists());
 
         // A run is refused before anything is in the log, let alone sent.
@@ -283,9 +282,9 @@ fn a_key_that_cannot_sign_by_itself_is_refused_with_what_to_do() {
         sandbox.file("more.csv", "name\ncustomer-9\n");
         let mut command = case.estate.decom(&["run", "more.csv", "--yes", "--max-share", "100"]);
         command.arg("--signing-key").arg(key).args(["--checkpoint-dir", "checkpoints"]);
-        let refused = said(&mut command);
+        let refused = command.run();
         assert_eq!(refused.code, 5, "{refused:?}");
-        assert!(message(&refused).contains(wanted), "{refused:?}");
+        assert!(refused.message().contains(wanted), "{refused:?}");
         assert_eq!(case.estate.deletes().len(), requests, "something was sent");
     }
 }
@@ -300,18 +299,18 @@ fn checkpoints_that_cannot_be_written_stop_a_run_before_it_begins_and_not_later(
         let mut command =
             case.estate.decom(&["run", "more.csv", "--yes", "--max-share", "100", "--ignore-not-found"]);
         command.args(["--checkpoint-dir", dir, "--signing-key", key]);
-        said(&mut command)
+        command.run()
     };
     let refused = run("nowhere", "key");
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(message(&refused).contains("cannot write this checkpoint"), "{refused:?}");
+    assert!(refused.message().contains("cannot write this checkpoint"), "{refused:?}");
     assert_eq!((last(&case.log()), case.estate.deletes().len()), (n, requests));
     assert_eq!(run("checkpoints", "").code, 2, "a folder, and nothing that signs");
     assert_eq!((last(&case.log()), case.estate.deletes().len()), (n, requests));
 
     // Without a folder none are written, and that is said.
     let rehearsal = ["rehearse", "more.csv", "--signing-key", "key", "--fault", "none", "--latency", "0ms"];
-    let ended = said(&mut sandbox.decom(&rehearsal));
+    let ended = sandbox.decom(&rehearsal).run();
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stderr.contains("no checkpoints are written"), "{ended:?}");
 
@@ -329,7 +328,7 @@ fn a_log_that_was_altered_is_not_signed() {
     tamper(&case.log(), sql("UPDATE record SET ticket = 'x' WHERE seq = 3"));
     let refused = by_hand(&case, &["--out", "x.checkpoint", "--signing-key", "key"]);
     assert_eq!(refused.code, 5, "{refused:?}");
-    assert!(message(&refused).contains("nothing was signed"), "{refused:?}");
+    assert!(refused.message().contains("nothing was signed"), "{refused:?}");
     assert_eq!((case.path("x.checkpoint").exists(), case.path("x.checkpoint.sig").exists()), (false, false));
 }
 
@@ -342,7 +341,7 @@ fn what_is_asked_for_by_halves_is_refused() {
         &["--checkpoints", "nowhere", "--allowed-signers", "allowed_signers"],
         &["--checkpoints", "checkpoints", "--allowed-signers", "nowhere"],
     ] {
-        let refused = said(case.estate.sandbox.decom(&["audit", "verify"]).args(arguments));
+        let refused = case.estate.sandbox.decom(&["audit", "verify"]).args(arguments).run();
         assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
     }
     // The folder of the settings counts where none is named.
@@ -350,7 +349,7 @@ fn what_is_asked_for_by_halves_is_refused() {
         .sandbox
         .file("decom.toml", "[audit]\ncheckpoint_dir = \"checkpoints\"\nsigning_key = \"key\"\n");
     let mut command = case.estate.sandbox.decom(&["audit", "verify", "--config", "decom.toml"]);
-    let ended = said(command.args(["--allowed-signers", "allowed_signers"]));
+    let ended = command.args(["--allowed-signers", "allowed_signers"]).run();
     assert_eq!(ended.code, 0, "{ended:?}");
     let until = last(&case.log());
     assert!(ended.stdout.contains(&format!("sound, and anchored up to record {until}")), "{ended:?}");

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Case, Held, last, python};
-use crate::emulated::files_in;
-use crate::support::Sandbox;
-use crate::support::scripted::{Reply, Scripted};
+use crate::support::{Fault, Reply, Sandbox, Server, files_in};
 
 /// The bytes of every file in a folder, but for the index that readers and writers share.
 fn bytes_in(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -34,8 +32,7 @@ fn a_run_behind_the_newest_checkpoint_is_not_vouched_for() {
     let n = last(&case.log());
     case.estate.sandbox.file("more.csv", "name\ncustomer-8\n");
     // This one writes no checkpoints: nothing in the log says that there should be any of it.
-    let run =
-        crate::emulated::said(&mut case.estate.decom(&["run", "more.csv", "--yes", "--max-share", "100"]));
+    let run = case.estate.decom(&["run", "more.csv", "--yes", "--max-share", "100"]).run();
     assert!(run.code <= 1, "{run:?}");
     let end = last(&case.log());
     case.found(&case.log(), Held::Anchored, 1, "end_not_anchored", Some(end), "a run without checkpoints");
@@ -48,7 +45,7 @@ fn a_run_behind_the_newest_checkpoint_is_not_vouched_for() {
     assert_eq!(said["not_checked"][0], behind, "{said:#}");
     // A checkpoint by hand makes up for it.
     let by_hand = ["audit", "checkpoint", "--out", "checkpoints/x.checkpoint", "--signing-key", "key"];
-    assert_eq!(crate::emulated::said(&mut case.estate.sandbox.decom(&by_hand)).code, 0);
+    assert_eq!(case.estate.sandbox.decom(&by_hand).run().code, 0);
     assert_eq!(case.verify(&case.log(), Held::Anchored).0, 0);
 }
 
@@ -89,15 +86,18 @@ fn two_copies_that_were_continued_separately_are_found_by_the_checkpoints_of_bot
 pub(super) fn killed() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.names("names.csv", &["a", "b", "c", "d"]);
-    let server = Scripted::start(|name, _| if name == "c" { Reply::Hangs } else { Reply::deleted() });
-    let mut running = sandbox.start_quick(server.base_url(), &["run", "names.csv"]);
-    running.until("its third request", |_| server.asked_for().len() == 3);
+    let server =
+        Server::start(
+            |request| if request.name == "c" { Fault::NeverAnswer.into() } else { Reply::deleted() },
+        );
+    let mut running = sandbox.start(&server, &["run", "names.csv"]);
+    running.wait_until("its third request", || server.names_sent().len() == 3);
     running.kill();
     sandbox
 }
 
 fn verify(sandbox: &Sandbox, log: &str) -> (i32, serde_json::Value) {
-    let said = crate::emulated::said(&mut sandbox.decom(&["audit", "verify", "--json", "--audit-db", log]));
+    let said = sandbox.decom(&["audit", "verify", "--json", "--audit-db", log]).run();
     (said.code, serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{said:?}")))
 }
 
@@ -146,12 +146,12 @@ fn a_log_is_verified_while_decom_writes_to_it() {
     sandbox.names("names.csv", &["a", "b", "c", "d"]);
     let (seen, here) = (std::sync::Arc::new(std::sync::Mutex::new(Vec::new())), sandbox.clone());
     let found = seen.clone();
-    let server = Scripted::start(move |_, _| {
+    let server = Server::start(move |_| {
         found.lock().unwrap().push(verify(&here, "decom-audit.db"));
         Reply::deleted()
     });
-    let finished = sandbox.quick(server.base_url(), &["run", "names.csv"]);
-    assert_eq!(finished.code, Some(0), "the run was disturbed: {}", finished.stderr);
+    let finished = sandbox.run(&server, &["run", "names.csv"]);
+    assert_eq!(finished.code, 0, "the run was disturbed: {}", finished.stderr);
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 4);
     for (code, said) in seen.iter() {
@@ -226,7 +226,7 @@ fn what_is_no_log_is_never_called_sound() {
             assert_eq!(code, 2, "{name}: {said}");
         }
     }
-    let text = crate::emulated::said(&mut sandbox.decom(&["audit", "verify", "--audit-db", "empty.db"]));
+    let text = sandbox.decom(&["audit", "verify", "--audit-db", "empty.db"]).run();
     assert_eq!((text.code, text.stdout.as_str()), (6, ""), "{text:?}");
     assert!(!text.stderr.contains("sound"), "{text:?}");
 }

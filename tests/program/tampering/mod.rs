@@ -22,9 +22,8 @@ use rusqlite::types::{Value as Stored, ValueRef};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::emulated::{Estate, said};
 use crate::support::keys::Key;
-use crate::support::{column, skipped};
+use crate::support::{Estate, column, skipped};
 
 /// The columns over which a record's hash goes.
 const HASHED: usize = 19;
@@ -69,7 +68,7 @@ impl Case {
         let mut command = self.estate.decom(&arguments);
         command.args(["--signing-key", "key", "--checkpoint-dir", checkpoints, "--audit-db", log]);
         command.env("DECOM_RETRY_FIRST_BACKOFF", "1ms").env("DECOM_MAX_ATTEMPTS", "2");
-        let said = said(&mut command);
+        let said = command.run();
         assert!(said.code == 0 || said.code == 1, "{said:?}");
         said.code
     }
@@ -96,7 +95,7 @@ impl Case {
         if held == Held::Anchored {
             command.args(["--checkpoints", "checkpoints", "--allowed-signers", "allowed_signers"]);
         }
-        let said = said(&mut command);
+        let said = command.run();
         let value = serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("no JSON: {said:?}"));
         (said.code, value)
     }

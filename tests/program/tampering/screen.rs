@@ -1,7 +1,6 @@
 //! What a stranger wrote into a log reaches no terminal as it is.
 
 use super::{Case, last, rechain, sql, tamper};
-use crate::emulated::said;
 
 /// The title of the window, and a line of the forger's own.
 const TITLE: &str = "char(27) || ']0;mine' || char(7) || char(10) || '  - all is well' || char(155)";
@@ -27,7 +26,7 @@ fn what_a_terminal_obeys_is_shown_and_not_sent_to_it() {
         connection.execute_batch("CREATE TABLE \"\u{1b}]0;mine\u{7}\n\u{9b}\" (x)").unwrap();
     });
     let shown =
-        |arguments: &[&str]| said(case.estate.sandbox.decom(arguments).args(["--audit-db", "copy.db"]));
+        |arguments: &[&str]| case.estate.sandbox.decom(arguments).args(["--audit-db", "copy.db"]).run();
     let verified = shown(&["audit", "verify"]);
     assert_eq!(verified.code, 5, "{verified:?}");
     is_plain("audit verify", &verified.stdout);
@@ -41,7 +40,7 @@ fn what_a_terminal_obeys_is_shown_and_not_sent_to_it() {
     is_plain("runs", &shown(&["runs"]).stdout);
     let mut resume = case.estate.sandbox.decom(&["resume", "--audit-db", "copy.db"]);
     resume.args(["--base-url", "http://127.0.0.1:9"]);
-    let refused = said(&mut resume);
+    let refused = resume.run();
     assert_eq!(refused.code, 2, "{refused:?}");
     is_plain("resume", &refused.stderr);
 }

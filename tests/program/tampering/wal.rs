@@ -9,7 +9,6 @@ use rusqlite::Connection;
 
 use super::copies::killed;
 use super::{Case, Held};
-use crate::emulated::said;
 use crate::support::column;
 
 /// Shows each target as deleted, in SQLite's own words and with all triggers back in place.
@@ -87,7 +86,7 @@ fn a_wal_beside_a_closed_log_is_found() {
     let closed = case.path("closed.db");
     let rotated = ["audit", "rotate", "--out", "closed.db", "--signing-key", "key"];
     let mut command = case.estate.sandbox.decom(&rotated);
-    let rotated = said(command.args(["--checkpoint-dir", "checkpoints"]));
+    let rotated = command.args(["--checkpoint-dir", "checkpoints"]).run();
     assert_eq!(rotated.code, 0, "{rotated:?}");
     assert_eq!(fs::metadata(&closed).unwrap().permissions().mode() & 0o777, 0o444);
     assert_eq!(case.verify(&closed, Held::Anchored).0, 0);
@@ -102,7 +101,7 @@ fn a_wal_of_a_live_log_that_was_replaced_is_found_by_the_hashes() {
     let sandbox = killed();
     let log = sandbox.log();
     let verify = || {
-        let said = said(&mut sandbox.decom(&["audit", "verify", "--json"]));
+        let said = sandbox.decom(&["audit", "verify", "--json"]).run();
         (said.code, serde_json::from_str::<serde_json::Value>(&said.stdout).unwrap())
     };
     assert_eq!(verify().0, 1, "sound, and not finished");
@@ -135,13 +134,13 @@ fn nothing_is_written_to_a_log_beside_which_a_wal_was_put() {
     craft(&case.log(), true);
     let sandbox = &case.estate.sandbox;
     sandbox.file("more.csv", "name\ncustomer-8\n");
-    let run = said(&mut case.estate.decom(&["run", "more.csv", "--yes", "--max-share", "100"]));
+    let run = case.estate.decom(&["run", "more.csv", "--yes", "--max-share", "100"]).run();
     assert_eq!(run.code, 5, "{run:?}");
     assert!(run.stderr.contains("says that it has none"), "{run:?}");
-    let rotated = said(&mut sandbox.decom(&["audit", "rotate"]));
+    let rotated = sandbox.decom(&["audit", "rotate"]).run();
     assert_eq!(rotated.code, 5, "{rotated:?}");
     let html = ["report", "--format", "html", "--out", "certificate.html"];
-    let certificate = said(&mut sandbox.decom(&html));
+    let certificate = sandbox.decom(&html).run();
     assert_eq!(certificate.code, 5, "{certificate:?}");
     assert!(!sandbox.path("certificate.html").exists());
 }

@@ -1,37 +1,13 @@
-//! The program against the embedded emulator of the API, and what both sides say of it afterwards.
+//! The program against the embedded emulator of the API, and what both sides report afterwards.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use assert_cmd::Command;
 use decom::emulator::{Emulator, EmulatorOptions, Faults};
 
-use crate::support::{Sandbox, TOKEN};
+use super::process::Decom;
+use super::{Sandbox, TOKEN};
 
-/// How the program ended, and what it said.
-#[derive(Debug)]
-pub struct Said {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-/// Runs `command` to its end.
-pub fn said(command: &mut Command) -> Said {
-    let output = command.output().unwrap();
-    Said {
-        code: output.status.code().expect("it was not killed"),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// The message that the program ended with; what was logged before is left out.
-pub fn message(said: &Said) -> &str {
-    let (_, message) = said.stderr.split_once("decom: ").unwrap_or_else(|| panic!("no message: {said:?}"));
-    message.trim_end()
-}
-
-/// A folder of its own, and an API in which datasources of these names exist.
+/// A sandbox, and an API in which datasources of these names exist.
 pub struct Estate {
     pub sandbox: Sandbox,
     pub emulator: Emulator,
@@ -39,12 +15,12 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// An API that never errs.
+    /// An API without faults.
     pub fn of(names: &[&str]) -> Self {
         Self::with(names.iter().map(|name| (*name).to_owned()).collect(), Faults::none())
     }
 
-    /// An API in which this goes wrong.
+    /// An API with these faults.
     pub fn with(names: Vec<String>, faults: Faults) -> Self {
         let (sandbox, elsewhere) = (Sandbox::new(), tempfile::NamedTempFile::new().unwrap());
         let requests = elsewhere.into_temp_path().keep().unwrap();
@@ -57,7 +33,7 @@ impl Estate {
     }
 
     /// `decom` with `arguments`, and after them those that lead it to this API at full speed.
-    pub fn decom(&self, arguments: &[&str]) -> Command {
+    pub fn decom(&self, arguments: &[&str]) -> Decom {
         let mut command = self.sandbox.decom(arguments);
         command.args(["--base-url", self.emulator.base_url(), "--rate", "unlimited"]);
         command
@@ -75,12 +51,4 @@ impl Drop for Estate {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.requests);
     }
-}
-
-/// What is in a folder.
-pub fn files_in(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
