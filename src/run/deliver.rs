@@ -76,6 +76,7 @@ impl Delivery {
             self.recorder.attempt_ended(self.run, end);
 
             let Some(pause) = pause else { return Ok(()) };
+            tracing::debug!(verdict = verdict.as_str(), "trying again in {pause:.1?}");
             tokio::select! {
                 () = sleep(pause) => {}
                 () = self.stop.cancelled() => return Ok(()),
