@@ -34,7 +34,7 @@ Exit codes:
   4    stopped early (authentication, too many failures); `decom resume` continues
   5    the audit log cannot be written or is not sound
   6    `decom audit verify` found nothing to verify
-  130  interrupted by SIGINT, 143 by SIGTERM; `decom resume` continues
+  129  interrupted by SIGHUP, 130 by SIGINT, 143 by SIGTERM; `decom resume` continues
 
 Start with `decom rehearse INPUT`: it needs no token and deletes nothing.";
 

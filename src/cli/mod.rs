@@ -20,6 +20,7 @@ use args::Cli;
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    forbid_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -53,4 +54,13 @@ pub fn main() -> ExitCode {
         error.exit()
     });
     ExitCode::from(status.code())
+}
+
+/// Keeps the token out of core dumps, and out of reach of the other processes of the same user.
+fn forbid_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Neither can fail: a limit may always be lowered.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

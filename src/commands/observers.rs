@@ -107,7 +107,7 @@ impl Observers {
             return;
         }
         let mut interrupts = context.world.interrupts.hand_over();
-        let soon = matches!(exit, ExitStatus::Interrupted | ExitStatus::Terminated);
+        let soon = exit >= ExitStatus::HungUp;
         let sent = block_on(async {
             tokio::select! {
                 () = watch.farewell(outside, &notices, soon) => {}

@@ -8,6 +8,7 @@ use super::ending::Closing;
 use super::execution::{OpenedRun, block_on};
 use super::log::{known_gone, with_log};
 use super::observers::observed;
+use super::output::to_stdout;
 use super::proposal::{PlanOfRun, Proposal};
 use super::survey::Survey;
 use super::{CommandError, intake, permission};
@@ -23,42 +24,52 @@ const PAGE: u32 = 512;
 /// What `decom resume` is asked for.
 #[derive(Debug, Clone)]
 pub struct ResumeRequest {
-    /// The run, or the beginning of its id; the newest unfinished one where there is none.
+    /// The run, or the beginning of its id; the newest that is not finished if there is none.
     pub run: Option<String>,
 }
 
-/// Goes on with an interrupted run.
+/// Continues an interrupted run.
 ///
 /// # Errors
-/// Where there is nothing to go on with, or nothing could be begun.
+/// If nothing could be begun. That there is nothing to resume is not an error.
 pub fn resume(request: &ResumeRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     observed(Context::new(options, world)?, false, |context| resume_named(request, context))
 }
 
 fn resume_named(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
-    let mut access = ApiAccess::configured(context)?;
+    let base_url = context.base_url()?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
     let wanted = match &request.run {
         Some(wanted) => Some(reader.run(Some(wanted))?.run_id),
         None => None,
     };
     let Some(open) = reader.open_run_named(wanted.as_deref())? else {
-        return Err(CommandError::Usage(wanted.map_or_else(
-            || "no run in this audit log is unfinished; `decom runs` lists them".to_owned(),
-            |run| format!("run {run} is finished; `decom retry {run}` makes a new run of what failed in it"),
-        )));
+        return nothing_to_resume(context, wanted);
     };
     drop(reader);
-    if open.base_url != access.base_url() {
+    if open.base_url != base_url.as_str() {
+        let (run, other) = (visible(&open.run_id), visible(&open.base_url));
         return Err(CommandError::Usage(format!(
-            "run {} was on {}, and the base URL is {}; name it with --base-url {}",
-            visible(&open.run_id),
-            visible(&open.base_url),
-            access.base_url(),
-            visible(&open.base_url)
+            "run {run} was on {other}, and the base URL is {}; name the other with --base-url {other}",
+            base_url.as_str(),
         )));
     }
-    carry_on(context, open, &mut access)
+    carry_on(context, open, &mut ApiAccess::configured(context)?)
+}
+
+fn nothing_to_resume(context: &Context<'_>, run: Option<String>) -> Result<ExitStatus, CommandError> {
+    let why = match &run {
+        None => "all runs are finished".to_owned(),
+        Some(run) => {
+            format!("run {run} is finished; `decom retry {run}` makes a new run of what failed in it")
+        }
+    };
+    let mark = if context.options.dry_run { "(dry run) " } else { "" };
+    to_stdout(|out| match context.options.json {
+        true => writeln!(out, "{}", json!({ "status": "nothing_to_resume", "run_id": run })),
+        false => writeln!(out, "{mark}nothing to resume: {why}"),
+    })?;
+    Ok(ExitStatus::Done)
 }
 
 /// Continues `open`. The log is held meanwhile, so that no other process continues it too.
@@ -77,10 +88,8 @@ pub(super) fn carry_on(
         let reader = AuditReader::open(path)?;
         // Once more, now that the log is held: the process that held it may have finished the run.
         if reader.open_run_named(Some(&open.run_id))?.is_none() {
-            let run = &open.run_id;
-            return Err(CommandError::Refused(format!(
-                "another decom has finished run {run} meanwhile; `decom report {run}` shows it"
-            )));
+            nothing_to_resume(context, Some(open.run_id))?;
+            return Ok(None);
         }
         let counts = reader.counts(open.seq)?;
         tracing::info!(

@@ -17,6 +17,8 @@ pub enum ExitStatus {
     Audit,
     /// 6: `audit verify` found nothing to verify.
     NothingToVerify,
+    /// 129: interrupted by SIGHUP, as the session ended; finished cleanly, `resume` continues.
+    HungUp,
     /// 130: interrupted by SIGINT; finished cleanly, `resume` continues.
     Interrupted,
     /// 143: interrupted by SIGTERM; finished cleanly, `resume` continues.
@@ -35,6 +37,7 @@ impl ExitStatus {
             Self::Stopped => 4,
             Self::Audit => 5,
             Self::NothingToVerify => 6,
+            Self::HungUp => 129,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

@@ -11,6 +11,7 @@ mod lock;
 mod loopback;
 mod name;
 mod outcome;
+mod redaction;
 mod sent;
 mod spelling;
 mod time;

@@ -11,6 +11,8 @@ use crate::queue::QueueError;
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
+    /// SIGHUP.
+    Hup,
     /// SIGINT.
     Int,
     /// SIGTERM.
@@ -66,6 +68,7 @@ impl StopReason {
     #[must_use]
     pub const fn exit(&self) -> ExitStatus {
         match self {
+            Self::Interrupted(Interrupt::Hup) => ExitStatus::HungUp,
             Self::Interrupted(Interrupt::Int) => ExitStatus::Interrupted,
             Self::Interrupted(Interrupt::Term) => ExitStatus::Terminated,
             Self::Audit(_) => ExitStatus::Audit,
@@ -119,6 +122,7 @@ impl From<QueueError> for StopReason {
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Interrupted(Interrupt::Hup) => f.write_str("interrupted by SIGHUP"),
             Self::Interrupted(Interrupt::Int) => f.write_str("interrupted by SIGINT"),
             Self::Interrupted(Interrupt::Term) => f.write_str("interrupted by SIGTERM"),
             Self::Unauthorized(answer) => {

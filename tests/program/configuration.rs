@@ -271,6 +271,61 @@ fn the_token_file_of_the_flag_goes_over_the_token_goes_over_the_other_file() {
     assert_eq!(with("dbn_live_wrong", "right", &[]), 4, "wrong, and it is not passed over");
 }
 
+/// https://github.com/YOURLS/containers/pull/57, https://github.com/kubernetes/kubernetes/issues/52919: compose files
+/// hand down an empty variable, and secrets made by echo end with a line break.
+#[test]
+fn an_empty_token_variable_or_file_counts_as_not_set() {
+    let estate = Estate::of(&["acme"]);
+    estate.sandbox.file("full", format!("{TOKEN}\n"));
+    estate.sandbox.file("empty", "\n");
+    let with_line_break = format!("{TOKEN}\n");
+    for (variables, flags) in [
+        (&[("DATABRAIN_TOKEN", ""), ("DATABRAIN_TOKEN_FILE", "full")][..], &[][..]),
+        (&[("DATABRAIN_TOKEN", TOKEN), ("DATABRAIN_TOKEN_FILE", "")], &[]),
+        (&[("DATABRAIN_TOKEN", TOKEN)], &["--token-file", "empty"]),
+        (&[("DATABRAIN_TOKEN_FILE", "full")], &["--token-file", "empty"]),
+        (&[("DATABRAIN_TOKEN", &with_line_break)], &[]),
+    ] {
+        let set = |command: &mut Decom| {
+            command.envs(variables);
+        };
+        assert_eq!(run_with(&estate, set, flags), 0, "{variables:?} {flags:?}");
+    }
+    let empty = |command: &mut Decom| {
+        command.env("DATABRAIN_TOKEN", "").env("DATABRAIN_TOKEN_FILE", "empty");
+    };
+    assert_eq!(run_with(&estate, empty, &[]), 2, "nothing is left");
+}
+
+#[test]
+fn a_token_file_that_others_can_read_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt;
+    let estate = Estate::of(&["acme"]);
+    estate.sandbox.file("names.csv", "name\nacme\n");
+    let token = estate.sandbox.file("token", TOKEN);
+    // Kubernetes gives the group of a pod read access to its secrets.
+    for (mode, is_warned) in [(0o600, false), (0o440, false), (0o640, false), (0o660, true), (0o644, true)] {
+        std::fs::set_permissions(&token, PermissionsExt::from_mode(mode)).unwrap();
+        let mut command = estate.decom(&["plan", "names.csv", "--token-file", "token"]);
+        let planned = command.env_remove("DATABRAIN_TOKEN").run();
+        assert_eq!(
+            planned.stderr.contains("other users can read or change this file"),
+            is_warned,
+            "{mode:o}: {planned:?}"
+        );
+    }
+}
+
+#[test]
+fn a_percentage_is_written_with_or_without_its_sign() {
+    for share in ["60", "60.0", "60%", "60 %"] {
+        assert_eq!(settings("", &[], &["--max-share", share])["max_share"], 60.0, "{share}");
+        assert_eq!(settings("", &[("DECOM_MAX_SHARE", share)], &[])["max_share"], 60.0, "{share}");
+        let file = format!("[safety]\nmax_share = \"{share}\"");
+        assert_eq!(settings(&file, &[], &["--config", "decom.toml"])["max_share"], 60.0, "{share}");
+    }
+}
+
 #[test]
 fn the_listing_is_read_at_the_end_unless_that_is_switched_off() {
     let requests = |variables: Variables, flags: &[&str]| {
@@ -306,5 +361,5 @@ fn who_runs_it_is_told_or_found_out() {
     assert_eq!(operator(&[("USER", "ann"), ("LOGNAME", "dan")], &[]), "ann");
     assert_eq!(operator(&[("LOGNAME", "dan")], &[]), "dan");
     let uid = rustix::process::getuid().as_raw();
-    assert_eq!(operator(&[], &[]), format!("uid {uid}"));
+    assert_eq!(operator(&[], &[]), if uid == 0 { "root (uid 0)".to_owned() } else { format!("uid {uid}") });
 }

@@ -127,6 +127,7 @@ fn the_table_of_exit_codes_is_the_one_of_the_program() {
         ExitStatus::Stopped,
         ExitStatus::Audit,
         ExitStatus::NothingToVerify,
+        ExitStatus::HungUp,
         ExitStatus::Interrupted,
         ExitStatus::Terminated,
     ];
@@ -140,6 +141,7 @@ fn the_table_of_exit_codes_is_the_one_of_the_program() {
             | ExitStatus::Stopped
             | ExitStatus::Audit
             | ExitStatus::NothingToVerify
+            | ExitStatus::HungUp
             | ExitStatus::Interrupted
             | ExitStatus::Terminated => {}
         }

@@ -83,7 +83,7 @@ fn a_log_whose_maker_was_killed_before_it_began_is_begun() {
             begun.pragma_update(None, "journal_mode", "wal").unwrap();
         }
         let finished = sandbox.run(&server, &["resume"]);
-        assert_eq!(finished.code, 2, "{what}: there is nothing to go on with: {}", finished.stderr);
+        assert_eq!(finished.code, 2, "{what}: there is no log yet: {}", finished.stderr);
         let finished = sandbox.run(&server, &["run", "names.csv"]);
         assert_eq!(finished.code, 0, "{what}: {}", finished.stderr);
         assert_eq!(server.names_sent(), ["a", "b", "c"]);
@@ -183,13 +183,13 @@ fn a_second_decom_is_refused_at_once_and_told_who_holds_the_log() {
     ];
     for arguments in attempts {
         let finished = sandbox.run(&server, arguments);
-        assert_eq!(finished.code, 3, "{arguments:?}: {}", finished.stderr);
+        assert_eq!(finished.code, 4, "{arguments:?}: {}", finished.stderr);
         assert!(finished.stderr.contains(&holder), "{arguments:?}: {}", finished.stderr);
     }
     // Nor does it help to remove what tells so.
     std::fs::remove_file(sandbox.path("decom-audit.db.lock")).unwrap();
     let finished = sandbox.run(&server, &["run", "others.csv"]);
-    assert_eq!(finished.code, 3, "{}", finished.stderr);
+    assert_eq!(finished.code, 4, "{}", finished.stderr);
     assert!(finished.stderr.contains("under another name of the same file"), "{}", finished.stderr);
     assert_eq!(server.names_sent(), ["a"]);
     drop(first);

@@ -56,7 +56,7 @@ fn the_same_input_continues_by_itself_and_says_so() {
 }
 
 #[test]
-fn resume_continues_by_id_and_refuses_what_is_finished() {
+fn resume_continues_by_id_and_says_if_there_is_nothing_to_resume() {
     let (sandbox, server) = (Sandbox::new(), Server::deleting());
     sandbox.names("names.csv", &["a", "b"]);
     killed_while_asking_for(&sandbox, &server, "b", &["run", "names.csv"]);
@@ -68,10 +68,10 @@ fn resume_continues_by_id_and_refuses_what_is_finished() {
     assert_eq!(server.names_sent(), ["a", "b", "b"]);
 
     let finished = sandbox.run(&server, &["resume", &run]);
-    assert_eq!(finished.code, 2);
-    assert!(finished.stderr.contains("is finished"), "{}", finished.stderr);
+    assert_eq!(finished.code, 0);
+    assert!(finished.stdout.contains("nothing to resume: run "), "{}", finished.stdout);
     let finished = sandbox.run(&server, &["resume"]);
-    assert_eq!(finished.code, 2);
+    assert_eq!(finished.code, 0);
     assert_eq!(server.names_sent().len(), 3);
 }
 

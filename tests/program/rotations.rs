@@ -189,7 +189,7 @@ fn a_log_with_a_run_that_is_not_finished_stays_open() {
     sandbox.names("more.csv", &["two"]);
     let mut running = sandbox.start(&server, &["run", "more.csv"]);
     running.wait_until("its request is under way", || server.deletions().len() > 1);
-    let held = refused(&sandbox, 3);
+    let held = refused(&sandbox, 4);
     assert!(held.contains("another decom writes to this audit log"), "{held}");
     running.kill();
     let run = column(&sandbox.log(), "SELECT run_id FROM runs ORDER BY started_at DESC").remove(0);
@@ -221,7 +221,7 @@ fn what_cannot_be_closed_is_said_and_stays_as_it_is() {
     let reader = rusqlite::Connection::open(sandbox.log()).unwrap();
     reader.pragma_update(None, "journal_mode", "wal").unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM record;").unwrap();
-    let why = refused(&sandbox, 3);
+    let why = refused(&sandbox, 4);
     assert!(why.contains("another program has the audit log open"), "{why}");
     drop(reader);
 

@@ -1,6 +1,8 @@
 //! The token is seen by the API and by nobody else.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use crate::support::gate::Gate;
@@ -167,6 +169,29 @@ fn neither_the_process_list_nor_the_files_of_a_running_process_show_the_token() 
     assert_no_trace(&sandbox, &running.finish().expect(0));
 }
 
+/// A core pattern that is a pipe takes dumps whatever the limit says, so that the process has to refuse them itself.
+/// Then the kernel lets only root read its memory: its files in /proc belong to root, whoever runs it.
+#[test]
+fn no_core_dump_is_written() {
+    let gate = Gate::default();
+    let server = gate.server();
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &["a"]);
+    let own = rustix::process::getuid();
+    fs::set_permissions(sandbox.path(""), PermissionsExt::from_mode(0o777)).unwrap();
+    let mut command = decom(&sandbox, &server, &["run", &input]);
+    // Root's files belong to root in any case.
+    command.command().uid(if own.is_root() { 65534 } else { own.as_raw() });
+    let running = command.start();
+    server.wait_for_deletions(1);
+    let limits = String::from_utf8(running.proc("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+    assert_eq!(fs::metadata(format!("/proc/{}/environ", running.id())).unwrap().uid(), 0, "it may be dumped");
+    gate.open();
+    running.finish().expect(0);
+}
+
 #[test]
 fn errors_of_the_configuration_do_not_show_the_token() {
     let server = Server::deleting();
@@ -207,7 +232,7 @@ fn what_cannot_be_a_token_is_refused_without_showing_it() {
         ("only a line break", None, Some(b"\n".to_vec())),
         ("line break inside", Some(inside.clone().into_bytes()), None),
         ("line break inside a file", None, Some(inside.into_bytes())),
-        ("line break at the end of a variable", Some(format!("{TOKEN}\n").into_bytes()), None),
+        ("two line breaks at the end of a variable", Some(format!("{TOKEN}\n\n").into_bytes()), None),
         ("two line breaks at the end", None, Some(format!("{TOKEN}\n\n").into_bytes())),
         ("carriage return", Some(format!("{TOKEN}\rX").into_bytes()), None),
         ("a space", Some(format!("Bearer {TOKEN}").into_bytes()), None),

@@ -1,12 +1,14 @@
-//! SIGINT and SIGTERM: what is under way is finished and recorded, nothing new begins, and whatever
+//! SIGHUP, SIGINT and SIGTERM: what is under way is finished and recorded, nothing new begins, and whatever
 //! is only waiting stops waiting at once.
 //!
 //! Where a test says "at once", all that could end the wait otherwise takes hours.
 
+use std::process::Command;
+
 use rustix::process::Signal;
 
 use crate::support::gate::Gate;
-use crate::support::{Fault, Output, Reply, Request, Sandbox, Server, column, csv, decom};
+use crate::support::{Decom, Fault, Output, Reply, Request, Sandbox, Server, TOKEN, column, csv, decom};
 
 /// What the program logs once it has taken a signal.
 const STOPPING: &str = "stopping: no new request";
@@ -14,6 +16,12 @@ const STOPPING: &str = "stopping: no new request";
 /// Nothing times out by itself.
 const ENDLESS: &[(&str, &str)] =
     &[("DECOM_API_RESPONSE_TIMEOUT", "20h"), ("DECOM_API_ATTEMPT_TIMEOUT", "20h"), ("DECOM_GRACE", "20h")];
+
+const SIGNALS: [(Signal, i32, &str); 3] = [
+    (Signal::HUP, 129, "interrupted by SIGHUP"),
+    (Signal::INT, 130, "interrupted by SIGINT"),
+    (Signal::TERM, 143, "interrupted by SIGTERM"),
+];
 
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("n-{number}")).collect()
@@ -29,9 +37,7 @@ fn resume(sandbox: &Sandbox, server: &Server) -> Output {
 
 #[test]
 fn what_is_under_way_is_finished_and_recorded_and_nothing_else_begins() {
-    for (signal, code, status) in
-        [(Signal::INT, 130, "interrupted by SIGINT"), (Signal::TERM, 143, "interrupted by SIGTERM")]
-    {
+    for (signal, code, status) in SIGNALS {
         let gate = Gate::default();
         let held = gate.clone();
         let server = Server::start(move |seen| {
@@ -190,9 +196,7 @@ fn reading_the_listing_at_the_end_is_interrupted_at_once() {
 /// In a container decom is process 1, which a signal that nobody listens for does not end.
 #[test]
 fn before_the_run_begins_a_signal_ends_it_at_once() {
-    for (signal, code, told) in
-        [(Signal::INT, 130, "interrupted by SIGINT"), (Signal::TERM, 143, "interrupted by SIGTERM")]
-    {
+    for (signal, code, told) in SIGNALS {
         let server = Server::deleting();
         server.answer_listing(|_| Fault::NeverAnswer.into());
         let sandbox = Sandbox::new();
@@ -206,4 +210,23 @@ fn before_the_run_begins_a_signal_ends_it_at_once() {
         assert_eq!(server.deletions().len(), 0);
         assert_eq!(column(&sandbox.log(), "SELECT count(*) FROM runs"), ["0"]);
     }
+}
+
+/// https://github.com/irontec/sngrep/issues/458 and others: a session that ends must not end what nohup protects.
+#[test]
+fn a_run_under_nohup_continues_after_a_hangup() {
+    let gate = Gate::default();
+    let server = gate.server();
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &names(3));
+    let mut nohup = Command::new("nohup");
+    nohup.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("USER", "tester");
+    let program = env!("CARGO_BIN_EXE_decom");
+    nohup.env("DATABRAIN_TOKEN", TOKEN).args([program, "run", &input, "--yes", "--concurrency", "1"]);
+    let running = Decom::of(nohup, &sandbox.path("")).fast(&server.url()).start();
+    server.wait_until(arrived(1));
+    running.signal(Signal::HUP);
+    gate.open();
+    running.finish().expect(0);
+    assert_eq!(server.deletions().len(), 3);
 }

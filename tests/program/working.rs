@@ -276,7 +276,7 @@ fn a_broker_that_is_away_is_waited_for_and_told_of() {
     scene.put(&["a"]);
     scene.redis.kill();
     let outage = [("DECOM_QUEUE_MAX_OUTAGE", "1s")];
-    let ended = scene.start(&[], &outage).finish().expect(2);
+    let ended = scene.start(&[], &outage).finish().expect(4);
     assert!(ended.stderr.contains("cannot be reached"), "{}", ended.stderr);
     assert!(ended.stderr.contains("nothing was sent"), "{}", ended.stderr);
     scene.redis.restart();
