@@ -7,7 +7,7 @@
 use std::io::{self, Cursor, Read};
 
 use csv::ReaderBuilder;
-use decom::input::{CsvOptions, CsvReader, InputFacts, MAX_CELL_CHARS, NAME_COLUMNS, Row, SourceError};
+use decom::input::{CsvOptions, CsvReader, InputFacts, MAX_CELL_CHARS, NAME_COLUMNS, Row, InputError};
 use decom::domain::MAX_NAME_BYTES;
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
@@ -54,7 +54,7 @@ fn options(flags: u8, mut rest: &[u8]) -> (CsvOptions, &[u8]) {
 fn read_all(
     reader: impl Read + Send + 'static,
     options: &CsvOptions,
-) -> Result<(Vec<Row>, InputFacts), SourceError> {
+) -> Result<(Vec<Row>, InputFacts), InputError> {
     let mut reader = CsvReader::from_reader(reader, "fuzzed".to_owned(), options).inspect_err(check_error)?;
     let mut rows = Vec::new();
     let mut last_line = 0;
@@ -83,12 +83,12 @@ fn check(row: &Row) {
     }
 }
 
-fn check_error(error: &SourceError) {
+fn check_error(error: &InputError) {
     let message = error.to_string();
     assert!(!message.chars().any(char::is_control), "a message fit for a terminal: {message:?}");
 }
 
-fn shown(read: &Result<(Vec<Row>, InputFacts), SourceError>) -> String {
+fn shown(read: &Result<(Vec<Row>, InputFacts), InputError>) -> String {
     match read {
         Ok(read) => format!("{read:?}"),
         Err(error) => error.to_string(),

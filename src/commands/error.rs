@@ -9,7 +9,7 @@ use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::domain::ExitStatus;
 use crate::emulator::EmulatorError;
-use crate::input::SourceError;
+use crate::input::InputError;
 use crate::plan::{ApprovalError, PlanError, PlanRefusal};
 use crate::queue::QueueError;
 use crate::run::RunError;
@@ -22,7 +22,7 @@ pub enum CommandError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Input(#[from] InputError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error("{0}; nothing was sent")]

@@ -11,7 +11,9 @@ use super::log::known_gone;
 use super::survey::Survey;
 use crate::config::ConfigError;
 use crate::domain::{ExitStatus, NewTarget, Seq, Timestamp};
-use crate::plan::{PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_over};
+use crate::plan::{
+    PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_expired,
+};
 use crate::report::{delimited, grouped, visible};
 
 /// What `decom plan` is asked for.
@@ -153,7 +155,7 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
         return Ok(ExitStatus::Done);
     }
     let optional = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
-    let over = is_over(&plan.expires_at, context.world.clock.timestamp());
+    let over = is_expired(&plan.expires_at, context.world.clock.timestamp());
     let until = if over { "EXPIRED at" } else { "may be run until" };
     let facts = [
         ("plan", plan.plan_id.clone()),

@@ -6,7 +6,7 @@ use super::CommandError;
 use super::access::ApiAccess;
 use super::context::Context;
 use super::survey::Survey;
-use crate::plan::{PlanRefusal, Selection, is_over};
+use crate::plan::{PlanRefusal, Selection, is_expired};
 use crate::report::Forecast;
 use crate::terminal::{ask, phrase};
 
@@ -66,7 +66,7 @@ impl Proposal {
         self.survey.check()?;
         confirm(context, self.due, &self.planned.host)?;
         match &self.expires_at {
-            Some(at) if is_over(at, context.world.clock.timestamp()) => {
+            Some(at) if is_expired(at, context.world.clock.timestamp()) => {
                 Err(CommandError::PlanRefused(PlanRefusal::Expired { at: at.clone() }))
             }
             _ => Ok(()),

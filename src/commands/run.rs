@@ -18,7 +18,7 @@ use super::{CommandError, permission, resume};
 use crate::audit::{AuditError, AuditReader, OpenRun};
 use crate::domain::{DatasourceName, ExitStatus, Seq};
 use crate::plan::{
-    Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, Shard, is_over,
+    Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, Shard, is_expired,
 };
 use crate::run::Supply;
 
@@ -237,7 +237,7 @@ fn look(context: &Context<'_>) -> Result<Option<AuditReader>, CommandError> {
 
 /// That the plan may still be run.
 fn check_time(context: &Context<'_>, plan: &SavedPlan) -> Result<(), CommandError> {
-    if !is_over(&plan.expires_at, context.world.clock.timestamp()) {
+    if !is_expired(&plan.expires_at, context.world.clock.timestamp()) {
         return Ok(());
     }
     let at = plan.expires_at.clone();

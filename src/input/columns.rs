@@ -1,11 +1,11 @@
-//! Finds the columns in a header: the one of names, and where there are any, those of reasons and tickets.
+//! Finds the columns in a header: the one of names, and those of reasons and tickets if there are any.
 
-use super::error::{Column, Place, SourceError};
+use super::error::{Column, InputError, Position};
 use super::layout::{CsvOptions, NAME_COLUMNS};
 use super::records::Record;
 use super::sniff::SEPARATORS;
 
-/// Where in a record everything is. Positions count from 0.
+/// Which columns hold what. They are counted from 0.
 pub(super) struct Columns {
     /// The names in the header; empty for a bare list.
     headers: Vec<String>,
@@ -20,15 +20,15 @@ impl Columns {
         Self { headers: Vec::new(), name: 0, reason: None, ticket: None }
     }
 
-    /// Finds the columns in a header that stands at `at`.
+    /// Finds the columns in a header, which is at `at`.
     ///
     /// # Errors
-    /// Where the name column is missing or could be more than one, or where a column in use is doubled.
-    pub(super) fn find(headers: Vec<String>, options: &CsvOptions, at: Place) -> Result<Self, SourceError> {
+    /// If the name column is missing or could be more than one, or if a column in use is there twice.
+    pub(super) fn find(headers: Vec<String>, options: &CsvOptions, at: Position) -> Result<Self, InputError> {
         if let [only] = headers.as_slice()
             && let Some(found) = separator_of(only, options)
         {
-            return Err(SourceError::WrongSeparator { at, found, expected: options.separator() });
+            return Err(InputError::WrongSeparator { at, found, expected: options.separator() });
         }
         let name = match &options.column {
             Some(asked) => asked_column(asked, &headers, &at)?,
@@ -39,7 +39,7 @@ impl Columns {
         Ok(Self { headers, name, reason, ticket })
     }
 
-    /// Whether there is a header.
+    /// Returns true if there is no header.
     pub(super) fn is_bare_list(&self) -> bool {
         self.headers.is_empty()
     }
@@ -72,13 +72,13 @@ impl Columns {
     }
 }
 
-/// Whether a text is, or but for case, spaces and the like would be, a name by which the name column is known.
+/// Returns true if a text is one of [`NAME_COLUMNS`], without regard to case, spaces and signs.
 pub(super) fn is_like_a_header(text: &str) -> bool {
     lookalike(text).is_some()
 }
 
-fn asked_column(asked: &str, headers: &[String], at: &Place) -> Result<usize, SourceError> {
-    position(asked, headers, at)?.ok_or_else(|| SourceError::UnknownColumn {
+fn asked_column(asked: &str, headers: &[String], at: &Position) -> Result<usize, InputError> {
+    position(asked, headers, at)?.ok_or_else(|| InputError::UnknownColumn {
         at: at.clone(),
         column: asked.to_owned(),
         header: headers.to_vec(),
@@ -90,7 +90,7 @@ fn asked_column(asked: &str, headers: &[String], at: &Place) -> Result<usize, So
     })
 }
 
-fn known_column(headers: &[String], options: &CsvOptions, at: &Place) -> Result<usize, SourceError> {
+fn known_column(headers: &[String], options: &CsvOptions, at: &Position) -> Result<usize, InputError> {
     let known = |header: &&String| NAME_COLUMNS.contains(&header.as_str());
     // A column that is a known one but for its case counts as a candidate too: of `Datasource_Name,name`,
     // taking `name` could delete what was meant to be a description.
@@ -100,7 +100,7 @@ fn known_column(headers: &[String], options: &CsvOptions, at: &Place) -> Result<
         let index = position(exact, headers, at)?;
         candidates.dedup();
         if candidates.len() > 1 {
-            return Err(SourceError::AmbiguousNameColumn { at: at.clone(), columns: candidates });
+            return Err(InputError::AmbiguousNameColumn { at: at.clone(), columns: candidates });
         }
         if let Some(index) = index {
             return Ok(index);
@@ -118,7 +118,7 @@ fn known_column(headers: &[String], options: &CsvOptions, at: &Place) -> Result<
         .filter_map(|(header, known)| Some((slips(known, header)?, header, known)))
         .min_by_key(|&(slips, ..)| slips)
         .map(|(_, header, known)| (header.clone(), known));
-    Err(SourceError::NoNameColumn {
+    Err(InputError::NoNameColumn {
         at: at.clone(),
         header: headers.to_vec(),
         nearest,
@@ -127,12 +127,12 @@ fn known_column(headers: &[String], options: &CsvOptions, at: &Place) -> Result<
     })
 }
 
-/// Where a column is; none where it is not there.
-fn position(column: &str, headers: &[String], at: &Place) -> Result<Option<usize>, SourceError> {
+/// The index of a column; `None` if it is not there.
+fn position(column: &str, headers: &[String], at: &Position) -> Result<Option<usize>, InputError> {
     let mut found =
         headers.iter().enumerate().filter(|(_, header)| *header == column).map(|(index, _)| index);
     match (found.next(), found.next()) {
-        (Some(first), Some(second)) => Err(SourceError::DoubledColumn {
+        (Some(first), Some(second)) => Err(InputError::DoubledColumn {
             at: at.clone(),
             column: column.to_owned(),
             first: first + 1,
@@ -162,7 +162,7 @@ fn lookalike(text: &str) -> Option<&'static str> {
     NAME_COLUMNS.into_iter().find(|known| letters(known) == text)
 }
 
-/// By how many letters `other` differs from `one`; none where that is too many for a slip. Case, spaces and
+/// By how many letters `other` differs from `one`; `None` if that is too many for a slip. Case, spaces and
 /// signs do not count.
 fn slips(one: &str, other: &str) -> Option<usize> {
     let (one, other) = (letters(one), letters(other));

@@ -10,10 +10,10 @@ use crate::domain::DatasourceName;
 
 use super::Input;
 use super::columns::{self, Columns};
-use super::digest::Digesting;
-use super::error::{Place, SourceError};
+use super::digest::HashingReader;
+use super::error::{InputError, Position};
 use super::layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
-use super::records::{Fault, FaultKind, Record, Records};
+use super::records::{Record, Records, SplitError, SplitErrorKind};
 use super::sniff::{self, SEPARATORS};
 use super::tool_lines::ToolLine;
 
@@ -25,7 +25,7 @@ const MOST_TITLES: usize = 10;
 pub struct Row {
     /// The physical line on which the row begins, from 1.
     pub line: u64,
-    /// The name, exactly as written; [`DatasourceName::has_outer_space`] tells of one worth a warning.
+    /// The name, exactly as written.
     pub name: DatasourceName,
     /// What the column `reason` says, if there is one and it says anything; up to [`MAX_CELL_CHARS`].
     pub reason: Option<String>,
@@ -55,7 +55,7 @@ pub struct InputFacts {
 pub struct CsvReader {
     label: String,
     delimiter: u8,
-    records: Records<Digesting<Box<dyn Read + Send>>>,
+    records: Records<HashingReader<Box<dyn Read + Send>>>,
     record: Record,
     columns: Columns,
     /// The record is a row that has been read ahead.
@@ -70,9 +70,9 @@ impl CsvReader {
     /// Opens an input and reads its header.
     ///
     /// # Errors
-    /// Where it cannot be opened, is empty or no UTF-8 text, where the options contradict each other or the
-    /// header, and where the name column cannot be told beyond doubt.
-    pub fn open(input: &Input, options: &CsvOptions) -> Result<Self, SourceError> {
+    /// If it cannot be opened, is empty or is not UTF-8 text, if the options contradict each other or the header, or if
+    /// the name column is not beyond doubt.
+    pub fn open(input: &Input, options: &CsvOptions) -> Result<Self, InputError> {
         check(options)?;
         Self::from_reader(input.open()?, input.to_string(), options)
     }
@@ -82,13 +82,13 @@ impl CsvReader {
         reader: impl Read + Send + 'static,
         label: String,
         options: &CsvOptions,
-    ) -> Result<Self, SourceError> {
+    ) -> Result<Self, InputError> {
         check(options)?;
         let delimiter = options.separator();
         let mut reader = Self {
             label,
             delimiter,
-            records: Records::new(Digesting::new(Box::new(reader)), delimiter),
+            records: Records::new(HashingReader::new(Box::new(reader)), delimiter),
             record: Record::default(),
             columns: Columns::bare_list(),
             pending: false,
@@ -106,60 +106,60 @@ impl CsvReader {
     /// always those of the whole.
     ///
     /// # Errors
-    /// [`SourceError::Refused`] where a row was refused before, and the error of any row that is left.
-    pub fn finish(mut self) -> Result<InputFacts, SourceError> {
+    /// [`InputError::Refused`] if a row was refused before, and the error of any row that is left.
+    pub fn finish(mut self) -> Result<InputFacts, InputError> {
         for row in self.by_ref() {
             row?;
         }
         if self.errors > 0 {
-            return Err(SourceError::Refused { input: self.label, errors: self.errors });
+            return Err(InputError::Refused { input: self.label, errors: self.errors });
         }
         let (sha256, bytes) = self.records.into_inner().facts();
         Ok(InputFacts { label: self.label, sha256, bytes, rows: self.rows, empty_rows: self.empty_rows })
     }
 
-    fn skip_mark(&mut self) -> Result<(), SourceError> {
+    fn skip_mark(&mut self) -> Result<(), InputError> {
         let mark = sniff::opening(self.records.opening())
-            .map_err(|format| SourceError::Foreign { input: self.label.clone(), format })?;
+            .map_err(|format| InputError::Foreign { input: self.label.clone(), format })?;
         self.records.skip(mark);
         Ok(())
     }
 
-    fn read_first_record(&mut self, options: &CsvOptions) -> Result<(), SourceError> {
+    fn read_first_record(&mut self, options: &CsvOptions) -> Result<(), InputError> {
         let found = match self.records.read(&mut self.record) {
             // In `"name";"reason"`, what looks like text after a quote is the separator.
-            Err(Fault { line, kind: FaultKind::TextAfterQuote { found, .. }, .. })
+            Err(SplitError { line, kind: SplitErrorKind::TextAfterQuote { found, .. }, .. })
                 if !options.no_header && SEPARATORS.contains(&found) =>
             {
-                let at = self.place(line, None);
-                return Err(SourceError::WrongSeparator { at, found, expected: self.delimiter });
+                let at = self.position_of(line, None);
+                return Err(InputError::WrongSeparator { at, found, expected: self.delimiter });
             }
             found => found.map_err(|fault| self.explain(fault))?,
         };
         if !found {
             let bytes = self.records.get_ref().bytes();
-            return Err(SourceError::Empty { input: self.label.clone(), bytes });
+            return Err(InputError::Empty { input: self.label.clone(), bytes });
         }
-        let at = self.place(self.record.line, None);
+        let at = self.position_of(self.record.line, None);
         if let Some(line) = ToolLine::of_first(&self.record, self.delimiter) {
-            return Err(SourceError::ToolLine { at, line });
+            return Err(InputError::ToolLine { at, line });
         }
         if options.no_header {
             let first = self.text(0)?;
             if self.record.len() == 1 && columns::is_like_a_header(first) {
-                return Err(SourceError::HeaderInBareList { at, found: first.to_owned() });
+                return Err(InputError::HeaderInBareList { at, found: first.to_owned() });
             }
             if self.record.len() == 1 && options.delimiter.is_none() && first.contains(';') {
-                return Err(SourceError::SemicolonInBareList { at, found: first.to_owned() });
+                return Err(InputError::SemicolonInBareList { at, found: first.to_owned() });
             }
             self.pending = true;
             return Ok(());
         }
         let headers = (0..self.record.len()).map(|index| self.text(index).map(str::to_owned));
         self.columns = match Columns::find(headers.collect::<Result<_, _>>()?, options, at) {
-            Err(SourceError::NoNameColumn { at, header, nearest: None, separator, .. }) => {
+            Err(InputError::NoNameColumn { at, header, nearest: None, separator, .. }) => {
                 let below = self.header_below();
-                return Err(SourceError::NoNameColumn { at, header, nearest: None, separator, below });
+                return Err(InputError::NoNameColumn { at, header, nearest: None, separator, below });
             }
             found => found?,
         };
@@ -179,7 +179,7 @@ impl CsvReader {
         None
     }
 
-    fn advance(&mut self) -> Result<Option<Row>, SourceError> {
+    fn advance(&mut self) -> Result<Option<Row>, InputError> {
         while std::mem::take(&mut self.pending)
             || self.records.read(&mut self.record).map_err(|fault| self.explain(fault))?
         {
@@ -189,13 +189,13 @@ impl CsvReader {
             self.empty_rows += 1;
         }
         if self.rows == 0 && self.errors == 0 {
-            return Err(SourceError::HeaderOnly { input: self.label.clone() });
+            return Err(InputError::HeaderOnly { input: self.label.clone() });
         }
         Ok(None)
     }
 
     /// Makes a row of the record.
-    fn row(&self) -> Result<Row, SourceError> {
+    fn row(&self) -> Result<Row, InputError> {
         let (expected, found) = (self.columns.count(), self.record.len());
         // Columns that are not used are checked too: bytes that are not UTF-8 put the whole file in doubt.
         for index in 0..found {
@@ -204,21 +204,21 @@ impl CsvReader {
         let is_first = self.rows + self.errors == 0;
         if let Some(line) = ToolLine::of_row(&self.record, &self.columns, is_first) {
             let column = line.is_cell().then_some(self.columns.name);
-            return Err(SourceError::ToolLine { at: self.place(self.record.line, column), line });
+            return Err(InputError::ToolLine { at: self.position_of(self.record.line, column), line });
         }
         if found == 1 && expected > 1 && self.text(0)?.trim().is_empty() {
-            return Err(SourceError::BlankName { at: self.place(self.record.line, None) });
+            return Err(InputError::BlankName { at: self.position_of(self.record.line, None) });
         }
         if found != expected {
-            let (at, delimiter) = (self.place(self.record.line, None), self.delimiter);
+            let (at, delimiter) = (self.position_of(self.record.line, None), self.delimiter);
             let ends_empty = match found.cmp(&expected) {
                 Ordering::Greater => found == expected + 1 && self.text(expected)?.is_empty(),
                 _ => found + 1 == expected && self.columns.ends_empty(),
             };
             return Err(if self.columns.is_bare_list() {
-                SourceError::BareListColumns { at, found, ends_empty, delimiter }
+                InputError::BareListColumns { at, found, ends_empty, delimiter }
             } else {
-                SourceError::Ragged { at, expected, found, ends_empty, delimiter }
+                InputError::Ragged { at, expected, found, ends_empty, delimiter }
             });
         }
         Ok(Row {
@@ -229,82 +229,82 @@ impl CsvReader {
         })
     }
 
-    fn name(&self) -> Result<DatasourceName, SourceError> {
+    fn name(&self) -> Result<DatasourceName, InputError> {
         let index = self.columns.name;
         let text = self.text(index)?;
         let name = DatasourceName::new(text)
-            .map_err(|problem| SourceError::Name { at: self.cell_place(index, 0), problem })?;
+            .map_err(|problem| InputError::Name { at: self.position_in_cell(index, 0), problem })?;
         if text.trim().is_empty() {
-            return Err(SourceError::BlankName { at: self.cell_place(index, 0) });
+            return Err(InputError::BlankName { at: self.position_in_cell(index, 0) });
         }
         if text.starts_with('\u{FEFF}') {
-            return Err(SourceError::MarkInValue { at: self.cell_place(index, 0) });
+            return Err(InputError::MarkInValue { at: self.position_in_cell(index, 0) });
         }
         Ok(name)
     }
 
-    fn cell(&self, column: Option<usize>) -> Result<Option<String>, SourceError> {
+    fn cell(&self, column: Option<usize>) -> Result<Option<String>, InputError> {
         let Some(index) = column else { return Ok(None) };
         let text = self.text(index)?;
         if let Some((position, (offset, found))) =
             text.char_indices().enumerate().find(|(_, (_, c))| c.is_control() && *c != '\t')
         {
-            let at = self.cell_place(index, offset);
-            return Err(SourceError::CellControl { at, found, position: position + 1 });
+            let at = self.position_in_cell(index, offset);
+            return Err(InputError::CellControl { at, found, position: position + 1 });
         }
         // More bytes than characters only makes it worth counting.
         if text.len() > MAX_CELL_CHARS {
             let chars = text.chars().count();
             if chars > MAX_CELL_CHARS {
-                return Err(SourceError::CellTooLong { at: self.cell_place(index, 0), chars });
+                return Err(InputError::CellTooLong { at: self.position_in_cell(index, 0), chars });
             }
         }
         Ok(Some(text).filter(|text| !text.is_empty()).map(str::to_owned))
     }
 
     /// A field of the record as text.
-    fn text(&self, index: usize) -> Result<&str, SourceError> {
+    fn text(&self, index: usize) -> Result<&str, InputError> {
         let bytes = self.record.field(index);
         str::from_utf8(bytes).map_err(|error| {
             let offset = error.valid_up_to();
             let value = bytes.get(offset).copied().unwrap_or_default();
-            SourceError::NotUtf8 { at: self.cell_place(index, offset), byte: offset + 1, value }
+            InputError::NotUtf8 { at: self.position_in_cell(index, offset), byte: offset + 1, value }
         })
     }
 
     /// The place of the byte at `offset` of a field of the record.
-    fn cell_place(&self, index: usize, offset: usize) -> Place {
-        self.place(self.record.line_of(index, offset), Some(index))
+    fn position_in_cell(&self, index: usize, offset: usize) -> Position {
+        self.position_of(self.record.line_of(index, offset), Some(index))
     }
 
-    fn place(&self, line: u64, field: Option<usize>) -> Place {
-        Place {
+    fn position_of(&self, line: u64, field: Option<usize>) -> Position {
+        Position {
             input: self.label.clone(),
             line,
             column: field.map(|index| Box::new(self.columns.column(index))),
         }
     }
 
-    fn explain(&self, fault: Fault) -> SourceError {
-        let at = self.place(fault.line, fault.field);
+    fn explain(&self, fault: SplitError) -> InputError {
+        let at = self.position_of(fault.line, fault.field);
         match fault.kind {
-            FaultKind::StrayQuote
+            SplitErrorKind::StrayQuote
                 if fault.field.is_some_and(|field| self.record.text(field) == "\u{FEFF}") =>
             {
-                SourceError::MarkInValue { at }
+                InputError::MarkInValue { at }
             }
-            FaultKind::StrayQuote => SourceError::StrayQuote { at },
-            FaultKind::TextAfterQuote { opened, .. } => SourceError::TextAfterQuote { at, opened },
-            FaultKind::UnclosedQuote => SourceError::UnclosedQuote { at },
-            FaultKind::BareReturn => SourceError::BareReturn { at },
-            FaultKind::TooLong { open_quote } => SourceError::TooLong { at, open_quote },
-            FaultKind::Read(source) => SourceError::Interrupted { at, source },
+            SplitErrorKind::StrayQuote => InputError::StrayQuote { at },
+            SplitErrorKind::TextAfterQuote { opened, .. } => InputError::TextAfterQuote { at, opened },
+            SplitErrorKind::UnclosedQuote => InputError::UnclosedQuote { at },
+            SplitErrorKind::BareReturn => InputError::BareReturn { at },
+            SplitErrorKind::TooLong { open_quote } => InputError::TooLong { at, open_quote },
+            SplitErrorKind::Read(source) => InputError::Interrupted { at, source },
         }
     }
 }
 
 impl Iterator for CsvReader {
-    type Item = Result<Row, SourceError>;
+    type Item = Result<Row, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
@@ -332,13 +332,13 @@ impl fmt::Debug for CsvReader {
     }
 }
 
-fn check(options: &CsvOptions) -> Result<(), SourceError> {
+fn check(options: &CsvOptions) -> Result<(), InputError> {
     match (&options.column, options.delimiter) {
         (Some(column), _) if options.no_header => {
-            Err(SourceError::ColumnWithoutHeader { column: column.clone() })
+            Err(InputError::ColumnWithoutHeader { column: column.clone() })
         }
         (_, Some(byte)) if !sniff::is_delimiter(byte) => {
-            Err(SourceError::BadDelimiter { given: char::from(byte).to_string() })
+            Err(InputError::BadDelimiter { given: char::from(byte).to_string() })
         }
         _ => Ok(()),
     }

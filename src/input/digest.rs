@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 use crate::domain::hex;
 
 /// A reader that remembers the SHA-256 and the number of all bytes it has handed on.
-pub(super) struct Digesting<R> {
+pub(super) struct HashingReader<R> {
     inner: R,
     hasher: Sha256,
     bytes: u64,
 }
 
-impl<R> Digesting<R> {
+impl<R> HashingReader<R> {
     pub(super) fn new(inner: R) -> Self {
         Self { inner, hasher: Sha256::new(), bytes: 0 }
     }
@@ -29,7 +29,7 @@ impl<R> Digesting<R> {
     }
 }
 
-impl<R: Read> Read for Digesting<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..count]);

@@ -1,6 +1,6 @@
-//! Where names come from: reads the datasource names of a CSV file or standard input, exactly as written.
+//! Reads the datasource names of a CSV file or of standard input, exactly as written.
 //!
-//! What is read here is going to be deleted for good, so this room never guesses. Whatever could be
+//! What is read here is going to be deleted for good, so this module never guesses. Whatever could be
 //! understood in two ways (a stray quote, two columns that may hold the name, an encoding other than
 //! UTF-8, a row that is too short) is refused with the file, the line, the column and the fix.
 //!
@@ -25,9 +25,9 @@ mod wording;
 mod tests;
 
 pub use csv_reader::{CsvReader, InputFacts, Row};
-pub use error::{Column, Place, SourceError};
+pub use error::{Column, InputError, Position};
 pub use layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
 pub use origin::Input;
 pub use records::MAX_RECORD_BYTES;
-pub use sniff::{Foreign, parse_delimiter};
+pub use sniff::{ForeignFormat, parse_delimiter};
 pub use tool_lines::ToolLine;

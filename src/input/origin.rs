@@ -1,4 +1,4 @@
-//! Where the bytes come from: a file or standard input.
+//! What an input is read from: a file or standard input.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::SourceError;
+use super::InputError;
 
 /// What the names are read from.
 ///
@@ -24,14 +24,14 @@ pub enum Input {
 
 impl Input {
     /// Opens it for reading.
-    pub(super) fn open(&self) -> Result<Box<dyn Read + Send>, SourceError> {
+    pub(super) fn open(&self) -> Result<Box<dyn Read + Send>, InputError> {
         match self {
             Self::Stdin => Ok(Box::new(io::stdin())),
             Self::File(path) => {
                 let file = File::open(path).map_err(|error| self.refusal(error))?;
                 // A directory opens without complaint and fails only when it is read.
                 if file.metadata().is_ok_and(|about| about.is_dir()) {
-                    return Err(SourceError::Directory { input: self.to_string() });
+                    return Err(InputError::Directory { input: self.to_string() });
                 }
                 Ok(Box::new(file))
             }
@@ -39,12 +39,12 @@ impl Input {
     }
 
     /// What it means that opening failed with `error`.
-    pub(super) fn refusal(&self, error: io::Error) -> SourceError {
+    pub(super) fn refusal(&self, error: io::Error) -> InputError {
         let input = self.to_string();
         match error.kind() {
-            io::ErrorKind::NotFound => SourceError::NotFound { input },
-            io::ErrorKind::IsADirectory => SourceError::Directory { input },
-            _ => SourceError::Unreadable { input, source: error },
+            io::ErrorKind::NotFound => InputError::NotFound { input },
+            io::ErrorKind::IsADirectory => InputError::Directory { input },
+            _ => InputError::Unreadable { input, source: error },
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! This is a splitter of its own because the `csv` crate is lenient by design: it accepts a stray quote, text
 //! after a closing quote and an end of file within quotes, buffers a field of any length, and its line numbers
-//! drift where lines are blank. Here each of those could be the wrong name. Whatever this splitter
+//! drift after blank lines. Here each of those could be the wrong name. Whatever this splitter
 //! accepts, the `csv` crate reads the same way; a property test holds the two together.
 
 use std::io::{self, Read};
@@ -33,7 +33,7 @@ impl Record {
         self.fields.len()
     }
 
-    /// The bytes of a field, counted from 0; nothing where there is no such field.
+    /// The bytes of a field, counted from 0; empty if there is no such field.
     pub(super) fn field(&self, index: usize) -> &[u8] {
         let end = self.fields.get(index).map_or(self.bytes.len(), |(end, _)| *end);
         &self.bytes[self.start(index)..end]
@@ -81,16 +81,16 @@ impl Record {
     }
 }
 
-/// Why splitting cannot go on, and where.
-pub(super) struct Fault {
+/// Why splitting cannot continue, and at which line.
+pub(super) struct SplitError {
     /// The physical line, from 1.
     pub(super) line: u64,
-    /// The number of the field, from 0, where one is to blame.
+    /// The field that is to blame, from 0, if it is one alone.
     pub(super) field: Option<usize>,
-    pub(super) kind: FaultKind,
+    pub(super) kind: SplitErrorKind,
 }
 
-pub(super) enum FaultKind {
+pub(super) enum SplitErrorKind {
     /// A quote within a field that did not begin with one.
     StrayQuote,
     /// Something other than a separator or a line end after a closing quote.
@@ -145,7 +145,7 @@ pub(super) struct Records<R> {
     /// The physical line of the next byte, from 1.
     line: u64,
     delimiter: u8,
-    /// What went wrong while the opening was read: told when the bytes before it have been split.
+    /// What went wrong while the opening was read: returned after the bytes before it are split.
     failure: Option<io::Error>,
 }
 
@@ -185,10 +185,10 @@ impl<R: Read> Records<R> {
         self.input
     }
 
-    /// Reads the next record into `record`; false at the end of the input, when every byte has been read.
+    /// Reads the next record into `record`; returns false at the end of the input, after every byte.
     ///
-    /// Wholly empty lines are no records. After a fault, splitting must not be continued.
-    pub(super) fn read(&mut self, record: &mut Record) -> Result<bool, Fault> {
+    /// Wholly empty lines are not records. After an error, splitting must not be continued.
+    pub(super) fn read(&mut self, record: &mut Record) -> Result<bool, SplitError> {
         record.begin(self.line);
         let mut state = State::RecordStart;
         let mut length = 0;
@@ -196,7 +196,7 @@ impl<R: Read> Records<R> {
             if self.from == self.to {
                 self.from = 0;
                 self.to = 0;
-                if !self.read_more().map_err(|error| self.fault(None, FaultKind::Read(error)))? {
+                if !self.read_more().map_err(|error| self.fault(None, SplitErrorKind::Read(error)))? {
                     return self.end_of_input(state, record);
                 }
             }
@@ -217,8 +217,8 @@ impl<R: Read> Records<R> {
             }
             if length > MAX_RECORD_BYTES {
                 let open_quote = if let State::Quoted(opened) = state { Some(opened) } else { None };
-                let kind = FaultKind::TooLong { open_quote };
-                return Err(Fault { line: record.line, field: None, kind });
+                let kind = SplitErrorKind::TooLong { open_quote };
+                return Err(SplitError { line: record.line, field: None, kind });
             }
         }
     }
@@ -240,7 +240,7 @@ impl<R: Read> Records<R> {
     }
 
     /// What a byte brings about, and what it adds to the record.
-    fn step(&self, state: State, byte: u8, record: &mut Record) -> Result<Step, Fault> {
+    fn step(&self, state: State, byte: u8, record: &mut Record) -> Result<Step, SplitError> {
         let next = match state {
             State::Quoted(opened) if byte == b'"' => State::QuoteSeen(opened),
             State::Quoted(opened) => {
@@ -253,7 +253,7 @@ impl<R: Read> Records<R> {
             }
             State::Return { blank: true } | State::RecordStart if byte == b'\n' => State::RecordStart,
             State::Return { .. } if byte == b'\n' => return Ok(Step::end(record)),
-            State::Return { .. } => return Err(self.fault(None, FaultKind::BareReturn)),
+            State::Return { .. } => return Err(self.fault(None, SplitErrorKind::BareReturn)),
             State::RecordStart | State::FieldStart | State::Plain | State::QuoteSeen(_) => match byte {
                 b'\n' => return Ok(Step::end(record)),
                 b'\r' => State::Return { blank: matches!(state, State::RecordStart) },
@@ -263,11 +263,11 @@ impl<R: Read> Records<R> {
                 }
                 found => match state {
                     State::QuoteSeen(opened) => {
-                        let kind = FaultKind::TextAfterQuote { opened, found };
+                        let kind = SplitErrorKind::TextAfterQuote { opened, found };
                         return Err(self.fault(Some(record.len()), kind));
                     }
                     State::Plain if found == b'"' => {
-                        return Err(self.fault(Some(record.len()), FaultKind::StrayQuote));
+                        return Err(self.fault(Some(record.len()), SplitErrorKind::StrayQuote));
                     }
                     _ if found == b'"' => {
                         record.in_quotes = true;
@@ -283,13 +283,15 @@ impl<R: Read> Records<R> {
         Ok(Step::To(next))
     }
 
-    fn end_of_input(&self, state: State, record: &mut Record) -> Result<bool, Fault> {
+    fn end_of_input(&self, state: State, record: &mut Record) -> Result<bool, SplitError> {
         match state {
             State::RecordStart => Ok(false),
-            State::Quoted(opened) => {
-                Err(Fault { line: opened, field: Some(record.len()), kind: FaultKind::UnclosedQuote })
-            }
-            State::Return { .. } => Err(self.fault(None, FaultKind::BareReturn)),
+            State::Quoted(opened) => Err(SplitError {
+                line: opened,
+                field: Some(record.len()),
+                kind: SplitErrorKind::UnclosedQuote,
+            }),
+            State::Return { .. } => Err(self.fault(None, SplitErrorKind::BareReturn)),
             State::FieldStart | State::Plain | State::QuoteSeen(_) => {
                 record.end_field();
                 Ok(true)
@@ -297,7 +299,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Reads once more behind what is there; false at the end of the input.
+    /// Reads once more, after what is there; returns false at the end of the input.
     fn read_more(&mut self) -> io::Result<bool> {
         if let Some(error) = self.failure.take() {
             return Err(error);
@@ -314,7 +316,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    fn fault(&self, field: Option<usize>, kind: FaultKind) -> Fault {
-        Fault { line: self.line, field, kind }
+    fn fault(&self, field: Option<usize>, kind: SplitErrorKind) -> SplitError {
+        SplitError { line: self.line, field, kind }
     }
 }

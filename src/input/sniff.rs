@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use super::SourceError;
+use super::InputError;
 
-/// How many of the first bytes are looked at; fewer only where the input is shorter.
+/// How many of the first bytes are looked at; fewer only if the input is shorter.
 pub(super) const OPENING_BYTES: usize = 64;
 
 const UTF8_BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A format that is refused because only UTF-8 text can be read exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foreign {
+pub enum ForeignFormat {
     /// UTF-16, the low byte first; what Excel writes as "Unicode text".
     Utf16Le,
     /// UTF-16, the high byte first.
@@ -24,7 +24,7 @@ pub enum Foreign {
     Gzip,
 }
 
-impl Foreign {
+impl ForeignFormat {
     /// How to make UTF-8 text of it.
     pub(super) fn remedy(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Foreign {
     }
 }
 
-impl fmt::Display for Foreign {
+impl fmt::Display for ForeignFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Utf16Le => "UTF-16 (little-endian)",
@@ -53,29 +53,29 @@ impl fmt::Display for Foreign {
 ///
 /// # Errors
 /// The foreign format that they show.
-pub(super) fn opening(bytes: &[u8]) -> Result<usize, Foreign> {
+pub(super) fn opening(bytes: &[u8]) -> Result<usize, ForeignFormat> {
     if bytes.starts_with(UTF8_BOM) {
         return Ok(UTF8_BOM.len());
     }
     let foreign = match bytes {
-        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some(Foreign::Utf32),
-        [0xFF, 0xFE, ..] => Some(Foreign::Utf16Le),
-        [0xFE, 0xFF, ..] => Some(Foreign::Utf16Be),
-        [b'P', b'K', 3, 4, ..] => Some(Foreign::Zip),
-        [0x1F, 0x8B, ..] => Some(Foreign::Gzip),
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some(ForeignFormat::Utf32),
+        [0xFF, 0xFE, ..] => Some(ForeignFormat::Utf16Le),
+        [0xFE, 0xFF, ..] => Some(ForeignFormat::Utf16Be),
+        [b'P', b'K', 3, 4, ..] => Some(ForeignFormat::Zip),
+        [0x1F, 0x8B, ..] => Some(ForeignFormat::Gzip),
         _ => utf16_without_mark(bytes),
     };
     foreign.map_or(Ok(0), Err)
 }
 
 /// In UTF-16 without a mark, every other byte of Western text is NUL, and always on the same side.
-fn utf16_without_mark(bytes: &[u8]) -> Option<Foreign> {
+fn utf16_without_mark(bytes: &[u8]) -> Option<ForeignFormat> {
     let (pairs, _) = bytes.as_chunks::<2>();
     let first = pairs.iter().filter(|pair| pair[0] == 0).count();
     let second = pairs.iter().filter(|pair| pair[1] == 0).count();
     match (first, second) {
-        (0, nuls) if nuls * 2 > pairs.len() => Some(Foreign::Utf16Le),
-        (nuls, 0) if nuls * 2 > pairs.len() => Some(Foreign::Utf16Be),
+        (0, nuls) if nuls * 2 > pairs.len() => Some(ForeignFormat::Utf16Le),
+        (nuls, 0) if nuls * 2 > pairs.len() => Some(ForeignFormat::Utf16Be),
         _ => None,
     }
 }
@@ -105,17 +105,17 @@ pub(super) fn delimiter_flag(separator: u8) -> String {
 /// Takes what was given as `--delimiter`: one ASCII punctuation character, or `tab` (also `\t`).
 ///
 /// # Errors
-/// [`SourceError::BadDelimiter`] for anything else, such as a quote, a letter, a space or a line break: those
+/// [`InputError::BadDelimiter`] for anything else, such as a quote, a letter, a space or a line break: those
 /// are parts of names, or of the CSV format itself.
-pub fn parse_delimiter(text: &str) -> Result<u8, SourceError> {
+pub fn parse_delimiter(text: &str) -> Result<u8, InputError> {
     match text.as_bytes() {
         b"tab" | b"\\t" => Ok(b'\t'),
         &[byte] if is_delimiter(byte) => Ok(byte),
-        _ => Err(SourceError::BadDelimiter { given: text.to_owned() }),
+        _ => Err(InputError::BadDelimiter { given: text.to_owned() }),
     }
 }
 
-/// Whether `byte` can separate columns without being mistaken for something else.
+/// Returns true if `byte` can separate columns without being mistaken for something else.
 pub(super) fn is_delimiter(byte: u8) -> bool {
     byte == b'\t' || (byte.is_ascii_punctuation() && byte != b'"')
 }

@@ -1,4 +1,4 @@
-//! Lines that spreadsheets, database clients and shells leave in a file, and that are no data.
+//! Lines that spreadsheets, database clients and shells leave in a file, and that are not data.
 //!
 //! A value in quotes is taken as written: that is the way in for a name that looks like one of these.
 

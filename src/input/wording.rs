@@ -10,7 +10,7 @@ use super::sniff;
 const MAX_SHOWN_CHARS: usize = 60;
 const MAX_LISTED: usize = 8;
 
-/// A text from the input in quotes, escaped so that it can do nothing to a terminal, and cut where it is long.
+/// A text from the input in quotes, escaped so that a terminal does not interpret it, and cut if it is long.
 pub(super) fn shown(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN_CHARS) {
         Some((cut, _)) => format!("{:?}", format!("{}…", &text[..cut])),
@@ -26,7 +26,7 @@ pub(super) fn listed(columns: &[String]) -> String {
     }
 }
 
-/// A text as the value of a flag, in quotes where a shell would need them; a word in its place where the text
+/// A text as the value of a flag, in quotes if a shell needs them; a word in its place if the text
 /// cannot simply be typed.
 pub(super) fn flag_value(text: &str) -> String {
     let bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');

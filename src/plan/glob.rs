@@ -1,18 +1,17 @@
-//! Globs of names. A name is no path: every character counts alike, also `/` and a leading dot.
+//! Globs of names. A name is not a path: every character counts alike, also `/` and a leading dot.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use glob::Pattern;
 
-/// How many patterns one glob may stand for: more alternatives are nobody's intention.
-const MOST: usize = 1000;
+/// How many patterns one glob may stand for: more alternatives are a mistake.
+const MAX_PATTERNS: usize = 1000;
 
-/// How deep alternatives may be within each other.
-const DEEPEST: usize = 16;
+/// How deep alternatives may be nested.
+const MAX_DEPTH: usize = 16;
 
-/// The patterns without alternatives that `glob` stands for. What is wrong with it, in words, where
-/// it is none.
+/// The patterns without alternatives that `glob` stands for; otherwise what is wrong with it, in words.
 pub(super) fn compile(glob: &str) -> Result<Vec<Pattern>, String> {
     let plain = sequence(&mut glob.chars().peekable(), 0)?;
     if plain.iter().all(|pattern| pattern.trim().is_empty()) {
@@ -21,12 +20,12 @@ pub(super) fn compile(glob: &str) -> Result<Vec<Pattern>, String> {
     plain.iter().map(|pattern| Pattern::new(pattern).map_err(|error| error.msg.to_owned())).collect()
 }
 
-/// Reads up to the end, or where it is within braces, behind the `}` that closes them.
+/// Reads up to the end, or within braces, past the `}` that closes them.
 fn sequence(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Result<Vec<String>, String> {
     let (mut finished, mut current) = (Vec::new(), vec![String::new()]);
     while let Some(c) = chars.next() {
         let next = match c {
-            '{' if depth == DEEPEST => return Err(format!("more than {DEEPEST} `{{` within each other")),
+            '{' if depth == MAX_DEPTH => return Err(format!("more than {MAX_DEPTH} `{{` within each other")),
             '{' => sequence(chars, depth + 1)?,
             '}' if depth == 0 => return Err("a `}` without its `{`; `[}]` is the brace itself".to_owned()),
             '}' => {
@@ -39,29 +38,30 @@ fn sequence(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Result<Vec<String>
             }
             '[' => vec![class(chars)?],
             '\\' => {
-                return Err("a `\\` takes no meaning away; `[*]` is a star, `[\\]` a backslash".to_owned());
+                return Err("a `\\` does not escape anything; `[*]` is a star, `[\\]` a backslash".to_owned());
             }
             c => vec![c.to_string()],
         };
-        current = if current.is_empty() { next } else { each_with_each(&current, &next) };
-        if finished.len() + current.len() > MOST {
-            return Err(format!("it stands for more than {MOST} patterns"));
+        current = if current.is_empty() { next } else { product(&current, &next) };
+        if finished.len() + current.len() > MAX_PATTERNS {
+            return Err(format!("it stands for more than {MAX_PATTERNS} patterns"));
         }
     }
     if depth > 0 { Err("a `{` without its `}`; `[{]` is the brace itself".to_owned()) } else { Ok(current) }
 }
 
-fn each_with_each(first: &[String], second: &[String]) -> Vec<String> {
+/// Each of `first` followed by each of `second`.
+fn product(first: &[String], second: &[String]) -> Vec<String> {
     let pairs = first.iter().flat_map(|one| second.iter().map(move |two| (one, two)));
-    // Two stars are one: any characters. A class ends with its bracket, so these are no members of one.
+    // Two stars are one: any characters. A class ends with its bracket, so these are not members of one.
     let joined = pairs.map(|(one, two)| match two.strip_prefix('*') {
         Some(rest) if one.ends_with('*') => format!("{one}{rest}"),
         _ => format!("{one}{two}"),
     });
-    joined.take(MOST + 1).collect()
+    joined.take(MAX_PATTERNS + 1).collect()
 }
 
-/// The class behind a `[`, with its brackets.
+/// The class after a `[`, with its brackets.
 fn class(chars: &mut Peekable<Chars<'_>>) -> Result<String, String> {
     let not = if chars.next_if(|c| matches!(c, '!' | '^')).is_some() { "!" } else { "" };
     // The first one is a member in any case, as `]` is in `[]]`.
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_is_one_whatever_its_bytes() {
+    fn matches_characters_whatever_their_bytes() {
         for (glob, name, matched) in [
             ("kunde-?", "kunde-ü", true),
             ("kunde-?", "kunde-日", true),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_glob() {
+    fn rejects_invalid_globs() {
         for (glob, why) in [
             ("{a", "a `{` without its `}`"),
             ("{a,{b}", "a `{` without its `}`"),
@@ -140,7 +140,7 @@ mod tests {
             ("[]", "a `[` without its `]`"),
             ("[!]", "a `[` without its `]`"),
             ("[z-a]", "`z-a` holds no character"),
-            ("prod\\*", "a `\\` takes no meaning away"),
+            ("prod\\*", "a `\\` does not escape anything"),
             ("", "would protect nothing"),
             ("{}", "would protect nothing"),
             ("{,{,}}", "would protect nothing"),
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// A piece of a glob, as it is written and as it is meant.
+    /// A piece of a glob, to be written as text and matched by hand.
     #[derive(Debug, Clone)]
     enum Piece {
         One(char),
@@ -177,7 +177,7 @@ mod tests {
         pieces.iter().map(piece).collect()
     }
 
-    /// Tries every way, one character after the other.
+    /// Tries all ways to match, one character after the other.
     fn naive(pieces: &[Piece], name: &[char]) -> bool {
         let Some((piece, rest)) = pieces.split_first() else { return name.is_empty() };
         let one = |fits: &dyn Fn(char) -> bool| {
@@ -213,7 +213,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn globs_match_as_one_would_by_hand(
+        fn globs_match_as_a_naive_matcher_does(
             pieces in pieces(),
             names in prop::collection::vec(prop::collection::vec(letter(), 1..6), 1..20),
         ) {

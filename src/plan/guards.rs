@@ -5,19 +5,18 @@ use std::fmt;
 /// The limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guards {
-    /// How many datasources one run may delete at the most.
+    /// How many datasources one run may delete.
     pub max_deletes: u64,
-    /// How large a share of all that exist one run may delete at the most, in percent; 100 switches
-    /// the guard off.
+    /// How large a share of all that exist one run may delete, in percent; 100 disables the guard.
     pub max_share: f64,
 }
 
-/// What the guards look at.
+/// How much a run would delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
     /// How many targets are due.
     pub due: u64,
-    /// What the listing says; `None` where it was not read or could not be.
+    /// `None` if the listing was not read or could not be.
     pub listing: Option<ListingExtent>,
 }
 
@@ -30,30 +29,23 @@ pub struct ListingExtent {
     pub due: u64,
 }
 
-/// Why a guard refuses a run.
+/// Why a guard refuses a run. Shares are in percent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
-    /// More targets than one run may delete.
     TooMany {
-        /// How many are due.
         due: u64,
-        /// How many are allowed.
         max: u64,
     },
-    /// Too large a share of all that exist.
     TooLargeAShare {
         /// How many of those that exist are due.
         due: u64,
-        /// How many exist.
         exist: u64,
-        /// The share that is allowed, in percent.
         max: f64,
     },
-    /// The share cannot be known.
+    /// The share is unknown.
     NoListing {
-        /// The share that is allowed, in percent.
         max: f64,
-        /// Why the listing could not be read, where that is known.
+        /// Why the listing could not be read, if that is known.
         why: Option<String>,
     },
 }
@@ -61,25 +53,23 @@ pub enum Refusal {
 const NOTHING_LISTED: &str = "the API lists none at all (is this the right host, and the right token?)";
 
 impl Guards {
-    /// Whether the listing has to be read before the guards can decide.
+    /// Returns true if the listing has to be read before the guards can decide.
     #[must_use]
     pub fn need_listing(&self) -> bool {
         self.max_share < 100.0
     }
 
-    /// How many a run may delete whose targets are not known beforehand, where so many exist.
+    /// How many a run may delete if its targets are not known beforehand and `exist` datasources exist.
     ///
     /// # Errors
-    /// Where the share has to be known, and the listing was not read, or is empty.
+    /// If the share has to be known, and the listing was not read, or is empty.
     pub fn most(&self, exist: Option<u64>) -> Result<u64, Refusal> {
         if !self.need_listing() {
             return Ok(self.max_deletes);
         }
-        let refused =
-            |why: Option<&str>| Refusal::NoListing { max: self.max_share, why: why.map(str::to_owned) };
         match exist {
-            None => Err(refused(None)),
-            Some(0) => Err(refused(Some(NOTHING_LISTED))),
+            None => Err(self.no_listing(None)),
+            Some(0) => Err(self.no_listing(Some(NOTHING_LISTED))),
             Some(exist) => Ok(self.max_deletes.min(part(self.max_share, exist))),
         }
     }
@@ -93,10 +83,11 @@ impl Guards {
         }
         if self.need_listing() && extent.due > 0 {
             match extent.listing {
-                None => refusals.push(Refusal::NoListing { max: self.max_share, why: None }),
-                // Names that are to be deleted, where nothing is: more likely a wrong token or host.
-                Some(ListingExtent { exist: 0, .. }) => refusals
-                    .push(Refusal::NoListing { max: self.max_share, why: Some(NOTHING_LISTED.to_owned()) }),
+                None => refusals.push(self.no_listing(None)),
+                // There is something to delete, and nothing exists: more likely a wrong token or host.
+                Some(ListingExtent { exist: 0, .. }) => {
+                    refusals.push(self.no_listing(Some(NOTHING_LISTED)));
+                }
                 Some(ListingExtent { exist, due }) if share(due, exist) > self.max_share => {
                     refusals.push(Refusal::TooLargeAShare { due, exist, max: self.max_share });
                 }
@@ -104,6 +95,10 @@ impl Guards {
             }
         }
         refusals
+    }
+
+    fn no_listing(&self, why: Option<&str>) -> Refusal {
+        Refusal::NoListing { max: self.max_share, why: why.map(str::to_owned) }
     }
 }
 
@@ -139,18 +134,22 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::TooMany { due: 1, max } => write!(
+                f,
+                "1 datasource is to be deleted, and one run may delete {max}; if that is meant, pass --max-deletes 1"
+            ),
             Self::TooMany { due, max } => write!(
                 f,
-                "{due} datasources are to be deleted, and one run may delete {max}; raise it with --max-deletes {due}"
+                "{due} datasources are to be deleted, and one run may delete {max}; if all are meant, pass --max-deletes {due}"
             ),
             Self::TooLargeAShare { due, exist, max } => write!(
                 f,
-                "{due} of the {exist} datasources that exist would be deleted ({:.1} %), and one run may delete {max} %; raise it with --max-share",
+                "{due} of the {exist} datasources that exist would be deleted ({:.1} %), and one run may delete {max} %; if all are meant, raise --max-share",
                 share(*due, *exist)
             ),
             Self::NoListing { max, why } => write!(
                 f,
-                "one run may delete {max} % of all that exist, and how many exist is not known: {}; mend that, or switch this guard off with --max-share 100",
+                "one run may delete {max} % of all datasources, and the total is unknown ({}); fix this",
                 why.as_deref().unwrap_or("the listing was not read")
             ),
         }

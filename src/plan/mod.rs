@@ -18,7 +18,7 @@ pub use error::{PlanError, PlanRefusal};
 pub use guards::{Extent, Guards, ListingExtent, Refusal};
 pub use preview::{ListingPreview, Listings, NearMiss, Preview};
 pub use protection::{Protection, ProtectionMatch};
-pub use saved::{SavedGuards, SavedPlan, SavedSkip, SavedSkipReason, SavedTarget, is_over};
+pub use saved::{SavedGuards, SavedPlan, SavedSkip, SavedSkipReason, SavedTarget, is_expired};
 pub use selection::{Excerpt, InDoubt, KnownGone, PlannedSkips, Rules, Selection, SelectionCounts};
 pub use shard::Shard;
 pub use targets::{ListFacts, Targets, TargetsBuilder};

@@ -88,7 +88,9 @@ impl Preview {
                 if let Some((listing, listings)) = listing {
                     listing.add_due(name, is_listed, listings);
                 }
-                preview.due.iter_mut().for_each(|due| due.push(name.to_owned()));
+                if let Some(due) = &mut preview.due {
+                    due.push(name.to_owned());
+                }
                 return;
             };
             let skipped = match reason {

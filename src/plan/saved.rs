@@ -13,57 +13,50 @@ use crate::sshsig;
 /// The format that is written and read.
 const FORMAT: u32 = 1;
 
-/// A file that is longer than this is no plan, in bytes.
+/// A file that is longer than this is not a plan, in bytes.
 const LONGEST_FILE: u64 = 1024 * 1024 * 1024;
 
-/// A saved plan. Its fields stand in the file in this order.
+/// A saved plan. The file has its fields in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan {
-    /// The version of this format.
     pub format: u32,
     /// Random, in hexadecimal.
     pub plan_id: String,
-    /// When it was made (RFC 3339, UTC).
+    /// RFC 3339, UTC.
     pub created_at: String,
     /// Until when it may be run (RFC 3339, UTC).
     pub expires_at: String,
-    /// Who made it.
     pub creator: String,
     /// The login name that it was made under.
     pub creator_login: String,
-    /// Where the API is.
     pub base_url: String,
     /// The input, as it was named.
     pub input: String,
     /// SHA-256 of the input's bytes, in hexadecimal.
     pub input_sha256: Option<String>,
-    /// Why.
     pub reason: Option<String>,
-    /// The ticket that asked for it.
     pub ticket: Option<String>,
-    /// The guards that held when it was made.
+    /// The guards in force when it was made.
     pub guards: SavedGuards,
     /// What is to be deleted, sorted by name.
     pub targets: Vec<SavedTarget>,
     /// What the input names and is not to be deleted, sorted by name.
     pub skipped: Vec<SavedSkip>,
-    /// HMAC-SHA256, keyed with the service token, of what the digest would be if this were empty: it
-    /// binds the plan to the token, and somebody without the token cannot edit the plan. In
-    /// hexadecimal.
+    /// HMAC-SHA256, keyed with the service token, of what the digest would be if this were empty: it binds the plan
+    /// to the token, without which nobody can edit it. In hexadecimal.
     pub token_seal: String,
-    /// SHA-256 over all of the above: over the JSON of this object without white space, with an
-    /// empty digest. In hexadecimal.
+    /// SHA-256 over all of the above: over the JSON of this object without white space, with an empty digest. In
+    /// hexadecimal.
     pub digest: String,
 }
 
-/// The guards that held when a plan was made.
+/// The guards in force when a plan was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedGuards {
-    /// How many datasources one run may delete.
     pub max_deletes: u64,
-    /// How large a share of all that exist, in percent.
+    /// In percent.
     pub max_share: f64,
     /// Globs of protected names.
     pub protect: Vec<String>,
@@ -73,12 +66,10 @@ pub struct SavedGuards {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedTarget {
-    /// Its name.
     pub name: String,
-    /// Why, from the input.
+    /// From the input, as the ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Its ticket, from the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
 }
@@ -87,16 +78,13 @@ pub struct SavedTarget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedSkip {
-    /// Its name.
     pub name: String,
-    /// Why not.
     pub skip: SavedSkipReason,
     /// Why not, in words.
     pub why: String,
-    /// Why it was to go, from the input.
+    /// Why it was to be deleted, from the input, as the ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Its ticket, from the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
 }
@@ -105,9 +93,7 @@ pub struct SavedSkip {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SavedSkipReason {
-    /// A protection pattern matches its name.
     Protected,
-    /// The audit log knows that it is gone already.
     AlreadyDeleted,
     /// The audit log knows that it was deleted, and it exists again.
     ExistsAgain,
@@ -145,34 +131,33 @@ impl SavedPlan {
         self
     }
 
-    /// The digest, with this in the place of the seal.
+    /// The digest of the plan with this seal.
     fn digest_with(&self, token_seal: &str) -> String {
-        let mut digest = Digesting(Sha256::new());
+        let mut digest = Sha256::new();
         let bare = Self { token_seal: token_seal.to_owned(), digest: String::new(), ..self.clone() };
-        // Neither a map with strange keys nor a writer that fails is involved.
+        // Fails only for a map whose keys are not text, or a writer that fails, and this is neither.
         let _ = serde_json::to_writer(&mut digest, &bare);
-        hex(digest.0.finalize())
+        hex(digest.finalize())
     }
 
-    /// Reads a plan and checks that nobody has altered it.
+    /// Reads a plan and checks that it was not altered.
     ///
     /// # Errors
-    /// Where the file cannot be read, is no plan, or was altered.
+    /// If the file cannot be read, is not a plan, or was altered.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), PlanError> {
         let bytes = sshsig::read_file(path, LONGEST_FILE)
             .map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
         let no_plan = |why| PlanError::NoPlan { path: path.to_owned(), why };
         let altered = |why| PlanError::Altered { path: path.to_owned(), why };
-        let other_format = |format| no_plan(format!("its format is {format}, and this decom knows {FORMAT}"));
+        let other_format =
+            |format| no_plan(format!("its format is {format}, and this version of decom reads {FORMAT}"));
         let plan = match serde_json::from_slice::<Self>(&bytes) {
             Ok(plan) => plan,
             Err(error) => {
-                // What another version wrote may well hold what this one does not know.
+                // Another version may have written fields that this one does not know.
                 let format = serde_json::from_slice::<Format>(&bytes).map_or(FORMAT, |any| any.format);
                 return Err(match bytes.strip_prefix("\u{feff}".as_bytes()) {
-                    Some(text) if was_plan(text) => {
-                        altered("a byte order mark stands in front of it".to_owned())
-                    }
+                    Some(text) if was_plan(text) => altered("it begins with a byte order mark".to_owned()),
                     None if format != FORMAT => other_format(format),
                     None if was_plan(&bytes) => altered(error.to_string()),
                     _ => no_plan(error.to_string()),
@@ -180,16 +165,16 @@ impl SavedPlan {
             }
         };
         if plan.digest_with(&plan.token_seal) != plan.digest {
-            return Err(altered("its digest does not fit".to_owned()));
+            return Err(altered("its digest does not match".to_owned()));
         }
         if plan.format != FORMAT {
             return Err(other_format(plan.format));
         }
-        // Sorted and each name once: what is reviewed is what a run takes on.
+        // Sorted, and each name once: what was reviewed is what runs.
         let in_order = plan.targets.windows(2).all(|pair| pair[0].name < pair[1].name)
             && plan.skipped.windows(2).all(|pair| pair[0].name < pair[1].name);
         if !in_order {
-            return Err(altered("its names are not in order, each once".to_owned()));
+            return Err(altered("its names are not in order, or not each once".to_owned()));
         }
         Ok((plan, bytes))
     }
@@ -197,13 +182,13 @@ impl SavedPlan {
     /// Writes the plan for people to read and to sign.
     ///
     /// # Errors
-    /// Where the file exists already or cannot be written.
+    /// If the file exists already or cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), PlanError> {
         let unwritable = |source| PlanError::Unwritable { path: path.to_owned(), source };
-        // Never over something else: not over a plan that is being reviewed, nor over the audit log.
+        // Never over another file: not over a plan that is being reviewed, nor over the audit log.
         let file = std::fs::File::create_new(path).map_err(unwritable)?;
         self.write_to(file).map_err(|error| {
-            // Half a plan is none, and would be in the way of the next one.
+            // Half a plan is of no use, and would be in the way of the next one.
             let _ = std::fs::remove_file(path);
             unwritable(error)
         })
@@ -216,11 +201,10 @@ impl SavedPlan {
         file.flush()
     }
 
-    /// All that the plan names, as a list that a run takes: what is to be deleted, and what is
-    /// skipped.
+    /// All that the plan names: what is to be deleted, and what is skipped.
     ///
     /// # Errors
-    /// Where a name is none, or the temporary file cannot be written.
+    /// If a name is invalid, or the temporary file cannot be written.
     pub fn targets(&self, path: &Path, folder: PathBuf) -> Result<Targets, PlanError> {
         let mut all: Vec<_> =
             self.targets.iter().map(|target| (&target.name, &target.reason, &target.ticket)).collect();
@@ -242,10 +226,10 @@ impl SavedPlan {
         skips.map(|skip| (skip.name.clone(), (skip.skip.into(), skip.why.clone()))).collect()
     }
 
-    /// Whether it is for this API and this token.
+    /// Passes if the plan is for this API and this token.
     ///
     /// # Errors
-    /// Where it is for another.
+    /// If it is for another.
     pub fn check_place(&self, base_url: &str, token: &Token) -> Result<(), PlanRefusal> {
         if self.base_url != base_url {
             return Err(PlanRefusal::OtherHost {
@@ -260,34 +244,21 @@ impl SavedPlan {
     }
 }
 
-/// Whether a plan that expires at `expires_at` may be run no more at `now`.
+/// Returns true if a plan that expires at `expires_at` may not be run any more at `now`.
 #[must_use]
-pub fn is_over(expires_at: &str, now: Timestamp) -> bool {
+pub fn is_expired(expires_at: &str, now: Timestamp) -> bool {
     // Fixed width in UTC: text order is time order.
     now.to_string().as_str() >= expires_at
 }
 
-/// What every version of this format begins with.
+/// What every version of a plan begins with.
 #[derive(Deserialize)]
 struct Format {
     format: u32,
 }
 
-/// Whether this is, or was before somebody or something damaged it, a plan and nothing else.
+/// Returns true if this is a plan, or was one before it was damaged.
 fn was_plan(text: &[u8]) -> bool {
     let holds = |key: &str| text.windows(key.len()).any(|part| part == key.as_bytes());
     text.trim_ascii_start().starts_with(b"{") && [r#""plan_id""#, r#""token_seal""#].into_iter().any(holds)
-}
-
-struct Digesting(Sha256);
-
-impl Write for Digesting {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::DatasourceName;
 
-/// One of so many shares of a list. Which share a name is in depends on the name alone, so that rows that are
-/// added, removed or reordered move no other.
+/// One of several shares of a list. Which share has a name depends on the name alone, so that rows that are added,
+/// removed or reordered do not move others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     index: u32,
@@ -16,14 +16,14 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// The share number `index`, from 0, of `of`; `None` where there are not so many.
+    /// The share number `index`, from 0, of `of`; `None` if there are not that many.
     #[must_use]
     pub fn new(index: u32, of: NonZeroU32) -> Option<Self> {
         (index < of.get()).then_some(Self { index, of })
     }
 
-    /// Whether `name` is in it: the first 8 bytes of its SHA-256, as a big-endian number, leave the share's
-    /// number when divided by how many shares there are.
+    /// Returns true if `name` is in it: the first 8 bytes of its SHA-256, as a big-endian number, modulo the number of
+    /// shares, are the number of this share.
     #[must_use]
     pub fn takes(&self, name: &DatasourceName) -> bool {
         let digest: [u8; 32] = Sha256::digest(name.as_str()).into();
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_is_in_one_share_and_the_shares_are_alike() {
+    fn each_name_is_in_one_share_and_the_shares_have_similar_sizes() {
         let mut sizes = [0; 5];
         for number in 0..5000 {
             let name = DatasourceName::new(&format!("kunde {number}")).unwrap();
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_share_of_a_name_never_changes() {
-        // As `printf NAME | sha256sum` says of each: whoever shares a list with another version must agree.
+        // As `printf NAME | sha256sum` says of each: all versions that share a list have to agree.
         let index = |name: &str| {
             let name = DatasourceName::new(name).unwrap();
             (0..16).find(|index| shard(*index, 16).takes(&name)).unwrap()
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_share_beyond_the_last() {
+    fn rejects_a_share_beyond_the_last() {
         assert_eq!(Shard::new(4, NonZeroU32::new(4).unwrap()), None);
     }
 }

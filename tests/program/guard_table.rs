@@ -30,18 +30,18 @@ fn every_refusal_sends_nothing() {
         (
             &many,
             &[],
-            "501 datasources are to be deleted, and one run may delete 500; raise it with --max-deletes 501",
+            "501 datasources are to be deleted, and one run may delete 500; if all are meant, pass --max-deletes 501",
         ),
         (
             &["a", "b", "c"],
             &["--max-deletes", "2"],
-            "3 datasources are to be deleted, and one run may delete 2; raise it with --max-deletes 3",
+            "3 datasources are to be deleted, and one run may delete 2; if all are meant, pass --max-deletes 3",
         ),
-        (&["a"], &["--max-deletes", "0"], "raise it with --max-deletes 1"),
+        (&["a"], &["--max-deletes", "0"], "if that is meant, pass --max-deletes 1"),
         (
             &["a", "b", "c", "d", "e", "f"],
             &[],
-            "6 of the 10 datasources that exist would be deleted (60.0 %), and one run may delete 50 %; raise it with --max-share",
+            "6 of the 10 datasources that exist would be deleted (60.0 %), and one run may delete 50 %; if all are meant, raise --max-share",
         ),
         (
             &["a"],
@@ -51,7 +51,7 @@ fn every_refusal_sends_nothing() {
         (
             &["a", "b"],
             &["--max-deletes", "1", "--max-share", "1"],
-            "raise it with --max-deletes 2; 2 of the 10 datasources",
+            "if all are meant, pass --max-deletes 2; 2 of the 10 datasources",
         ),
     ];
     for (rows, flags, wanted) in cases {

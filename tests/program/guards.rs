@@ -54,11 +54,11 @@ fn results(estate: &Estate) -> Vec<String> {
 #[test]
 fn more_than_one_run_may_delete() {
     let estate = estate(&["a", "b", "c"]);
-    assert_snapshot!(refused(&estate, &["--max-deletes", "2"]), @"3 datasources are to be deleted, and one run may delete 2; raise it with --max-deletes 3; nothing was sent");
+    assert_snapshot!(refused(&estate, &["--max-deletes", "2"]), @"3 datasources are to be deleted, and one run may delete 2; if all are meant, pass --max-deletes 3; nothing was sent");
     let by_default = Estate::of(&["other"]);
     let names: Vec<_> = (0..501).map(|number| number.to_string()).collect();
     list(&by_default, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_snapshot!(refused(&by_default, &[]), @"501 datasources are to be deleted, and one run may delete 500; raise it with --max-deletes 501; nothing was sent");
+    assert_snapshot!(refused(&by_default, &[]), @"501 datasources are to be deleted, and one run may delete 500; if all are meant, pass --max-deletes 501; nothing was sent");
 
     assert_eq!(run(&estate, &["--max-deletes", "3"]).code, 0);
     assert_eq!(deleted(&estate), ["a", "b", "c"]);
@@ -79,13 +79,13 @@ fn a_larger_share_than_one_run_may_delete() {
 
     let more = Estate::of(&["a", "b", "other"]);
     list(&more, &["a", "b"]);
-    assert_snapshot!(refused(&more, &[]), @"2 of the 3 datasources that exist would be deleted (66.7 %), and one run may delete 50 %; raise it with --max-share; nothing was sent");
+    assert_snapshot!(refused(&more, &[]), @"2 of the 3 datasources that exist would be deleted (66.7 %), and one run may delete 50 %; if all are meant, raise --max-share; nothing was sent");
     assert_eq!(run(&more, &["--max-share", "66.7"]).code, 0);
     assert_eq!(deleted(&more), ["a", "b"]);
 
     let all = Estate::of(&["a", "b"]);
     list(&all, &["a", "b"]);
-    assert_snapshot!(refused(&all, &["--max-deletes", "1"]), @"2 datasources are to be deleted, and one run may delete 1; raise it with --max-deletes 2; 2 of the 2 datasources that exist would be deleted (100.0 %), and one run may delete 50 %; raise it with --max-share; nothing was sent");
+    assert_snapshot!(refused(&all, &["--max-deletes", "1"]), @"2 datasources are to be deleted, and one run may delete 1; if all are meant, pass --max-deletes 2; 2 of the 2 datasources that exist would be deleted (100.0 %), and one run may delete 50 %; if all are meant, raise --max-share; nothing was sent");
     assert_eq!(run(&all, &["--max-share", "100"]).code, 0);
 }
 
@@ -107,7 +107,7 @@ fn without_a_listing_there_is_no_share_and_no_run() {
     let said = sandbox.decom(&["run", "names.csv", "--yes", "--base-url", &server.url()]).run();
     assert_eq!(said.code, 3, "{said:?}");
     assert_eq!(server.deletions().len(), 0);
-    assert_snapshot!(said.message(), @"one run may delete 50 % of all that exist, and how many exist is not known: cannot read the list of datasources: the API answered 404 Not Found; mend that, or switch this guard off with --max-share 100; nothing was sent");
+    assert_snapshot!(said.message(), @"one run may delete 50 % of all datasources, and the total is unknown (cannot read the list of datasources: the API answered 404 Not Found); fix this; nothing was sent");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn nobody_goes_on_with_a_plan_by_another_token() {
             "{arguments:?}: something was recorded"
         );
     };
-    let begun = format!("run {first} carries out a plan and was begun with another service token");
+    let begun = format!("run {first} carries out a plan and began with another service token");
     refuses(&["resume"], &begun);
     refuses(&["resume", &first], &begun);
     refuses(&["run", "same.csv"], &begun);
@@ -50,7 +50,7 @@ fn nobody_goes_on_with_a_plan_by_another_token() {
     // Nor with what came of it.
     let retried = estate.decom(&["retry", &first, "--outcome", "not_found", "--yes"]).run();
     assert_eq!(retried.code, 1, "{retried:?}");
-    refuses(&["retry", &run_id(&estate), "--outcome", "not_found"], "was begun with another service token");
+    refuses(&["retry", &run_id(&estate), "--outcome", "not_found"], "began with another service token");
 
     let resumed = estate.decom(&["resume", &first, "--yes"]).run();
     assert_eq!(resumed.code, 1, "acme is not there: {resumed:?}");
@@ -97,7 +97,7 @@ fn what_was_begun_in_time_is_gone_on_with_by_its_own_name() {
     let (requests, run_id) = (estate.emulator.tally().requests, run_id(&estate));
     let refused = run(&estate, &[]);
     assert_eq!(refused.code, 3, "{refused:?}");
-    let wanted = format!("run {run_id} of it was begun before and goes on with `decom resume {run_id}`");
+    let wanted = format!("run {run_id} of it began in time, and `decom resume {run_id}` continues it");
     assert!(refused.message().contains(&wanted), "{refused:?}");
     assert_eq!(estate.emulator.tally().requests, requests);
     assert_eq!(estate.decom(&["resume", "--yes"]).run().code, 1);
@@ -189,8 +189,8 @@ fn a_damaged_plan_is_an_altered_one() {
             good.replacen("\"reason\": null,", "", 1).replacen("\"guards\"", "\"guard\"", 1),
             "unknown field `guard`",
         ),
-        ("a mark", format!("\u{feff}{good}"), "a byte order mark stands in front of it"),
-        ("another format", good.replacen("\"format\": 1,", "\"format\": 2,", 1), "its digest does not fit"),
+        ("a mark", format!("\u{feff}{good}"), "it begins with a byte order mark"),
+        ("another format", good.replacen("\"format\": 1,", "\"format\": 2,", 1), "its digest does not match"),
     ];
     for (what, text, wanted) in cases {
         assert_ne!(text, good, "{what}");

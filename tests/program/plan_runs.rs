@@ -131,10 +131,10 @@ fn what_is_refused_before_anything_is_sent() {
     let cases: &[Case] = &[
         (&expired, &[], "the plan expired at 2026-01-01T00:00:00.000000Z"),
         (&elsewhere, &[], "the plan is for http://127.0.0.1:"),
-        (&foreign, &[], "the plan was made with another service token, or edited"),
-        (&unsealed, &[], "the plan was made with another service token, or edited"),
+        (&foreign, &[], "the plan was made with another service token, or was edited"),
+        (&unsealed, &[], "the plan was made with another service token, or was edited"),
         (&unsorted, &[], "the plan was altered after it was made"),
-        (&good, &["--protect", "glo*"], "`globex` is protected by the pattern `glo*` since"),
+        (&good, &["--protect", "glo*"], "`globex` is protected by the pattern `glo*` by now"),
         (&good, &["--config", "strict.toml"], "a second person has to approve the plan"),
     ];
     for (plan, flags, wanted) in cases {
@@ -168,8 +168,8 @@ fn the_guards_and_the_question_hold_for_a_plan_too() {
     let estate = estate();
     planned(&estate, &[]);
     for (flags, wanted) in [
-        (&["--yes", "--max-deletes", "2"][..], "raise it with --max-deletes 3"),
-        (&["--yes", "--max-share", "20"], "raise it with --max-share"),
+        (&["--yes", "--max-deletes", "2"][..], "if all are meant, pass --max-deletes 3"),
+        (&["--yes", "--max-share", "20"], "if all are meant, raise --max-share"),
         (&[], "there is no terminal to confirm on; run again with --yes"),
     ] {
         let refused = estate.decom(&[&["run", "--plan", "plan.json"], flags].concat()).run();
@@ -272,9 +272,9 @@ fn what_is_no_plan() {
     let made = std::process::Command::new("mkfifo").arg(sandbox.path("fifo")).status().unwrap();
     assert!(made.success());
     for (path, wanted) in [
-        ("empty.json", "this is no plan of decom"),
-        ("names.json", "this is no plan of decom"),
-        ("more.json", "this is no plan of decom: unknown field `more`"),
+        ("empty.json", "this is not a plan of decom"),
+        ("names.json", "this is not a plan of decom"),
+        ("more.json", "this is not a plan of decom: unknown field `more`"),
         ("folder", "it is not a regular file"),
         // Nobody writes to it: waiting for it would be for ever.
         ("fifo", "it is not a regular file"),
@@ -301,7 +301,7 @@ fn a_plan_is_run_once() {
     for flags in [&[][..], &["--again"], &["--dry-run"]] {
         let refused = run(&estate, "plan.json", flags);
         assert_eq!(refused.code, 3, "{refused:?}");
-        let wanted = format!("the plan was applied already, by run {run_id}; make a new one");
+        let wanted = format!("run {run_id} has carried out the plan already; make a new one");
         assert!(refused.message().contains(&wanted), "{refused:?}");
         assert_nothing_happened(&estate, requests, 1, "again");
     }
@@ -330,7 +330,7 @@ fn an_interrupted_plan_is_continued_by_the_same_command() {
     let log = estate.sandbox.log();
     assert_eq!(column(&log, "SELECT status FROM runs"), ["finished"], "it is one run");
     let refused = run(&estate, "plan.json", &[]);
-    assert!(refused.message().contains("applied already"), "{refused:?}");
+    assert!(refused.message().contains("has carried out the plan already"), "{refused:?}");
 }
 
 #[test]

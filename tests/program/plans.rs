@@ -156,10 +156,10 @@ fn a_guard_that_refuses_is_shown_with_the_plan() {
     settings().bind(|| {
         let guards: Vec<_> = refused.stdout.lines().filter(|line| line.contains("guard")).collect();
         assert_snapshot!(guards.join("\n"), @r#"
-        (dry run)   guard max_deletes 3: REFUSES: 7 datasources are to be deleted, and one run may delete 3; raise it with --max-deletes 7
-        (dry run)   guard max_share 10 %: REFUSES: 5 of the 12 datasources that exist would be deleted (41.7 %), and one run may delete 10 %; raise it with --max-share
+        (dry run)   guard max_deletes 3: REFUSES: 7 datasources are to be deleted, and one run may delete 3; if all are meant, pass --max-deletes 7
+        (dry run)   guard max_share 10 %: REFUSES: 5 of the 12 datasources that exist would be deleted (41.7 %), and one run may delete 10 %; if all are meant, raise --max-share
         "#);
-        assert_snapshot!(refused.message(), @"7 datasources are to be deleted, and one run may delete 3; raise it with --max-deletes 7; 5 of the 12 datasources that exist would be deleted (41.7 %), and one run may delete 10 %; raise it with --max-share; nothing was sent");
+        assert_snapshot!(refused.message(), @"7 datasources are to be deleted, and one run may delete 3; if all are meant, pass --max-deletes 7; 5 of the 12 datasources that exist would be deleted (41.7 %), and one run may delete 10 %; if all are meant, raise --max-share; nothing was sent");
     });
     assert!(refused.stdout.contains("Acme-prod"), "the plan is shown all the same");
 }
@@ -300,7 +300,7 @@ fn an_api_that_tells_nothing() {
     let refused = asked(&[]);
     assert_eq!(refused.code, 3, "{refused:?}");
     assert!(
-        refused.message().contains("how many exist is not known: cannot read the list of datasources"),
+        refused.message().contains("the total is unknown (cannot read the list of datasources"),
         "{refused:?}"
     );
     let listing = "(dry run)   existence was not checked: the listing could not be read";

@@ -190,7 +190,7 @@ fn guards_are_reported_and_do_not_stop_it() {
     assert_eq!(
         refusals,
         ["The real run would be refused: 59 datasources are to be deleted, and one run may delete 58; \
-            raise it with --max-deletes 59"]
+            if all are meant, pass --max-deletes 59"]
     );
 }
 

@@ -163,7 +163,7 @@ fn guards_refuse_before_anything_is_taken() {
     let scene = scene!(Server::deleting());
     scene.put(&["a"]);
     let ended = scene.work(&["--max-share", "50"]).expect(3);
-    assert!(ended.stderr.contains("how many exist is not known"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the total is unknown"), "{}", ended.stderr);
     scene.work(&["--max-deletes", "0"]).expect(3);
     scene.sandbox.file("approved.toml", "[safety]\nrequire_approval = true\n");
     let ended = scene.work(&["--config", "approved.toml"]).expect(3);

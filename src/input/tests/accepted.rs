@@ -9,7 +9,7 @@ use super::super::{CsvReader, Input, NAME_COLUMNS};
 use super::{bare_list, delimited, names, read, with_column, with_header};
 
 #[test]
-fn every_known_header() {
+fn reads_names_under_every_known_header() {
     for column in NAME_COLUMNS {
         assert_eq!(names(format!("id,{column}\n1,acme\n"), &with_header()), ["acme"], "{column}");
     }
@@ -17,7 +17,7 @@ fn every_known_header() {
 }
 
 #[test]
-fn reasons_and_tickets() {
+fn reads_reasons_and_tickets() {
     let (rows, facts) = read(
         "ticket,name,owner,reason\nOFF-1,acme,kim,\"moved, at last\"\n,globex,,\nOFF-3,initech,,\n",
         &with_header(),
@@ -39,7 +39,7 @@ fn reasons_and_tickets() {
 }
 
 #[test]
-fn a_bare_list() {
+fn reads_a_list_without_a_header() {
     assert_eq!(
         names("acme\n\n\"Globex, Inc.\"\r\n\r\ninitech", &bare_list()),
         ["acme", "Globex, Inc.", "initech"]
@@ -48,27 +48,27 @@ fn a_bare_list() {
 }
 
 #[test]
-fn rows_of_nothing_but_separators_are_skipped_and_counted() {
+fn skips_and_counts_rows_of_nothing_but_separators() {
     let (rows, facts) = read("name,reason\nacme,old\n,\nglobex,\n,,,\n\"\",\n", &with_header()).unwrap();
     assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
     assert_eq!((facts.rows, facts.empty_rows), (2, 3));
 }
 
 #[test]
-fn a_value_in_quotes_is_a_name_whatever_it_looks_like() {
+fn takes_a_value_in_quotes_for_a_name_whatever_it_looks_like() {
     let text = "name,reason\n\"#N/A\",x\n\"=A1\",x\n\"# old\",x\n\"(2 rows)\",\n";
     assert_eq!(names(text, &with_header()), ["#N/A", "=A1", "# old", "(2 rows)"]);
     assert_eq!(names("acme\n\"name\"\n\"---\"\n", &bare_list()), ["acme", "name", "---"]);
 }
 
 #[test]
-fn other_delimiters() {
+fn reads_columns_with_another_delimiter() {
     assert_eq!(names("id;name\n1;Globex, Inc.\n", &delimited(b';')), ["Globex, Inc."]);
     assert_eq!(names("name\tid\nacme\t1\n", &delimited(b'\t')), ["acme"]);
 }
 
 #[test]
-fn names_stay_as_they_are() {
+fn keeps_names_as_they_are() {
     let exact =
         [" leading", "trailing ", "Acme", "acme", "Café", "Cafe\u{301}", "100% Organic", "a\u{200B}b", "\\n"];
     let text = exact.iter().fold("name\n".to_owned(), |text, name| text + name + "\n");
@@ -79,7 +79,7 @@ fn names_stay_as_they_are() {
 }
 
 #[test]
-fn quotes_and_a_mark_before_a_quoted_header() {
+fn reads_a_quoted_header_after_a_byte_order_mark() {
     assert_eq!(
         names("\u{FEFF}\"name\"\n\"the \"\"best\"\" one\"\n\"\"\"\"\n", &with_header()),
         ["the \"best\" one", "\""]
@@ -87,13 +87,13 @@ fn quotes_and_a_mark_before_a_quoted_header() {
 }
 
 #[test]
-fn a_long_value_in_a_column_that_is_not_used() {
+fn reads_past_a_long_value_in_a_column_that_is_not_used() {
     let text = format!("name,note\nacme,\"{}\"\n", "line\n".repeat(100_000));
     assert_eq!(names(text, &with_header()), ["acme"]);
 }
 
 #[test]
-fn facts_are_those_of_the_raw_bytes() {
+fn hashes_and_counts_the_raw_bytes() {
     let text = format!("\u{FEFF}name\r\n{}\r\n\r\n", "acme\r\n".repeat(50_000));
     let (rows, facts) = read(&text, &with_header()).unwrap();
     assert_eq!((rows.len(), facts.rows), (50_000, 50_000));
@@ -103,7 +103,7 @@ fn facts_are_those_of_the_raw_bytes() {
 }
 
 #[test]
-fn facts_are_those_of_the_whole_even_if_the_rows_were_not_asked_for() {
+fn hashes_the_whole_input_even_if_its_rows_were_not_read() {
     let text = "name\nacme\nglobex\n";
     let reader =
         CsvReader::from_reader(Cursor::new(text.as_bytes()), "a".to_owned(), &with_header()).unwrap();
@@ -112,7 +112,7 @@ fn facts_are_those_of_the_whole_even_if_the_rows_were_not_asked_for() {
 }
 
 #[test]
-fn a_file_is_opened_and_labelled_by_its_path() {
+fn labels_a_file_by_its_path() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"name\nacme\n").unwrap();
     let input = Input::File(file.path().to_owned());
@@ -121,7 +121,7 @@ fn a_file_is_opened_and_labelled_by_its_path() {
 }
 
 #[test]
-fn a_dash_is_standard_input() {
+fn takes_a_dash_for_standard_input() {
     assert_eq!(Input::from_str("-").unwrap(), Input::Stdin);
     assert_eq!(Input::from_str("./-").unwrap(), Input::File("./-".into()));
     assert_eq!(Input::Stdin.to_string(), "standard input");

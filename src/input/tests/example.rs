@@ -7,7 +7,7 @@ use super::super::{CsvReader, Input};
 use super::with_header;
 
 #[test]
-fn the_example_job_is_read() {
+fn reads_the_example_that_the_project_ships() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs/examples/offboarding.csv");
     let mut reader = CsvReader::open(&Input::File(path), &with_header()).unwrap();
     let rows = reader.by_ref().collect::<Result<Vec<_>, _>>().unwrap();

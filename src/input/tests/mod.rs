@@ -1,4 +1,4 @@
-//! Holds the room to its word: every refusal with its exact message, and the properties of what is read.
+//! Every refusal with its exact message, and the properties of what is read.
 
 mod accepted;
 mod example;
@@ -10,7 +10,7 @@ mod tool_lines;
 
 use std::io::{self, Cursor, Read};
 
-use super::{CsvOptions, CsvReader, InputFacts, Row, SourceError};
+use super::{CsvOptions, CsvReader, InputError, InputFacts, Row};
 
 /// Hands out its bytes a few at a time, as a pipe might.
 struct Trickle<R>(R, usize);
@@ -25,13 +25,13 @@ impl<R: Read> Read for Trickle<R> {
 fn read_all(
     reader: impl Read + Send + 'static,
     options: &CsvOptions,
-) -> Result<(Vec<Row>, InputFacts), SourceError> {
+) -> Result<(Vec<Row>, InputFacts), InputError> {
     let mut reader = CsvReader::from_reader(reader, "customers.csv".to_owned(), options)?;
     let rows = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
     Ok((rows, reader.finish()?))
 }
 
-fn read(bytes: impl AsRef<[u8]>, options: &CsvOptions) -> Result<(Vec<Row>, InputFacts), SourceError> {
+fn read(bytes: impl AsRef<[u8]>, options: &CsvOptions) -> Result<(Vec<Row>, InputFacts), InputError> {
     read_all(Cursor::new(bytes.as_ref().to_vec()), options)
 }
 

@@ -60,7 +60,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn what_a_csv_writer_writes_reads_back_the_same(
+    fn reads_back_what_a_csv_writer_writes(
         rows in vec((a_name(), "[a-z,\" ]{0,8}"), 1..30),
         (quotes, terminator, delimiter, mark, chunk) in a_style(),
     ) {
@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_accepted_the_csv_crate_reads_the_same(bytes in bytes(), chunk in 1_usize..10) {
+    fn reads_what_it_accepts_as_the_csv_crate_does(bytes in bytes(), chunk in 1_usize..10) {
         // The mark is left out by the caller of the splitter, and by the csv crate itself.
         let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(&bytes);
         let ours = split(bytes, chunk);
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic_or_run_on(
+    fn ends_without_a_panic_whatever_the_bytes(
         bytes in bytes(),
         no_header: bool,
         column in prop::option::of("[a-z,\"]{0,4}"),

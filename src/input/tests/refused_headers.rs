@@ -6,17 +6,17 @@ use super::super::parse_delimiter;
 use super::{bare_list, delimited, names, refusal, with_column, with_header};
 
 #[test]
-fn an_unknown_header() {
+fn rejects_an_unknown_header() {
     assert_snapshot!(refusal("id,title\n1,acme\n", &with_header()), @r#"customers.csv, line 1: none of the columns "id", "title" is named datasource_name, datasourceName, datasource or name; say which column holds the names with --column NAME"#);
 }
 
 #[test]
-fn an_unknown_header_of_one_column_is_perhaps_a_bare_list() {
+fn suggests_no_header_for_an_unknown_header_of_one_column() {
     assert_snapshot!(refusal("acme-prod\nglobex\n", &with_header()), @r#"customers.csv, line 1: the only column, "acme-prod", is not named datasource_name, datasourceName, datasource or name; pass --no-header if this is a bare list of names, or say which column holds the names with --column NAME"#);
 }
 
 #[test]
-fn a_header_that_is_nearly_known() {
+fn suggests_the_name_that_a_header_nearly_has() {
     assert_snapshot!(refusal("id,Datasource Name\n1,acme\n", &with_header()), @r#"customers.csv, line 1: none of the columns "id", "Datasource Name" is named datasource_name, datasourceName, datasource or name; rename "Datasource Name" to datasource_name, or pass --column 'Datasource Name'"#);
     assert_snapshot!(refusal("id,NAME\n1,acme\n", &with_header()), @r#"customers.csv, line 1: none of the columns "id", "NAME" is named datasource_name, datasourceName, datasource or name; rename "NAME" to name, or pass --column NAME"#);
     assert_snapshot!(refusal("id, name\n1,acme\n", &with_header()), @r#"customers.csv, line 1: none of the columns "id", " name" is named datasource_name, datasourceName, datasource or name; rename " name" to name, or pass --column ' name'"#);
@@ -24,30 +24,30 @@ fn a_header_that_is_nearly_known() {
 }
 
 #[test]
-fn a_long_header_is_cut() {
+fn cuts_a_long_header() {
     let header =
         format!("id,{},{}\n1,acme\n", "x".repeat(100), (0..20).map(|_| "c").collect::<Vec<_>>().join(","));
     assert_snapshot!(refusal(header, &with_header()), @r#"customers.csv, line 1: none of the columns "id", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…", "c", "c", "c", "c", "c", "c" and 14 more is named datasource_name, datasourceName, datasource or name; say which column holds the names with --column NAME"#);
 }
 
 #[test]
-fn a_header_cannot_play_tricks_on_a_terminal() {
+fn escapes_what_a_terminal_would_interpret() {
     assert_snapshot!(refusal("\x1b[2Jid,b\n1,acme\n", &with_header()), @r#"customers.csv, line 1: none of the columns "\u{1b}[2Jid", "b" is named datasource_name, datasourceName, datasource or name; say which column holds the names with --column NAME"#);
 }
 
 #[test]
-fn more_than_one_name_column() {
+fn rejects_more_than_one_name_column() {
     assert_snapshot!(refusal("name,id,datasource_name\na,1,b\n", &with_header()), @r#"customers.csv, line 1: more than one column may hold the datasource names ("name", "datasource_name"); say which of them with --column"#);
     assert_eq!(names("name,id,datasource_name\na,1,b\n", &with_column("datasource_name")), ["b"]);
 }
 
 #[test]
-fn a_name_column_beside_one_that_differs_in_case() {
+fn rejects_a_name_column_beside_one_that_differs_in_case() {
     assert_snapshot!(refusal("Datasource Name,name\na,b\n", &with_header()), @r#"customers.csv, line 1: more than one column may hold the datasource names ("Datasource Name", "name"); say which of them with --column"#);
 }
 
 #[test]
-fn the_same_column_twice() {
+fn rejects_the_same_column_twice() {
     assert_snapshot!(refusal("name,id,name\na,1,b\n", &with_header()), @r#"customers.csv, line 1: the column "name" is there twice (columns 1 and 3); rename or remove one of them"#);
     assert_snapshot!(refusal("key,key\na,b\n", &with_column("key")), @r#"customers.csv, line 1: the column "key" is there twice (columns 1 and 2); rename or remove one of them"#);
     assert_snapshot!(refusal("name,reason,reason\na,b,c\n", &with_header()), @r#"customers.csv, line 1: the column "reason" is there twice (columns 2 and 3); rename or remove one of them"#);
@@ -55,13 +55,13 @@ fn the_same_column_twice() {
 }
 
 #[test]
-fn a_column_that_is_not_there() {
+fn rejects_a_column_that_is_not_there() {
     assert_snapshot!(refusal("id,customer\n1,acme\n", &with_column("Customer")), @r#"customers.csv, line 1: there is no column "Customer" among "id", "customer"; did you mean --column customer?"#);
     assert_snapshot!(refusal("id,customer\n1,acme\n", &with_column("database")), @r#"customers.csv, line 1: there is no column "database" among "id", "customer"; pass one of these as --column"#);
 }
 
 #[test]
-fn other_separators() {
+fn suggests_the_separator_that_a_header_shows() {
     assert_snapshot!(refusal("name;reason\nacme;old\n", &with_header()), @"customers.csv, line 1: the columns are separated by semicolons, not by commas; pass --delimiter ';'");
     assert_snapshot!(refusal("id\tdatasource_name\n1\tacme\n", &with_header()), @"customers.csv, line 1: the columns are separated by tabs, not by commas; pass --delimiter tab");
     assert_snapshot!(refusal("\"name\";\"reason\"\n\"acme\";\"old\"\n", &with_header()), @"customers.csv, line 1: the columns are separated by semicolons, not by commas; pass --delimiter ';'");
@@ -70,12 +70,12 @@ fn other_separators() {
 }
 
 #[test]
-fn perhaps_another_separator() {
+fn suggests_a_separator_that_may_be_in_use() {
     assert_snapshot!(refusal("kunde;grund\nacme;alt\n", &with_header()), @r#"customers.csv, line 1: the only column, "kunde;grund", is not named datasource_name, datasourceName, datasource or name; pass --delimiter ';' if semicolons separate the columns, or pass --no-header if this is a bare list of names, or say which column holds the names with --column NAME"#);
 }
 
 #[test]
-fn a_delimiter_that_is_none() {
+fn rejects_invalid_delimiters() {
     assert_snapshot!(parse_delimiter("\"").unwrap_err(), @r#""\"" cannot separate columns; pass one punctuation character such as ';' as --delimiter, or the word tab"#);
     for text in ["", "x", " ", "\n", ";;", "é", "TAB"] {
         assert!(parse_delimiter(text).is_err(), "{text:?}");
@@ -88,13 +88,13 @@ fn a_delimiter_that_is_none() {
 }
 
 #[test]
-fn a_header_in_a_bare_list() {
+fn rejects_a_header_in_a_bare_list() {
     assert_snapshot!(refusal("datasource_name\nacme\n", &bare_list()), @r#"customers.csv, line 1: "datasource_name" looks like a header, and --no-header says that there is none; leave out --no-header (and if it is a datasource, put a header above it)"#);
     assert_snapshot!(refusal("Name\nacme\n", &bare_list()), @r#"customers.csv, line 1: "Name" looks like a header, and --no-header says that there is none; leave out --no-header (and if it is a datasource, put a header above it)"#);
 }
 
 #[test]
-fn a_bare_list_of_several_columns() {
+fn rejects_a_bare_list_of_several_columns() {
     assert_snapshot!(refusal("acme,old\nglobex,new\n", &bare_list()), @"customers.csv, line 1: 2 columns, and a bare list (--no-header) has one name a line; put a name that holds a comma in quotes, or give the file a header and leave out --no-header");
     assert_snapshot!(refusal("acme\nGlobex, Inc.\n", &bare_list()), @"customers.csv, line 2: 2 columns, and a bare list (--no-header) has one name a line; put a name that holds a comma in quotes, or give the file a header and leave out --no-header");
 }
