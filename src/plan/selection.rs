@@ -140,7 +140,7 @@ impl Selection {
                 }
                 Some((SkipReason::Protected, _)) => counts.protected += 1,
                 Some((SkipReason::AlreadyDeleted | SkipReason::ExistsAgain, _)) => {
-                    counts.already_deleted += 1
+                    counts.already_deleted += 1;
                 }
             }
             decided.push(&target).map_err(PlanError::temporary_file)?;
