@@ -50,7 +50,7 @@ pub enum Refusal {
     },
 }
 
-const NOTHING_LISTED: &str = "the API lists none at all (is this the right host, and the right token?)";
+const NOTHING_LISTED: &str = "the API lists none at all; check the host and the token";
 
 impl Guards {
     /// Returns true if the listing has to be read before the guards can decide.
