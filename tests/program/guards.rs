@@ -324,7 +324,8 @@ fn what_is_known_to_be_gone_and_exists_again_is_reported() {
     let again = anew(&["--no-listing-check"]);
     assert_eq!(again.code, 1, "{again:?}");
     assert_eq!(server.deletions().len(), 2);
-    let last = "SELECT detail FROM results JOIN runs USING (run_id) WHERE input = 'names.csv' AND skipped = 2";
+    let last =
+        "SELECT detail FROM results JOIN runs USING (run_id) WHERE input = 'names.csv' AND skipped = 2";
     assert_eq!(column(&estate.sandbox.log(), last), ["exists_again", "exists_again"]);
     assert!(again.stderr.contains("exists again, and is skipped; --again sends it"), "{again:?}");
     assert!(again.stderr.contains(", AND EXISTS AGAIN; --again sends it"), "{again:?}");
