@@ -3,8 +3,9 @@
     python3 verify_audit_log.py decom-audit.db [FOLDER_OF_CHECKPOINTS]
 
 It checks the schema, the indexes, the number, types, time and hash of every record, that every target has
-one outcome, and that the checkpoints fit (see audit-log.md); `ssh-keygen -Y verify -n decom-audit` tells who
-signed them. It writes nothing, and ends with 0 where all this holds, 1 where not, 2 where there is no log.
+one outcome, which fits what the API replied, and that the checkpoints fit (see audit-log.md);
+`ssh-keygen -Y verify -n decom-audit` says who signed them. It writes nothing, and ends with 0 if all this
+holds, 1 if not, 2 if there is no log.
 """
 
 import hashlib
@@ -20,6 +21,20 @@ INTEGERS = set("seq at_us run target number http_status latency_us waited_us".sp
 # SHA-256 over the schema's texts: change one trigger or view, and it is another.
 SCHEMA = "bff2edefa74628cf66aab7d2a58fdf020277b0b7a201c69f9a0c3884549a8ca2"
 FORM = r"decom audit checkpoint v1\nlog (\w+)\nrecords ([1-9]\d*)\nhead ([0-9a-f]{64})\ntime \S+Z\n"
+
+
+# What an answer can settle, as verdict, outcome and evidence; and otherwise on which evidence which outcomes rest.
+ANSWERED = {tuple(line.split()) for line in """deleted deleted acknowledged
+not_found not_found refused
+not_found deleted_unconfirmed not_found_after_doubt
+not_found deleted_unconfirmed not_found_after_redelivery
+in_use in_use refused
+rejected rejected refused""".splitlines()}
+OTHERWISE = {"absent_from_listing": "deleted_unconfirmed not_found", "still_listed": "failed skipped",
+             "no_clear_answer": "failed unknown", "rule": "skipped unknown", "queue": "skipped",
+             "audit_log": "skipped in_use not_found rejected failed unknown"}
+TOKEN_CODES = """AUTHENTICATION_ERROR AUTHENTICATION_ERR INVALID_SERVICE_TOKEN EXPIRED_SERVICE_TOKEN
+INVALID_DATA_APP_API_KEY""".split()
 
 
 class Text(bytes):
@@ -64,6 +79,33 @@ def fits(column, value):
     return isinstance(value, Text) and value.decode("utf-8", "replace").encode() == value
 
 
+def can_show(verdict, status, code):
+    """Whether a reply with this status and error code can have had this verdict."""
+    if status is None:
+        return verdict in ("no_answer", "not_sent")
+    return {
+        "deleted": status == 200,
+        "not_found": code == "DATASOURCE_NAME_ERROR",
+        "in_use": code == "DATASOURCE_IN_USE",
+        "unauthorized": status == 401 or code in TOKEN_CODES,
+        "throttled": status == 429,
+        "server_error": status == 408 or 500 <= status <= 599,
+        "rejected": 300 <= status <= 499 and status not in (401, 408, 429),
+        "no_answer": status == 400 or not 300 <= status <= 599,
+    }.get(verdict, False)
+
+
+def contradictions(record):
+    """What a record says of a reply and of an outcome that cannot both be."""
+    words = ("verdict", "outcome", "evidence", "error_code")
+    verdict, outcome, evidence, code = (record[word] and record[word].decode() for word in words)
+    if verdict and not can_show(verdict, record["http_status"], code):
+        yield f"record {record['seq']}: the verdict {verdict} contradicts the reply"
+    fits = (verdict, outcome, evidence) in ANSWERED if verdict else outcome in OTHERWISE.get(evidence, "").split()
+    if outcome and not fits:
+        yield f"record {record['seq']}: the outcome {outcome} contradicts the verdict or the evidence"
+
+
 def problems(log, folder=None):
     """Everything that is wrong with the log, in words."""
     yield from (word for (word,) in log.execute("PRAGMA integrity_check") if word != b"ok")
@@ -81,6 +123,7 @@ def problems(log, folder=None):
                 yield f"an index does not hold what the records say: {name}"
     previous, expected, last_time, hashes = bytes(32), 1, 0, []
     log_id, settled, targets, open_runs, anchored, closed = None, set(), {}, set(), None, False
+    names, unanswered, doubted = {}, {}, set()
     for row in log.execute(f"SELECT {', '.join(COLUMNS)} FROM record ORDER BY seq"):
         record = dict(zip(COLUMNS, row))
         seq, kind, run = record["seq"], record["kind"], record["run"]
@@ -108,6 +151,20 @@ def problems(log, folder=None):
             targets[seq] = run
         elif record["target"] is not None and targets.get(record["target"]) != run:
             yield f"record {seq}: there is no target {record['target']} in its run"
+        yield from contradictions(record)
+        name, attempt = names.get(record["target"]), (record["target"], record["number"])
+        if kind == b"target":
+            names[seq] = record["name"]
+            if json.loads(record["detail"] or "{}").get("redelivered"):
+                doubted.add(record["name"])
+        elif kind == b"send":
+            unanswered[attempt] = name
+        elif kind == b"answer":
+            unanswered.pop(attempt, None)
+        if record["outcome"] == b"deleted_unconfirmed" and name not in doubted and name not in unanswered.values():
+            yield f"record {seq}: no request for this name raised doubt"
+        if record["verdict"] in (b"server_error", b"no_answer"):
+            doubted.add(name)
         if record["outcome"] is not None and record["target"] in settled:
             yield f"record {seq}: a second outcome of target {record['target']}"
         if record["outcome"] is not None:

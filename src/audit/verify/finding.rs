@@ -1,5 +1,7 @@
 //! What is found to be wrong with a log, or open: each kind with its own name and record.
 
+use crate::domain::{Evidence, Outcome, Verdict};
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -148,6 +150,28 @@ pub enum Finding {
         /// The target.
         target: i64,
     },
+    /// A verdict contradicts the status or the error code of its reply.
+    Verdict {
+        /// The record.
+        seq: i64,
+        verdict: Verdict,
+        status: Option<i64>,
+    },
+    /// An outcome contradicts the verdict of the answer, or the evidence.
+    Outcome {
+        /// The record.
+        seq: i64,
+        outcome: Outcome,
+        verdict: Option<Verdict>,
+        evidence: Option<Evidence>,
+    },
+    /// A target is recorded as gone in doubt, and no request raised any doubt.
+    Doubt {
+        /// The record.
+        seq: i64,
+        /// The target.
+        target: i64,
+    },
     /// The end of a run counts otherwise than its records.
     Counts {
         /// The `end` record.
@@ -277,6 +301,9 @@ impl Finding {
             Self::SettledTwice { .. } => "settled_twice",
             Self::Sent { .. } => "sent",
             Self::Answer { .. } => "answer_without_send",
+            Self::Verdict { .. } => "verdict",
+            Self::Outcome { .. } => "outcome",
+            Self::Doubt { .. } => "doubt",
             Self::Counts { .. } => "counts",
             Self::End { .. } => "end",
             Self::Unsettled { .. } => "unsettled",
@@ -329,6 +356,9 @@ impl Finding {
             | Self::SettledTwice { seq, .. }
             | Self::Sent { seq, .. }
             | Self::Answer { seq, .. }
+            | Self::Verdict { seq, .. }
+            | Self::Outcome { seq, .. }
+            | Self::Doubt { seq, .. }
             | Self::Counts { seq, .. }
             | Self::End { seq }
             | Self::Unsettled { seq, .. }

@@ -15,6 +15,7 @@ mod runs;
 mod schema;
 mod shape;
 mod source;
+mod verdicts;
 mod words;
 
 use std::path::Path;
@@ -30,7 +31,7 @@ pub use runs::Totals;
 
 use crate::audit::AuditError;
 use crate::audit::record::{NO_DATABASE, Schema, schema_of};
-use rows::Chain;
+use rows::{Chain, Fact};
 use runs::Runs;
 use source::Source;
 
@@ -135,6 +136,25 @@ fn unreadable(
     }
 }
 
+/// Returns true if a request for the name of the fact's target, of whichever run, raised doubt before, or the message
+/// that asked for it had been given to another worker.
+fn earlier_doubt(connection: &Connection, shift: i64, fact: &Fact) -> bool {
+    let query = "SELECT EXISTS (
+            SELECT 1 FROM record t WHERE t.seq = ?1 AND t.detail ->> '$.redelivered')
+        OR EXISTS (
+            SELECT 1 FROM record t
+              JOIN record e ON e.kind = 'target' AND e.name = t.name
+              JOIN record s ON s.target = e.seq AND s.kind = 'send'
+              LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
+             WHERE t.seq = ?1 AND s.seq < ?2
+               AND (a.seq IS NULL OR a.seq > ?2 OR a.verdict IN ('server_error', 'no_answer')))";
+    let [target, seq] = [fact.target, fact.seq].map(|seq| seq.saturating_add(shift));
+    let found =
+        connection.prepare_cached(query).and_then(|mut it| it.query_row([target, seq], |row| row.get(0)));
+    // What cannot be read is found elsewhere.
+    found.unwrap_or(true)
+}
+
 fn failed(path: &Path, source: rusqlite::Error) -> AuditError {
     AuditError::Sqlite { path: path.to_owned(), action: "read", source }
 }
@@ -162,8 +182,10 @@ impl Log {
         let (mut chain, mut runs) = (Chain::new(self.shift), Runs::default());
         let last = self.claim.as_ref().map(|claim| self.shift.saturating_add(claim.records));
         let read = rows::each(connection, self.shift, last, |values| {
-            if let Some(fact) = chain.check(values, &mut findings) {
-                runs.take(&fact, &mut findings);
+            let Some(fact) = chain.check(values, &mut findings) else { return };
+            runs.take(&fact, &mut findings);
+            if runs.lacks_doubt(&fact) && !earlier_doubt(connection, self.shift, &fact) {
+                findings.add(Finding::Doubt { seq: fact.seq, target: fact.target });
             }
         });
         if let Err(error) = read {

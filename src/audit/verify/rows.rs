@@ -7,10 +7,11 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use sha2::{Digest, Sha256};
 
-use super::shape::{COLUMNS, Kind, is_evidence, is_integer, is_verdict, kind_of, outcome_of, place};
+use super::shape::{COLUMNS, Kind, evidence_of, is_integer, kind_of, outcome_of, place, verdict_of};
+use super::verdicts::{can_follow, can_settle, can_show};
 use super::{Finding, Findings};
 use crate::audit::record::{BEFORE_THE_FIRST, Hash};
-use crate::domain::Outcome;
+use crate::domain::{Outcome, Verdict};
 
 const KIND: usize = place("kind");
 const AT: usize = place("at_us");
@@ -20,6 +21,8 @@ const NUMBER: usize = place("number");
 const NAME: usize = place("name");
 const OUTCOME: usize = place("outcome");
 const VERDICT: usize = place("verdict");
+const STATUS: usize = place("http_status");
+const CODE: usize = place("error_code");
 const EVIDENCE: usize = place("evidence");
 const DETAIL: usize = place("detail");
 const HASH: usize = place("hash");
@@ -32,6 +35,7 @@ const SEQS: [usize; 3] = [place("seq"), RUN, TARGET];
 pub(super) struct Fact {
     pub(super) seq: i64,
     pub(super) kind: Kind,
+    pub(super) verdict: Option<Verdict>,
     pub(super) outcome: Option<Outcome>,
     pub(super) run: i64,
     pub(super) target: i64,
@@ -109,7 +113,7 @@ impl Chain {
     /// Checks the next record; `None` if it is of no known kind.
     pub(super) fn check(&mut self, values: &Values<'_>, findings: &mut Findings) -> Option<Fact> {
         let mut integers = [0_i64; COLUMNS.len()];
-        let (mut set, mut misfit, mut unknown_word) = (1_u32 << HASH, None, None);
+        let (mut set, mut misfit) = (1_u32 << HASH, None);
         self.form.clear();
         self.form.extend_from_slice(&self.hash);
         for (column, value) in values.iter().copied().enumerate().take(HASH) {
@@ -134,11 +138,6 @@ impl Chain {
                     form[1..].copy_from_slice(&length.to_be_bytes());
                     self.form.extend_from_slice(&form);
                     self.form.extend_from_slice(bytes);
-                    match column {
-                        VERDICT if !is_verdict(bytes) => unknown_word = Some("verdict"),
-                        EVIDENCE if !is_evidence(bytes) => unknown_word = Some("evidence"),
-                        _ => {}
-                    }
                     !is_integer(column) && std::str::from_utf8(bytes).is_ok()
                 }
                 ValueRef::Blob(_) | ValueRef::Real(_) => false,
@@ -162,9 +161,6 @@ impl Chain {
         let computed: Hash = Sha256::digest(&self.form).into();
         if stored != Some(computed) {
             findings.add(Finding::Hash { seq });
-        }
-        if let Some(column) = unknown_word {
-            findings.add(Finding::Word { seq, column });
         }
         if at_us < 0 || self.records > 0 && at_us < self.at_us {
             findings.add(Finding::Time { seq });
@@ -192,10 +188,23 @@ fn fact(
             findings.add(Finding::Shape { seq, column, missing });
         }
     }
-    let outcome_word = bytes_of(values[OUTCOME]);
-    let outcome = outcome_of(outcome_word);
-    if outcome.is_none() && !outcome_word.is_empty() {
-        findings.add(Finding::Word { seq, column: "outcome" });
+    let verdict = word(values, VERDICT, verdict_of, seq, findings);
+    let outcome = word(values, OUTCOME, outcome_of, seq, findings);
+    let evidence = word(values, EVIDENCE, evidence_of, seq, findings);
+    let status = (set & (1 << STATUS) != 0).then_some(integers[STATUS]);
+    if let Some(verdict) = verdict
+        && !can_show(verdict, status, bytes_of(values[CODE]))
+    {
+        findings.add(Finding::Verdict { seq, verdict, status });
+    }
+    if let Some(outcome) = outcome {
+        let is_possible = match verdict {
+            Some(verdict) => can_settle(verdict, outcome, evidence),
+            None => evidence.is_some_and(|evidence| can_follow(evidence, outcome)),
+        };
+        if !is_possible {
+            findings.add(Finding::Outcome { seq, outcome, verdict, evidence });
+        }
     }
     let words = matches!(kind, Kind::Log | Kind::Run | Kind::End).then(|| {
         let text = |column: usize| String::from_utf8_lossy(bytes_of(values[column])).into_owned();
@@ -208,7 +217,23 @@ fn fact(
         findings.add(Finding::Word { seq, column: "detail" });
     }
     let (run, target, number) = (integers[RUN], integers[TARGET], integers[NUMBER]);
-    Some(Fact { seq, kind, outcome, run, target, number, words })
+    Some(Fact { seq, kind, verdict, outcome, run, target, number, words })
+}
+
+/// What the word in a column means. A word that decom does not write is a finding.
+fn word<T>(
+    values: &Values<'_>,
+    column: usize,
+    meaning: fn(&[u8]) -> Option<T>,
+    seq: i64,
+    findings: &mut Findings,
+) -> Option<T> {
+    let ValueRef::Text(bytes) = values[column] else { return None };
+    let found = meaning(bytes);
+    if found.is_none() {
+        findings.add(Finding::Word { seq, column: COLUMNS[column] });
+    }
+    found
 }
 
 /// The bytes of a text; of anything else there are none.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::rows::Fact;
 use super::shape::Kind;
 use super::{Finding, Findings};
-use crate::domain::{Counts, Outcome};
+use crate::domain::{Counts, Outcome, Verdict};
 
 /// What the records amount to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,6 +56,8 @@ struct Run {
     /// By how far behind the run's record.
     is_target: Bits,
     is_settled: Bits,
+    /// Those for which a request raised doubt.
+    is_doubted: Bits,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,7 @@ impl Runs {
             counts: Counts::default(),
             is_target: Bits::default(),
             is_settled: Bits::default(),
+            is_doubted: Bits::default(),
         });
     }
 
@@ -139,6 +142,9 @@ impl Runs {
                 let answered = self.unanswered.remove(&(target, number));
                 if answered.is_none() {
                     findings.add(Finding::Answer { seq, target });
+                }
+                if fact.verdict.is_some_and(Verdict::raises_doubt) {
+                    run.is_doubted.set(place);
                 }
             }
             _ => {}
@@ -185,6 +191,15 @@ impl Runs {
                 Finding::AttemptDoubted { seq }
             });
         }
+    }
+
+    /// Returns true if the fact says that its target is gone in doubt, and no request for it had raised any.
+    pub(super) fn lacks_doubt(&self, fact: &Fact) -> bool {
+        fact.outcome == Some(Outcome::DeletedUnconfirmed)
+            && self.open.binary_search_by_key(&fact.run, |run| run.seq).is_ok_and(|index| {
+                let run = &self.open[index];
+                run.place_of(fact.target).is_some_and(|place| !run.is_doubted.has(place))
+            })
     }
 
     /// Returns true if the last record is one after which a writer may have closed the log in good order.

@@ -92,14 +92,14 @@ pub(super) fn outcome_of(word: &[u8]) -> Option<Outcome> {
     Outcome::ALL.into_iter().find(|it| it.as_str().as_bytes() == word && *it != Outcome::Pending)
 }
 
-/// Whether decom writes such a verdict.
-pub(super) fn is_verdict(word: &[u8]) -> bool {
-    Verdict::ALL.into_iter().any(|it| it.as_str().as_bytes() == word)
+/// The verdict of this word.
+pub(super) fn verdict_of(word: &[u8]) -> Option<Verdict> {
+    Verdict::ALL.into_iter().find(|it| it.as_str().as_bytes() == word)
 }
 
-/// Whether decom writes such an evidence.
-pub(super) fn is_evidence(word: &[u8]) -> bool {
-    Evidence::ALL.into_iter().any(|it| it.as_str().as_bytes() == word)
+/// The evidence of this word.
+pub(super) fn evidence_of(word: &[u8]) -> Option<Evidence> {
+    Evidence::ALL.into_iter().find(|it| it.as_str().as_bytes() == word)
 }
 
 /// The bit of a column, by its name.

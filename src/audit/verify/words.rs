@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Finding;
+use crate::domain::Evidence;
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,6 +53,23 @@ impl fmt::Display for Finding {
             Self::Answer { seq, target } => {
                 write!(f, "record {seq}: an answer for target {target}, and no request before it")
             }
+            Self::Verdict { seq, verdict, status: Some(status) } => {
+                write!(f, "record {seq}: the verdict `{verdict}` contradicts the reply, HTTP {status}")
+            }
+            Self::Verdict { seq, verdict, status: None } => {
+                write!(f, "record {seq}: the verdict is `{verdict}`, and there was no reply")
+            }
+            Self::Outcome { seq, outcome, verdict: Some(verdict), .. } => {
+                write!(f, "record {seq}: the outcome `{outcome}` contradicts the verdict `{verdict}` or its evidence")
+            }
+            Self::Outcome { seq, outcome, verdict: None, evidence } => {
+                let evidence = evidence.map_or("nothing", Evidence::as_str);
+                write!(f, "record {seq}: the outcome `{outcome}` contradicts its evidence, `{evidence}`")
+            }
+            Self::Doubt { seq, target } => write!(
+                f,
+                "record {seq}: target {target} is said to have gone in doubt, and no request for its name raised any"
+            ),
             Self::Counts { seq, outcome, said, found } => {
                 write!(f, "record {seq}: the end of the run says {said} {outcome}, and the records say {found}")
             }

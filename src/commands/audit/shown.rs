@@ -24,6 +24,7 @@ const CHAIN: &[&str] = &["records_missing", "hash", "genesis", "after_close", "m
 const VALUES: &[&str] = &["type", "shape", "word", "time"];
 const ACCOUNT: &[&str] =
     &["reference", "numbering", "settled_twice", "sent", "answer_without_send", "counts", "end", "unsettled"];
+const REPLIES: &[&str] = &["verdict", "outcome", "doubt"];
 const ANCHORS: &[&str] = &[
     "checkpoint_unreadable",
     "checkpoint_unsigned",
@@ -110,6 +111,10 @@ impl Shown<'_> {
                 counted(totals.targets, "target"),
                 counted(totals.attempts, "request"),
             ),
+        );
+        add(
+            REPLIES,
+            "every verdict and outcome fits what the API replied, as the records hold it".to_owned(),
         );
         if let Some(up_to) = anchors.up_to {
             let signers: Vec<_> = anchors.signers.iter().map(String::as_str).collect();

@@ -116,6 +116,79 @@ fn hashes_that_fit_do_not_make_a_story_true() {
 }
 
 #[test]
+fn an_outcome_that_contradicts_its_attempts_is_found() {
+    let case = Case::new();
+    let log = case.log();
+    let in_use = first(&log, "verdict = 'in_use'");
+    let not_found = first(
+        &log,
+        "outcome = 'not_found' AND NOT EXISTS (SELECT 1 FROM record a WHERE a.target = record.target
+           AND a.verdict IN ('server_error', 'no_answer'))",
+    );
+    let skipped = first(&log, "outcome = 'skipped'");
+    let deleted = "SET outcome = 'deleted', evidence = 'acknowledged'";
+    let forgeries = [
+        ("deleted on \"in use\"", format!("{deleted} WHERE seq = {in_use}"), "outcome", in_use),
+        (
+            "a verdict on a reply that cannot show it",
+            format!("{deleted}, verdict = 'deleted' WHERE seq = {in_use}"),
+            "verdict",
+            in_use,
+        ),
+        (
+            "a reply that there never was",
+            format!("SET http_status = NULL WHERE seq = {in_use}"),
+            "verdict",
+            in_use,
+        ),
+        ("deleted without an attempt", format!("{deleted} WHERE seq = {skipped}"), "outcome", skipped),
+        (
+            "an outcome on the evidence of another",
+            format!("SET evidence = 'absent_from_listing' WHERE seq = {in_use}"),
+            "outcome",
+            in_use,
+        ),
+        (
+            "a doubt that there never was",
+            format!(
+                "SET outcome = 'deleted_unconfirmed', evidence = 'not_found_after_doubt' WHERE seq = {not_found}"
+            ),
+            "doubt",
+            not_found,
+        ),
+    ];
+    for (what, set, kind, record) in forgeries {
+        let copy = case.copy();
+        tamper(&copy, |connection| {
+            sql(&format!("UPDATE record {set}"))(connection);
+            // The end counts as the forger says.
+            let counts = "UPDATE record SET detail = json_set(detail, '$.counts', (
+                SELECT json_group_object(outcome, n) FROM (
+                    SELECT outcome, count(*) AS n FROM record WHERE outcome IS NOT NULL GROUP BY outcome)))
+                WHERE kind = 'end'";
+            connection.execute_batch(counts).unwrap();
+            rechain(connection, 1);
+        });
+        case.found(&copy, Held::Alone, 5, kind, Some(record), what);
+    }
+}
+
+#[test]
+fn what_an_earlier_version_took_for_a_success_stays_sound() {
+    let case = Case::new();
+    let copy = case.copy();
+    tamper(&copy, |connection| {
+        // Any 200 was a deletion.
+        let login =
+            "UPDATE record SET datasource_id = NULL, message = '<html>', error_code = 'DATASOURCE_IN_USE'
+            WHERE verdict = 'deleted'";
+        assert!(connection.execute(login, []).unwrap() > 0);
+        rechain(connection, 1);
+    });
+    case.found(&copy, Held::Alone, 1, "not_anchored", None, "a log of an earlier version");
+}
+
+#[test]
 fn a_log_that_was_written_anew_is_found_by_the_checkpoints_alone() {
     let case = Case::new();
     let copy = case.copy();

