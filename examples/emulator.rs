@@ -1,9 +1,9 @@
-//! The emulator of the API by itself, for programs in any language to talk to: benchmarks, and trials by hand.
+//! The emulator of the API by itself, for programs in any language: benchmarks, and trials by hand.
 //!
 //! `cargo run --example emulator -- NAMES [--limit 500/10s] [--headers draft-8] [--request-log FILE]`
 //!
-//! NAMES is a file with the name of a datasource on each line. The first line on stdout is the base URL; the
-//! token is in `DATABRAIN_TOKEN`. It ends when its stdin does, so that it never outlives who started it.
+//! NAMES is a file with the name of a datasource on each line. The first line on stdout is the base URL; the token is
+//! read from `DATABRAIN_TOKEN`. The emulator ends when its stdin is closed, so that it never outlives its caller.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
@@ -22,7 +22,7 @@ struct Options {
     /// The limit, as requests in a fixed window; none without it
     #[arg(long)]
     limit: Option<Rate>,
-    /// How the limit is told: draft-6, draft-7, draft-8, legacy or none
+    /// The headers that report the limit: draft-6, draft-7, draft-8, legacy or none
     #[arg(long, default_value = "draft-6")]
     headers: HeaderGeneration,
     /// A file that gets a line of JSON for every deletion asked for
@@ -48,7 +48,7 @@ fn main() -> Result<()> {
     })?;
     writeln!(stdout(), "{}", emulator.base_url())?;
     stdout().flush()?;
-    // Until whoever started it is gone, or has enough.
+    // Until the caller closes stdin.
     std::io::copy(&mut stdin().lock(), &mut std::io::sink())?;
     emulator.shutdown();
     Ok(())

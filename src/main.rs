@@ -1,7 +1,7 @@
 //! The program `decom`. Everything is in the library, so that tests can reach it.
 
-/// Requests and records are made on one thread and let go on another, which costs the system's allocator a
-/// twelfth of all time.
+/// Requests and records are allocated on one thread and freed on another, at which the system's allocator is slow: a
+/// deletion takes about 11 µs less processor time with this one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -9,8 +9,8 @@ use rusqlite::types::ValueRef;
 /// How many columns go into the hash.
 const COLUMNS: usize = 19;
 
-/// A record about the first attempt for a target, with what else is `known`.
-fn record(kind: &'static [u8], known: &[(usize, ValueRef<'static>)]) -> [ValueRef<'static>; COLUMNS] {
+/// Returns a record of the first attempt for a target, with `more` columns by their places.
+fn record(kind: &'static [u8], more: &[(usize, ValueRef<'static>)]) -> [ValueRef<'static>; COLUMNS] {
     let mut columns = [ValueRef::Null; COLUMNS];
     columns[0] = ValueRef::Integer(1_000_000);
     columns[1] = ValueRef::Text(kind);
@@ -18,7 +18,7 @@ fn record(kind: &'static [u8], known: &[(usize, ValueRef<'static>)]) -> [ValueRe
     columns[3] = ValueRef::Integer(2);
     columns[4] = ValueRef::Integer(500_000);
     columns[5] = ValueRef::Integer(1);
-    for (place, column) in known {
+    for (place, column) in more {
         columns[*place] = *column;
     }
     columns

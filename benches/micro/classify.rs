@@ -1,12 +1,12 @@
-//! What an answer means: each shape that the API answers in.
+//! The verdict on a reply, for each form of reply.
 
 use std::hint::black_box;
 
 use criterion::Criterion;
 use decom::api::{Body, BodyEnd, classify};
 
-/// Answers as the API documents them, and what a proxy in between may say.
-const ANSWERS: [(&str, u16, &str); 4] = [
+/// Replies as the API documents them, and one of a proxy.
+const REPLIES: [(&str, u16, &str); 4] = [
     (
         "deleted",
         200,
@@ -27,7 +27,7 @@ const ANSWERS: [(&str, u16, &str); 4] = [
 
 pub fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("classify");
-    for (name, status, text) in ANSWERS {
+    for (name, status, text) in REPLIES {
         let body = Body { bytes: text.into(), end: BodyEnd::Whole };
         group.bench_function(name, |bencher| bencher.iter(|| classify(status, black_box(&body))));
     }

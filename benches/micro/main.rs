@@ -1,12 +1,11 @@
-//! What single steps of a deletion cost, each by itself: `cargo bench`, or `cargo bench -- WORD` for those
-//! with the word in their names. What whole runs cost is measured by `benches/table`.
+//! The cost of single steps of a deletion: `cargo bench`, or `cargo bench -- WORD` for the steps with that word in their
+//! names. `benches/table` measures whole runs.
 //!
-//! One program for all of them, as each would be linked by itself otherwise, which takes longer than to run it.
+//! All steps are in one program, as linking one for each takes longer than running it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    missing_docs,
     unreachable_pub,
     reason = "a benchmark"
 )]

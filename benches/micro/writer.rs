@@ -11,7 +11,7 @@ use decom::domain::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// Where on a disk that is real: temporary files may lie in memory, where a commit costs nothing.
+/// A folder on a real disk: temporary files may be in memory, where a commit costs nothing.
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
 pub fn bench(criterion: &mut Criterion) {
@@ -26,7 +26,7 @@ pub fn bench(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(batch.unsigned_abs()));
         group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
             bencher.iter(|| {
-                // A target has one outcome only.
+                // A target can have only one outcome.
                 targets += batch;
                 hand_over(&recorder, &runtime, run, targets - batch..targets);
             });

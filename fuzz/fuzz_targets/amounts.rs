@@ -1,7 +1,7 @@
-//! Any text as a rate, a list of faults, a length of time or a delimiter: reading it never panics, what is
-//! accepted is within its bounds, and what it is displayed as reads back the same.
+//! Any text as a rate, a list of faults, a duration or a delimiter: parsing never panics, every accepted value is within
+//! its bounds, and its displayed form parses to the same value.
 //!
-//! Input: a letter that tells what is read (`r`, `f`, `d`, `s`), then the text.
+//! Input: a letter for the kind (`r`, `f`, `d`, `s`), then the text.
 #![no_main]
 
 use std::time::Duration;
@@ -36,8 +36,8 @@ fn rate(text: &str) {
     assert!((Duration::from_millis(1)..=DAY).contains(&window));
     let burst = rate.burst().expect("a ceiling has a burst");
     assert!(burst.get() == 1 || burst.get() <= requests.get() / 50);
-    // As many as one window holds never take longer than a window, but for rounding up to nanoseconds.
-    let whole = rate.time_for(requests.get().into()).expect("a ceiling takes its time");
+    // The requests of one window never take longer than a window, apart from rounding up to nanoseconds.
+    let whole = rate.time_for(requests.get().into()).expect("a ceiling has a shortest time");
     assert!(whole <= window + Duration::from_nanos(requests.get().into()));
     assert!(rate.time_for(u64::MAX) >= rate.time_for(u64::MAX / 2));
     for factor in [0, 1, 60, u32::MAX] {

@@ -1,7 +1,7 @@
-//! Any status and any body into the classifier: it never panics, only the documented success is a deletion, only what
-//! the contract lists is tried again, and nothing unbounded or unprintable comes out of it.
+//! Any status and any body into the classifier: it never panics, only the documented success is a deletion, only the
+//! replies that the contract lists are tried again, and every text in the answer is bounded and printable.
 //!
-//! Input: two bytes of status, one that tells how the body ended, then the body.
+//! Input: two bytes of status, one for how the body ended, then the body.
 #![no_main]
 
 use decom::api::{Body, BodyEnd, classify};

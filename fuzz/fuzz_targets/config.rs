@@ -1,5 +1,5 @@
-//! Any text as the configuration file: resolving it never panics, what is accepted is within the bounds
-//! that the file's own documentation tells, and every refusal names the file.
+//! Any text as the configuration file: resolving it never panics, every accepted value is within the bounds that the
+//! documented defaults state, and every error names the file.
 #![no_main]
 
 use std::fs;
@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// In memory where there is such a folder: this file is written for every run.
+/// In memory if there is such a folder: this file is written for every input.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let memory = PathBuf::from("/dev/shm");
     let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
@@ -55,7 +55,7 @@ fn check(settings: &Settings) {
 fn check_error(error: &ConfigError) {
     let message = error.to_string();
     let file = FILE.display().to_string();
-    assert!(message.contains(&file), "a refusal that does not say where: {message}");
+    assert!(message.contains(&file), "an error that does not name the file: {message}");
     if let ConfigError::Syntax { line, column, .. } = error {
         assert!(*line >= 1 && *column >= 1);
     }

@@ -1,7 +1,7 @@
-//! Any bytes and any options into the CSV reader: it never panics, what it accepts obeys the rules of
-//! names, and the `csv` crate reads the same names from it.
+//! Any bytes and any options into the CSV reader: it never panics, the rows that it accepts obey the rules of names, and
+//! the `csv` crate reads the same names.
 //!
-//! Input: one byte of flags; where they say so a column, ended by a NUL, and a delimiter; then the file.
+//! Input: one byte of flags; depending on them a column, ended by a NUL, and a delimiter; then the file.
 #![no_main]
 
 use std::io::{self, Cursor, Read};

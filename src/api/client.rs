@@ -1,4 +1,4 @@
-//! The one HTTP client: TLS, timeouts, and nothing that it would send of its own accord.
+//! The one HTTP client: TLS, timeouts, and no request that is not asked for (redirects, retries).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,52 +9,50 @@ use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
 use super::ApiError;
-use crate::domain::{Token, error_chain, is_loopback};
+use crate::domain::{Token, error_chain, install_tls_provider, is_loopback};
 
-/// How the API is reached.
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
-    /// Where it is. May carry a path prefix.
+    /// May have a path prefix.
     pub base_url: BaseUrl,
-    /// A file with PEM certificates that are trusted beside the public ones.
+    /// A file with PEM certificates that are trusted in addition to the public ones.
     pub ca_file: Option<PathBuf>,
-    /// How long making a connection may take.
     pub connect_timeout: Duration,
-    /// How long the server may take until its answer begins.
+    /// How long the server may take until its reply begins.
     pub response_timeout: Duration,
     /// How long one attempt may take in all.
     pub attempt_timeout: Duration,
     /// How many connections are kept open between requests.
     pub connections: usize,
-    /// For how long reading a listing is tried again while the trouble may pass.
+    /// For how long a request for a listing is tried again after a transient failure.
     pub listing_patience: Duration,
 }
 
 impl ApiOptions {
-    /// Checks that a client can be made of these, so that nothing is begun that could not be sent.
+    /// Checks that a client can be made, before a run begins.
     ///
     /// # Errors
-    /// Where the CA file cannot be used, or the client cannot be set up.
+    /// If the CA file cannot be used, or the client cannot be set up.
     pub fn check(&self, token: &Token) -> Result<(), ApiError> {
         build(self, token).map(drop)
     }
 }
 
-/// Where the API is: checked, and in one form.
+/// Where the API is: valid, and in one form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
 impl BaseUrl {
-    /// Takes `text` as a base URL. Plain HTTP goes to this machine only, unless `allow_http`.
+    /// Parses a base URL. Plain HTTP is accepted for this machine only, unless `allow_http` is set.
     ///
     /// # Errors
-    /// Where it is no base URL, or the token would travel in the clear.
+    /// If `text` is not a base URL, or the token would be sent in clear text.
     pub fn new(text: &str, allow_http: bool) -> Result<Self, ApiError> {
         let refused = |why| ApiError::BaseUrl { url: text.to_owned(), why };
         let mut url = Url::parse(text)
-            .map_err(|_| refused("this is no URL; write it like https://api.usedatabrain.com"))?;
+            .map_err(|_| refused("this is not a URL; write it like https://api.usedatabrain.com"))?;
         if !url.username().is_empty() || url.password().is_some() {
-            // Not shown: a password may be among it.
+            // Not shown: it may hold a password.
             return Err(ApiError::BaseUrl {
                 url: format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or_default()),
                 why: "it must not hold a user or password; the token goes into DATABRAIN_TOKEN",
@@ -81,49 +79,48 @@ impl BaseUrl {
         Ok(Self(url))
     }
 
-    /// The host, with its port where that is not the usual one.
+    /// Returns the host, with its port if that is not the usual one.
     #[must_use]
     pub fn host(&self) -> String {
         let host = self.0.host_str().unwrap_or_default();
         self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// The URL as text, without a slash at the end.
+    /// Returns the URL without a slash at the end.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
 
-    /// The address of an endpoint; `path` begins with a slash, and what needs it is encoded in it.
+    /// Returns the URL of an endpoint; `path` begins with a slash, and is percent-encoded.
     pub(super) fn endpoint(&self, path: &str) -> Result<Url, ApiError> {
         Url::parse(&format!("{}{path}", self.as_str())).map_err(|_| ApiError::BaseUrl {
             url: self.as_str().to_owned(),
-            why: "an endpoint's address cannot be made from it",
+            why: "no endpoint's URL can be made from it",
         })
     }
 }
 
-/// Makes the client. The token goes into its one header, marked as sensitive.
+/// Makes the client. The token is in one header, marked as sensitive.
 pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiError> {
-    // Another part of the process may have chosen one already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // The certificates are only looked at when the client is made; the public ones are sound.
+    install_tls_provider();
+    // The certificates are only parsed when the client is made; the public ones are well-formed.
     let client = |error: reqwest::Error| match &options.ca_file {
         Some(path) => ApiError::CaFile { path: path.clone(), why: error_chain(&error) },
         None => ApiError::Client { why: error_chain(&error) },
     };
 
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-        .map_err(|_| ApiError::Client { why: "the token cannot stand in a header".to_owned() })?;
+        .map_err(|_| ApiError::Client { why: "the token cannot be sent in a header".to_owned() })?;
     authorization.set_sensitive(true);
-    // Made once, and not for each request.
+    // Made once instead of for each request.
     let host = HeaderValue::try_from(options.base_url.host())
         .map_err(|error| ApiError::Client { why: error_chain(&error) })?;
     let mut builder = Client::builder()
         .user_agent(concat!("decom/", env!("CARGO_PKG_VERSION")))
         .default_headers(HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("application/json")),
-            // Replies are small. A server that compresses them nevertheless is understood.
+            // Replies are small. Compressed ones are read nevertheless.
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             (AUTHORIZATION, authorization),
             (HOST, host),
@@ -136,10 +133,10 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
         .tcp_nodelay(true)
         .http1_only();
     if is_loopback(&options.base_url.0) {
-        // A proxy elsewhere cannot reach this machine's own address, but would see the token.
+        // A proxy cannot reach this machine's own address, but would see the token.
         builder = builder.no_proxy();
     }
-    // A file that is named is looked at even where no TLS will be spoken.
+    // A CA file that is given is checked even if TLS is not used.
     let needs_none = options.base_url.0.scheme() == "http" && is_loopback(&options.base_url.0);
     if !needs_none || options.ca_file.is_some() {
         builder = builder.tls_certs_only(trusted(options.ca_file.as_deref())?);
@@ -149,11 +146,11 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
     builder.build().map_err(client)
 }
 
-/// The public certificate authorities, compiled in as a container may hold none, and the private
-/// ones of `ca_file`.
+/// Returns the public certificate authorities, which are compiled in as a container may have none, and the private ones
+/// of `ca_file`.
 ///
 /// # Errors
-/// Where the file holds no certificates.
+/// If the file has no certificates.
 pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ApiError> {
     let mut trusted = Vec::new();
     if let Some(path) = ca_file {
@@ -161,7 +158,7 @@ pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ApiError> {
         let pem = fs::read(path).map_err(|error| refused(error.to_string()))?;
         let private = Certificate::from_pem_bundle(&pem).map_err(|error| refused(error_chain(&error)))?;
         if private.is_empty() {
-            return Err(refused("there is no certificate in it".to_owned()));
+            return Err(refused("it holds no certificate".to_owned()));
         }
         trusted.extend(private);
     }

@@ -32,12 +32,12 @@ pub struct Deleter {
     attempt_timeout: Duration,
 }
 
-/// What one attempt brought.
+/// The result of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The verdict and what is recorded with it. The token is redacted.
     pub answer: Answer,
-    /// Another attempt may bring another verdict.
+    /// Another attempt may get another verdict.
     pub retriable: bool,
     /// What the headers say about the rate limit.
     pub headers: RateLimitHeaders,

@@ -1,4 +1,4 @@
-//! What depends on a datasource that is in use: looked up once in a run, when it is first needed.
+//! The names of what depends on a datasource that is in use: read once in a run, when they are first needed.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio::time::timeout;
 use super::Lister;
 use crate::domain::{DatasourceName, Token};
 
-/// How long the look-up may take: a clear answer waits for it to be recorded.
+/// How long reading them may take: the recording of a definite reply waits for them.
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// How many names are recorded for one datasource.
 const MOST_NAMES: usize = 100;
 
-/// Knows the dependants of each datasource, once it was asked.
+/// The dependants of each datasource.
 pub struct Dependants {
     lister: Lister,
     token: Token,
@@ -28,8 +28,7 @@ impl Dependants {
         Self { lister, token, by_datasource: OnceCell::new() }
     }
 
-    /// Returns the names of what depends on `name`, the token redacted and 100 of them at most; none if they cannot be
-    /// found, which must not hold up what is certain.
+    /// Returns the names of what depends on `name`, with the token redacted and at most 100; none if they cannot be read.
     pub async fn of(&self, name: &DatasourceName) -> Vec<String> {
         let read = self.by_datasource.get_or_init(|| async {
             let why = match timeout(LONGEST, self.lister.datamarts()).await {
@@ -37,7 +36,10 @@ impl Dependants {
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no listing within {}", humantime::format_duration(LONGEST)),
             };
-            tracing::warn!(error = why, "what depends on the datasources in use is not recorded");
+            tracing::warn!(
+                error = why,
+                "cannot read what depends on the datasources in use; their dependants are not recorded"
+            );
             HashMap::new()
         });
         let Some(names) = read.await.get(name.as_str()) else { return Vec::new() };

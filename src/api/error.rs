@@ -9,7 +9,6 @@ use crate::ratelimit::PaceError;
 pub enum ApiError {
     #[error("base URL `{url}`: {why}")]
     BaseUrl {
-        /// As it was given.
         url: String,
         /// What is wrong with it, and what to do.
         why: &'static str,
@@ -21,10 +20,10 @@ pub enum ApiError {
     /// The run is stopping, or the server asks for too long a pause.
     #[error(transparent)]
     Pace(#[from] PaceError),
-    /// The token is not accepted, as reading a listing showed.
+    /// A request for a listing was refused for its token.
     #[error("the API does not accept the token (HTTP {status}); check DATABRAIN_TOKEN or the token file")]
     Unauthorized { status: u16 },
-    /// No connection could be made while a listing was to be read.
+    /// No connection for reading a listing could be made.
     #[error("cannot reach {url}: {why}; check --base-url and the network")]
     Unreachable { url: String, why: String },
     #[error("cannot read the list of {what}: {why}")]

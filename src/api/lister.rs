@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, build};
-use super::listing::{Datamart, Entry, Named, Page, Pass};
+use super::listing::{Datamart, Entry, NamedEntry, Page, Pass};
 use super::transport::Failure;
 use super::verdict::{error_code, refuses_token};
 use crate::domain::{Clock, Token, Verdict, error_chain};
@@ -78,7 +78,7 @@ impl Lister {
     /// # Errors
     /// If the listing cannot be read whole.
     pub async fn datasources(&self) -> Result<Vec<String>, ApiError> {
-        let all: Vec<Named> = self.read("datasources", "/api/v2/datasource").await?;
+        let all: Vec<NamedEntry> = self.read("datasources", "/api/v2/datasource").await?;
         Ok(all.into_iter().map(|entry| entry.name).collect())
     }
 

@@ -25,11 +25,11 @@ pub(super) trait Entry: DeserializeOwned {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Named {
+pub(super) struct NamedEntry {
     pub(super) name: String,
 }
 
-impl Entry for Named {
+impl Entry for NamedEntry {
     fn key(&self) -> String {
         self.name.clone()
     }
@@ -39,7 +39,7 @@ impl Entry for Named {
 pub(super) struct Datamart {
     name: String,
     #[serde(rename = "companyIntegration")]
-    company_integration: Option<Named>,
+    company_integration: Option<NamedEntry>,
 }
 
 impl Datamart {

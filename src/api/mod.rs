@@ -1,4 +1,4 @@
-//! The Databrain API: what can be asked of it, and what its replies show.
+//! The Databrain API: the requests that can be sent, and what the replies show.
 //!
 //! [`Deleter`] sends one deletion, once; [`Lister`] reads the listings and cannot delete. Failures of one target are
 //! data (an [`Answer`](crate::domain::Answer)); an [`ApiError`] means that the API cannot be used.

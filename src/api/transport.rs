@@ -1,4 +1,4 @@
-//! What a failure below HTTP shows: whether anything can have been sent.
+//! What a failure below HTTP shows: whether the request can have been sent.
 
 use std::time::Duration;
 

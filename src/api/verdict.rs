@@ -37,7 +37,7 @@ pub enum BodyEnd {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Classification {
     pub answer: Answer,
-    /// Another attempt may bring another verdict.
+    /// Another attempt may get another verdict.
     pub retriable: bool,
 }
 
@@ -115,7 +115,7 @@ impl Content {
             Ok(Value::String(text)) => Self { message: one_line(&text), cut_short, ..Self::default() },
             Ok(_) => Self { cut_short, ..Self::default() },
             // A proxy may close the connection in good order in the middle of a document. A body that is longer
-            // than what is read was not cut short: asking again would only bring the same.
+            // than what is read was not cut short: another request would only get the same.
             Err(error) => Self {
                 cut_short: cut_short
                     || (body.end == BodyEnd::Whole && error.is_eof() && begins_a_document(&body.bytes)),

@@ -1,27 +1,27 @@
-//! What the audit log tells of one run as a whole: the figures that a certificate is made of.
+//! What the audit log says about one run as a whole: the figures of a certificate.
 
 use std::time::Duration;
 
 use super::Timestamp;
 
-/// One run as a whole, beside its [`RunSummary`](super::RunSummary).
+/// The figures of one run that are not in its [`RunSummary`](super::RunSummary).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunAccount {
     /// The log that holds it.
     pub log: LogState,
-    /// The last record that belongs to the run: of a run that is over, its end.
+    /// The last record that belongs to the run: its end, if it is over.
     pub last: RecordMark,
-    /// Whether it went to the embedded emulator only.
+    /// It was sent to the embedded emulator only.
     pub rehearsal: bool,
-    /// How many rows its input had, where that was recorded.
+    /// How many rows its input had, if that was recorded.
     pub rows: Option<u64>,
     /// SHA-256 over the names of its targets, in order.
     pub targets_sha256: Option<String>,
     /// The keyed fingerprint of the token.
     pub token_fingerprint: Option<String>,
-    /// The pace that it was set to when it began.
+    /// The rate that was set when it began.
     pub rate: Option<String>,
-    /// Whether it was set to write checkpoints when it began.
+    /// Checkpoints were set when it began.
     pub checkpoints: bool,
     /// Who made its plan.
     pub plan_creator: Option<String>,
@@ -29,9 +29,9 @@ pub struct RunAccount {
     pub approved_with: Option<String>,
     /// Why it ended early, in words.
     pub why: Option<String>,
-    /// How often an interrupted run went on.
+    /// How often it was resumed.
     pub resumed: u64,
-    /// How many requests were about to leave.
+    /// How many requests were recorded.
     pub requests: u64,
     /// How many of them repeated an earlier one for the same target.
     pub repeats: u64,
@@ -39,24 +39,23 @@ pub struct RunAccount {
     pub unanswered: u64,
     /// How many targets were skipped because they are protected.
     pub protected: u64,
-    /// How many were never sent, as the messages that asked for them went back to their queue.
+    /// How many were never sent because their messages went back to the queue.
     pub given_back: u64,
     /// How many targets were deleted and are still listed.
     pub still_listed: u64,
-    /// How many names the listing held that was read at the end; `None` where none was read.
+    /// How many names the listing at the end held; `None` if none was read.
     pub listed: Option<u64>,
-    /// How long the answers took; `None` where there was none.
+    /// How long the answers took; `None` if there was none.
     pub latency: Option<Latency>,
-    /// What happened when.
     pub timeline: Timeline,
 }
 
 /// The log when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogState {
-    /// Its random id.
+    /// The log's random id.
     pub id: String,
-    /// Its last record.
+    /// The last record.
     pub head: RecordMark,
 }
 
@@ -65,7 +64,6 @@ pub struct LogState {
 pub struct RecordMark {
     /// Its place, from 1.
     pub seq: u64,
-    /// When it was made.
     pub at: Timestamp,
     /// Its hash, in hexadecimal.
     pub hash: String,
@@ -74,9 +72,7 @@ pub struct RecordMark {
 /// How long answers took, from the first byte sent to the last byte read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latency {
-    /// The shortest.
     pub least: Duration,
-    /// The longest.
     pub most: Duration,
     /// What half of them stayed below, within 3 %.
     pub half: Duration,
@@ -84,25 +80,22 @@ pub struct Latency {
     pub p95: Duration,
     /// What 99 % of them stayed below, within 3 %.
     pub p99: Duration,
-    /// How many took between which bounds: without a gap, from the first that occurs to the last.
+    /// A histogram without empty places, from the first bin that occurs to the last.
     pub bins: Vec<LatencyBin>,
 }
 
 /// How many answers took between `from` (inclusive) and `to`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatencyBin {
-    /// The lower bound.
     pub from: Duration,
-    /// The upper bound.
     pub to: Duration,
-    /// How many.
     pub count: u64,
 }
 
 /// What happened when, in equal stretches of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
-    /// Where the first stretch begins: a round time of day.
+    /// When the first stretch begins: a round time of day.
     pub start: Timestamp,
     /// How long each is.
     pub width: Duration,
@@ -117,7 +110,7 @@ pub struct Timeline {
 /// What happened in one stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stretch {
-    /// Targets that went.
+    /// Targets that were deleted.
     pub gone: u64,
     /// Targets that ended otherwise, after a request.
     pub other: u64,

@@ -2,7 +2,7 @@
 
 use super::{Evidence, Outcome, Verdict};
 
-/// Whether the resource may be gone although nothing says so.
+/// The reason why the resource may be gone although no reply says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Doubt {
     None,

@@ -1,10 +1,10 @@
-//! An error and its causes on one line, for errors of libraries, whose own message often names none.
+//! An error and its causes on one line: the messages of many libraries leave their causes out.
 
 use std::error::Error;
 
-/// The messages of `error` and of its causes, joined by colons and none repeated.
+/// Returns the messages of `error` and of its causes, joined by colons and without repetitions.
 ///
-/// What reqwest appends about the URL is left out, because it holds the name of a target or a secret path.
+/// The URL that reqwest appends is left out, because it holds the name of a target or a secret path.
 #[must_use]
 pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut line = String::new();

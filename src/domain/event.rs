@@ -1,46 +1,43 @@
-//! What happens in a run: the facts that are recorded, and the events that are shown.
+//! What happens in a run: the facts that are recorded, and the events that a watcher shows.
 
 use std::time::Duration;
 
 use super::{Counts, DatasourceName, Doubt, Evidence, Outcome, SkipReason, Timestamp, Verdict};
 
-/// The place of a record in the audit log, from 1. It also stands for what the record began: a
-/// run or a target.
+/// The place of a record in the audit log, from 1. It also identifies what the record began: a run or a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub i64);
 
 /// A target that a run is about to take on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTarget {
-    /// Its name.
     pub name: DatasourceName,
-    /// Why it goes, from the input's `reason` column.
+    /// Why it is to be deleted, from the input's `reason` column.
     pub reason: Option<String>,
-    /// The ticket that asked for it, from the input's `ticket` column.
+    /// From the input's `ticket` column.
     pub ticket: Option<String>,
-    /// Where it will not be sent: why, and in words.
+    /// If it is not to be sent: why, and in words.
     pub skip: Option<(SkipReason, String)>,
 }
 
-/// A target that is due: recorded, and not settled.
+/// A target that is due: recorded and not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The record that took it on.
     pub seq: Seq,
     /// Its number in the run, from 1.
     pub number: u64,
-    /// Its name.
     pub name: DatasourceName,
-    /// How many attempts were made for it already, by an interrupted process.
+    /// How many attempts an interrupted process has made already.
     pub attempts: u32,
-    /// Whether one of them, or one of an earlier run, got no clear answer.
+    /// One of them, or one of an earlier run, got no clear reply.
     pub doubted: bool,
-    /// Whether the message that asked for it was given out before: another worker may have sent it.
+    /// The message that asked for it was delivered before: another worker may have sent it.
     pub redelivered: bool,
 }
 
 impl Target {
-    /// The doubt that it is taken up with.
+    /// Returns the doubt before its next attempt.
     #[must_use]
     pub const fn doubt(&self) -> Doubt {
         match (self.doubted, self.redelivered) {
@@ -54,11 +51,9 @@ impl Target {
 /// An attempt that is about to leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptStart {
-    /// Its target.
     pub target: Seq,
     /// Its number for the target, from 1.
     pub number: u32,
-    /// When.
     pub at: Timestamp,
     /// How long it waited for the rate limit.
     pub waited: Duration,
@@ -73,7 +68,6 @@ pub struct AttemptEnd {
     pub at: Timestamp,
     /// From the first byte sent to the last byte read.
     pub latency: Duration,
-    /// What it showed.
     pub answer: Answer,
     pub next: Next,
     /// The names of what depends on the datasource, if it is in use and they could be found.
@@ -104,18 +98,17 @@ impl Next {
     }
 }
 
-/// What one attempt brought back.
+/// What one attempt showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// What it shows.
     pub verdict: Verdict,
-    /// The HTTP status, where there was one.
+    /// `None` if there was no reply.
     pub http_status: Option<u16>,
-    /// The API's error code, or our word for a failure below HTTP.
+    /// The API's error code, or decom's word for a failure below HTTP.
     pub error_code: Option<String>,
-    /// The API's message, or ours for a failure below HTTP.
+    /// The API's message, or decom's for a failure below HTTP.
     pub message: Option<String>,
-    /// The id of the datasource, where the API told it.
+    /// The id that the API returned with the deletion.
     pub datasource_id: Option<String>,
 }
 
@@ -124,104 +117,77 @@ pub struct Answer {
 pub struct Settlement {
     pub target: Seq,
     pub name: DatasourceName,
-    /// When.
     pub at: Timestamp,
-    /// How it ended.
     pub outcome: Outcome,
-    /// How that is known.
+    /// How the outcome is known.
     pub evidence: Evidence,
-    /// The last answer, where there was one.
+    /// The last answer, if there was one.
     pub answer: Option<Answer>,
-    /// Where it is skipped: the word for why, and why in words.
+    /// If it is skipped: the word for why, and why in words.
     pub skip: Option<(&'static str, String)>,
 }
 
 /// A target that a message of a queue asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedTarget {
-    /// When it was taken on.
     pub at: Timestamp,
     /// Its number in the run, from 1.
     pub number: u64,
-    /// Its name.
     pub name: DatasourceName,
-    /// Why it goes, as the message says.
+    /// Why it is to be deleted, as the message says.
     pub reason: Option<String>,
-    /// The ticket that asked for it.
     pub ticket: Option<String>,
-    /// What the broker calls the message.
+    /// The broker's id of the message.
     pub message_id: String,
-    /// Whether the message was given out before, so that another worker may have acted on it.
+    /// The message was delivered before: another worker may have sent the target.
     pub redelivered: bool,
 }
 
-/// A message of a queue that asks for nothing that could be done.
+/// A malformed message of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedMessage {
-    /// When it was refused.
     pub at: Timestamp,
-    /// What the broker calls it.
+    /// The broker's id of the message.
     pub message_id: String,
-    /// What it says, as far as it is kept.
+    /// The beginning of its body.
     pub body: String,
-    /// Why it was refused.
     pub why: String,
 }
 
-/// Something that those who watch a run may want to show. Sent only after it is durable.
+/// An event of a run that a watcher may show. Sent only once it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEvent {
     /// The run is about to send its first request.
     Begun {
-        /// What is known before: settled where it was interrupted earlier, skipped, pending.
+        /// The counts before: what an interrupted process has settled, what is skipped and what is pending.
         counts: Counts,
     },
-    /// An attempt may leave.
+    /// An attempt is about to leave.
     Sending {
         /// How long it waited for the rate limit.
         waited: Duration,
     },
-    /// An attempt is over, whatever it showed.
+    /// An attempt is over.
     Answered {
-        /// What it showed.
         verdict: Verdict,
         /// From the first byte sent to the last byte read.
         latency: Duration,
     },
     /// A target has its outcome.
-    Settled {
-        /// The target's name.
-        name: DatasourceName,
-        /// Its outcome.
-        outcome: Outcome,
-    },
-    /// An attempt failed in a way that may pass; the target is tried again.
-    Retrying {
-        /// The target's name.
-        name: DatasourceName,
-        /// What the attempt showed.
-        verdict: Verdict,
-    },
+    Settled { name: DatasourceName, outcome: Outcome },
+    /// An attempt had a transient failure; the target is tried again.
+    Retrying { name: DatasourceName, verdict: Verdict },
     /// A message asked for a target, which is due from now on.
-    TakenOn {
-        /// The target's name.
-        name: DatasourceName,
-    },
-    /// A message made no sense, and was set aside.
-    Refused {
-        /// What the broker calls it.
-        message_id: String,
-        /// Why.
-        why: String,
-    },
-    /// The server asked everybody to wait.
+    TakenOn { name: DatasourceName },
+    /// A message was malformed, and goes to the dead-letter queue.
+    Refused { message_id: String, why: String },
+    /// The server pauses all requests.
     Paused {
-        /// For how long.
         pause: Duration,
         /// Why, in words.
         why: String,
     },
-    /// The run winds down: no new attempt starts.
+    /// The run stops: no new attempt starts.
     Stopping {
         /// Why, in words.
         why: String,

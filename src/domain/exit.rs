@@ -9,9 +9,9 @@ pub enum ExitStatus {
     Exceptions,
     /// 2: usage, configuration or input is wrong; nothing was sent.
     Usage,
-    /// 3: a guard refused, or nobody confirmed; nothing was sent.
+    /// 3: a guard refused, or the operator did not confirm; nothing was sent.
     Refused,
-    /// 4: stopped early by authentication or too many failures; `resume` continues.
+    /// 4: stopped early, or could not start, for a transient reason; `resume` continues.
     Stopped,
     /// 5: the audit log cannot be written or is not sound.
     Audit,
@@ -26,7 +26,6 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// The process's exit code.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {

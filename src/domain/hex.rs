@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// The bytes in lower-case hexadecimal.
+/// Returns `bytes` in lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().fold(String::new(), |mut hex, byte| {

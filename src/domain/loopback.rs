@@ -1,8 +1,8 @@
-//! Whether what is sent somewhere stays on this machine, where plain HTTP shows it to nobody.
+//! Addresses on this machine, to which plain HTTP exposes nothing to the network.
 
 use url::{Host, Url};
 
-/// Whether `url` leads to this machine itself.
+/// Returns true if `url` leads to this machine itself.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {

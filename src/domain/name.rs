@@ -1,4 +1,4 @@
-//! The name of a datasource, exactly as it was written, and what can never be one.
+//! The name of a datasource, exactly as it was written, and which texts cannot be one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ pub const MAX_NAME_BYTES: usize = 1024;
 pub struct DatasourceName(Arc<str>);
 
 impl DatasourceName {
-    /// Takes `text` as a name, unaltered.
+    /// Accepts `text` as a name, unaltered.
     ///
     /// # Errors
-    /// Where `text` is empty, longer than [`MAX_NAME_BYTES`], or holds a control character.
+    /// If `text` is empty, longer than [`MAX_NAME_BYTES`], or holds a control character.
     pub fn new(text: &str) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
@@ -31,13 +31,12 @@ impl DatasourceName {
         Ok(Self(Arc::from(text)))
     }
 
-    /// The name as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the name begins or ends with white space, which is legal, but more often a slip.
+    /// Returns true if the name begins or ends with white space, which is valid but mostly a mistake.
     #[must_use]
     pub fn has_outer_space(&self) -> bool {
         self.0.trim().len() != self.0.len()
@@ -59,10 +58,8 @@ impl fmt::Debug for DatasourceName {
 /// Why a text cannot be the name of a datasource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing at all.
     #[error("the name is empty")]
     Empty,
-    /// More than [`MAX_NAME_BYTES`].
     #[error("the name is {bytes} bytes long; the longest accepted is {MAX_NAME_BYTES}")]
     TooLong {
         /// Its length in bytes of UTF-8.
@@ -71,7 +68,6 @@ pub enum NameError {
     /// A control character (Unicode category Cc), such as NUL, tab or a line break.
     #[error("the name holds the control character U+{:04X} at character {position}", u32::from(*.found))]
     Control {
-        /// The first one.
         found: char,
         /// Its position in characters, from 1.
         position: usize,

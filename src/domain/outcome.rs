@@ -6,23 +6,23 @@ use std::str::FromStr;
 /// The one final state of a target in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// 200 from the API.
+    /// The API says that it deleted it.
     Deleted,
-    /// "Not found", or absent from the listing, after an attempt that got no clear answer.
+    /// "Not found", or absent from the listing, after an attempt that got no clear reply.
     DeletedUnconfirmed,
-    /// "Not found" on the first clear answer.
+    /// "Not found", or absent from the listing, without such an attempt.
     NotFound,
-    /// Something depends on it: a person must remove the dependants first.
+    /// Something depends on it, and has to be removed first.
     InUse,
     /// Any other definite refusal.
     Rejected,
-    /// Retries used up, the last answer a server error; it still exists as far as is known.
+    /// Attempts used up or useless, and it is listed; or no listing and no doubt.
     Failed,
-    /// Retries used up without a clear answer.
+    /// Attempts used up in doubt, and no listing could settle it.
     Unknown,
-    /// Never sent: protected, or already deleted.
+    /// Never sent, with a reason.
     Skipped,
-    /// Not finished: the run was stopped before.
+    /// Not finished: the run was stopped.
     Pending,
 }
 
@@ -40,7 +40,7 @@ impl Outcome {
         Self::Pending,
     ];
 
-    /// The word that stands in the audit log, in reports and on the command line.
+    /// Returns the word in the audit log, in reports and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the datasource is known to be gone by our own doing.
+    /// Returns true if decom has deleted it, confirmed by a reply or not.
     #[must_use]
     pub const fn is_gone(self) -> bool {
         matches!(self, Self::Deleted | Self::DeletedUnconfirmed)
@@ -80,13 +80,12 @@ impl FromStr for Outcome {
     }
 }
 
-/// A word that names no outcome.
+/// A word that is not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is no outcome; the outcomes are deleted, deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped and pending"
+    "`{text}` is not an outcome; the outcomes are deleted, deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped and pending"
 )]
 pub struct UnknownOutcome {
-    /// The word.
     pub text: String,
 }
 
@@ -102,7 +101,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// The word that stands in the audit log.
+    /// Returns the word in the audit log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -112,7 +111,7 @@ impl SkipReason {
         }
     }
 
-    /// How it is known.
+    /// Returns how the reason is known.
     #[must_use]
     pub const fn evidence(self) -> Evidence {
         match self {
@@ -122,27 +121,26 @@ impl SkipReason {
     }
 }
 
-/// The word for why a target was never sent where no rule says so: the run stopped before, and the message
-/// that asked for it went back to its queue.
+/// Why a target was never sent although no rule excludes it: the run stopped first, and its message went back to the
+/// queue.
 pub const GIVEN_BACK: &str = "given_back";
 
 /// How an outcome is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Evidence {
-    /// The API's 200.
+    /// The API's documented success.
     Acknowledged,
-    /// The API's own definite answer that it did not delete.
+    /// The API's definite reply that it did not delete.
     Refused,
     /// "Not found" after an attempt in doubt.
     NotFoundAfterDoubt,
-    /// "Not found", and the message that asked for it had been given to another worker before, whose log tells
-    /// what that one did.
+    /// "Not found", and another worker had received the message before: its log has what it did.
     NotFoundAfterRedelivery,
-    /// The name is not in the listing that was read afterwards.
+    /// The name is not in a listing that was read afterwards.
     AbsentFromListing,
-    /// The name is still in the listing that was read afterwards.
+    /// The name is still in a listing that was read afterwards.
     StillListed,
-    /// Nothing settled it: retries were used up.
+    /// Nothing settled it, and the attempts are used up.
     NoClearAnswer,
     /// This audit log holds an earlier outcome.
     AuditLog,
@@ -153,7 +151,6 @@ pub enum Evidence {
 }
 
 impl Evidence {
-    /// Every kind of evidence.
     pub const ALL: [Self; 10] = [
         Self::Acknowledged,
         Self::Refused,
@@ -167,7 +164,7 @@ impl Evidence {
         Self::Queue,
     ];
 
-    /// The word that stands in the audit log.
+    /// Returns the word in the audit log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -184,7 +181,7 @@ impl Evidence {
         }
     }
 
-    /// How an outcome is known that the API's answer settled.
+    /// Returns how an outcome is known that a reply of the API settled.
     #[must_use]
     pub const fn of_answer(outcome: Outcome) -> Self {
         match outcome {
@@ -200,7 +197,7 @@ impl Evidence {
 pub struct Counts([u64; Outcome::ALL.len()]);
 
 impl Counts {
-    /// `planned` targets, none of which is settled yet.
+    /// Counts `planned` targets, none of which is settled.
     #[must_use]
     pub fn all_pending(planned: u64) -> Self {
         let mut counts = Self::default();
@@ -208,7 +205,7 @@ impl Counts {
         counts
     }
 
-    /// Counts `n` targets with this outcome, beside what is counted already.
+    /// Adds `n` targets with this outcome.
     pub fn add(&mut self, outcome: Outcome, n: u64) {
         self.0[outcome as usize] += n;
     }
@@ -220,25 +217,25 @@ impl Counts {
         self.0[outcome as usize] += 1;
     }
 
-    /// How many ended with `outcome`.
+    /// Returns how many ended with `outcome`.
     #[must_use]
     pub const fn of(&self, outcome: Outcome) -> u64 {
         self.0[outcome as usize]
     }
 
-    /// How many targets there are in all.
+    /// Returns how many targets there are in all.
     #[must_use]
     pub fn planned(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// How many are settled.
+    /// Returns how many are settled.
     #[must_use]
     pub fn settled(&self) -> u64 {
         self.planned() - self.of(Outcome::Pending)
     }
 
-    /// The outcomes that occur, with their counts, in the order of [`Outcome::ALL`].
+    /// Returns the outcomes that occur, with their counts, in the order of [`Outcome::ALL`].
     pub fn occurring(&self) -> impl Iterator<Item = (Outcome, u64)> + '_ {
         Outcome::ALL.into_iter().map(|o| (o, self.of(o))).filter(|(_, n)| *n > 0)
     }

@@ -1,4 +1,4 @@
-//! Points in time as the audit log keeps them, and the clock that tells them.
+//! Points in time as the audit log keeps them, and the clock.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,30 +12,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From microseconds since 1970.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since 1970.
     #[must_use]
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// How much later this is than `earlier`; zero where it is not later.
+    /// Returns how much later this is than `earlier`; zero if it is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     fn formatted(self, format: &str) -> String {
-        // Years before -9999 and after 9999 are outside jiff's range; no clock shows them.
+        // Years before -9999 and after 9999 are outside jiff's range; no clock returns them.
         jiff::Timestamp::from_microsecond(self.0).unwrap_or_default().strftime(format).to_string()
     }
 
-    /// `YYYYMMDDTHHMMSSZ`, for identifiers and file names.
+    /// Formats it as `YYYYMMDDTHHMMSSZ`, for identifiers and file names.
     #[must_use]
     pub fn compact(self) -> String {
         self.formatted("%Y%m%dT%H%M%SZ")
@@ -51,18 +49,17 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = TimeError;
 
-    /// Reads RFC 3339, in whichever zone.
+    /// Parses RFC 3339, in any zone.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let time: jiff::Timestamp = text.parse().map_err(|_| TimeError { text: text.to_owned() })?;
         Ok(Self(time.as_microsecond()))
     }
 }
 
-/// A text that is no point in time.
+/// A text that is not a point in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z")]
+#[error("`{text}` is not a point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z")]
 pub struct TimeError {
-    /// The text.
     pub text: String,
 }
 
@@ -76,12 +73,12 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// Tells the time. Passed in wherever time is needed, so that tests own it.
+/// The source of the time, so that tests can set it.
 pub trait Clock: Send + Sync {
-    /// The time of day, which may jump.
+    /// Returns the time of day, which may jump.
     fn now(&self) -> SystemTime;
 
-    /// The time of day as the audit log keeps it.
+    /// Returns the time of day as the audit log keeps it.
     fn timestamp(&self) -> Timestamp {
         self.now().into()
     }

@@ -5,7 +5,7 @@ use std::fmt;
 /// What one attempt, that is one HTTP request for one target, showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// 200: the API says that it deleted the datasource.
+    /// The documented success: the API says that it deleted the datasource.
     Deleted,
     /// `DATASOURCE_NAME_ERROR`: there is no datasource of that name.
     NotFound,
@@ -13,21 +13,20 @@ pub enum Verdict {
     InUse,
     /// Any other definite refusal.
     Rejected,
-    /// The token is missing or invalid: no other name would fare better.
+    /// The token is missing, invalid or expired: any other name would be refused as well.
     Unauthorized,
-    /// 429: turned away before anything was done.
+    /// 429: refused before anything was done.
     Throttled,
-    /// 408 or 5xx. A proxy may have said it after the deletion was done.
+    /// 408 or 5xx. A proxy may have sent it after the deletion was carried out.
     ServerError,
-    /// The request may have been carried out, but no clear answer came back: a timeout, a cut
-    /// connection, an answer cut short, a status that the API does not document.
+    /// The request may have been carried out, but no clear reply arrived: a timeout, a cut connection, a reply cut short,
+    /// a status that the API does not document.
     NoAnswer,
-    /// No connection was made, so nothing can have been carried out.
+    /// No connection was made, so that the request cannot have been carried out.
     NotSent,
 }
 
 impl Verdict {
-    /// Every verdict.
     pub const ALL: [Self; 9] = [
         Self::Deleted,
         Self::NotFound,
@@ -40,7 +39,7 @@ impl Verdict {
         Self::NotSent,
     ];
 
-    /// The word that stands in the audit log.
+    /// Returns the word in the audit log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,7 +55,7 @@ impl Verdict {
         }
     }
 
-    /// Returns true if the deletion may have been carried out although nothing says so.
+    /// Returns true if the deletion may have been carried out although no reply says so.
     #[must_use]
     pub const fn raises_doubt(self) -> bool {
         matches!(self, Self::ServerError | Self::NoAnswer)

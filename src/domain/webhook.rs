@@ -1,4 +1,4 @@
-//! The address of a webhook: who has it can write where it leads, so that it must not be seen.
+//! The address of a webhook, which is secret: a client that has it can post there.
 
 use std::fmt;
 
@@ -12,23 +12,22 @@ use super::is_loopback;
 pub struct Webhook(SecretString);
 
 impl Webhook {
-    /// Takes `text` as the address of a webhook. Plain HTTP goes to this machine only, unless
-    /// `allow_http`.
+    /// Parses the address of a webhook. Plain HTTP is accepted for this machine only, unless `allow_http` is set.
     ///
     /// # Errors
-    /// Where it is none, or would travel in the clear. The error never shows it.
+    /// If `text` is not a URL, or would be sent in clear text. The error never shows it.
     pub fn new(text: &str, allow_http: bool) -> Result<Self, WebhookError> {
-        let url = Url::parse(text).map_err(|_| WebhookError::NoUrl)?;
+        let url = Url::parse(text).map_err(|_| WebhookError::NotAUrl)?;
         match url.scheme() {
             "https" => {}
             "http" if allow_http || is_loopback(&url) => {}
             "http" => return Err(WebhookError::Plain),
-            _ => return Err(WebhookError::NoUrl),
+            _ => return Err(WebhookError::NotAUrl),
         }
         Ok(Self(SecretString::from(url.as_str())))
     }
 
-    /// The address itself, for the one request that goes there.
+    /// Returns the address itself, for the request that goes there.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -49,13 +48,12 @@ impl fmt::Debug for Webhook {
     }
 }
 
-/// Why a text cannot be the address of a webhook. Never shows it.
+/// Why a text cannot be the address of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// No URL, or of a scheme that is not HTTP.
-    #[error("this is no URL; write it like https://hooks.example.com/…")]
-    NoUrl,
-    /// It would travel in the clear.
+    /// Not a URL, or one whose scheme is not HTTP.
+    #[error("this is not a URL; write it like https://hooks.example.com/…")]
+    NotAUrl,
     #[error("plain HTTP would show it to the network; use https, or api.allow_http inside a trusted network")]
     Plain,
 }

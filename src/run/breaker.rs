@@ -1,10 +1,10 @@
-//! Stops a run in which too much fails: the trouble is then not with single names.
+//! Stops a run in which too many targets fail: the cause is then not a single name.
 
 use std::collections::VecDeque;
 
 use crate::domain::{Outcome, Seq};
 
-/// Watches how the last targets ended.
+/// Counts how the last targets ended.
 #[derive(Debug, Clone)]
 pub(super) struct Breaker {
     window: usize,
@@ -17,8 +17,8 @@ pub(super) struct Breaker {
 /// How a target ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    Well,
-    Failed,
+    Success,
+    Failure,
     /// No reply settled it; a listing may.
     Open(Seq),
 }
@@ -26,18 +26,18 @@ enum End {
 impl End {
     const fn of(outcome: Outcome) -> Self {
         if matches!(outcome, Outcome::Failed | Outcome::Unknown | Outcome::Rejected) {
-            Self::Failed
+            Self::Failure
         } else {
-            Self::Well
+            Self::Success
         }
     }
 }
 
-/// What the last targets call for.
+/// What the ends of the last targets indicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alarm {
     None,
-    /// There would be too many failures if all that is open counted as one.
+    /// There are too many failures if each open target counts as one.
     Suspicion,
     Tripped {
         failures: usize,
@@ -46,18 +46,18 @@ pub(super) enum Alarm {
 }
 
 impl Breaker {
-    /// Trips when `limit` of the last `window` targets failed.
+    /// Makes a breaker that trips if `limit` of the last `window` targets failed.
     pub(super) fn new(window: usize, limit: usize) -> Self {
         Self { window, limit, last: VecDeque::with_capacity(window.min(1024)), failures: 0, open: 0 }
     }
 
-    /// A reply settled a target. In use and not found are not failures.
+    /// Takes a target that a reply settled. "In use" and "not found" are not failures.
     pub(super) fn settled(&mut self, outcome: Outcome) -> Alarm {
         self.push(End::of(outcome));
         self.alarm()
     }
 
-    /// Something else than a reply settled `target`; `None` if it was not open.
+    /// Takes a target that a listing settled; returns `None` if it was not open.
     pub(super) fn resolved(&mut self, target: Seq, outcome: Outcome) -> Option<Alarm> {
         if self.open == 0 {
             return None;
@@ -67,17 +67,17 @@ impl Breaker {
         Some(self.alarm())
     }
 
-    /// No attempt could settle a target.
+    /// Takes a target that no attempt could settle.
     pub(super) fn open(&mut self, target: Seq) -> Alarm {
         self.push(End::Open(target));
         self.alarm()
     }
 
-    /// What is open now counts as failed: no listing could settle it.
+    /// Counts every open target as failed, as no listing could settle it.
     pub(super) fn give_up_open(&mut self) -> Alarm {
         for place in 0..self.last.len() {
             if matches!(self.last[place], End::Open(_)) {
-                self.replace(place, End::Failed);
+                self.replace(place, End::Failure);
             }
         }
         self.alarm()
@@ -101,8 +101,8 @@ impl Breaker {
 
     fn count(&mut self, end: End, change: isize) {
         let counter = match end {
-            End::Well => return,
-            End::Failed => &mut self.failures,
+            End::Success => return,
+            End::Failure => &mut self.failures,
             End::Open(_) => &mut self.open,
         };
         *counter = counter.saturating_add_signed(change);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_raises_suspicion_until_it_is_settled() {
+    fn open_targets_raise_suspicion_until_they_are_settled() {
         let mut breaker = Breaker::new(5, 3);
         breaker.settled(Outcome::Failed);
         assert_eq!(breaker.open(Seq(2)), Alarm::None);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_listing_could_settle_counts_as_failed() {
+    fn targets_that_no_listing_could_settle_count_as_failed() {
         let mut breaker = Breaker::new(5, 2);
         breaker.open(Seq(1));
         assert_eq!(breaker.open(Seq(2)), Alarm::Suspicion);

@@ -28,9 +28,9 @@ impl End<'_, '_> {
         let ended = self.settle_and_record(&mut still_listed).await;
         self.engine.catch_up().await;
         if let Some(acks) = self.acks {
-            // What has no outcome is another worker's from now on.
-            let (asked, waiting) = acks.take_rest();
-            for message in asked {
+            // Targets without an outcome are left to other workers from now on.
+            let (of_targets, waiting) = acks.take_rest();
+            for message in of_targets {
                 acks.give_back(message);
             }
             for message in waiting {
@@ -40,7 +40,7 @@ impl End<'_, '_> {
         }
         let refused = RefusedMessages {
             recorded: self.reader.refused_messages(self.run).unwrap_or(0),
-            set_aside: self.acks.map_or(0, PendingAcks::set_aside_so_far),
+            set_aside: self.acks.map_or(0, PendingAcks::set_aside_count),
         };
         let (counts, exit) = match ended {
             Ok(ended) => ended,

@@ -47,7 +47,7 @@ pub(super) struct Engine<'a> {
     pub(super) state: State,
 }
 
-/// What is known of a run while it goes on.
+/// What is known of a run while it is executed.
 pub(super) struct State {
     pub(super) counts: Counts,
     /// Why the run stops, if it does.

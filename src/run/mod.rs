@@ -34,29 +34,28 @@ use listing::ListingJudge;
 
 /// Shows what happens. Called from the run's own loop: it must not block.
 pub trait Watcher: Send {
-    /// Something happened, and `counts` holds after it.
+    /// Takes an event, and the counts after it.
     fn event(&mut self, event: &RunEvent, counts: &Counts);
 
-    /// Time passed. Called about once a second, also while nothing happens.
+    /// Called about once a second, also if nothing happens.
     fn tick(&mut self, counts: &Counts);
 }
 
-/// The limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many requests are under way at once.
+    /// How many requests may be under way at once.
     pub concurrency: usize,
-    /// So many targets are delivered alone at first; 0 for none.
+    /// How many targets are delivered first, before all others; 0 for none.
     pub canary: u64,
     /// How long requests in flight may take once the run stops.
     pub grace: Duration,
-    /// The run stops where this many …
+    /// The run stops if this many …
     pub breaker_failures: usize,
     /// … of this many settled targets failed.
     pub breaker_window: usize,
-    /// Whether the listing is read at the end.
+    /// The listing is read at the end.
     pub listing_check: bool,
-    /// Whether "not found" counts as success.
+    /// "Not found" counts as success.
     pub ignore_not_found: bool,
 }
 
@@ -64,57 +63,44 @@ pub struct Limits {
 pub struct RunParts<'a> {
     /// Its place in the audit log.
     pub run: Seq,
-    /// Its id.
     pub run_id: String,
-    /// Writes the audit log.
     pub recorder: Recorder,
-    /// Reads the audit log.
     pub reader: AuditReader,
-    /// Where its targets come from.
+    /// Where the targets come from.
     pub supply: Supply,
-    /// How the API is reached.
     pub api: ApiOptions,
-    /// How often a target is tried.
     pub retry: RetryOptions,
-    /// The service token.
     pub token: Token,
-    /// The pace that all workers share.
     pub pacer: Pacer,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// The limits.
     pub limits: Limits,
-    /// Requests to end, for as long as the run goes on.
+    /// Signals that ask the run to end.
     pub interrupts: &'a mut mpsc::Receiver<Interrupt>,
-    /// Shows what happens.
     pub watcher: &'a mut dyn Watcher,
 }
 
-/// Messages that made no sense.
+/// How many malformed messages a run met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RefusedMessages {
-    /// How many times one was recorded.
+    /// How often one was recorded.
     pub recorded: u64,
-    /// How many are on the dead-letter queue for certain.
+    /// How many are certainly on the dead-letter queue.
     pub set_aside: u64,
 }
 
 /// How a run ended.
 #[derive(Debug)]
 pub struct RunReport {
-    /// How many targets ended how.
     pub counts: Counts,
-    /// Why it ended early, where it did.
+    /// Why it ended early, if it did.
     pub stopped: Option<StopReason>,
     /// Names that were deleted and are still listed.
     pub still_listed: Vec<String>,
-    /// Messages that made no sense.
     pub refused: RefusedMessages,
-    /// The exit code that tells all this.
     pub exit: ExitStatus,
 }
 
-/// Something that does not come through the audit log.
+/// An event that does not come through the audit log.
 #[derive(Debug)]
 enum Notice {
     Pace(PaceEvent),
@@ -123,7 +109,7 @@ enum Notice {
     Withheld(Target),
 }
 
-/// Where the rate limit reports its pauses, from before the run begins.
+/// The channel through which the rate limit reports its pauses, made before the run begins.
 #[derive(Debug)]
 pub struct Notices {
     sender: mpsc::UnboundedSender<Notice>,
@@ -138,7 +124,7 @@ impl Default for Notices {
 }
 
 impl Notices {
-    /// Returns what the rate limit calls.
+    /// Returns the function that the rate limit calls.
     #[must_use]
     pub fn pace_hook(&self) -> Arc<dyn Fn(PaceEvent) + Send + Sync> {
         let sender = self.sender.clone();
@@ -155,7 +141,7 @@ impl Notices {
 pub async fn execute(parts: RunParts<'_>, notices: &mut Notices) -> Result<RunReport, RunError> {
     let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
     let Notices { sender, receiver } = notices;
-    // A pause that was reported before the run began, while the operator was asked, may be long over.
+    // A pause that was reported before the run began, during the confirmation, may be over.
     while receiver.try_recv().is_ok() {}
     let stop = CancellationToken::new();
     let commits = recorder.commits();
@@ -227,10 +213,8 @@ pub async fn execute(parts: RunParts<'_>, notices: &mut Notices) -> Result<RunRe
 /// Why a run could not be executed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The audit log cannot be read.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The client cannot be set up.
     #[error(transparent)]
     Api(#[from] ApiError),
 }

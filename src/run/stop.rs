@@ -11,50 +11,39 @@ use crate::queue::QueueError;
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interrupt {
-    /// SIGHUP.
     Hup,
-    /// SIGINT.
     Int,
-    /// SIGTERM.
     Term,
 }
 
 /// Why a run ends before all its targets are settled.
 #[derive(Debug, Clone)]
 pub enum StopReason {
-    /// A signal asked for it.
     Interrupted(Interrupt),
     /// The API does not accept the token.
     Unauthorized(Answer),
     /// Too many of the last targets failed.
     TooManyFailures {
-        /// So many failed …
         failures: usize,
-        /// … of so many.
+        /// The number of the last targets.
         window: usize,
     },
-    /// One of the first few targets did not end well.
+    /// One of the first few targets ended otherwise than deleted.
     Canary {
-        /// The target.
         name: DatasourceName,
-        /// How it ended.
         outcome: Outcome,
     },
     /// No request of this run ever reached the API.
     Unreachable {
-        /// What failed.
         why: String,
     },
     /// The server asks for a longer pause than is allowed.
     LongPause {
-        /// What it asked for.
         asked: Duration,
-        /// What is allowed.
         max: Duration,
     },
-    /// As many targets were sent as one run may send, and the queue holds more.
+    /// As many targets were sent as one run may delete, and the queue holds more.
     Limit {
-        /// So many.
         limit: u64,
     },
     /// The queue cannot be used.
@@ -64,7 +53,7 @@ pub enum StopReason {
 }
 
 impl StopReason {
-    /// The exit code that tells it.
+    /// Returns the exit code of a run that stopped for this reason.
     #[must_use]
     pub const fn exit(&self) -> ExitStatus {
         match self {
@@ -76,7 +65,7 @@ impl StopReason {
         }
     }
 
-    /// Returns true if the API can still be asked for its listing, and the user waits for nothing else.
+    /// Returns true if the API can still be asked for its listing and the operator is not waiting for the end.
     #[must_use]
     pub const fn api_answers(&self) -> bool {
         matches!(
@@ -85,13 +74,13 @@ impl StopReason {
         )
     }
 
-    /// Returns true if what no attempt could settle is settled now, and not by the next start.
+    /// Returns true if targets that no attempt could settle are settled now, and not at the next start.
     #[must_use]
     pub const fn settles_open(&self) -> bool {
         self.api_answers() || matches!(self, Self::Unreachable { .. })
     }
 
-    /// The run's status in the audit log.
+    /// Returns the run's status in the audit log.
     #[must_use]
     pub const fn status(&self) -> &'static str {
         match self {
@@ -152,7 +141,7 @@ impl fmt::Display for StopReason {
             ),
             Self::Limit { limit } => write!(
                 f,
-                "{limit} is as many as one run may delete (safety.max_deletes, safety.max_share), and more is on the queue"
+                "the limit of {limit} deletions in one run (safety.max_deletes, safety.max_share) is reached, and the queue holds more"
             ),
             Self::Queue(error) => write!(f, "{error}"),
             Self::Unreachable { why } => {

@@ -193,7 +193,7 @@ fn limits_that_are_none() {
 #[test]
 fn an_address_that_is_none() {
     let refused = |url| refused_flags(&["--base-url", url]);
-    assert_snapshot!(refused("api.usedatabrain.com"), @"base URL `api.usedatabrain.com`: this is no URL; write it like https://api.usedatabrain.com");
+    assert_snapshot!(refused("api.usedatabrain.com"), @"base URL `api.usedatabrain.com`: this is not a URL; write it like https://api.usedatabrain.com");
     assert_snapshot!(refused("ftp://api.usedatabrain.com"), @"base URL `ftp://api.usedatabrain.com`: only https (and http) can be used");
     assert_snapshot!(refused("http://api.usedatabrain.com"), @"base URL `http://api.usedatabrain.com`: plain HTTP would show the token to the network; use https, or --allow-http inside a trusted network");
     assert_snapshot!(refused("http://127.0.0.1.example.com"), @"base URL `http://127.0.0.1.example.com`: plain HTTP would show the token to the network; use https, or --allow-http inside a trusted network");

@@ -146,7 +146,7 @@ fn one_run_deletes_no_more_than_the_guards_let_it() {
     scene.put(&["a", "b", "c", "d", "e"]);
     let ended = scene.work(&["--max-deletes", "2"]).expect(4);
     assert_eq!(ended.results().len(), 2, "{ended:#?}");
-    assert!(ended.stdout.contains("2 is as many as one run may delete"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the limit of 2 deletions in one run"), "{}", ended.stdout);
     assert_eq!(scene.left(), 3);
     assert_eq!(column(&scene.sandbox.log(), "SELECT status || exit_code FROM runs"), ["finished4"]);
     // The rest is another run's.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -11,67 +11,71 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::Notice;
-use crate::domain::{DatasourceName, Outcome, Seq, lock};
+use crate::domain::{DatasourceName, Outcome, Seq, hex, lock};
 use crate::queue::{Message, Queue, QueueError, Receipt};
 
-/// The pauses between two tries to reach a broker that is away: they double, up to the longest.
+/// The pauses between two requests to a broker that cannot be reached: they double, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// For how long, at the end of a run, a broker that is away is waited for. What it was not told it gives
-/// out again, and the audit log knows what became of that.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the end of a run waits for a broker that cannot be reached. The broker delivers again what was not
+/// acknowledged, and the audit log has the outcome of that.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much is kept of a message that is too large for the dead-letter queue, in characters.
+/// How much of a message that is too large for the dead-letter queue is kept, in characters.
 const KEPT_CHARS: usize = 1000;
 
-/// Messages that were taken, and not yet acknowledged or given back.
 #[derive(Clone)]
 pub(in crate::run) struct PendingAcks {
     queue: Arc<dyn Queue>,
-    open: Arc<Mutex<Open>>,
+    messages: Arc<Mutex<Messages>>,
     tasks: TaskTracker,
-    /// Cancelled when nobody waits for the broker any longer.
-    over: CancellationToken,
-    /// How many messages are on the dead-letter queue by now.
+    /// Cancelled when the broker is no longer waited for.
+    abandoned: CancellationToken,
+    /// How many messages are on the dead-letter queue.
     set_aside: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
-struct Open {
-    of_target: HashMap<Seq, Request>,
-    /// The names that are under way, each with the messages that asked for it meanwhile.
-    of_name: HashMap<DatasourceName, Vec<Message>>,
-    /// Messages whose name is not under way any more, each with the outcome that it had meanwhile.
-    again: VecDeque<(Message, Outcome)>,
+struct Messages {
+    by_target: HashMap<Seq, TargetMessage>,
+    /// The names that are under way, each with the other messages that have asked for it meanwhile.
+    waiting: HashMap<DatasourceName, Vec<Message>>,
+    /// Messages that waited for a name, each with the outcome of that name.
+    ready: VecDeque<(Message, Outcome)>,
 }
 
-/// What asked for a target.
-struct Request {
+/// The message that asked for a target.
+struct TargetMessage {
     name: DatasourceName,
     message: Message,
 }
 
 impl PendingAcks {
     pub(in crate::run) fn new(queue: Arc<dyn Queue>) -> Self {
-        let over = CancellationToken::new();
-        Self { queue, open: Arc::default(), tasks: TaskTracker::new(), over, set_aside: Arc::default() }
+        Self {
+            queue,
+            messages: Arc::default(),
+            tasks: TaskTracker::new(),
+            abandoned: CancellationToken::new(),
+            set_aside: Arc::default(),
+        }
     }
 
-    /// Notes that a message asked for `target`.
+    /// Takes note that `message` asked for `target`.
     pub(super) fn add(&self, target: Seq, name: DatasourceName, message: Message) {
-        let mut open = self.open();
-        open.of_name.entry(name.clone()).or_default();
-        open.of_target.insert(target, Request { name, message });
+        let mut messages = self.lock();
+        messages.waiting.entry(name.clone()).or_default();
+        messages.by_target.insert(target, TargetMessage { name, message });
     }
 
-    /// Lets a message wait until the target of its name, which is under way, has its outcome; gives it back where
-    /// there is none. One that the broker gives out anew, as it does after a restart, takes the place of itself.
-    pub(super) fn wait_for(&self, name: &DatasourceName, message: Message) -> Option<Message> {
-        let mut open = self.open();
-        let Open { of_target, of_name, .. } = &mut *open;
-        let Some(waiting) = of_name.get_mut(name) else { return Some(message) };
-        let own = of_target.values_mut().find(|asked| asked.name == *name && asked.message.id == message.id);
+    /// Lets a message wait until the target of its name has its outcome; returns it if none is under way. A message that
+    /// the broker delivers again, as it does after a restart, replaces itself.
+    pub(super) fn defer(&self, name: &DatasourceName, message: Message) -> Option<Message> {
+        let mut messages = self.lock();
+        let Messages { by_target, waiting, .. } = &mut *messages;
+        let Some(waiting) = waiting.get_mut(name) else { return Some(message) };
+        let own = by_target.values_mut().find(|own| own.name == *name && own.message.id == message.id);
         if let Some(own) = own {
             own.message.receipt = message.receipt;
         } else if let Some(same) = waiting.iter_mut().find(|other| other.id == message.id) {
@@ -82,128 +86,127 @@ impl PendingAcks {
         None
     }
 
-    /// A message that has waited long enough.
-    pub(super) fn next_again(&self) -> Option<(Message, Outcome)> {
-        self.open().again.pop_front()
+    /// Returns a message whose name has an outcome, with that.
+    pub(super) fn next_ready(&self) -> Option<(Message, Outcome)> {
+        self.lock().ready.pop_front()
     }
 
-    /// Whether messages wait for a name that is under way.
-    pub(super) fn is_waiting(&self) -> bool {
-        let open = self.open();
-        !open.again.is_empty() || open.of_name.values().any(|waiting| !waiting.is_empty())
+    /// Returns true if messages wait for a name, or did and are ready.
+    pub(super) fn has_waiting(&self) -> bool {
+        let messages = self.lock();
+        !messages.ready.is_empty() || messages.waiting.values().any(|waiting| !waiting.is_empty())
     }
 
-    /// How many messages are on the dead-letter queue by now.
-    pub(in crate::run) fn set_aside_so_far(&self) -> u64 {
+    /// Returns how many messages are on the dead-letter queue.
+    pub(in crate::run) fn set_aside_count(&self) -> u64 {
         self.set_aside.load(Ordering::Relaxed)
     }
 
-    /// Acknowledges what asked for `target`, whose outcome is durable.
+    /// Acknowledges the message that asked for `target`, whose outcome is durable.
     pub(in crate::run) fn settled(&self, target: Seq, outcome: Outcome) {
         let settled = {
-            let mut open = self.open();
-            let settled = open.of_target.remove(&target);
-            if let Some(asked) = &settled {
-                let waiting = open.of_name.remove(&asked.name).unwrap_or_default();
-                open.again.extend(waiting.into_iter().map(|message| (message, outcome)));
+            let mut messages = self.lock();
+            let settled = messages.by_target.remove(&target);
+            if let Some(settled) = &settled {
+                let waiting = messages.waiting.remove(&settled.name).unwrap_or_default();
+                messages.ready.extend(waiting.into_iter().map(|message| (message, outcome)));
             }
             settled
         };
-        if let Some(asked) = settled {
-            self.acknowledge(asked.message.receipt);
+        if let Some(settled) = settled {
+            self.acknowledge(settled.message.receipt);
         }
     }
 
     pub(super) fn acknowledge(&self, receipt: Receipt) {
         let acks = self.clone();
         self.tasks.spawn(async move {
-            let told = acks.insist("acknowledge a message", || acks.queue.acknowledge(&receipt)).await;
-            if let Err(error) = told {
-                tracing::warn!(%error, "a message could not be acknowledged; the broker gives it out again");
+            let result = acks.retry("acknowledge a message", || acks.queue.acknowledge(&receipt)).await;
+            if let Err(error) = result {
+                tracing::warn!(%error, "a message could not be acknowledged; the broker delivers it again");
             }
         });
     }
 
-    /// Puts a message that makes no sense where it does no harm. Where the broker will not have it there as it is,
-    /// what it is known by goes there in its place; and where it will not have that either, the run stops rather
-    /// than meet the message again and again.
+    /// Moves a malformed message to the dead-letter queue. If the broker refuses it there as it is, a message that
+    /// identifies it is put there instead; if the broker refuses that, too, the run stops instead of receiving the
+    /// message again and again.
     pub(super) fn set_aside(&self, message: Message, why: String, notices: UnboundedSender<Notice>) {
         let acks = self.clone();
         self.tasks.spawn(async move {
-            let mut refused =
-                acks.insist("set a message aside", || acks.queue.set_aside(&message, &why)).await;
-            if let Err(error) = refused {
-                tracing::warn!(%error, message_id = message.id, "not all of the message goes to the dead-letter queue");
+            let mut result =
+                acks.retry("set a message aside", || acks.queue.set_aside(&message, &why)).await;
+            if let Err(error) = result {
+                tracing::warn!(%error, message_id = message.id, "only the beginning of the message goes to the dead-letter queue");
                 let short = Message { body: stub(&message.body), ..message };
-                refused = acks.insist("set a message aside", || acks.queue.set_aside(&short, &why)).await;
+                result = acks.retry("set a message aside", || acks.queue.set_aside(&short, &why)).await;
             }
-            match refused {
+            match result {
                 Ok(true) => drop(acks.set_aside.fetch_add(1, Ordering::Relaxed)),
                 Ok(false) => {}
-                // The run listens until its last worker is gone; after that, nothing is taken any more.
+                // The run receives notices until its last worker ends; after that, no message is taken.
                 Err(error) => drop(notices.send(Notice::Stop(error.into()))),
             }
         });
     }
 
-    /// Gives back a message for which something may have been sent: who takes it next is told that it was given out
-    /// before.
+    /// Gives back a message for which a request may have been sent. The next worker learns that it was delivered before.
     pub(in crate::run) fn give_back(&self, message: Message) {
         let acks = self.clone();
-        self.tasks.spawn(async move { acks.given_back(&message).await });
+        self.tasks.spawn(async move { acks.send_back(&message).await });
     }
 
-    /// Puts a message for which nothing was sent on its queue anew, as if nobody had taken it.
+    /// Puts a message for which no request was sent on its queue again, as if it had not been taken.
     pub(in crate::run) fn put_back(&self, message: Message) {
         let acks = self.clone();
         self.tasks.spawn(async move {
             let body = [message.body.clone()];
-            match acks.insist("put a message back", || acks.queue.put(&body)).await {
+            match acks.retry("put a message back", || acks.queue.put(&body)).await {
                 Ok(true) => {
-                    let told =
-                        acks.insist("acknowledge a message", || acks.queue.acknowledge(&message.receipt));
-                    if let Err(error) = told.await {
+                    let result =
+                        acks.retry("acknowledge a message", || acks.queue.acknowledge(&message.receipt));
+                    if let Err(error) = result.await {
                         tracing::warn!(%error, "a message is on its queue twice");
                     }
                 }
                 Ok(false) => {}
-                // Rather with a mark that says too much than not at all.
-                Err(_) => acks.given_back(&message).await,
+                // Marked as delivered before, which is not so, rather than not on the queue at all.
+                Err(_) => acks.send_back(&message).await,
             }
         });
     }
 
-    async fn given_back(&self, message: &Message) {
-        let told = self.insist("give a message back", || self.queue.give_back(&message.receipt)).await;
-        if let Err(error) = told {
-            tracing::warn!(%error, "a message could not be given back; the broker gives it out again later");
+    async fn send_back(&self, message: &Message) {
+        let result = self.retry("give a message back", || self.queue.give_back(&message.receipt)).await;
+        if let Err(error) = result {
+            tracing::warn!(%error, "a message could not be given back; the broker delivers it again later");
         }
     }
 
-    /// The targets without an outcome, in their order.
+    /// Returns the targets without an outcome, in their order.
     pub(in crate::run) fn targets(&self) -> Vec<(Seq, DatasourceName)> {
-        let open = self.open();
+        let messages = self.lock();
         let mut targets: Vec<_> =
-            open.of_target.iter().map(|(target, asked)| (*target, asked.name.clone())).collect();
+            messages.by_target.iter().map(|(target, own)| (*target, own.name.clone())).collect();
         targets.sort();
         targets
     }
 
-    /// Takes out what asked for a target without an outcome.
+    /// Removes the message that asked for a target without an outcome.
     pub(in crate::run) fn take(&self, target: Seq) -> Option<Message> {
-        self.open().of_target.remove(&target).map(|asked| asked.message)
+        self.lock().by_target.remove(&target).map(|own| own.message)
     }
 
-    /// What is owed no longer: what asked for targets without an outcome, and what waited for them.
+    /// Removes the messages that asked for targets without an outcome, and those that waited for them.
     pub(in crate::run) fn take_rest(&self) -> (Vec<Message>, Vec<Message>) {
-        let mut open = self.open();
-        let asked = open.of_target.drain().map(|(_, asked)| asked.message).collect();
-        let waiting: Vec<_> = open.of_name.drain().flat_map(|(_, waiting)| waiting).collect();
-        let again: Vec<_> = open.again.drain(..).map(|(message, _)| message).collect();
-        (asked, waiting.into_iter().chain(again).collect())
+        let mut messages = self.lock();
+        let of_targets = messages.by_target.drain().map(|(_, own)| own.message).collect();
+        let waiting: Vec<_> = messages.waiting.drain().flat_map(|(_, waiting)| waiting).collect();
+        let ready: Vec<_> = messages.ready.drain(..).map(|(message, _)| message).collect();
+        (of_targets, waiting.into_iter().chain(ready).collect())
     }
 
-    /// Tells the broker, as often as it has to be told, that these are being worked on.
+    /// Reports to the broker, as often as it requires, that the messages are being worked on.
     pub(in crate::run) async fn keep(self) {
         let Some(every) = self.queue.keep_every() else { return };
         loop {
@@ -213,27 +216,27 @@ impl PendingAcks {
                 continue;
             }
             if let Err(error) = self.queue.keep(&receipts).await {
-                tracing::warn!(%error, "the broker may give out again what is being worked on");
+                tracing::warn!(%error, "the broker may deliver messages again that are being worked on");
             }
         }
     }
 
-    /// Waits until the broker knows all, but not for ever, and says goodbye to it.
+    /// Waits until the broker has everything, though not indefinitely, and closes the connection.
     pub(in crate::run) async fn finish(&self) {
         self.tasks.close();
-        if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
-            tracing::warn!("the broker could not be told of all that was done; it will give that out again");
-            self.over.cancel();
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the broker did not take every acknowledgement; it delivers those messages again");
+            self.abandoned.cancel();
             self.tasks.wait().await;
         }
-        if tokio::time::timeout(FAREWELL, self.queue.close()).await.is_err() {
-            tracing::warn!("the broker did not let go in time");
+        if tokio::time::timeout(CLOSE_TIMEOUT, self.queue.close()).await.is_err() {
+            tracing::warn!("the connection to the broker did not close in time");
         }
     }
 
-    /// Tries until the broker has understood; `false` where it has taken the message back, or is not waited for any
-    /// longer.
-    async fn insist<F>(&self, what: &'static str, mut ask: impl FnMut() -> F) -> Result<bool, QueueError>
+    /// Sends a request until the broker has taken it. Returns false if the broker has taken the message back, or is no
+    /// longer waited for.
+    async fn retry<F>(&self, what: &'static str, mut ask: impl FnMut() -> F) -> Result<bool, QueueError>
     where
         F: Future<Output = Result<(), QueueError>>,
     {
@@ -242,14 +245,14 @@ impl PendingAcks {
             match ask().await {
                 Ok(()) => return Ok(true),
                 Err(QueueError::Stale { .. }) => {
-                    tracing::debug!("the broker has taken a message back, and gives it out again");
+                    tracing::debug!("the broker has taken a message back, and delivers it again");
                     return Ok(false);
                 }
                 Err(error) if error.may_pass() => {
                     tracing::debug!(%error, "could not {what}; trying again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
-                        () = self.over.cancelled() => return Ok(false),
+                        () = self.abandoned.cancelled() => return Ok(false),
                     }
                 }
                 Err(error) => return Err(error),
@@ -258,25 +261,20 @@ impl PendingAcks {
     }
 
     fn receipts(&self) -> Vec<Receipt> {
-        let open = self.open();
-        let again = open.again.iter().map(|(message, _)| message);
-        let waiting = open.of_name.values().flatten().chain(again).map(|message| message.receipt.clone());
-        open.of_target.values().map(|asked| asked.message.receipt.clone()).chain(waiting).collect()
+        let messages = self.lock();
+        let ready = messages.ready.iter().map(|(message, _)| message);
+        let waiting = messages.waiting.values().flatten().chain(ready).map(|message| message.receipt.clone());
+        messages.by_target.values().map(|own| own.message.receipt.clone()).chain(waiting).collect()
     }
 
-    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
-        lock(&self.open)
+    fn lock(&self) -> MutexGuard<'_, Messages> {
+        lock(&self.messages)
     }
 }
 
-/// What a message is known by that is too large for the dead-letter queue.
+/// Returns what identifies a message that is too large for the dead-letter queue.
 fn stub(body: &[u8]) -> Vec<u8> {
-    let digest = Sha256::digest(body).iter().fold(String::new(), |mut hex, byte| {
-        use std::fmt::Write;
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let digest = hex(Sha256::digest(body));
     let beginning: String = String::from_utf8_lossy(body).chars().take(KEPT_CHARS).collect();
     serde_json::json!({ "too_large": { "bytes": body.len(), "sha256": digest, "beginning": beginning } })
         .to_string()

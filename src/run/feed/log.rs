@@ -25,7 +25,7 @@ pub(in crate::run) struct LogFeed {
     allowance: Allowance,
 }
 
-/// How far the log was read.
+/// How far the log has been read.
 struct Pages {
     reader: AuditReader,
     page: VecDeque<Target>,

@@ -1,5 +1,5 @@
-//! Hands out what the messages of a queue ask for: each becomes a target in the audit log before
-//! anything is sent for it, and its message is acknowledged once its outcome is durable.
+//! Hands out the targets that the messages of a queue ask for. Each is recorded in the audit log before a request is
+//! sent for it, and its message is acknowledged once its outcome is durable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,20 +21,19 @@ use crate::domain::{
 use crate::plan::Rules;
 use crate::queue::{Message, Queue, QueueError, Request};
 
-/// For how long a message is waited for at a time: a run that stops waits no longer than this.
+/// How long one wait for a message takes at most: a run that stops waits no longer than this.
 const SLICE: Duration = Duration::from_secs(1);
 
 /// The shortest wait for a message.
 const LEAST: Duration = Duration::from_millis(50);
 
-/// The pauses between two tries to reach a broker that is away: they double, up to the longest.
+/// The pauses between two requests to a broker that cannot be reached: they double, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How much of a message that makes no sense is kept in the audit log, in characters.
+/// How much of a malformed message is kept in the audit log, in characters.
 const KEPT_CHARS: usize = 1000;
 
-/// What a [`MessageFeed`] is made of.
 pub(in crate::run) struct MessageFeedParts {
     pub(in crate::run) run: Seq,
     pub(in crate::run) base_url: String,
@@ -42,7 +41,7 @@ pub(in crate::run) struct MessageFeedParts {
     pub(in crate::run) acks: PendingAcks,
     pub(in crate::run) reader: AuditReader,
     pub(in crate::run) recorder: Recorder,
-    /// Looks what exists, where it may.
+    /// Shows which datasources exist; `None` if no listing is to be read.
     pub(in crate::run) lister: Option<Lister>,
     pub(in crate::run) clock: Arc<dyn Clock>,
     pub(in crate::run) token: Token,
@@ -50,7 +49,7 @@ pub(in crate::run) struct MessageFeedParts {
     pub(in crate::run) notices: UnboundedSender<Notice>,
 }
 
-/// Hands out what the messages of a queue ask for.
+/// Hands out the targets that the messages of a queue ask for.
 pub(in crate::run) struct MessageFeed {
     run: Seq,
     base_url: String,
@@ -74,7 +73,7 @@ struct State {
     rules: Rules,
     /// How many targets the run has, those that are skipped included.
     taken_on: u64,
-    /// Whether the queue was empty for long enough.
+    /// The queue was empty for long enough, or no further message may be taken.
     at_end: bool,
 }
 
@@ -101,16 +100,17 @@ impl MessageFeed {
         }
     }
 
-    /// The next message, with the outcome of its name where it has waited for that; `None` where none came for long enough, or the run stops.
+    /// Returns the next message, with the outcome of its name if it has waited for that; `None` if none has arrived for
+    /// long enough, or the run stops.
     async fn message(&self) -> Result<Option<(Message, Option<Outcome>)>, QueueError> {
         let mut since = Instant::now();
         let mut outage: Option<Outage> = None;
         while !self.stop.is_cancelled() && !self.allowance.is_used_up() {
-            if let Some((message, outcome)) = self.acks.next_again() {
+            if let Some((message, outcome)) = self.acks.next_ready() {
                 return Ok(Some((message, Some(outcome))));
             }
             let left = self.idle.map_or(SLICE, |idle| idle.saturating_sub(since.elapsed()));
-            // A wait of nothing would be a busy one.
+            // Without a wait this would be a busy loop.
             let left = left.max(LEAST);
             match self.queue.take(left.min(SLICE)).await {
                 Ok(Some(message)) => return Ok(Some((message, None))),
@@ -119,8 +119,8 @@ impl MessageFeed {
                         tracing::info!("the queue can be reached again");
                         since = Instant::now();
                     }
-                    // What waits for a name that is under way is a message yet to come.
-                    if self.idle.is_some_and(|idle| since.elapsed() >= idle) && !self.acks.is_waiting() {
+                    // A message that waits for a name under way is still to come.
+                    if self.idle.is_some_and(|idle| since.elapsed() >= idle) && !self.acks.has_waiting() {
                         return Ok(None);
                     }
                 }
@@ -141,7 +141,7 @@ impl MessageFeed {
         Ok(None)
     }
 
-    /// The target that `message` asks for, where one has to be sent.
+    /// Returns the target that `message` asks for, if one has to be sent.
     async fn consider(
         &self,
         state: &mut State,
@@ -155,10 +155,10 @@ impl MessageFeed {
                 return Ok(None);
             }
         };
-        let Some(message) = self.acks.wait_for(&request.name, message) else { return Ok(None) };
+        let Some(message) = self.acks.defer(&request.name, message) else { return Ok(None) };
         let has_waited = shared.is_some();
-        // What waited for another message of its name has the outcome of that; where the name is gone, a row of its
-        // own that says so.
+        // A message that waited for another one of its name gets the outcome of that. If the name is gone, it is skipped
+        // as already deleted.
         let shared = shared.filter(|outcome| !outcome.is_gone() && *outcome != Outcome::Skipped);
         let mut skip = state.rules.skip(&request.name);
         if matches!(skip, Some((SkipReason::AlreadyDeleted, _))) && !message.redelivered && !has_waited {
@@ -199,8 +199,8 @@ impl MessageFeed {
         Ok(Some(Target { seq: target, number, name, attempts: 0, doubted, redelivered }))
     }
 
-    /// Whether the datasource, which the audit log knows as deleted, exists now: then somebody made it anew, and
-    /// asks for that one. Where that cannot be known, the log is believed.
+    /// Returns true if the datasource, which the audit log knows as deleted, exists now: then it was created again, and
+    /// the message asks for the new one. If the listing cannot be read, the log counts.
     async fn is_back(&self, name: &DatasourceName) -> bool {
         let Some(lister) = &self.lister else { return false };
         match lister.datasources().await {
@@ -215,13 +215,13 @@ impl MessageFeed {
                 is_back
             }
             Err(error) => {
-                tracing::warn!(%error, datasource = name.as_str(), "whether it exists again is not known");
+                tracing::warn!(%error, datasource = name.as_str(), "cannot read whether it exists again; it counts as deleted, as the audit log says");
                 false
             }
         }
     }
 
-    /// Settles a target with the outcome of another message of its name, for which it waited.
+    /// Settles a target with the outcome of the message of its name for which it waited.
     async fn share(&self, target: Seq, name: DatasourceName, outcome: Outcome) -> Result<(), StopReason> {
         let settlement = Settlement {
             target,
@@ -256,13 +256,13 @@ impl MessageFeed {
         Ok(())
     }
 
-    /// Records that `message` makes no sense, and sets it aside: it never comes back.
+    /// Records that `message` is malformed, and moves it to the dead-letter queue.
     async fn refuse(&self, message: Message, why: String) -> Result<(), StopReason> {
-        let said = String::from_utf8_lossy(&message.body);
+        let body = String::from_utf8_lossy(&message.body);
         let refused = RefusedMessage {
             at: self.clock.timestamp(),
             message_id: self.token.redact(message.id.clone()),
-            body: self.token.redact(said.chars().take(KEPT_CHARS).collect()),
+            body: self.token.redact(body.chars().take(KEPT_CHARS).collect()),
             why: self.token.redact(why.clone()),
         };
         self.recorder.refuse(self.run, refused).await?;
@@ -301,7 +301,7 @@ impl Feed for MessageFeed {
     }
 }
 
-/// The broker is away.
+/// A time in which the broker cannot be reached.
 struct Outage {
     since: Instant,
     pause: Duration,

@@ -1,5 +1,5 @@
-//! Where the targets of a run come from: the audit log, which holds all of them from the start, or a queue, from which
-//! they are taken one by one.
+//! Where the targets of a run come from: the audit log, which holds all of them from the beginning, or a queue, from
+//! which they are taken one by one.
 
 mod acks;
 mod log;
@@ -24,28 +24,25 @@ use crate::queue::Queue;
 pub enum Supply {
     /// All of them are in the audit log. What is protected by now is not sent; if it is in doubt, a listing settles it.
     Log(Protection),
-    /// A queue.
     Queue(QueueSupply),
 }
 
-/// A queue that targets are taken from, and how far.
+/// A queue that targets are taken from, and its limits.
 pub struct QueueSupply {
-    /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// Which names are skipped.
     pub rules: Rules,
-    /// How many targets the run may send at the most.
+    /// How many targets the run may send at most.
     pub limit: u64,
-    /// The run is over when no message came for so long; `None`: it continues indefinitely.
+    /// The run ends when no message has arrived for this long; `None` for a run without end.
     pub idle: Option<Duration>,
-    /// The run stops if the broker is away for longer.
+    /// The run stops if the broker cannot be reached for longer.
     pub max_outage: Duration,
 }
 
 /// Hands out targets, each once.
 #[async_trait]
 pub(super) trait Feed: Send + Sync {
-    /// Returns the next target; `None` if all that may be handed out were, or the run stops.
+    /// Returns the next target; `None` if there is none to hand out, or the run stops.
     ///
     /// # Errors
     /// If the run has to stop: the log or the queue cannot be used, or the queue holds more than may be sent.
@@ -54,14 +51,14 @@ pub(super) trait Feed: Send + Sync {
     /// Hands out no more than `limit` targets in all, from now on.
     fn limit_to(&self, limit: u64);
 
-    /// A target has its outcome, durably.
+    /// Takes note that a target has its outcome, durably.
     fn settled(&self, target: Seq, outcome: Outcome);
 
-    /// Returns true if each outcome is waited for, so that none may be left to the end of the run.
+    /// Returns true if a broker waits for each outcome, so that none may be left open until the end of the run.
     fn is_waited_for(&self) -> bool;
 }
 
-/// How many targets were handed out, and how many may be.
+/// How many targets were handed out, and how many may be in all.
 #[derive(Debug)]
 struct Allowance {
     handed_out: AtomicU64,
