@@ -2,13 +2,7 @@
 //! names. `benches/table` measures whole runs.
 //!
 //! All steps are in one program, as linking one for each takes longer than running it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    unreachable_pub,
-    reason = "a benchmark"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "a benchmark")]
 
 mod chain;
 mod classify;

@@ -99,12 +99,11 @@ pub struct Timeline {
     pub start: Timestamp,
     /// How long each is.
     pub width: Duration,
-    /// The stretches, one after the other.
     pub stretches: Vec<Stretch>,
-    /// Where no request left for long, in order of time.
-    pub pauses: Vec<Pause>,
-    /// Whether there were more pauses, each no longer than any that is there.
-    pub more_pauses: bool,
+    /// The longest times in which no request left, in order.
+    pub gaps: Vec<Gap>,
+    /// There were more, none of them longer than those in `gaps`.
+    pub more_gaps: bool,
 }
 
 /// What happened in one stretch of time.
@@ -120,22 +119,21 @@ pub struct Stretch {
 
 /// A time in which no request left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pause {
-    /// From when: the last request before.
+pub struct Gap {
+    /// When the last request before it left.
     pub from: Timestamp,
-    /// Until when: the first request after.
+    /// When the first request after it left.
     pub to: Timestamp,
-    /// Why, as far as the log tells.
-    pub cause: PauseCause,
+    pub cause: GapCause,
 }
 
-/// Why no request left.
+/// Why no request left, as far as the log shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PauseCause {
-    /// The next request waited for its turn: for the rate limit, or because the server said so.
+pub enum GapCause {
+    /// The next request waited for the rate limit or for a pause that the server asked for.
     Held,
-    /// The run was stopped, and went on later.
+    /// The run was stopped, and resumed later.
     Stopped,
-    /// Nothing was due: answers were slow, or what had failed waited for its next attempt.
+    /// Nothing was due: replies were slow, or a target waited for its next attempt.
     Idle,
 }

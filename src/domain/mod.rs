@@ -12,7 +12,7 @@ mod loopback;
 mod name;
 mod outcome;
 mod redaction;
-mod sent;
+mod request;
 mod spelling;
 mod time;
 mod tls;
@@ -20,9 +20,7 @@ mod token;
 mod verdict;
 mod webhook;
 
-pub use account::{
-    Latency, LatencyBin, LogState, Pause, PauseCause, RecordMark, RunAccount, Stretch, Timeline,
-};
+pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
 pub use decision::{Doubt, Presence, decide};
 pub use error_chain::error_chain;
 pub use event::{
@@ -36,7 +34,7 @@ pub use lock::lock;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
-pub use sent::{SentAnswer, SentBy, SentRequest};
+pub use request::{RequestAnswer, RequestOrigin, SentRequest};
 pub use spelling::{differences, is_invisible, near_miss_key, skeleton};
 pub use time::{Clock, SystemClock, TimeError, Timestamp};
 pub use tls::install_tls_provider;

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
-use crate::domain::{SentAnswer, SentBy, SentRequest, Timestamp, Verdict};
+use crate::domain::{RequestAnswer, RequestOrigin, SentRequest, Timestamp, Verdict};
 
 /// The version of the schema.
 pub const OCSF_VERSION: &str = "1.5.0";
@@ -24,7 +24,7 @@ struct Status {
 
 impl Status {
     /// An attempt in doubt is neither a success nor a failure.
-    fn of(answer: Option<&SentAnswer>) -> Self {
+    fn of(answer: Option<&RequestAnswer>) -> Self {
         let verdict = answer
             .and_then(|answer| Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == answer.verdict));
         let (informational, low, medium) = ((1, "Informational"), (2, "Low"), (3, "Medium"));
@@ -47,7 +47,7 @@ impl Status {
 
 /// The event of one request.
 #[must_use]
-pub fn ocsf_event(by: &SentBy, request: &SentRequest) -> Value {
+pub fn ocsf_event(by: &RequestOrigin, request: &SentRequest) -> Value {
     let answer = request.answer.as_ref();
     let status = Status::of(answer);
     let request_id = by.request_id(request);
@@ -135,11 +135,11 @@ fn message(request: &SentRequest) -> String {
 }
 
 /// The API's error code if there is one, otherwise the HTTP status.
-fn status_code(answer: &SentAnswer) -> Option<String> {
+fn status_code(answer: &RequestAnswer) -> Option<String> {
     answer.error_code.clone().or_else(|| answer.http_status.map(|status| status.to_string()))
 }
 
-fn response(answer: &SentAnswer) -> Value {
+fn response(answer: &RequestAnswer) -> Value {
     let mut response = Map::new();
     if let Some(status) = answer.http_status {
         response.insert("code".to_owned(), json!(status));
@@ -163,7 +163,7 @@ fn resource(request: &SentRequest) -> Value {
 }
 
 /// The machine that decom ran on. `hostname` must be a valid host name.
-fn source(by: &SentBy) -> Value {
+fn source(by: &RequestOrigin) -> Value {
     let mut source = json!({ "name": by.host });
     if is_hostname(&by.host) {
         source["hostname"] = json!(by.host);
@@ -172,7 +172,7 @@ fn source(by: &SentBy) -> Value {
 }
 
 /// The API; `None` if the base URL is malformed.
-fn destination(by: &SentBy) -> Option<Value> {
+fn destination(by: &RequestOrigin) -> Option<Value> {
     let url = Url::parse(&by.base_url).ok()?;
     let mut destination = json!({ "svc_name": "Databrain API" });
     match url.host()? {
@@ -188,7 +188,7 @@ fn destination(by: &SentBy) -> Option<Value> {
 }
 
 /// The URL without its query, which holds the name: that is in `resources`.
-fn url(by: &SentBy) -> Value {
+fn url(by: &RequestOrigin) -> Value {
     let base = by.base_url.trim_end_matches('/');
     let mut shown = json!({ "url_string": format!("{base}{PATH}") });
     if let Ok(url) = Url::parse(&format!("{base}{PATH}")) {
@@ -204,7 +204,7 @@ fn url(by: &SentBy) -> Value {
     shown
 }
 
-fn unmapped(by: &SentBy, request: &SentRequest) -> Value {
+fn unmapped(by: &RequestOrigin, request: &SentRequest) -> Value {
     let answer = request.answer.as_ref();
     let (outcome, evidence) = match &request.outcome {
         Some((outcome, evidence)) => (Some(outcome.as_str()), evidence.as_deref()),

@@ -30,11 +30,11 @@ impl Writer {
         // If the log was taken away meanwhile, that says more than what SQLite makes of it.
         let begun = self
             .append_run(opening, targets)
-            .and_then(|run| self.identity.check().map(|()| run))
-            .map_err(|error| self.identity.check_log().err().unwrap_or(error));
+            .and_then(|run| self.files.check().map(|()| run))
+            .map_err(|error| self.files.check_log().err().unwrap_or(error));
         match begun {
             Ok(run) => {
-                self.keep(true);
+                self.publish_head(true);
                 Ok(Seq(run))
             }
             Err(error) => {

@@ -11,32 +11,25 @@ use crate::domain::{
 /// What a run is: recorded when it begins, together with its targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunOpening {
-    /// Its id.
     pub run_id: String,
-    /// When.
     pub at: Timestamp,
-    /// The input, as it was named.
+    /// The input as it was given.
     pub input: String,
     /// SHA-256 of the input's bytes, in hexadecimal.
     pub input_sha256: Option<String>,
-    /// SHA-256 over the names of the targets in order: what an interrupted run is known by.
-    /// None where the targets are not known beforehand.
+    /// SHA-256 over the names of the targets in order, by which an interrupted run is recognised. `None` if the targets
+    /// are not known beforehand.
     pub targets_sha256: Option<String>,
-    /// Who runs it.
     pub operator: String,
-    /// Why.
     pub reason: Option<String>,
-    /// The ticket that asked for it.
     pub ticket: Option<String>,
-    /// Where the API is.
     pub base_url: String,
     /// A keyed fingerprint of the token.
     pub token_fingerprint: String,
-    /// The version of decom.
     pub tool_version: String,
-    /// The machine.
+    /// The machine that it runs on.
     pub host: String,
-    /// What else describes it: the settings that decide how it deletes.
+    /// The settings that decide how it deletes.
     pub settings: serde_json::Value,
 }
 
@@ -67,7 +60,6 @@ impl RunOpening {
 /// How a run ended, for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEnding {
-    /// When.
     pub at: Timestamp,
     /// `finished`, `stopped` or `interrupted`.
     pub status: &'static str,
@@ -75,18 +67,15 @@ pub struct RunEnding {
     pub exit: ExitStatus,
     /// Why it stopped early, in words.
     pub why: Option<String>,
-    /// How many targets ended how.
     pub counts: Counts,
 }
 
 /// What one reading of the listing showed about the targets of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListingCheck {
-    /// When.
     pub at: Timestamp,
-    /// The target, where this is about one; `None` for all that the listing did not contradict.
+    /// A target that the listing contradicts; `None` for all others.
     pub target: Option<Seq>,
-    /// What it showed.
     pub evidence: Evidence,
     /// How many names the listing held.
     pub listed: u64,
@@ -99,7 +88,7 @@ pub enum Fact {
     Log { at: Timestamp, log_id: String, detail: String },
     /// A message asked for a target.
     Target(Seq, Box<RequestedTarget>),
-    /// A message asked for nothing that could be done.
+    /// A message was malformed.
     Refused(Seq, Box<RefusedMessage>),
     /// An attempt is about to leave.
     AttemptStart(Seq, AttemptStart),
@@ -116,7 +105,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// When it happened.
+    /// Returns when it happened.
     pub(super) const fn at(&self) -> Timestamp {
         match self {
             Self::Log { at, .. } | Self::Resume { at, .. } => *at,
@@ -135,7 +124,7 @@ impl Fact {
         matches!(self, Self::Resume { .. } | Self::End(..))
     }
 
-    /// Hands the record that this becomes to `use_it`.
+    /// Calls `use_it` with the record that this becomes.
     pub(super) fn with_record<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
         match self {
             Self::Log { log_id, detail, .. } => {

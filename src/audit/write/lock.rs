@@ -1,4 +1,4 @@
-//! Keeps every other writer out of a log.
+//! Lets only one process write to a log.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,14 +10,13 @@ use crate::audit::record::{beside, has_content, has_wal};
 /// The right to be the one writer of a log, held until it is dropped or the process dies.
 #[derive(Debug)]
 pub(in crate::audit) struct WriterLock {
-    /// The file beside the log that tells who holds it, and the log itself: that file may be removed, and
-    /// a mounted file has another folder. Must outlive SQLite's connection, whose locks go when the log
-    /// is closed.
+    /// The file beside the log that names the holder, and the log itself, as that file may be removed and a mounted log
+    /// has another folder. Must outlive SQLite's connection, whose locks end when any handle of the log is closed.
     files: Vec<File>,
 }
 
 impl WriterLock {
-    /// Takes the lock; `holder` says who we are, for the one who finds it taken.
+    /// Takes the lock. `holder` describes this process to another that finds the lock taken.
     pub(in crate::audit) fn take(log: &Path, holder: &str) -> Result<Self, AuditError> {
         let path = beside(log, ".lock");
         let io = |action| {
@@ -35,7 +34,7 @@ impl WriterLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut found = String::new();
-                // Who holds it is a courtesy: that somebody does is enough to refuse.
+                // The name of the holder is a courtesy: the lock alone is enough to refuse.
                 let _ = file.take(500).read_to_string(&mut found);
                 return Err(AuditError::Held { path: log.to_owned(), holder: found.trim().to_owned() });
             }
@@ -48,8 +47,10 @@ impl WriterLock {
         Ok(Self { files: vec![file] })
     }
 
-    /// Takes hold of the log's file itself, once there is one. Only Linux keeps this lock apart from
-    /// SQLite's own. Refuses a log beside which a write-ahead log was put that is not its own.
+    /// Locks the log's file itself, once there is one. Only Linux keeps this lock apart from SQLite's own.
+    ///
+    /// # Errors
+    /// If another process holds it, or a write-ahead log lies beside it that is not its own.
     pub(in crate::audit) fn hold_file(&mut self, log: &Path) -> Result<(), AuditError> {
         if !cfg!(target_os = "linux") || self.files.len() > 1 || !log.is_file() {
             return Ok(());

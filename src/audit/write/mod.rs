@@ -4,12 +4,12 @@
 mod append;
 mod begin;
 mod fact;
-mod identity;
-mod keeper;
+mod head_publisher;
 mod lock;
+mod log_files;
 mod open;
+mod predecessor;
 mod rescue;
-mod rotated;
 #[cfg(test)]
 mod samples;
 mod writer;
@@ -25,10 +25,10 @@ use tokio::sync::oneshot;
 
 pub(super) use append::append_one;
 pub use fact::{Fact, ListingCheck, RunEnding, RunOpening};
-pub use keeper::CheckpointOptions;
+pub use head_publisher::CheckpointOptions;
 pub(super) use lock::WriterLock;
-pub(super) use open::{fold, leave_ahead, migrate, open_for_writing};
-pub(super) use rotated::{closing_name, give_name, settle, sync_folder};
+pub(super) use open::{fold, leave_wal, migrate, open_for_writing};
+pub(super) use predecessor::{closing_name, give_name, name_predecessor, sync_folder};
 pub use writer::Commit;
 pub(super) use writer::{Writer, not_before};
 
@@ -37,29 +37,28 @@ use crate::audit::record::real_path;
 use crate::domain::{
     AttemptEnd, AttemptStart, NewTarget, RefusedMessage, RequestedTarget, Seq, Settlement, Timestamp,
 };
-use identity::Identity;
+use log_files::LogFiles;
 use writer::Command;
 
 /// The targets that a run begins with, read once, in order.
 pub type NewTargets = Box<dyn Iterator<Item = std::io::Result<NewTarget>> + Send>;
 
-/// What became of a record: its place once it is durable, or why it cannot become so.
+/// The place of a record once it is durable, or why it cannot be recorded.
 pub type WriteResult = Result<Seq, Arc<AuditError>>;
 
 /// How a log is opened for writing.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Who writes, for others who find the log held.
+    /// Describes this process to another that finds the log in use.
     pub holder: String,
-    /// The id of the log, where it has to be made: random, in hexadecimal.
+    /// The id of the log if it has to be made: random, in hexadecimal.
     pub new_log_id: String,
     /// The version of decom, for the first record.
     pub tool_version: String,
-    /// The time.
     pub at: Timestamp,
-    /// How far the clock may step back before that counts as a jump.
+    /// How far the clock may step back without an error.
     pub clock_tolerance: Duration,
-    /// Where checkpoints go, where any are written.
+    /// Where checkpoints go, if any are written.
     pub checkpoints: Option<CheckpointOptions>,
 }
 
@@ -74,23 +73,23 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Opens the log at `path`, making it where there is none, and starts its writer.
+    /// Opens the log at `path`, making it if there is none, and starts its writer.
     ///
     /// # Errors
-    /// Where the file is not ours or cannot be written durably, or another decom holds it.
+    /// If the file is not a log or cannot be written durably, or another process writes to it.
     pub fn open(path: &Path, options: &LogOptions) -> Result<Self, AuditError> {
         let real = real_path(path)?;
         let mut lock = WriterLock::take(&real, &options.holder)?;
-        // Before SQLite opens it: whoever finds it held closes it again, and SQLite's locks with it.
+        // Before SQLite opens it: closing a file that is found locked would also drop SQLite's locks on it.
         lock.hold_file(&real)?;
         let (connection, head) = open_for_writing(path, &real)?;
         lock.hold_file(&real)?;
-        if let Err(error) = settle(&connection, path) {
-            // It is whole under either name, and no reason not to go on.
-            tracing::warn!(%error, "the closed audit log before this one could not get its name");
+        if let Err(error) = name_predecessor(&connection, path) {
+            // It is complete under either name.
+            tracing::warn!(%error, "the closed audit log before this one could not be renamed");
         }
         let mut writer = Writer {
-            identity: Identity::of(path, &real).inspect_err(|_| fold(&connection))?,
+            files: LogFiles::of(path, &real).inspect_err(|_| fold(&connection))?,
             connection,
             path: path.to_owned(),
             head,
@@ -98,7 +97,7 @@ impl AuditLog {
             failure: None,
             rescue_until: None,
             subscriber: None,
-            keeper: None,
+            head_publisher: None,
         };
         let id = match writer.make_ready(options) {
             Ok(id) => id,
@@ -115,28 +114,27 @@ impl AuditLog {
         Ok(Self { path: path.to_owned(), id, recorder: Recorder { sender }, thread, _lock: lock })
     }
 
-    /// Where the log is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The log's random id.
+    /// Returns the log's random id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Hands records to the writer.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         self.recorder.clone()
     }
 
-    /// Waits until everything that was handed over is written, and closes the log. Every [`Recorder`] must be gone.
+    /// Waits until everything that was handed over is written, and closes the log. Every [`Recorder`] must be dropped
+    /// before.
     pub fn close(self) {
         drop(self.recorder);
-        // A writer that panicked has answered no one who waits.
+        // If the writer panicked, each caller that waited for it has an error already.
         let _ = self.thread.join();
     }
 }
@@ -177,7 +175,7 @@ impl Recorder {
         self.append(Fact::Target(run, Box::new(target))).await
     }
 
-    /// Records that a message asked for nothing that could be done.
+    /// Records that a message was malformed.
     pub async fn refuse(&self, run: Seq, message: RefusedMessage) -> WriteResult {
         self.append(Fact::Refused(run, Box::new(message))).await
     }
@@ -225,7 +223,7 @@ impl Recorder {
     }
 
     fn hand_over(&self, command: Command) {
-        // If the writer is gone, the acknowledgement is dropped with the command, and the one who waits notices.
+        // If the writer is gone, the acknowledgement is dropped with the command, and the caller gets an error.
         let _ = self.sender.send(command);
     }
 }

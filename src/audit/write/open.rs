@@ -1,4 +1,4 @@
-//! Opens the log for writing: only a file that is a log, on a disk that keeps what it is told.
+//! Opens the log for writing: only a file that is a log, on a disk that keeps what is committed.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -51,7 +51,7 @@ pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<(Co
     Ok((connection, head))
 }
 
-/// Makes the connection write in the way that durability rests on, and brings the schema up to date.
+/// Sets the pragmas on which durability depends, and brings the schema up to date.
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), AuditError> {
     set(connection, path, "journal_mode", "wal", "wal")?;
     set(connection, path, "synchronous", "FULL", "2")?;
@@ -62,14 +62,14 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), AuditError> {
     migrate(connection).map_err(failed)
 }
 
-/// SQLite keeps its write-ahead log beside the name by which a file was opened: by another name, what
-/// a killed decom left there would be missing, and nobody would know.
+/// Refuses a log with a second name: SQLite keeps its write-ahead log beside the name by which a file was opened. By
+/// another name, the records that a killed decom left there would be missing without an error.
 fn refuse_second_names(path: &Path) -> Result<(), AuditError> {
     let links = fs::metadata(path).map_or(1, |metadata| metadata.nlink());
     if links > 1 { Err(AuditError::Linked { path: path.to_owned(), links }) } else { Ok(()) }
 }
 
-/// Sets a pragma and reads it back: SQLite keeps silent where it cannot comply.
+/// Sets a pragma and reads it back: SQLite reports no error if it does not comply.
 pub(in crate::audit) fn set(
     connection: &Connection,
     path: &Path,
@@ -94,14 +94,14 @@ pub(in crate::audit) fn set(
     }
 }
 
-/// Moves what was written ahead into the file, and leaves nothing beside it. Returns false if that cannot be.
-pub(in crate::audit) fn leave_ahead(connection: &Connection) -> rusqlite::Result<bool> {
+/// Moves the content of the write-ahead log into the file and removes it. Returns false if that is not possible.
+pub(in crate::audit) fn leave_wal(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA journal_mode = delete", [], |row| Ok(row.get_ref(0)?.as_str()? == "delete"))
 }
 
 /// Folds the write-ahead log in, so that a single file is left, unless another process is reading just now.
 pub(in crate::audit) fn fold(connection: &Connection) {
-    let folded = connection.busy_timeout(Duration::ZERO).and_then(|()| leave_ahead(connection));
+    let folded = connection.busy_timeout(Duration::ZERO).and_then(|()| leave_wal(connection));
     if let Err(error) = folded {
         tracing::debug!(%error, "the write-ahead log stays beside the audit log");
     }
@@ -125,15 +125,15 @@ fn refuse_network(path: &Path, real: &Path) -> Result<(), AuditError> {
     let folder = real.parent().unwrap_or(Path::new("/"));
     let io = |source| AuditError::Io { path: folder.to_owned(), action: "open", source };
     let found = rustix::fs::statfs(folder).map_err(|error| io(error.into()))?;
-    match networkfilesystem(i128::from(found.f_type) & 0xffff_ffff) {
+    match network_file_system(i128::from(found.f_type) & 0xffff_ffff) {
         None => Ok(()),
         Some(filesystem) => Err(AuditError::NetworkFilesystem { path: path.to_owned(), filesystem }),
     }
 }
 
-/// The name of a network file system, by its number in statfs(2) and the kernel's linux/magic.h.
+/// Returns the name of a network file system, by its number in statfs(2) and the kernel's linux/magic.h.
 #[cfg(any(target_os = "linux", test))]
-const fn networkfilesystem(number: i128) -> Option<&'static str> {
+const fn network_file_system(number: i128) -> Option<&'static str> {
     Some(match number {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
@@ -144,7 +144,7 @@ const fn networkfilesystem(number: i128) -> Option<&'static str> {
         0x0116_1970 => "GFS2",
         0x7461_636f => "OCFS2",
         0x7375_7245 => "Coda",
-        // What lies behind it is mostly an object store or another machine.
+        // Mostly an object store or another machine.
         0x6573_5546 => "FUSE",
         _ => return None,
     })
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn network_file_systems_are_known_by_their_numbers_and_local_ones_pass() {
+    fn network_file_systems_are_recognised_and_local_ones_are_not() {
         // linux/magic.h: NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
         // V9FS_MAGIC, CEPH_SUPER_MAGIC, AFS_FS_MAGIC, Lustre's own, FUSE_SUPER_MAGIC.
         let network = [
@@ -175,16 +175,16 @@ mod tests {
             0x6573_5546,
         ];
         for number in network {
-            assert!(networkfilesystem(number).is_some(), "{number:#x}");
+            assert!(network_file_system(number).is_some(), "{number:#x}");
         }
         // ext4, XFS, btrfs, tmpfs, overlayfs, ZFS.
         for number in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
-            assert_eq!(networkfilesystem(number), None, "{number:#x}");
+            assert_eq!(network_file_system(number), None, "{number:#x}");
         }
     }
 
     #[test]
-    fn the_file_system_of_a_real_folder_is_looked_up() {
+    fn a_local_folder_is_accepted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.db");
         refuse_network(&path, &path).unwrap();

@@ -32,7 +32,7 @@ impl Writer {
     /// after it is put back, it is found there. Beside a file that took its place nothing more is written, as SQLite
     /// might take that for a part of the new one.
     pub(super) fn rescue(&mut self, mut facts: Batch) {
-        while !facts.is_empty() && !self.identity.is_replaced() {
+        while !facts.is_empty() && !self.files.is_replaced() {
             match self.record(&mut facts) {
                 Err(error) if is_conflict(&error) => self.rescue_each(&mut facts),
                 _ => {}
@@ -51,7 +51,7 @@ impl Writer {
     /// out. Leaves those that may still be recorded later.
     fn rescue_each(&mut self, facts: &mut Batch) {
         let mut left = std::mem::take(facts).into_iter();
-        while !self.identity.is_replaced()
+        while !self.files.is_replaced()
             && self.rescue_until.is_none_or(|until| Instant::now() < until)
             && let Some(fact) = left.next()
         {
@@ -117,8 +117,7 @@ mod tests {
     use super::super::samples::{AT, open, opening, target};
     use super::super::{Recorder, WriteResult};
     use super::*;
-    use crate::domain::Seq;
-    use crate::domain::{DatasourceName, Evidence, Outcome, Settlement};
+    use crate::domain::{DatasourceName, Evidence, Outcome, Seq, Settlement};
 
     const RUN: Seq = Seq(2);
 
@@ -159,7 +158,7 @@ mod tests {
             settle(&recorder, 3),
             settle(&recorder, 3),
             settle(&recorder, 4),
-            // All of them lie in the writer's inbox before the run has begun, and share a batch.
+            // All of them are in the writer's channel before the run has begun, and share a batch.
             async { (0..2).for_each(|_| go.send(()).unwrap()) },
         );
         assert_eq!((begun.unwrap(), first.unwrap(), other.unwrap()), (RUN, Seq(5), Seq(6)));
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_follows_a_beginning_that_was_moved_away_goes_behind_it() {
+    async fn facts_after_a_log_was_moved_away_are_recorded_after_its_beginning() {
         let folder = tempfile::tempdir().unwrap();
         let (path, moved) = (folder.path().join("audit.db"), folder.path().join("moved.db"));
         let log = open(&path);
@@ -183,12 +182,12 @@ mod tests {
             begin(&recorder, ready),
             settle(&recorder, 3),
             settle(&recorder, 4),
-            // Both lie in the writer's inbox before the run has begun, and share a batch.
+            // Both are in the writer's channel before the run has begun, and share a batch.
             async { (0..2).for_each(|_| go.send(()).unwrap()) },
         );
         let failed = begun.unwrap_err();
         assert!(matches!(*failed, AuditError::Replaced { .. }), "{failed}");
-        assert_eq!((one.unwrap(), other.unwrap()), (Seq(5), Seq(6)), "each is told its own place");
+        assert_eq!((one.unwrap(), other.unwrap()), (Seq(5), Seq(6)), "each gets its own place");
         drop(recorder);
         log.close();
         std::fs::rename(&moved, &path).unwrap();

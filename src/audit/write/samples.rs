@@ -1,4 +1,4 @@
-//! What tests of several modules of this room begin with.
+//! Values with which the tests of several modules here begin.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{AuditLog, LogOptions, RunOpening};
 use crate::domain::{DatasourceName, NewTarget, Timestamp};
 
-/// When all of it happens.
+/// The time of every record.
 pub(super) const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
 
 pub(super) fn open(path: &Path) -> AuditLog {

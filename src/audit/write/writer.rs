@@ -14,8 +14,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::fact::{Fact, RunOpening};
-use super::identity::Identity;
-use super::keeper::Keeper;
+use super::head_publisher::HeadPublisher;
+use super::log_files::LogFiles;
 use super::open::fold;
 use super::{LogOptions, NewTargets, WriteResult};
 use crate::audit::AuditError;
@@ -53,15 +53,15 @@ pub(super) type Batch = Vec<(Fact, Option<Ack>)>;
 pub(in crate::audit) struct Writer {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
-    pub(super) identity: Identity,
+    pub(super) files: LogFiles,
     pub(super) head: Head,
     pub(super) clock_tolerance: Duration,
     pub(super) failure: Option<Arc<AuditError>>,
     /// Until when recording what did happen is tried after a failure.
     pub(super) rescue_until: Option<Instant>,
     pub(super) subscriber: Option<UnboundedSender<Commit>>,
-    /// Makes the head known outside of the log; there once the log's id is known.
-    pub(super) keeper: Option<Keeper>,
+    /// `None` until the log's id is known.
+    pub(super) head_publisher: Option<HeadPublisher>,
 }
 
 impl Writer {
@@ -91,7 +91,7 @@ impl Writer {
         Ok(Head { seq, at_us, hash })
     }
 
-    /// Begins the log if it is new, and makes its head known outside of it. Returns the log's id.
+    /// Begins the log if it is new, and publishes its end. Returns the log's id.
     pub(super) fn make_ready(&mut self, options: &LogOptions) -> Result<String, AuditError> {
         if self.head.seq == 0 {
             let detail = serde_json::json!({
@@ -107,7 +107,8 @@ impl Writer {
             .connection
             .query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0))
             .map_err(|source| AuditError::Sqlite { path: self.path.clone(), action: "read", source })?;
-        self.keeper = Some(Keeper::begin(&id, options.checkpoints.clone(), &self.head, options.at)?);
+        self.head_publisher =
+            Some(HeadPublisher::begin(&id, options.checkpoints.clone(), &self.head, options.at)?);
         Ok(id)
     }
 
@@ -153,12 +154,12 @@ impl Writer {
             Ok(first) => {
                 // SQLite does not notice that its file was taken away: what it has just called durable is so only if
                 // the name still leads there.
-                if let Err(error) = self.identity.check() {
+                if let Err(error) = self.files.check() {
                     self.fail(error);
                 }
                 let milestone = batch.iter().any(|(fact, _)| fact.is_milestone());
                 self.publish(first, batch);
-                self.keep(milestone);
+                self.publish_head(milestone);
             }
             Err(_) => {
                 let (starts, facts) =
@@ -194,12 +195,12 @@ impl Writer {
         }
     }
 
-    /// Makes the head known outside of the log, now that it is durable.
-    pub(super) fn keep(&mut self, milestone: bool) {
-        if let Some(keeper) = &mut self.keeper
+    /// Publishes the end of the log, now that it is durable.
+    pub(super) fn publish_head(&mut self, milestone: bool) {
+        if let Some(publisher) = &mut self.head_publisher
             && self.failure.is_none()
         {
-            keeper.committed(&self.head, milestone);
+            publisher.committed(&self.head, milestone);
         }
     }
 
@@ -230,7 +231,7 @@ impl Writer {
     /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a read-only folder. If
     /// another process is reading just now, the next one to close does it.
     pub(super) fn close(self) {
-        if self.identity.check().is_ok() {
+        if self.files.check().is_ok() {
             fold(&self.connection);
         }
         if let Err((_, error)) = self.connection.close() {

@@ -85,7 +85,7 @@ fn the_head_goes_to_the_log_stream() {
     let arguments = ["run", "more.csv", "--yes", "--max-share", "100", "--log-format", "json"];
     let ended = case.estate.decom(&arguments).run();
     let lines = ended.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let heads: Vec<_> = lines.filter(|line| line.to_string().contains("the head of the audit log")).collect();
+    let heads: Vec<_> = lines.filter(|line| line.to_string().contains("the end of the audit log")).collect();
     assert_eq!(heads.len(), 2, "at the start and at the end: {ended:?}");
     let (_, said) = case.verify(&case.log(), Held::Alone);
     let (text, head) = (heads[1].to_string(), said["head"].as_str().unwrap());
@@ -314,12 +314,12 @@ fn checkpoints_that_cannot_be_written_stop_a_run_before_it_begins_and_not_later(
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stderr.contains("no checkpoints are written"), "{ended:?}");
 
-    // In the way of the checkpoint at the start lies something else: the run goes on, and says so.
+    // A folder has the name of the next checkpoint: the run continues, and reports it.
     let id = column(&case.log(), "SELECT name FROM record WHERE seq = 1").remove(0);
     std::fs::create_dir(case.path(&format!("checkpoints/{}-{:0>12}.checkpoint", &id[..16], n + 2))).unwrap();
     let ended = run("checkpoints", "key");
     assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.stderr.contains("cannot be written; the run goes on"), "{ended:?}");
+    assert!(ended.stderr.contains("cannot be written; the run continues"), "{ended:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row};
 
 use crate::audit::record::{Content, Hash, hex};
 use crate::audit::{AuditError, AuditReader};
-use crate::domain::{SentAnswer, SentBy, SentRequest, Timestamp};
+use crate::domain::{RequestAnswer, RequestOrigin, SentRequest, Timestamp};
 
 /// A walk along the records with a look-up for each: nothing is sorted, and nothing held.
 const REQUESTS: &str = "
@@ -27,14 +27,14 @@ impl AuditReader {
     pub fn each_request(
         &self,
         run_id: Option<&str>,
-        mut take: impl FnMut(&SentBy, &SentRequest) -> bool,
+        mut take: impl FnMut(&RequestOrigin, &SentRequest) -> bool,
     ) -> Result<(), AuditError> {
         let failed = |e| self.failed(e);
         let only = run_id.map(|run_id| self.place_of(run_id)).transpose()?.flatten();
         let mut statement = self.connection.prepare(REQUESTS).map_err(failed)?;
         let mut rows = statement.query([only]).map_err(failed)?;
         // One writer, one run at a time: the same run goes on for long.
-        let mut current: Option<(i64, SentBy, i64)> = None;
+        let mut current: Option<(i64, RequestOrigin, i64)> = None;
         while let Some(row) = rows.next().map_err(failed)? {
             let run: i64 = row.get(3).map_err(failed)?;
             let (by, shift) = match current.take() {
@@ -56,7 +56,7 @@ impl AuditReader {
             .map_err(|e| self.failed(e))
     }
 
-    fn sent_by(&self, run: i64) -> Result<(SentBy, i64), AuditError> {
+    fn sent_by(&self, run: i64) -> Result<(RequestOrigin, i64), AuditError> {
         let (log_id, shift) = self.log_of(run)?;
         self.connection
             .prepare_cached(
@@ -68,7 +68,7 @@ impl AuditReader {
             )
             .and_then(|mut statement| {
                 statement.query_row([run], |row| {
-                    let by = SentBy {
+                    let by = RequestOrigin {
                         log_id,
                         run_id: row.get(0)?,
                         base_url: row.get(1)?,
@@ -108,7 +108,7 @@ fn request(row: &Row<'_>, shift: i64) -> rusqlite::Result<SentRequest> {
     let millis = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<f64>>(index)?.map(|us| us / 1000.0));
     let answer = match row.get::<_, Option<String>>(13)? {
         None => None,
-        Some(verdict) => Some(SentAnswer {
+        Some(verdict) => Some(RequestAnswer {
             record: place(10)?,
             at: Timestamp::from_micros(row.get(12)?),
             verdict,

@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use crate::audit::record::{Head, Predecessor, Statement, beside, hex, real_path};
 use crate::audit::verify::refuse_unsound;
 use crate::audit::write::{
-    WriterLock, closing_name, fold, give_name, leave_ahead, open_for_writing, settle, sync_folder,
+    WriterLock, closing_name, fold, give_name, leave_wal, name_predecessor, open_for_writing, sync_folder,
 };
 use crate::audit::{AuditError, AuditReader, LogOptions};
 use crate::domain::Timestamp;
@@ -112,7 +112,7 @@ struct Log {
 /// Checks that the log can be closed into the file `out`, and makes it a single file that no other process opens
 /// until it has its successor.
 fn prepare(connection: &Connection, path: &Path, real: &Path, out: &Path) -> Result<Log, AuditError> {
-    settle(connection, path)?;
+    name_predecessor(connection, path)?;
     let reader = AuditReader::open(path)?;
     refuse_unfinished(&reader)?;
     let (gone, unknown) = known(&reader)?;
@@ -227,7 +227,7 @@ fn single_file(connection: &Connection, path: &Path, real: &Path) -> Result<(), 
         _ => failed(path, error),
     };
     connection.busy_timeout(PATIENCE).map_err(busy)?;
-    let left = leave_ahead(connection).map_err(busy)?;
+    let left = leave_wal(connection).map_err(busy)?;
     if !left || beside(real, "-wal").exists() {
         return Err(in_use());
     }

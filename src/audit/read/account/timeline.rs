@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::domain::{Pause, PauseCause, Stretch, Timeline, Timestamp};
+use crate::domain::{Gap, GapCause, Stretch, Timeline, Timestamp};
 
 /// How many stretches there are at the most: bars that can still be told apart.
 const MOST_STRETCHES: i64 = 120;
 
-/// How many pauses are kept: the longest.
-const MOST_PAUSES: usize = 200;
+/// How many gaps are kept: the longest.
+const MOST_GAPS: usize = 200;
 
 /// Widths of a stretch that people use, in milliseconds.
 const WIDTHS: [i64; 24] = [
@@ -63,7 +63,7 @@ pub(super) struct Counted {
     stopped: bool,
     stopped_for: i64,
     /// The longest gaps, the shortest of them on top.
-    gaps: BinaryHeap<Reverse<(i64, i64, PauseCause)>>,
+    gaps: BinaryHeap<Reverse<(i64, i64, GapCause)>>,
     /// How long the longest is that did not find room.
     longest_dropped: i64,
 }
@@ -110,14 +110,14 @@ impl Counted {
             let gap = at - before;
             let cause = if stopped {
                 self.stopped_for += gap;
-                PauseCause::Stopped
+                GapCause::Stopped
             } else if waited.saturating_mul(2) >= gap {
-                PauseCause::Held
+                GapCause::Held
             } else {
-                PauseCause::Idle
+                GapCause::Idle
             };
             self.gaps.push(Reverse((gap, before, cause)));
-            if self.gaps.len() > MOST_PAUSES
+            if self.gaps.len() > MOST_GAPS
                 && let Some(Reverse((dropped, ..))) = self.gaps.pop()
             {
                 self.longest_dropped = self.longest_dropped.max(dropped);
@@ -125,34 +125,34 @@ impl Counted {
         }
     }
 
-    /// The run ended for now, or goes on.
+    /// The run ended for now, or is resumed.
     pub(super) const fn stopped(&mut self) {
         self.stopped = true;
     }
 
-    /// What it comes to. A gap is a pause where it can be seen among the stretches, and is far longer
-    /// than those that the pace makes.
+    /// Returns the timeline. It shows a gap if that is visible among the stretches, and far longer than the usual time
+    /// between two requests.
     pub(super) fn summed_up(self) -> Timeline {
         let active = (self.to - self.from - self.stopped_for).max(0);
         let usual = active / i64::try_from(self.sends.max(1)).unwrap_or(i64::MAX);
         let least = (self.width / 2).max(usual.saturating_mul(5));
-        let mut pauses: Vec<_> = self
+        let mut gaps: Vec<_> = self
             .gaps
             .into_iter()
             .filter(|Reverse((gap, ..))| *gap >= least)
-            .map(|Reverse((gap, from, cause))| Pause {
+            .map(|Reverse((gap, from, cause))| Gap {
                 from: Timestamp::from_micros(from),
                 to: Timestamp::from_micros(from + gap),
                 cause,
             })
             .collect();
-        pauses.sort_by_key(|pause| pause.from);
+        gaps.sort_by_key(|gap| gap.from);
         Timeline {
             start: Timestamp::from_micros(self.from),
             width: Duration::from_micros(u64::try_from(self.width).unwrap_or(1)),
             stretches: self.stretches,
-            pauses,
-            more_pauses: self.longest_dropped >= least,
+            gaps,
+            more_gaps: self.longest_dropped >= least,
         }
     }
 }
@@ -182,9 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_makes_no_pauses_and_everything_is_counted() {
+    fn the_usual_time_between_requests_is_not_a_gap() {
         let timeline = run(0, 0, 0, false);
-        assert_eq!(timeline.pauses, []);
+        assert_eq!(timeline.gaps, []);
         assert_eq!(timeline.width, Duration::from_millis(500));
         assert_eq!(timeline.start.to_string(), "2026-11-24T09:00:00.000000Z");
         let sum = |part: fn(&Stretch) -> u64| timeline.stretches.iter().map(part).sum::<u64>();
@@ -197,31 +197,31 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_told_with_its_cause() {
+    fn a_gap_has_its_cause() {
         for (waited, stopped, cause) in [
-            (9 * SECOND, false, PauseCause::Held),
-            (SECOND / 5, false, PauseCause::Idle),
-            (9 * SECOND, true, PauseCause::Stopped),
+            (9 * SECOND, false, GapCause::Held),
+            (SECOND / 5, false, GapCause::Idle),
+            (9 * SECOND, true, GapCause::Stopped),
         ] {
             let timeline = run(40, 10 * SECOND, waited, stopped);
-            let [pause] = &timeline.pauses[..] else { panic!("{:?}", timeline.pauses) };
-            assert_eq!(pause.cause, cause);
-            assert_eq!(pause.from.as_micros(), NINE + 39 * SECOND / 4);
-            assert_eq!(pause.to.since(pause.from), Duration::from_millis(10_250));
-            assert!(!timeline.more_pauses);
+            let [gap] = &timeline.gaps[..] else { panic!("{:?}", timeline.gaps) };
+            assert_eq!(gap.cause, cause);
+            assert_eq!(gap.from.as_micros(), NINE + 39 * SECOND / 4);
+            assert_eq!(gap.to.since(gap.from), Duration::from_millis(10_250));
+            assert!(!timeline.more_gaps);
         }
     }
 
     #[test]
-    fn a_day_in_between_does_not_hide_the_pauses_around_it() {
+    fn a_day_without_requests_does_not_hide_the_gaps_around_it() {
         let timeline = run(40, 86_400 * SECOND, 0, true);
-        assert_eq!(timeline.pauses.len(), 1);
+        assert_eq!(timeline.gaps.len(), 1);
         assert!(timeline.stretches.len() <= 121, "{}", timeline.stretches.len());
         assert_eq!(timeline.stretches.iter().map(|s| s.gone + s.unsettled).sum::<u64>(), 100);
     }
 
     #[test]
-    fn it_takes_as_much_memory_for_a_million_as_for_a_hundred() {
+    fn memory_does_not_grow_with_the_number_of_requests() {
         let requests = 1_000_000;
         let mut counted = Counted::new(NINE, NINE + requests * SECOND);
         for request in 0..requests {
@@ -229,15 +229,15 @@ mod tests {
             counted.sent(NINE + request * SECOND - late, 0);
             counted.happened(NINE + request * SECOND, Happened::Gone);
         }
-        assert!(counted.gaps.len() <= MOST_PAUSES);
+        assert!(counted.gaps.len() <= MOST_GAPS);
         let timeline = counted.summed_up();
         assert!(timeline.stretches.len() <= 121, "{}", timeline.stretches.len());
         assert_eq!(timeline.stretches.iter().map(|s| s.gone).sum::<u64>(), 1_000_000);
     }
 
     #[test]
-    fn a_run_without_a_request() {
+    fn a_run_without_a_request_has_no_gap() {
         let timeline = Counted::new(NINE, NINE).summed_up();
-        assert_eq!((timeline.stretches.len(), timeline.pauses.len()), (1, 0));
+        assert_eq!((timeline.stretches.len(), timeline.gaps.len()), (1, 0));
     }
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::axis::{FIELD, HEIGHT, Scale, TOP, mark};
 use super::{Area, Fill, key, percent, pixels};
-use crate::domain::{Pause, PauseCause, Stretch, Timeline, Timestamp};
+use crate::domain::{Gap, GapCause, Stretch, Timeline, Timestamp};
 use crate::report::html::Certificate;
 use crate::report::html::wording::{counted, duration, exact_time, number, time};
 
@@ -61,10 +61,10 @@ pub(super) fn figure(certificate: &Certificate) -> Markup {
                 title #timeline-title { "Deletions over time" }
                 desc #timeline-desc {
                     (gone) " deleted, " (other) " with another outcome, " (unsettled) " attempts without a result; "
-                    (account.repeats) " attempts repeated an earlier one; " (timeline.pauses.len()) " pauses."
+                    (account.repeats) " attempts repeated an earlier one; " (timeline.gaps.len()) " pauses."
                 }
                 (scale.lines())
-                @for pause in &timeline.pauses { (band(timeline, pause)) }
+                @for gap in &timeline.gaps { (band(timeline, gap)) }
                 @for (index, stretch) in timeline.stretches.iter().enumerate() { (bar(timeline, index, stretch, &scale)) }
                 (marks(timeline))
             }
@@ -100,15 +100,15 @@ fn bar(timeline: &Timeline, index: usize, stretch: &Stretch, scale: &Scale) -> M
     html! { @for part in stacked { (part) } }
 }
 
-fn band(timeline: &Timeline, pause: &Pause) -> Markup {
-    let (from, to) = (position(timeline, pause.from), position(timeline, pause.to));
+fn band(timeline: &Timeline, gap: &Gap) -> Markup {
+    let (from, to) = (position(timeline, gap.from), position(timeline, gap.to));
     html! {
         g {
-            title { (sentence(pause)) }
+            title { (sentence(gap)) }
             (Area { x: from, y: TOP, width: to - from, height: FIELD }.filled(Fill::PAUSE))
             @if to - from > 12.0 {
                 text.middle.halo x=(percent(f64::midpoint(from, to))) y=(pixels(TOP + 20.0)) {
-                    (duration(pause.to.since(pause.from)))
+                    (duration(gap.to.since(gap.from)))
                 }
             }
         }
@@ -148,27 +148,27 @@ fn clock(at: Timestamp, distance: u64) -> String {
 /// The longest pauses in words.
 fn pauses(certificate: &Certificate) -> Markup {
     let (account, timeline) = (&certificate.account, &certificate.account.timeline);
-    let mut longest: Vec<_> = timeline.pauses.iter().collect();
-    longest.sort_by_key(|pause| std::cmp::Reverse(pause.to.since(pause.from)));
+    let mut longest: Vec<_> = timeline.gaps.iter().collect();
+    longest.sort_by_key(|gap| std::cmp::Reverse(gap.to.since(gap.from)));
     longest.truncate(LISTED_PAUSES);
-    longest.sort_by_key(|pause| pause.from);
+    longest.sort_by_key(|gap| gap.from);
     let show = if timeline.width < Duration::from_secs(1) { exact_time } else { time };
-    let others = timeline.pauses.len() - longest.len();
+    let others = timeline.gaps.len() - longest.len();
     html! {
         p.words {
             (counted(account.requests, "request was sent", "requests were sent")) ", "
             (counted(account.repeats, "of them again", "of them again"))
             @if let Some(rate) = &account.rate { ". The rate was set to " code { (rate) } " when the run began" }
             ". "
-            @if timeline.pauses.is_empty() { "No pause was long enough to show here." }
+            @if timeline.gaps.is_empty() { "No pause was long enough to show here." }
             @else { "Pauses without requests:" }
         }
         @if !longest.is_empty() {
             ul.pauses {
-                @for pause in longest { li { (show(&pause.from.to_string())) ", " (sentence(pause)) } }
-                @if others > 0 || timeline.more_pauses {
+                @for gap in longest { li { (show(&gap.from.to_string())) ", " (sentence(gap)) } }
+                @if others > 0 || timeline.more_gaps {
                     li {
-                        "and " (number(others as u64)) @if timeline.more_pauses { " or more" }
+                        "and " (number(others as u64)) @if timeline.more_gaps { " or more" }
                         " that are no longer than these"
                     }
                 }
@@ -177,11 +177,11 @@ fn pauses(certificate: &Certificate) -> Markup {
     }
 }
 
-fn sentence(pause: &Pause) -> String {
-    let cause = match pause.cause {
-        PauseCause::Held => "waiting for the rate limit, or because the server asked to wait",
-        PauseCause::Stopped => "stopped, and resumed later",
-        PauseCause::Idle => "waiting for replies, or for the time of the next attempt",
+fn sentence(gap: &Gap) -> String {
+    let cause = match gap.cause {
+        GapCause::Held => "waiting for the rate limit, or because the server asked to wait",
+        GapCause::Stopped => "stopped, and resumed later",
+        GapCause::Idle => "waiting for replies, or for the time of the next attempt",
     };
-    format!("{}: {cause}", duration(pause.to.since(pause.from)))
+    format!("{}: {cause}", duration(gap.to.since(gap.from)))
 }

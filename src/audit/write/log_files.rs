@@ -1,4 +1,4 @@
-//! Knows the log's files again.
+//! Recognises the log's files: whether their names still lead to the files that were opened.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,18 +9,17 @@ use crate::audit::record::beside;
 
 const REPLACED: &str = "replaced";
 
-/// The files as they were when they were opened: SQLite goes on writing to an unlinked one without
-/// an error.
+/// The files that were opened. SQLite continues to write to an unlinked one without an error.
 #[derive(Debug)]
-pub(super) struct Identity {
+pub(super) struct LogFiles {
     path: PathBuf,
-    /// The log, by its name and by where that leads.
+    /// The log by its name, and by the path to which the name leads.
     log: [Inode; 2],
     /// The two files that SQLite keeps beside it.
     beside: [Inode; 2],
 }
 
-/// A file, by its name and by what that led to.
+/// A path and the file to which it led.
 #[derive(Debug)]
 struct Inode {
     path: PathBuf,
@@ -28,9 +27,12 @@ struct Inode {
     number: u64,
 }
 
-impl Identity {
-    /// Remembers the log, by its name and where that leads, and the two files that SQLite keeps
-    /// beside it. All must exist.
+impl LogFiles {
+    /// Identifies the log by `log`, its name, and by `real`, the path to which that leads, and the two files that SQLite
+    /// keeps beside it.
+    ///
+    /// # Errors
+    /// If one of them does not exist.
     pub(super) fn of(log: &Path, real: &Path) -> Result<Self, AuditError> {
         Ok(Self {
             path: log.to_owned(),
@@ -39,7 +41,7 @@ impl Identity {
         })
     }
 
-    /// Whether another file has taken the place of one of them.
+    /// Returns true if another file has taken the place of one of them.
     pub(super) fn is_replaced(&self) -> bool {
         matches!(self.check(), Err(AuditError::Replaced { what: REPLACED, .. }))
     }
@@ -50,7 +52,7 @@ impl Identity {
         self.beside.iter().try_for_each(|file| file.check(&self.path))
     }
 
-    /// Checks the log alone, where there is nothing beside it.
+    /// Checks the log alone, without the files beside it.
     pub(super) fn check_log(&self) -> Result<(), AuditError> {
         self.log.iter().try_for_each(|file| file.check(&self.path))
     }

@@ -1,63 +1,63 @@
-//! Writes checkpoints while a log is written, and tells the head to the log stream.
+//! Publishes the end of the log outside of it: in checkpoints, and in the log stream.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::audit::AuditError;
-use crate::audit::record::Head;
-use crate::audit::record::{Statement, hex};
+use crate::audit::record::{Head, Statement, hex};
 use crate::domain::Timestamp;
 use crate::sshsig::SigningKey;
 
 /// Where checkpoints go, and how often.
 #[derive(Debug, Clone)]
 pub struct CheckpointOptions {
-    /// The folder.
     pub dir: PathBuf,
-    /// What signs them.
     pub key: Arc<SigningKey>,
-    /// After how many records there is another one.
+    /// After how many records another one is written.
     pub every: u64,
 }
 
-/// Sees to it that the head of a log is known outside of it.
+/// Publishes the end of a log, so that a log that is cut off later does not pass as whole.
 #[derive(Debug)]
-pub(in crate::audit) struct Keeper {
+pub(in crate::audit) struct HeadPublisher {
     log_id: String,
     options: Option<CheckpointOptions>,
+    /// The number of records at the last checkpoint.
     last: u64,
 }
 
-impl Keeper {
-    /// Begins with a checkpoint of what there is: nothing is sent by a run whose checkpoints could
-    /// not be written.
+impl HeadPublisher {
+    /// Begins with a checkpoint of the log as it is.
+    ///
+    /// # Errors
+    /// If it cannot be written: a run whose checkpoints cannot be written sends nothing.
     pub(in crate::audit) fn begin(
         log_id: &str,
         options: Option<CheckpointOptions>,
         head: &Head,
         at: Timestamp,
     ) -> Result<Self, AuditError> {
-        // Where the clock went back, nothing is said at a time at which it was not there yet.
+        // If the clock went back, the checkpoint is not older than the record that it covers.
         let at = at.max(Timestamp::from_micros(head.at_us));
-        let mut keeper = Self { log_id: log_id.to_owned(), options, last: 0 };
-        keeper.write(head, at)?;
-        Ok(keeper)
+        let mut publisher = Self { log_id: log_id.to_owned(), options, last: 0 };
+        publisher.write(head, at)?;
+        Ok(publisher)
     }
 
-    /// Records up to `head` are durable. A run begins or ends with them where this is a `milestone`.
+    /// Takes note that the records up to `head` are durable. At a `milestone` a run begins, resumes or ends with them.
     pub(in crate::audit) fn committed(&mut self, head: &Head, milestone: bool) {
         if milestone {
             let (log_id, records) = (&self.log_id, head.seq);
-            tracing::info!(log_id, records, head = hex(&head.hash), "the head of the audit log");
+            tracing::info!(log_id, records, head = hex(&head.hash), "the end of the audit log");
         }
         let Some(options) = &self.options else { return };
         let records = u64::try_from(head.seq).unwrap_or(0);
         if (milestone || records >= self.last.saturating_add(options.every))
             && let Err(error) = self.write(head, Timestamp::from_micros(head.at_us))
         {
-            // What was sent stands in the log nevertheless, and the next one covers it, too.
+            // Every request is in the log nevertheless, and the next checkpoint covers it.
             self.last = records;
-            tracing::error!(%error, "a checkpoint of the audit log cannot be written; the run goes on");
+            tracing::error!(%error, "a checkpoint of the audit log cannot be written; the run continues");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The closed log before this one: gets its name where whoever closed it was killed before that.
+//! The closed log before this one: gives it its name if `decom audit rotate` was killed before it could.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,8 +11,8 @@ use super::writer::Writer;
 use crate::audit::AuditError;
 use crate::audit::record::{Predecessor, beside, hex};
 
-/// Gives the closed log before this one its name, where whoever closed it was killed before that.
-pub(in crate::audit) fn settle(connection: &Connection, path: &Path) -> Result<(), AuditError> {
+/// Gives the closed log before this one its name, if that is still to be done.
+pub(in crate::audit) fn name_predecessor(connection: &Connection, path: &Path) -> Result<(), AuditError> {
     let Some(predecessor) = Predecessor::of(connection).map_err(|e| failed(path, e))? else {
         return Ok(());
     };
@@ -30,22 +30,21 @@ pub(in crate::audit) fn settle(connection: &Connection, path: &Path) -> Result<(
     Ok(())
 }
 
-/// What the closed log is called until it may have its name: by its id, so that no two logs ever share
-/// it.
+/// Returns the name of a closed log until it gets its own: with its id, so that no two logs share it.
 pub(in crate::audit) fn closing_name(place: &Path, log_id: &str) -> PathBuf {
     beside(place, &format!(".{log_id}.closing"))
 }
 
-/// Gives the closed log its name, unless something has it by now.
+/// Gives the closed log its name, unless another file has it.
 pub(in crate::audit) fn give_name(closing: &Path, out: &Path) -> Result<(), AuditError> {
     let unnamed = |source| AuditError::Unnamed { path: out.to_owned(), closing: closing.to_owned(), source };
     match fs::hard_link(closing, out) {
         Ok(()) => fs::remove_file(closing).map_err(unnamed)?,
-        // A file system without links: whoever makes a file of this name in this instant loses it.
+        // A file system without links: a file of this name that is made in this instant is lost.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists && out.symlink_metadata().is_err() => {
             fs::rename(closing, out).map_err(unnamed)?;
         }
-        // Killed between the two steps above: both names lead to the same file.
+        // decom was killed between the two steps above: both names lead to the same file.
         Err(_) if same_file(closing, out) => fs::remove_file(closing).map_err(unnamed)?,
         Err(error) => return Err(unnamed(error)),
     }
