@@ -43,7 +43,7 @@ pub(super) struct Datamart {
 }
 
 impl Datamart {
-    /// Returns the name of the datasource that it reads, if the entry says it, and its own name, cut where it is longer
+    /// Returns the name of the datasource that it reads, if the entry says it, and its own name, cut if it is longer
     /// than a name can be.
     pub(super) fn into_names(self) -> (Option<String>, String) {
         (self.company_integration.map(|integration| integration.name), cut(self.name))

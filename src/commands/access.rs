@@ -9,13 +9,13 @@ use crate::api::{ApiOptions, BaseUrl, Lister};
 use crate::config::find_token;
 use crate::domain::Token;
 use crate::ratelimit::{PaceOptions, Pacer, Rate};
-use crate::run::Notices;
+use crate::run::SideChannel;
 
 pub(super) struct ApiAccess {
     pub(super) api: ApiOptions,
     pub(super) token: Token,
     pub(super) pacer: Pacer,
-    pub(super) notices: Notices,
+    pub(super) side_channel: SideChannel,
 }
 
 impl ApiAccess {
@@ -44,14 +44,14 @@ impl ApiAccess {
             listing_patience: std::time::Duration::from_secs(2),
         };
         api.check(&token)?;
-        let notices = Notices::default();
+        let side_channel = SideChannel::default();
         let options = PaceOptions {
             max_pause: pace.max_pause,
             fallback: Rate::DEFAULT.shared(pace.workers),
             workers: pace.workers,
-            on_event: Some(notices.pace_hook()),
+            on_event: Some(side_channel.pace_hook()),
         };
-        Ok(Self { api, token, pacer: Pacer::new(rate.shared(pace.workers), options), notices })
+        Ok(Self { api, token, pacer: Pacer::new(rate.shared(pace.workers), options), side_channel })
     }
 
     pub(super) fn base_url(&self) -> &str {

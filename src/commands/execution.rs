@@ -140,7 +140,7 @@ impl OpenedRun {
             interrupts: &mut interrupts,
             watcher: &mut observers,
         };
-        let report = execute(parts, &mut access.notices).await;
+        let report = execute(parts, &mut access.side_channel).await;
         observers.finish(report.as_ref().ok());
         let report = report?;
         context.observers.add(&id, host, &report);

@@ -9,21 +9,21 @@ use crate::domain::{Outcome, Seq};
 pub(super) struct Breaker {
     window: usize,
     limit: usize,
-    last: VecDeque<End>,
+    last: VecDeque<Status>,
     failures: usize,
     open: usize,
 }
 
-/// How a target ended.
+/// How a target ended, as far as the breaker is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum Status {
     Success,
     Failure,
     /// No reply settled it; a listing may.
     Open(Seq),
 }
 
-impl End {
+impl Status {
     const fn of(outcome: Outcome) -> Self {
         if matches!(outcome, Outcome::Failed | Outcome::Unknown | Outcome::Rejected) {
             Self::Failure
@@ -33,7 +33,7 @@ impl End {
     }
 }
 
-/// What the ends of the last targets indicate.
+/// What the last targets indicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alarm {
     None,
@@ -53,7 +53,7 @@ impl Breaker {
 
     /// Takes a target that a reply settled. "In use" and "not found" are not failures.
     pub(super) fn settled(&mut self, outcome: Outcome) -> Alarm {
-        self.push(End::of(outcome));
+        self.push(Status::of(outcome));
         self.alarm()
     }
 
@@ -62,48 +62,48 @@ impl Breaker {
         if self.open == 0 {
             return None;
         }
-        let place = self.last.iter().position(|end| *end == End::Open(target))?;
-        self.replace(place, End::of(outcome));
+        let place = self.last.iter().position(|status| *status == Status::Open(target))?;
+        self.replace(place, Status::of(outcome));
         Some(self.alarm())
     }
 
     /// Takes a target that no attempt could settle.
     pub(super) fn open(&mut self, target: Seq) -> Alarm {
-        self.push(End::Open(target));
+        self.push(Status::Open(target));
         self.alarm()
     }
 
     /// Counts every open target as failed, as no listing could settle it.
     pub(super) fn give_up_open(&mut self) -> Alarm {
         for place in 0..self.last.len() {
-            if matches!(self.last[place], End::Open(_)) {
-                self.replace(place, End::Failure);
+            if matches!(self.last[place], Status::Open(_)) {
+                self.replace(place, Status::Failure);
             }
         }
         self.alarm()
     }
 
-    fn push(&mut self, end: End) {
+    fn push(&mut self, status: Status) {
         if self.last.len() == self.window
             && let Some(oldest) = self.last.pop_front()
         {
             self.count(oldest, -1);
         }
-        self.last.push_back(end);
-        self.count(end, 1);
+        self.last.push_back(status);
+        self.count(status, 1);
     }
 
-    fn replace(&mut self, place: usize, end: End) {
-        let before = std::mem::replace(&mut self.last[place], end);
+    fn replace(&mut self, place: usize, status: Status) {
+        let before = std::mem::replace(&mut self.last[place], status);
         self.count(before, -1);
-        self.count(end, 1);
+        self.count(status, 1);
     }
 
-    fn count(&mut self, end: End, change: isize) {
-        let counter = match end {
-            End::Success => return,
-            End::Failure => &mut self.failures,
-            End::Open(_) => &mut self.open,
+    fn count(&mut self, status: Status, change: isize) {
+        let counter = match status {
+            Status::Success => return,
+            Status::Failure => &mut self.failures,
+            Status::Open(_) => &mut self.open,
         };
         *counter = counter.saturating_add_signed(change);
     }

@@ -16,7 +16,7 @@ use super::breaker::{Alarm, Breaker};
 use super::deliver::Delivery;
 use super::feed::Feed;
 use super::listing::{ListingJudge, OpenTarget};
-use super::{Interrupt, Limits, Notice, StopReason, Watcher};
+use super::{Interrupt, Limits, SideEvent, StopReason, Watcher};
 use crate::audit::{Commit, Fact, Recorder};
 use crate::domain::{AttemptEnd, Counts, DatasourceName, Next, Outcome, RunEvent, Seq, Settlement, Verdict};
 use crate::ratelimit::{PaceEvent, PauseReason};
@@ -41,7 +41,7 @@ pub(super) struct Engine<'a> {
     pub(super) stop: CancellationToken,
     pub(super) interrupts: &'a mut Receiver<Interrupt>,
     pub(super) commits: UnboundedReceiver<Commit>,
-    pub(super) notices: &'a mut UnboundedReceiver<Notice>,
+    pub(super) side_events: &'a mut UnboundedReceiver<SideEvent>,
     pub(super) watcher: &'a mut dyn Watcher,
     pub(super) breaker: Breaker,
     pub(super) state: State,
@@ -134,7 +134,7 @@ impl Engine<'_> {
                     self.state.interrupted = true;
                     self.halt(StopReason::Interrupted(interrupt));
                 }
-                Some(notice) = self.notices.recv() => self.take_notice(notice),
+                Some(event) = self.side_events.recv() => self.take_side_event(event),
                 1.. = self.commits.recv_many(&mut commits, AT_ONCE) => {
                     commits.drain(..).for_each(|commit| self.take(commit));
                 }
@@ -167,8 +167,8 @@ impl Engine<'_> {
         while let Ok(commit) = self.commits.try_recv() {
             self.take(commit);
         }
-        while let Ok(notice) = self.notices.try_recv() {
-            self.take_notice(notice);
+        while let Ok(event) = self.side_events.try_recv() {
+            self.take_side_event(event);
         }
     }
 
@@ -293,18 +293,18 @@ impl Engine<'_> {
         }
     }
 
-    fn take_notice(&mut self, notice: Notice) {
-        match notice {
-            Notice::Stop(reason) => self.halt(reason),
-            Notice::Withheld(target) => self.state.open.push(OpenTarget::withheld(target)),
-            Notice::Pace(PaceEvent::Paused { pause, why }) => {
+    fn take_side_event(&mut self, event: SideEvent) {
+        match event {
+            SideEvent::Stop(reason) => self.halt(reason),
+            SideEvent::Withheld(target) => self.state.open.push(OpenTarget::withheld(target)),
+            SideEvent::Pace(PaceEvent::Paused { pause, why }) => {
                 let why = match why {
                     PauseReason::Throttled => "the server turns requests away for now",
                     PauseReason::QuotaUsedUp => "the quota is used up until its window ends",
                 };
                 self.report(&RunEvent::Paused { pause, why: why.to_owned() });
             }
-            Notice::Pace(PaceEvent::NoHeaders { rate }) => {
+            SideEvent::Pace(PaceEvent::NoHeaders { rate }) => {
                 tracing::warn!(%rate, "the server does not report its rate limit; this ceiling is kept instead");
             }
         }

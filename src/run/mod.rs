@@ -102,7 +102,7 @@ pub struct RunReport {
 
 /// An event that does not come through the audit log.
 #[derive(Debug)]
-enum Notice {
+enum SideEvent {
     Pace(PaceEvent),
     Stop(StopReason),
     /// A target that is due, but must not be sent: a listing settles it.
@@ -111,24 +111,24 @@ enum Notice {
 
 /// The channel through which the rate limit reports its pauses, made before the run begins.
 #[derive(Debug)]
-pub struct Notices {
-    sender: mpsc::UnboundedSender<Notice>,
-    receiver: mpsc::UnboundedReceiver<Notice>,
+pub struct SideChannel {
+    sender: mpsc::UnboundedSender<SideEvent>,
+    receiver: mpsc::UnboundedReceiver<SideEvent>,
 }
 
-impl Default for Notices {
+impl Default for SideChannel {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         Self { sender, receiver }
     }
 }
 
-impl Notices {
+impl SideChannel {
     /// Returns the function that the rate limit calls.
     #[must_use]
     pub fn pace_hook(&self) -> Arc<dyn Fn(PaceEvent) + Send + Sync> {
         let sender = self.sender.clone();
-        Arc::new(move |event| drop(sender.send(Notice::Pace(event))))
+        Arc::new(move |event| drop(sender.send(SideEvent::Pace(event))))
     }
 }
 
@@ -138,9 +138,9 @@ impl Notices {
 /// If the client cannot be set up, or the log cannot be read; nothing was sent then. What goes wrong later is in the
 /// report.
 #[tracing::instrument(name = "run", skip_all, fields(run_id = parts.run_id))]
-pub async fn execute(parts: RunParts<'_>, notices: &mut Notices) -> Result<RunReport, RunError> {
+pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<RunReport, RunError> {
     let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
-    let Notices { sender, receiver } = notices;
+    let SideChannel { sender, receiver } = channel;
     // A pause that was reported before the run began, during the confirmation, may be over.
     while receiver.try_recv().is_ok() {}
     let stop = CancellationToken::new();
@@ -180,7 +180,7 @@ pub async fn execute(parts: RunParts<'_>, notices: &mut Notices) -> Result<RunRe
                 clock: clock.clone(),
                 token,
                 stop: stop.clone(),
-                notices: sender.clone(),
+                side_events: sender.clone(),
             };
             (Arc::new(MessageFeed::new(parts)), Some(acks))
         }
@@ -195,7 +195,7 @@ pub async fn execute(parts: RunParts<'_>, notices: &mut Notices) -> Result<RunRe
         stop,
         interrupts: parts.interrupts,
         commits,
-        notices: receiver,
+        side_events: receiver,
         watcher: parts.watcher,
         breaker: Breaker::new(limits.breaker_window, limits.breaker_failures),
         state: State::new(counts),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::super::Notice;
+use super::super::SideEvent;
 use crate::domain::{DatasourceName, Outcome, Seq, hex, lock};
 use crate::queue::{Message, Queue, QueueError, Receipt};
 
@@ -131,7 +131,7 @@ impl PendingAcks {
     /// Moves a malformed message to the dead-letter queue. If the broker refuses it there as it is, a message that
     /// identifies it is put there instead; if the broker refuses that, too, the run stops instead of receiving the
     /// message again and again.
-    pub(super) fn set_aside(&self, message: Message, why: String, notices: UnboundedSender<Notice>) {
+    pub(super) fn set_aside(&self, message: Message, why: String, side_events: UnboundedSender<SideEvent>) {
         let acks = self.clone();
         self.tasks.spawn(async move {
             let mut result =
@@ -144,8 +144,8 @@ impl PendingAcks {
             match result {
                 Ok(true) => drop(acks.set_aside.fetch_add(1, Ordering::Relaxed)),
                 Ok(false) => {}
-                // The run receives notices until its last worker ends; after that, no message is taken.
-                Err(error) => drop(notices.send(Notice::Stop(error.into()))),
+                // The run receives side events until its last worker ends; after that, no message is taken.
+                Err(error) => drop(side_events.send(SideEvent::Stop(error.into()))),
             }
         });
     }

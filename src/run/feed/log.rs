@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::super::Notice;
+use super::super::SideEvent;
 use super::{Allowance, Feed, StopReason};
 use crate::audit::{AuditError, AuditReader, DuePart};
 use crate::domain::{Outcome, Seq, Target, lock};
@@ -21,7 +21,7 @@ pub(in crate::run) struct LogFeed {
     run: Seq,
     pages: Mutex<Pages>,
     protection: Protection,
-    notices: UnboundedSender<Notice>,
+    side_events: UnboundedSender<SideEvent>,
     allowance: Allowance,
 }
 
@@ -42,12 +42,12 @@ impl LogFeed {
         run: Seq,
         reader: AuditReader,
         protection: Protection,
-        notices: UnboundedSender<Notice>,
+        side_events: UnboundedSender<SideEvent>,
     ) -> Result<Self, AuditError> {
         let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
         let pages = Pages { reader, page: VecDeque::new(), part, after: 0, at_end: false };
         let (pages, allowance) = (Mutex::new(pages), Allowance::unlimited());
-        Ok(Self { run, pages, protection, notices, allowance })
+        Ok(Self { run, pages, protection, side_events, allowance })
     }
 
     /// The next target that is due, whether or not it may be sent.
@@ -78,7 +78,7 @@ impl Feed for LogFeed {
                 return Ok(Some(target));
             }
             // The run listens until its end.
-            let _ = self.notices.send(Notice::Withheld(target));
+            let _ = self.side_events.send(SideEvent::Withheld(target));
         }
         Ok(None)
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Notice;
+use super::super::SideEvent;
 use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
@@ -46,7 +46,7 @@ pub(in crate::run) struct MessageFeedParts {
     pub(in crate::run) clock: Arc<dyn Clock>,
     pub(in crate::run) token: Token,
     pub(in crate::run) stop: CancellationToken,
-    pub(in crate::run) notices: UnboundedSender<Notice>,
+    pub(in crate::run) side_events: UnboundedSender<SideEvent>,
 }
 
 /// Hands out the targets that the messages of a queue ask for.
@@ -60,7 +60,7 @@ pub(in crate::run) struct MessageFeed {
     clock: Arc<dyn Clock>,
     token: Token,
     stop: CancellationToken,
-    notices: UnboundedSender<Notice>,
+    side_events: UnboundedSender<SideEvent>,
     max_deletes: u64,
     idle: Option<Duration>,
     max_outage: Duration,
@@ -91,7 +91,7 @@ impl MessageFeed {
             clock: parts.clock,
             token: parts.token,
             stop: parts.stop,
-            notices: parts.notices,
+            side_events: parts.side_events,
             max_deletes,
             idle,
             max_outage,
@@ -266,7 +266,7 @@ impl MessageFeed {
             why: self.token.redact(why.clone()),
         };
         self.recorder.refuse(self.run, refused).await?;
-        self.acks.set_aside(message, why, self.notices.clone());
+        self.acks.set_aside(message, why, self.side_events.clone());
         Ok(())
     }
 }
