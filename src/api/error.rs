@@ -26,10 +26,25 @@ pub enum ApiError {
     /// No connection for reading a listing could be made.
     #[error("cannot reach {url}: {why}; check --base-url and the network")]
     Unreachable { url: String, why: String },
+    /// A listing could not be read for as long as it was tried, for a reason that may pass.
+    #[error("cannot read the list of {what} at present: {why}")]
+    Unavailable {
+        /// `datasources` or `datamarts`.
+        what: &'static str,
+        why: String,
+    },
     #[error("cannot read the list of {what}: {why}")]
     Listing {
         /// `datasources` or `datamarts`.
         what: &'static str,
         why: String,
     },
+}
+
+impl ApiError {
+    /// Returns true if the same request may succeed later, with nothing changed here.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Pace(_))
+    }
 }

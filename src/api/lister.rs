@@ -216,7 +216,7 @@ impl Lister {
             Failure { verdict: Verdict::NotSent, message, .. } => {
                 ApiError::Unreachable { url: self.base_url.as_str().to_owned(), why: message }
             }
-            Failure { message, .. } => ApiError::Listing { what, why: message },
+            Failure { message, .. } => unavailable(what, message),
         }
     }
 }
@@ -250,7 +250,7 @@ async fn content<T: Entry>(what: &'static str, response: &mut Response) -> Resul
             let limit = LONGEST_BODY / (1024 * 1024);
             return Err(Trouble::Lasting(failed(format!("it is longer than {limit} MiB"))));
         }
-        Err(error) => return Err(Trouble::Passing(failed(error_chain(&error)))),
+        Err(error) => return Err(Trouble::Passing(unavailable(what, error_chain(&error)))),
     };
     let unauthorized = || {
         let refuses = error_code(&bytes).is_some_and(|code| refuses_token(&code));
@@ -259,9 +259,9 @@ async fn content<T: Entry>(what: &'static str, response: &mut Response) -> Resul
     };
     if status != StatusCode::OK {
         return match status.as_u16() {
-            429 => Err(Trouble::Passing(refused(what, status))),
+            429 => Err(Trouble::Passing(unavailable(what, answered(status)))),
             _ if let Some(trouble) = unauthorized() => Err(trouble),
-            408 | 500 | 502 | 503 | 504 => Err(Trouble::Passing(refused(what, status))),
+            408 | 500 | 502 | 503 | 504 => Err(Trouble::Passing(unavailable(what, answered(status)))),
             400..=499 => Ok(Content::Refused(status)),
             _ => Err(Trouble::Lasting(refused(what, status))),
         };
@@ -293,7 +293,15 @@ async fn bounded(response: &mut Response) -> Result<Option<Vec<u8>>, reqwest::Er
 }
 
 fn refused(what: &'static str, status: StatusCode) -> ApiError {
-    ApiError::Listing { what, why: format!("the API answered {status}") }
+    ApiError::Listing { what, why: answered(status) }
+}
+
+fn unavailable(what: &'static str, why: String) -> ApiError {
+    ApiError::Unavailable { what, why }
+}
+
+fn answered(status: StatusCode) -> String {
+    format!("the API answered {status}")
 }
 
 fn page(path: &str, number: usize) -> String {

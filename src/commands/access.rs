@@ -1,6 +1,8 @@
 //! Access to the API: where it is, the token, and one pace for everything that is asked of it, the look before a
 //! run included.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
@@ -10,6 +12,9 @@ use crate::config::find_token;
 use crate::domain::Token;
 use crate::ratelimit::{PaceOptions, Pacer, Rate};
 use crate::run::SideChannel;
+
+/// How long a person waits for a listing.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct ApiAccess {
     pub(super) api: ApiOptions,
@@ -41,7 +46,7 @@ impl ApiAccess {
             response_timeout: settings.response_timeout,
             attempt_timeout: settings.attempt_timeout,
             connections: pace.concurrency,
-            listing_patience: std::time::Duration::from_secs(2),
+            listing_patience: settings.listing_patience,
         };
         api.check(&token)?;
         let side_channel = SideChannel::default();
@@ -62,9 +67,13 @@ impl ApiAccess {
         self.api.base_url.host()
     }
 
-    /// Reads the listings, at the same pace.
+    /// Reads the listings before a run, at the same pace. A person at a terminal is not kept waiting for long.
     pub(super) fn lister(&self, context: &Context<'_>) -> Result<Lister, CommandError> {
         let (pacer, clock) = (self.pacer.clone(), context.world.clock.clone());
-        Ok(Lister::new(&self.api, &self.token, pacer, clock, CancellationToken::new())?)
+        let mut api = self.api.clone();
+        if context.world.stderr_is_terminal {
+            api.listing_patience = api.listing_patience.min(LONGEST_WAIT);
+        }
+        Ok(Lister::new(&api, &self.token, pacer, clock, CancellationToken::new())?)
     }
 }

@@ -34,6 +34,9 @@ pub enum CommandError {
     /// The API does not accept the token, as reading the listing showed.
     #[error("{0}; check the token and the base URL, and run the same command again; nothing was sent")]
     Unauthorized(ApiError),
+    /// What exists cannot be read now, for a reason that may pass.
+    #[error("{0}; nothing was sent")]
+    Unavailable(ApiError),
     #[error(transparent)]
     Audit(Arc<AuditError>),
     #[error("{0}; nothing was verified")]
@@ -84,7 +87,9 @@ impl CommandError {
                 ExitStatus::Refused
             }
             Self::Approval(error) if !error.is_usage() => ExitStatus::Refused,
-            Self::Unauthorized(_) | Self::Api(ApiError::Pace(_)) => ExitStatus::Stopped,
+            Self::Unauthorized(_) | Self::Unavailable(_) | Self::Api(ApiError::Pace(_)) => {
+                ExitStatus::Stopped
+            }
             Self::Queue(error) | Self::Enqueue { source: error, .. } if error.may_pass() => {
                 ExitStatus::Stopped
             }

@@ -70,6 +70,9 @@ impl Survey {
                 }
                 // No guard has to be asked: no request would be accepted.
                 Err(error @ ApiError::Unauthorized { .. }) => Err(CommandError::Unauthorized(error)),
+                Err(error) if error.may_pass() && guards.need_listing() => {
+                    Err(CommandError::Unavailable(error))
+                }
                 Err(error) => {
                     tracing::warn!(%error, "could not read the list of datasources; existence was not checked");
                     failure = Some(error.to_string());

@@ -153,6 +153,7 @@ fn limit(context: &Context<'_>, access: &ApiAccess) -> Result<u64, CommandError>
         match block_on(lister.datasources())? {
             Ok(names) => exist = Some(names.len() as u64),
             Err(error @ ApiError::Unauthorized { .. }) => return Err(CommandError::Unauthorized(error)),
+            Err(error) if error.may_pass() => return Err(CommandError::Unavailable(error)),
             Err(error) => failure = Some(error.to_string()),
         }
     }

@@ -55,6 +55,8 @@ pub struct ApiSettings {
     pub response_timeout: Duration,
     #[serde(deserialize_with = "values::positive")]
     pub attempt_timeout: Duration,
+    #[serde(deserialize_with = "values::duration")]
+    pub listing_patience: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

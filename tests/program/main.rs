@@ -17,6 +17,7 @@ mod approvals;
 mod audit_queries;
 mod bad_input;
 mod beginnings;
+mod belief;
 mod certificate_checkpoints;
 mod certificate_page;
 mod certificates;
