@@ -82,7 +82,10 @@ fn a_doubt_lasts_into_a_later_run_until_something_settles_it() {
     assert_eq!(ended.outcome("a"), "unknown");
     server.answer(|_| Reply::not_found());
     run(&sandbox, &server, &["a"]).expect(0);
-    let found = column(&sandbox.log(), "SELECT outcome || ' ' || evidence FROM results ORDER BY run_id DESC");
+    let found = column(
+        &sandbox.log(),
+        "SELECT outcome || ' ' || evidence FROM results JOIN runs USING (run_id) ORDER BY started_at DESC",
+    );
     assert_eq!(found[0], "deleted_unconfirmed not_found_after_doubt");
 }
 
@@ -94,7 +97,13 @@ fn a_400_that_was_cut_short_leaves_no_doubt() {
     assert_eq!(run(&sandbox, &server, &["a"]).expect(1).outcome("a"), "rejected");
     server.answer(|_| Reply::not_found());
     run(&sandbox, &server, &["a"]).expect(1);
-    assert_eq!(column(&sandbox.log(), "SELECT outcome FROM results ORDER BY run_id DESC")[0], "not_found");
+    assert_eq!(
+        column(
+            &sandbox.log(),
+            "SELECT outcome FROM results JOIN runs USING (run_id) ORDER BY started_at DESC"
+        )[0],
+        "not_found"
+    );
 }
 
 #[test]
@@ -137,7 +146,8 @@ fn a_compressed_reply_that_was_not_asked_for_is_understood() {
             _ => compressed(encoding, 400, r#"{"error":{"code":"DATASOURCE_NAME_ERROR"}}"#),
         });
         server.answer_listing(move |_| compressed(encoding, 200, r#"{"data":[{"name":"b"}]}"#));
-        let ended = run_listing(&Sandbox::new(), &server, &["a", "b", "c"], &[]).expect(1);
+        let sandbox = Sandbox::new();
+        let ended = run_listing(&sandbox, &server, &["a", "b", "c"], &[]).expect(1);
         let found = ["a", "b", "c"].map(|name| ended.outcome(name));
         assert_eq!(found, ["deleted", "in_use", "not_found"], "{encoding}");
         assert_eq!(ended.result("a").evidence, "absent_from_listing", "{encoding}");
@@ -165,18 +175,21 @@ fn one_pass_over_pages_proves_no_absence() {
     // The first pass misses the name, as pages shift while others delete; the next two show it.
     let server = Server::start(|_| Reply::status(503));
     paged(&server, |pass| if pass == 1 { vec!["b"] } else { vec!["a", "b"] });
-    let ended = run_listing(&Sandbox::new(), &server, &["a"], &[]).expect(1);
+    let sandbox = Sandbox::new();
+    let ended = run_listing(&sandbox, &server, &["a"], &[]).expect(1);
     assert_eq!(ended.outcome_and_evidence("a"), "failed still_listed");
 
     // It never comes to rest: then nothing is proven.
     paged(&server, |pass| if pass % 2 == 0 { vec!["a", "b"] } else { vec!["b"] });
-    let ended = run_listing(&Sandbox::new(), &server, &["a"], &[]).expect(1);
+    let sandbox = Sandbox::new();
+    let ended = run_listing(&sandbox, &server, &["a"], &[]).expect(1);
     assert_eq!(ended.outcome_and_evidence("a"), "unknown no_clear_answer");
     assert!(ended.stderr.contains("its pages changed"), "{}", ended.stderr);
 
     // Two equal passes do prove it.
     paged(&server, |_| vec!["b"]);
-    let ended = run_listing(&Sandbox::new(), &server, &["a"], &[]).expect(0);
+    let sandbox = Sandbox::new();
+    let ended = run_listing(&sandbox, &server, &["a"], &[]).expect(0);
     assert_eq!(ended.outcome_and_evidence("a"), "deleted_unconfirmed absent_from_listing");
 }
 
@@ -190,7 +203,7 @@ fn what_was_deleted_and_is_listed_again_is_skipped_as_such_and_not_gone() {
     decom(&sandbox, &server, &["run", &input, "--max-share", "99"]).run().expect(1);
     let found = column(
         &sandbox.log(),
-        "SELECT datasource || ' ' || outcome || ' ' || detail FROM results ORDER BY run_id DESC, target LIMIT 2",
+        "SELECT datasource || ' ' || outcome || ' ' || detail FROM results JOIN runs USING (run_id) ORDER BY started_at DESC, target LIMIT 2",
     );
     assert_eq!(found, ["a skipped exists_again", "b skipped already_deleted"]);
     assert_eq!(server.deletions_of("a"), 1, "it is not sent without --again");
@@ -213,7 +226,7 @@ fn what_is_protected_by_now_and_in_doubt_is_settled_by_the_listing_and_not_sent(
         run_listing(&sandbox, &server, &["a", "b"], &["--protect", "a"]).expect(code);
         let found = column(
             &sandbox.log(),
-            "SELECT outcome || ' ' || evidence FROM results WHERE datasource = 'a' ORDER BY run_id DESC LIMIT 1",
+            "SELECT outcome || ' ' || evidence FROM results JOIN runs USING (run_id) WHERE datasource = 'a' ORDER BY started_at DESC LIMIT 1",
         );
         assert_eq!(found, [settled]);
         assert_eq!(server.deletions_of("a"), before, "what is protected is not sent");
