@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::audit_queries::{ask, queries};
-use crate::support::forgery::{altered, rewritten};
+use crate::support::forgery::{rewrite, sql, tamper};
 use crate::support::history::eventful;
 use crate::support::{Fault, Output, Sandbox, Server, column, files_in, rows};
 
@@ -185,7 +185,7 @@ fn a_log_that_is_not_sound_is_refused() {
     let (sandbox, server) = (Sandbox::new(), server());
     delete(&sandbox, &server, "a.db", &["one"]);
     delete(&sandbox, &server, "b.db", &["two"]);
-    altered(&sandbox.path("b.db"), "UPDATE record SET name = 'too' WHERE name = 'two'");
+    tamper(&sandbox.path("b.db"), sql("UPDATE record SET name = 'too' WHERE name = 'two'"));
     let seq = column(&sandbox.path("b.db"), "SELECT seq FROM record WHERE name = 'too'").remove(0);
     let why = refused(&sandbox, &["a.db", "b.db"]);
     assert!(
@@ -199,7 +199,7 @@ fn a_run_that_two_logs_claim_is_refused() {
     let (sandbox, server) = (Sandbox::new(), server());
     delete(&sandbox, &server, "a.db", &["one"]);
     copy(&sandbox, "a.db", "b.db");
-    rewritten(&sandbox.path("b.db"), "UPDATE record SET name = 'ffff' WHERE seq = 1");
+    rewrite(&sandbox.path("b.db"), "UPDATE record SET name = 'ffff' WHERE seq = 1");
     let run = column(&sandbox.path("a.db"), "SELECT run_id FROM runs").remove(0);
     let why = refused(&sandbox, &["a.db", "b.db"]);
     assert!(why.contains(&format!("a.db and b.db: the run {run} is in both")), "{why}");
@@ -374,7 +374,7 @@ fn every_chain_in_a_merged_file_is_verified() {
         ),
     ] {
         std::fs::write(sandbox.path("all.db"), &whole).unwrap();
-        altered(&sandbox.path("all.db"), &change);
+        tamper(&sandbox.path("all.db"), sql(&change));
         let (code, logs) = verified(&sandbox);
         assert_eq!(code, 5, "{what}");
         let findings = logs[log]["findings"].as_array().unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::forgery::{altered, rewritten};
+use crate::support::forgery::{rewrite, sql, tamper};
 use crate::support::history::eventful;
 use crate::support::keys::{self, Key};
 use crate::support::{Estate, Fault, Output, Reply, Sandbox, Server, column, files_in, rows, skipped};
@@ -225,7 +225,7 @@ fn what_cannot_be_closed_is_said_and_stays_as_it_is() {
     assert!(why.contains("another program has the audit log open"), "{why}");
     drop(reader);
 
-    altered(&sandbox.log(), "UPDATE record SET name = 'too' WHERE name = 'two'");
+    tamper(&sandbox.log(), sql("UPDATE record SET name = 'too' WHERE name = 'two'"));
     let seq = column(&sandbox.log(), "SELECT seq FROM record WHERE name = 'too'").remove(0);
     assert!(refused(&sandbox, 5).contains(&format!("record {seq} does not match its hash")));
 
@@ -249,7 +249,7 @@ fn a_merge_knows_the_closed_log_that_a_log_follows() {
 
     // Written anew, with hashes that are right: but not those that the successor names.
     std::fs::set_permissions(sandbox.path("closed.db"), PermissionsExt::from_mode(0o644)).unwrap();
-    rewritten(&sandbox.path("closed.db"), "UPDATE record SET name = 'eno' WHERE name = 'one'");
+    rewrite(&sandbox.path("closed.db"), "UPDATE record SET name = 'eno' WHERE name = 'one'");
     let said = said_of(&sandbox, &["merge", "decom-audit.db", "closed.db", "--out", "all.db"]);
     assert_eq!(said.code, 5, "{said:?}");
     assert!(said.message().contains("and closed.db is not that one"), "{said:?}");
@@ -356,7 +356,7 @@ fn what_is_added_to_a_closed_log_is_found() {
     std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o644)).unwrap();
     let seq = rows(&closed, LAST)[0][2].parse::<i64>().unwrap() + 1;
     // With the hash that it should have: as somebody could who knows the format.
-    rewritten(
+    rewrite(
         &closed,
         "INSERT INTO record (seq, kind, at_us, run, detail, hash)
            SELECT max(seq) + 1, 'resume', max(at_us), 2, '{}', zeroblob(32) FROM record",

@@ -8,7 +8,7 @@ use async_nats::jetstream::{self, Context};
 use tempfile::TempDir;
 
 use super::servers::{ServerProcess, free_port, until};
-use super::skipped;
+use super::{fast_folder, skipped};
 
 /// A password that must never be seen anywhere.
 pub const PASSWORD: &str = "n4ts-c4n4ry";
@@ -33,7 +33,7 @@ impl NatsServer {
         }
         // Whoever takes a port between the look and the start is not seen twice in a row.
         for _ in 0..5 {
-            let folder = TempDir::new().unwrap();
+            let folder = TempDir::new_in(fast_folder()).unwrap();
             std::fs::write(folder.path().join("settings"), settings).unwrap();
             let mut server = Self { folder, port: free_port(), process: None };
             if server.run() {

@@ -10,7 +10,7 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use tempfile::TempDir;
 
 use super::servers::{ServerProcess, free_port, until};
-use super::skipped;
+use super::{fast_folder, skipped};
 
 pub struct RabbitServer {
     process: Option<ServerProcess>,
@@ -44,7 +44,7 @@ impl RabbitServer {
         }
         // Whoever takes a port between the look and the start is not seen twice in a row.
         for _ in 0..5 {
-            let folder = TempDir::new().unwrap();
+            let folder = TempDir::new_in(fast_folder()).unwrap();
             let (port, list_port, node_port) = (free_port(), free_port(), free_port());
             let mut server = Self { process: None, list: None, folder, port, list_port, node_port };
             let mut list = Command::new("epmd");

@@ -7,8 +7,8 @@ use redis::{Client, Commands, Connection};
 use tempfile::TempDir;
 
 use super::servers::{ServerProcess, free_port, until};
-use super::skipped;
 use super::tls::Authority;
+use super::{fast_folder, skipped};
 
 /// A password that must never be seen anywhere.
 pub const PASSWORD: &str = "r3dis-c4n4ry";
@@ -53,7 +53,7 @@ impl RedisServer {
         }
         // Whoever takes a port between the look and the start is not seen twice in a row.
         for _ in 0..5 {
-            let folder = TempDir::new().unwrap();
+            let folder = TempDir::new_in(fast_folder()).unwrap();
             let flags = flags(folder.path());
             let mut server = Self { folder, port: free_port(), flags, process: None };
             if server.run() {

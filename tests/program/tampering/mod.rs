@@ -17,16 +17,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use decom::emulator::Faults;
-use rusqlite::Connection;
-use rusqlite::types::{Value as Stored, ValueRef};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use crate::support::forgery::{rechain, records, sql, tamper};
 use crate::support::keys::Key;
 use crate::support::{Estate, column, skipped};
-
-/// The columns over which a record's hash goes.
-const HASHED: usize = 19;
 
 /// A log with every kind of record, of which checkpoints were written.
 struct Case {
@@ -137,65 +132,6 @@ fn python(log: &Path, checkpoints: Option<&Path>) -> Option<(i32, String)> {
     let output = command.output().ok()?;
     let said = [output.stdout, output.stderr].concat();
     Some((output.status.code().unwrap(), String::from_utf8_lossy(&said).into_owned()))
-}
-
-/// Alters a log by force: the triggers are away meanwhile, and back afterwards, to the letter.
-fn tamper(log: &Path, alter: impl FnOnce(&Connection)) {
-    let connection = Connection::open(log).unwrap();
-    let triggers = column(log, "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid");
-    for name in column(log, "SELECT name FROM sqlite_schema WHERE type = 'trigger'") {
-        connection.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
-    }
-    alter(&connection);
-    connection.execute_batch(&format!("{};", triggers.join(";\n"))).unwrap();
-    connection.close().unwrap();
-}
-
-fn sql(statements: &str) -> impl FnOnce(&Connection) {
-    move |connection| connection.execute_batch(statements).unwrap()
-}
-
-/// Gives every record from `first` on the hash that it should have: whoever can alter a log can do
-/// that, too.
-fn rechain(connection: &Connection, first: i64) {
-    let query = "SELECT hash FROM record WHERE seq < ?1 ORDER BY seq DESC LIMIT 1";
-    let mut hash: [u8; 32] = connection.query_row(query, [first], |row| row.get(0)).unwrap_or([0; 32]);
-    for (seq, row) in records(connection).into_iter().filter(|(seq, _)| *seq >= first) {
-        let mut form = hash.to_vec();
-        for value in &row[..HASHED] {
-            match value {
-                Stored::Integer(value) => {
-                    form.push(1);
-                    form.extend_from_slice(&value.to_be_bytes());
-                }
-                Stored::Text(text) => {
-                    form.push(2);
-                    form.extend_from_slice(&u32::try_from(text.len()).unwrap().to_be_bytes());
-                    form.extend_from_slice(text.as_bytes());
-                }
-                _ => form.push(0),
-            }
-        }
-        hash = Sha256::digest(&form).into();
-        connection.execute("UPDATE record SET hash = ?2 WHERE seq = ?1", (seq, hash)).unwrap();
-    }
-}
-
-/// Every record, as it is stored.
-fn records(connection: &Connection) -> Vec<(i64, Vec<Stored>)> {
-    let mut statement = connection.prepare("SELECT * FROM record ORDER BY seq").unwrap();
-    let value = |value: ValueRef<'_>| match value {
-        // Text that is none must not be mended in passing.
-        ValueRef::Text(bytes) if std::str::from_utf8(bytes).is_err() => Stored::Blob(bytes.to_vec()),
-        other => other.try_into().unwrap(),
-    };
-    let rows = statement
-        .query_map([], |row| {
-            let values: Vec<_> = (0..=HASHED).map(|index| value(row.get_ref(index).unwrap())).collect();
-            Ok((row.get(0)?, values))
-        })
-        .unwrap();
-    rows.collect::<Result<_, _>>().unwrap()
 }
 
 /// The place of the first record of which this holds.
