@@ -259,6 +259,7 @@ fn what_was_sent_and_is_protected_by_now_is_not_called_skipped() {
     let finished = sandbox.run(&server, &["resume", "--protect", "[ab]"]);
     assert_eq!(finished.code, 1);
     assert_eq!(server.names_sent(), ["a", "c"], "protection holds when a run goes on, too");
-    let expected = ["a deleted_unconfirmed absent_from_listing", "b skipped rule", "c deleted absent_from_listing"];
+    let expected =
+        ["a deleted_unconfirmed absent_from_listing", "b skipped rule", "c deleted absent_from_listing"];
     assert_eq!(results(&sandbox), expected);
 }
