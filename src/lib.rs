@@ -8,8 +8,8 @@
 //! - [`queue`] is where `decom work` takes names from instead, and `decom enqueue` puts them.
 //! - [`run`] delivers each target in one loop, decides when to stop, and settles what is in doubt.
 //! - [`ratelimit`] lets each request of a run leave in its turn.
-//! - [`api`] sends one deletion, classifies the reply, and reads the listings; [`emulator`] is an API to rehearse with.
-//! - [`audit`] makes every attempt and outcome durable in SQLite, and reads, verifies, exports, merges and rotates logs.
+//! - [`api`] sends one deletion, classifies its reply, and reads the listings; [`emulator`] is one to rehearse with.
+//! - [`audit`] makes every attempt and outcome durable in SQLite, and reads, verifies, merges and rotates logs.
 //! - [`report`] shows a run as a table, CSV, JSON, Markdown, OCSF or an HTML certificate.
 //!
 //! Below them, [`domain`] holds the types that all share, and [`sshsig`] makes and checks signatures. Above them,

@@ -1,5 +1,5 @@
-//! Any text as a rate, a list of faults, a duration or a delimiter: parsing never panics, every accepted value is within
-//! its bounds, and its displayed form parses to the same value.
+//! Any text as a rate, a list of faults, a duration or a delimiter: parsing never panics, every accepted value is
+//! within its bounds, and its displayed form parses to the same value.
 //!
 //! Input: a letter for the kind (`r`, `f`, `d`, `s`), then the text.
 #![no_main]

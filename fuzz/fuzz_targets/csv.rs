@@ -1,5 +1,5 @@
-//! Any bytes and any options into the CSV reader: it never panics, the rows that it accepts obey the rules of names, and
-//! the `csv` crate reads the same names.
+//! Any bytes and any options into the CSV reader: it never panics, the rows that it accepts obey the rules of names,
+//! and the `csv` crate reads the same names.
 //!
 //! Input: one byte of flags; depending on them a column, ended by a NUL, and a delimiter; then the file.
 #![no_main]

@@ -28,7 +28,8 @@ impl Dependants {
         Self { lister, token, by_datasource: OnceCell::new() }
     }
 
-    /// Returns the names of what depends on `name`, with the token redacted and at most 100; none if they cannot be read.
+    /// Returns the names of what depends on `name`, with the token redacted and at most 100; none if they cannot be
+    /// read.
     pub async fn of(&self, name: &DatasourceName) -> Vec<String> {
         let read = self.by_datasource.get_or_init(|| async {
             let why = match timeout(LONGEST, self.lister.datamarts()).await {

@@ -110,7 +110,7 @@ impl Content {
             Ok(Value::Object(object)) => {
                 let content = Self::of_object(&object);
                 let is_success = content.is_success && body.end == BodyEnd::Whole;
-                Self { cut_short, is_success, ..content }
+                Self { is_success, cut_short, ..content }
             }
             Ok(Value::String(text)) => Self { message: one_line(&text), cut_short, ..Self::default() },
             Ok(_) => Self { cut_short, ..Self::default() },

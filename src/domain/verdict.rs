@@ -19,8 +19,8 @@ pub enum Verdict {
     Throttled,
     /// 408 or 5xx. A proxy may have sent it after the deletion was carried out.
     ServerError,
-    /// The request may have been carried out, but no clear reply arrived: a timeout, a cut connection, a reply cut short,
-    /// a status that the API does not document.
+    /// The request may have been carried out, but no clear reply arrived: a timeout, a cut connection, a reply cut
+    /// short, a status that the API does not document.
     NoAnswer,
     /// No connection was made, so that the request cannot have been carried out.
     NotSent,

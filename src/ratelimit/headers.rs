@@ -93,12 +93,13 @@ fn server_clock(headers: &HeaderMap, ours: SystemTime) -> SystemTime {
 
 /// `Retry-After` in seconds, rounded up, or as a date; of several the longest.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let read = |text: &str| match whole_seconds(text) {
-        Some(seconds) => plausible(RETRY_AFTER.as_str(), Duration::from_secs(seconds)),
-        None => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            plausible(RETRY_AFTER.as_str(), date.duration_since(now).unwrap_or_default())
-        }
+    let read = |text: &str| {
+        let asked = if let Some(seconds) = whole_seconds(text) {
+            Duration::from_secs(seconds)
+        } else {
+            httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
+        };
+        plausible(RETRY_AFTER.as_str(), asked)
     };
     headers.get_all(RETRY_AFTER).iter().filter_map(|value| read(value.to_str().ok()?.trim())).max()
 }
@@ -106,9 +107,9 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// Returns how long it is until a quota is whole again, from seconds left or from a date.
 fn reset(header: &str, number: u64, now: SystemTime) -> Option<Duration> {
     let since_1970 = match number {
-        ..SECONDS_SINCE_1970 => return plausible(header, Duration::from_secs(number)),
-        ..MILLISECONDS_SINCE_1970 => Duration::from_secs(number),
-        _ => Duration::from_millis(number),
+        MILLISECONDS_SINCE_1970.. => Duration::from_millis(number),
+        SECONDS_SINCE_1970..MILLISECONDS_SINCE_1970 => Duration::from_secs(number),
+        _ => return plausible(header, Duration::from_secs(number)),
     };
     let left = match UNIX_EPOCH.checked_add(since_1970) {
         Some(date) => date.duration_since(now).unwrap_or_default(),

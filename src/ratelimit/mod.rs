@@ -1,8 +1,8 @@
 //! How fast requests may leave, for all workers together.
 //!
 //! A [`Rate`] is what the user asks for, [`RateLimitHeaders`] are what a reply says, and the [`Pacer`] is the one gate
-//! that keeps both: every attempt takes a [`Turn`] there, sends its request, and hands the reply's headers back. A pause
-//! that the server asks for holds all workers, at every rate.
+//! that keeps both: every attempt takes a [`Turn`] there, sends its request, and hands the reply's headers back. A
+//! pause that the server asks for holds all workers, at every rate.
 //!
 //! ```
 //! # use decom::ratelimit::{PaceError, PaceOptions, Pacer, Rate, RateLimitHeaders};

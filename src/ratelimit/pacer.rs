@@ -113,8 +113,8 @@ impl Pacer {
         self.gate.rate
     }
 
-    /// Waits until a request may leave. Workers are served in order of arrival. A wait that is abandoned, by dropping the
-    /// future, uses no turn.
+    /// Waits until a request may leave. Workers are served in order of arrival. A wait that is abandoned, by dropping
+    /// the future, uses no turn.
     ///
     /// # Errors
     /// At once when `stop` is cancelled, and for every caller once the server has asked for a longer pause than is

@@ -59,9 +59,9 @@ impl Rate {
 
     /// How many requests may leave at once: half of the [burst](Self::burst), rounded up.
     ///
-    /// Requests are spread evenly, and unused time is made up for only as far as this. The other half of the burst covers
-    /// requests that are delayed on their way to the server, by the commit of their record or by the network, and arrive
-    /// together with later ones.
+    /// Requests are spread evenly, and unused time is made up for only as far as this. The other half of the burst
+    /// covers requests that are delayed on their way to the server, by the commit of their record or by the network, and
+    /// arrive together with later ones.
     #[must_use]
     pub(super) fn at_once(self) -> Option<NonZeroU32> {
         let burst = self.burst()?.get();

@@ -18,7 +18,8 @@ const ROUNDING: Duration = Duration::from_secs(1);
 /// How long a process that shares the quota relies on the last report of what is left.
 const FRESH: Duration = Duration::from_millis(250);
 
-/// So many replies in a row without a quota mean that the server does not report it; a single one may come from a proxy.
+/// So many replies in a row without a quota mean that the server does not report it. A single one may come from a
+/// proxy.
 const UNREPORTED_AFTER: u32 = 3;
 
 /// Identifies a request that left.
@@ -129,8 +130,8 @@ impl Window {
     }
 
     /// Returns how many requests of this process may be in flight when `left` remain for all processes. What the others
-    /// have used since the last report, and what they have in flight, is not known. So that much is subtracted, and near
-    /// the end each process sends one request at a time.
+    /// have used since the last report, and what they have in flight, is not known. So that much is subtracted, and
+    /// near the end each process sends one request at a time.
     fn own_share(&self, left: u64, now: Instant) -> u64 {
         if self.workers == 1 {
             return left;

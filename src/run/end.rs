@@ -69,7 +69,7 @@ impl End<'_, '_> {
         let exit = self.exit_status(stopped, &counts, still_listed.len())?;
         let ending = RunEnding {
             at: self.clock.timestamp(),
-            status: self.status(stopped, &counts),
+            status: Self::status(stopped, &counts),
             exit,
             why: stopped.map(ToString::to_string),
             counts,
@@ -130,8 +130,8 @@ impl End<'_, '_> {
         Ok(())
     }
 
-    /// The run's status in the audit log: nothing of it is left to resume once all that it took on is settled.
-    fn status(&self, stopped: Option<&StopReason>, counts: &Counts) -> &'static str {
+    /// Returns the run's status in the audit log: once every target is settled, nothing is left to resume.
+    fn status(stopped: Option<&StopReason>, counts: &Counts) -> &'static str {
         match stopped {
             Some(reason) if counts.of(Outcome::Pending) > 0 => reason.status(),
             _ => "finished",

@@ -54,10 +54,7 @@ pub(super) struct State {
     pub(super) stopped: Option<StopReason>,
     /// What a listing has to settle.
     pub(super) open: Vec<OpenTarget>,
-    /// Some reply came from the API, whatever it said.
-    reached: bool,
-    /// What failed last without anything being sent.
-    not_sent: Option<String>,
+    contact: Contact,
     /// How many targets may be sent, if the queue holds more.
     limit: Option<u64>,
     in_canary: bool,
@@ -67,14 +64,24 @@ pub(super) struct State {
     interrupted: bool,
 }
 
+/// What the attempts so far have shown about reaching the API.
+enum Contact {
+    None,
+    /// No request could be sent.
+    Failed {
+        why: String,
+    },
+    /// A request may have reached the API.
+    Made,
+}
+
 impl State {
     pub(super) fn new(counts: Counts) -> Self {
         Self {
             counts,
             stopped: None,
             open: Vec::new(),
-            reached: false,
-            not_sent: None,
+            contact: Contact::None,
             limit: None,
             in_canary: false,
             listing_due: false,
@@ -103,7 +110,7 @@ impl Engine<'_> {
             self.settle_open().await;
             self.feed.limit_to(u64::MAX);
         }
-        if self.state.stopped.is_none() && !self.state.reached && self.state.not_sent.is_some() {
+        if self.state.stopped.is_none() && matches!(self.state.contact, Contact::Failed { .. }) {
             self.halt_unreachable();
         }
         if let Some(limit) = self.state.limit {
@@ -247,10 +254,10 @@ impl Engine<'_> {
     fn take_end(&mut self, end: AttemptEnd) {
         let AttemptEnd { target, answer, latency, next, .. } = end;
         let verdict = answer.verdict;
-        if verdict == Verdict::NotSent {
-            self.state.not_sent.clone_from(&answer.message);
-        } else {
-            self.state.reached = true;
+        if verdict != Verdict::NotSent {
+            self.state.contact = Contact::Made;
+        } else if !matches!(self.state.contact, Contact::Made) {
+            self.state.contact = Contact::Failed { why: answer.message.clone().unwrap_or_default() };
         }
         self.report(&RunEvent::Answered { verdict, latency });
         match next {
@@ -286,7 +293,7 @@ impl Engine<'_> {
             Alarm::None => {}
             // What got no clear reply may be gone all the same.
             Alarm::Suspicion => self.hold_for_listing(),
-            Alarm::Tripped { .. } if !self.state.reached => self.halt_unreachable(),
+            Alarm::Tripped { .. } if !matches!(self.state.contact, Contact::Made) => self.halt_unreachable(),
             Alarm::Tripped { failures, window } => {
                 self.halt(StopReason::TooManyFailures { failures, window });
             }
@@ -315,7 +322,10 @@ impl Engine<'_> {
     }
 
     fn halt_unreachable(&mut self) {
-        let why = self.state.not_sent.clone().unwrap_or_default();
+        let why = match &self.state.contact {
+            Contact::Failed { why } => why.clone(),
+            Contact::None | Contact::Made => String::new(),
+        };
         self.halt(StopReason::Unreachable { why });
     }
 

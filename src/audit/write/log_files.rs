@@ -28,8 +28,8 @@ struct Inode {
 }
 
 impl LogFiles {
-    /// Identifies the log by `log`, its name, and by `real`, the path to which that leads, and the two files that SQLite
-    /// keeps beside it.
+    /// Identifies the log by `log`, its name, and by `real`, the path to which that leads, and the two files that
+    /// SQLite keeps beside it.
     ///
     /// # Errors
     /// If one of them does not exist.

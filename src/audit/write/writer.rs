@@ -150,24 +150,20 @@ impl Writer {
             Some(failure) => Err(failure.clone()),
             None => self.append(&batch, self.clock_tolerance).map_err(|error| self.fail(error)),
         };
-        match written {
-            Ok(first) => {
-                // SQLite does not notice that its file was taken away: what it has just called durable is so only if
-                // the name still leads there.
-                if let Err(error) = self.files.check() {
-                    self.fail(error);
-                }
-                let milestone = batch.iter().any(|(fact, _)| fact.is_milestone());
-                self.publish(first, batch);
-                self.publish_head(milestone);
-            }
-            Err(_) => {
-                let (starts, facts) =
-                    batch.into_iter().partition(|(fact, _)| matches!(fact, Fact::AttemptStart(..)));
-                self.refuse(starts);
-                self.rescue(facts);
-            }
+        let Ok(first) = written else {
+            let (starts, facts) =
+                batch.into_iter().partition(|(fact, _)| matches!(fact, Fact::AttemptStart(..)));
+            self.refuse(starts);
+            return self.rescue(facts);
+        };
+        // SQLite does not notice that its file was taken away: what it has just called durable is so only if the name
+        // still leads there.
+        if let Err(error) = self.files.check() {
+            self.fail(error);
         }
+        let milestone = batch.iter().any(|(fact, _)| fact.is_milestone());
+        self.publish(first, batch);
+        self.publish_head(milestone);
     }
 
     /// Publishes facts that are durable, the first of them in place `first`, and answers those who wait. In a log that

@@ -295,7 +295,8 @@ proptest! {
         bare in 0_u32..60,
         seed in 0_u64..1_000_000,
     ) {
-        let simulation = Simulation { lost, bare, seed, length: secs(45), ..Simulation::new(GENERATIONS[generation], rounds_up, workers) };
+        let plain = Simulation::new(GENERATIONS[generation], rounds_up, workers);
+        let simulation = Simulation { lost, bare, seed, length: secs(45), ..plain };
         let observed = simulation.run();
         prop_assert_eq!(observed.refused(), 0);
         prop_assert_eq!(observed.windows[0].refused, 0);

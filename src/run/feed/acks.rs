@@ -69,8 +69,8 @@ impl PendingAcks {
         messages.by_target.insert(target, TargetMessage { name, message });
     }
 
-    /// Lets a message wait until the target of its name has its outcome; returns it if none is under way. A message that
-    /// the broker delivers again, as it does after a restart, replaces itself.
+    /// Lets a message wait until the target of its name has its outcome; returns it if none is under way. A message
+    /// that the broker delivers again, as it does after a restart, replaces itself.
     pub(super) fn defer(&self, name: &DatasourceName, message: Message) -> Option<Message> {
         let mut messages = self.lock();
         let Messages { by_target, waiting, .. } = &mut *messages;
@@ -150,7 +150,8 @@ impl PendingAcks {
         });
     }
 
-    /// Gives back a message for which a request may have been sent. The next worker learns that it was delivered before.
+    /// Gives back a message for which a request may have been sent. The next worker learns that it was delivered
+    /// before.
     pub(in crate::run) fn give_back(&self, message: Message) {
         let acks = self.clone();
         self.tasks.spawn(async move { acks.send_back(&message).await });

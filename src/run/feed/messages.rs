@@ -157,8 +157,8 @@ impl MessageFeed {
         };
         let Some(message) = self.acks.defer(&request.name, message) else { return Ok(None) };
         let has_waited = shared.is_some();
-        // A message that waited for another one of its name gets the outcome of that. If the name is gone, it is skipped
-        // as already deleted.
+        // A message that waited for another one of its name gets the outcome of that. If the name is gone, it is
+        // skipped as already deleted.
         let shared = shared.filter(|outcome| !outcome.is_gone() && *outcome != Outcome::Skipped);
         let mut skip = state.rules.skip(&request.name);
         if matches!(skip, Some((SkipReason::AlreadyDeleted, _))) && !message.redelivered && !has_waited {
