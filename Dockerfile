@@ -6,6 +6,8 @@
 # It builds for the platform that it is asked for (docker buildx build --platform linux/amd64,linux/arm64).
 # Both bases are arguments, for a mirror, or to pin them: a tag moves with security updates, a digest
 # does not, so for a build that gives the same again pass them as NAME:TAG@sha256:….
+# A static decom that is built already takes the place of the first stage by --build-context build=FOLDER,
+# with the program in FOLDER/image/bin and an empty folder FOLDER/image/volume/decom.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
@@ -23,15 +25,15 @@ RUN mkdir -p src benches/micro \
     && echo '//! Empty.' >src/lib.rs \
     && printf '//! Empty.\nfn main() {}\n' >src/main.rs \
     && cp src/main.rs benches/micro/ \
-    && cargo build --release --locked --target host-tuple \
+    && cargo build --profile dist --locked --target host-tuple \
     && rm -r src
 COPY config config
 COPY src src
 # The files that are copied are older than what was just built from empty ones: without the touch,
 # cargo would take that for decom.
 RUN touch src/lib.rs src/main.rs \
-    && cargo build --release --locked --target host-tuple \
-    && install -D target/*/release/decom /image/bin/decom \
+    && cargo build --profile dist --locked --target host-tuple \
+    && install -D target/*/dist/decom /image/bin/decom \
     && mkdir -p /image/volume/decom
 
 FROM ${RUNTIME_IMAGE}

@@ -82,7 +82,7 @@ fn the_two_commands_come_first_and_are_what_the_checks_run() {
         ["cargo run --release -- rehearse jobs/examples/offboarding.csv", "cargo test --locked --workspace"]
     );
     let checks = file(".ci/run");
-    assert!(checks.lines().any(|line| line == "check cargo test --locked --workspace"));
+    assert!(checks.lines().any(|line| line.trim() == "check cargo test --locked --workspace"));
     assert!(checks.contains("rehearse jobs/examples/offboarding.csv"));
     let home = std::env::var("HOME").unwrap_or_default();
     assert!(!home.is_empty() && !checks.contains(&home) && !readme.contains(&home));
