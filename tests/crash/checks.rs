@@ -36,9 +36,7 @@ pub fn at_any_instant(
             wrong.push(format!("{id} is recorded as answered, and the server never saw it"));
         }
     }
-    // At full speed, as many again are recorded as about to leave.
-    let most = if concurrency >= 32 { 2 * concurrency } else { concurrency };
-    if now.in_doubt > most {
+    if now.in_doubt > concurrency {
         wrong.push(format!("{} attempts are in doubt with {concurrency} under way at once", now.in_doubt));
     }
     if now.sent_after_outcome > 0 {

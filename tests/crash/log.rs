@@ -28,7 +28,8 @@ pub struct Snapshot {
     pub in_doubt: u64,
     /// Attempts that were begun although their target was settled.
     pub sent_after_outcome: u64,
-    /// Clear answers that settled nothing.
+    /// Clear replies that settled nothing. A 400 whose body was cut short is tried again, so that only a rejection with
+    /// a code counts.
     pub unsettling: u64,
     /// Targets with more or less than one place in the view `results`.
     pub odd_targets: u64,
@@ -161,7 +162,8 @@ fn read(log: &Connection) -> rusqlite::Result<Result<Snapshot, String>> {
     )?;
     snapshot.unsettling = number(
         "SELECT count(*) FROM record WHERE kind = 'answer' AND outcome IS NULL
-            AND verdict IN ('deleted', 'not_found', 'in_use', 'rejected')",
+            AND (verdict IN ('deleted', 'not_found', 'in_use')
+              OR verdict = 'rejected' AND error_code IS NOT NULL)",
     )?;
     snapshot.odd_targets = number(
         "SELECT count(*) FROM (SELECT t.seq FROM record t
