@@ -135,10 +135,8 @@ impl ProtectedPattern {
         if skeleton.is_empty() {
             return Err(refused("it is invisible and would protect nothing".to_owned()));
         }
-        // What is a glob only as it was given is matched only as it was given.
-        let compiled = |text: &str| globs::compile(text).unwrap_or_default();
-        let in_lower_case = compiled(&skeleton.to_lowercase());
-        Ok(Self { text: text.to_owned(), exact, alike: compiled(&skeleton), in_lower_case })
+        let (alike, in_lower_case) = (compile_alike(&skeleton), compile_alike(&skeleton.to_lowercase()));
+        Ok(Self { text: text.to_owned(), exact, alike, in_lower_case })
     }
 
     fn is_exact(&self, name: &str) -> bool {
@@ -148,6 +146,13 @@ impl ProtectedPattern {
     fn protects(&self, name: &str, skeleton: &str) -> bool {
         self.is_exact(name) || any(&self.alike, skeleton)
     }
+}
+
+/// The patterns that a skeleton stands for, each alternative without outer white space. A pattern that is a glob only
+/// as it was given is matched only as it was given.
+fn compile_alike(skeleton: &str) -> Vec<Pattern> {
+    let compiled = globs::compile(skeleton).unwrap_or_default();
+    compiled.iter().filter_map(|pattern| Pattern::new(pattern.as_str().trim()).ok()).collect()
 }
 
 fn any(patterns: &[Pattern], name: &str) -> bool {
@@ -181,6 +186,7 @@ mod tests {
             ("{prod\u{2013}eu,x}", "prod-eu"),
             ("[\u{2013}]x", "-x"),
             ("-legacy", "'-legacy"),
+            ("{ prod-*, billing }", "billing"),
         ] {
             assert_eq!(protected_by(pattern, name), Some(false), "{pattern:?} {name:?}");
         }
