@@ -46,7 +46,11 @@ pub const fn decide(
     Some(match (verdict, presence) {
         (Verdict::Deleted, _) => (Outcome::Deleted, Evidence::Acknowledged),
         (Verdict::InUse, _) => (Outcome::InUse, Evidence::Refused),
-        (Verdict::Rejected, _) => (Outcome::Rejected, Evidence::Refused),
+        // A rejection says nothing about what an earlier attempt did.
+        (Verdict::Rejected, Some(Presence::Listed)) if doubt.exists() => {
+            (Outcome::Rejected, Evidence::StillListed)
+        }
+        (Verdict::Rejected, _) if !doubt.exists() => (Outcome::Rejected, Evidence::Refused),
         (Verdict::NotFound, _) => match doubt {
             Doubt::None => (Outcome::NotFound, Evidence::Refused),
             Doubt::Redelivered => (Outcome::DeletedUnconfirmed, Evidence::NotFoundAfterRedelivery),
@@ -74,11 +78,13 @@ mod tests {
     /// The contract's table "Outcomes", row by row; what no row names is not settled.
     fn outcome(verdict: Verdict, doubt: Doubt, presence: Option<Presence>) -> Option<&'static str> {
         let in_doubt = doubt != Doubt::None;
-        let open = ["throttled", "server_error", "no_answer", "not_sent"].contains(&verdict.as_str());
+        let open = ["throttled", "server_error", "no_answer", "not_sent"].contains(&verdict.as_str())
+            || (verdict == Verdict::Rejected && in_doubt);
         Some(match (verdict.as_str(), presence) {
             ("deleted", _) => "deleted acknowledged",
             ("in_use", _) => "in_use refused",
-            ("rejected", _) => "rejected refused",
+            ("rejected", Some(Presence::Listed)) if in_doubt => "rejected still_listed",
+            ("rejected", _) if !in_doubt => "rejected refused",
             ("not_found", _) if doubt == Doubt::Attempted => "deleted_unconfirmed not_found_after_doubt",
             ("not_found", _) if in_doubt => "deleted_unconfirmed not_found_after_redelivery",
             ("not_found", _) => "not_found refused",

@@ -53,7 +53,7 @@ pub(super) fn can_follow(evidence: Evidence, outcome: Outcome) -> bool {
     use Outcome::{DeletedUnconfirmed, Failed, InUse, NotFound, Rejected, Skipped, Unknown};
     match evidence {
         Evidence::AbsentFromListing => matches!(outcome, DeletedUnconfirmed | NotFound),
-        Evidence::StillListed => matches!(outcome, Failed | Skipped),
+        Evidence::StillListed => matches!(outcome, Failed | Rejected | Skipped),
         Evidence::NoClearAnswer => matches!(outcome, Failed | Unknown),
         Evidence::Rule => matches!(outcome, Skipped | Unknown),
         Evidence::Queue => outcome == Skipped,
