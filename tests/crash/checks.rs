@@ -128,7 +128,8 @@ fn is_true(result: &TargetEnd, exists: bool, deleted: bool, listing_check: bool,
         "in_use" => exists && !deleted && answered("in_use"),
         // A refusal that was cut short is one, but not of what an unclear attempt may have done before.
         "rejected" => {
-            !deleted && (answered("rejected") && !result.doubted || exists && evidence == Some("still_listed"))
+            !deleted
+                && (answered("rejected") && !result.doubted || exists && evidence == Some("still_listed"))
         }
         // Retries used up: the listing tells whether it is there, and only that makes it a failure.
         "failed" if listing_check => exists && !deleted && evidence == Some("still_listed"),
