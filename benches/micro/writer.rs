@@ -73,7 +73,7 @@ const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
 
 fn open(path: &Path) -> AuditLog {
     let options = LogOptions {
-        holder: "a benchmark".to_owned(),
+        holder: "process of a benchmark".to_owned(),
         new_log_id: "0123456789abcdef".to_owned(),
         tool_version: "0".to_owned(),
         at: AT,

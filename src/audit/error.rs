@@ -84,6 +84,14 @@ pub enum AuditError {
         /// Who, as it said itself.
         holder: String,
     },
+    /// Something else is in the place of the lock file.
+    #[error("{}: here decom locks the audit log, and this is {found}; it is neither followed nor overwritten: move it away", path.display())]
+    ForeignLock {
+        /// The lock file.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
     /// Tables, triggers or views are not those that decom makes.
     #[error("{}: tables, triggers or views of the audit log were altered, so that nothing keeps its records from being changed; `decom audit verify` tells which. Keep the file as it is and start a new log with --audit-db", path.display())]
     Altered {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::CommandError;
 use crate::audit::AuditError;
+use crate::domain::{Place, write_whole_file};
 
 /// Remembers why the log could not be read while a report is written: then that is what went wrong,
 /// and not the writing.
@@ -52,8 +53,7 @@ pub(super) fn to_file(
 ) -> Result<(), CommandError> {
     refuse_log(path, log)?;
     let failed = |source| CommandError::Output { path: path.to_owned(), source };
-    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
-    write(&mut out).and_then(|()| out.flush()).map_err(failed)
+    write_whole_file(path, Place::Any, None, write).map_err(failed)
 }
 
 /// Writes to the file at `path`, which nobody has named: where one is there, it must be the same.
@@ -79,13 +79,7 @@ pub(super) fn to_new_file(
             )))
         };
     }
-    let mut out = BufWriter::new(File::create_new(path).map_err(failed)?);
-    let written = write(&mut out).and_then(|()| out.flush());
-    if written.is_err() {
-        // Half of it would be in the way the next time.
-        let _ = fs::remove_file(path);
-    }
-    written.map_err(failed)
+    write_whole_file(path, Place::New, None, write).map_err(failed)
 }
 
 /// Refuses a file that is a part of the log: it would be gone.

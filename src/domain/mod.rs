@@ -19,6 +19,7 @@ mod tls;
 mod token;
 mod verdict;
 mod webhook;
+mod whole_file;
 
 pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
 pub use decision::{Doubt, Presence, decide};
@@ -41,3 +42,4 @@ pub use tls::install_tls_provider;
 pub use token::{Token, TokenError};
 pub use verdict::Verdict;
 pub use webhook::{Webhook, WebhookError};
+pub use whole_file::{Place, write_whole_file};

@@ -266,3 +266,20 @@ fn what_cannot_be_exported_is_said() {
     assert_eq!(exported(&sandbox, &["--out", "all.jsonl"]), "");
     assert_eq!(std::fs::read_to_string(sandbox.path("all.jsonl")).unwrap(), exported(&sandbox, &[]));
 }
+
+#[test]
+fn an_export_that_cannot_be_written_leaves_the_file_that_was_there() {
+    let sandbox = Sandbox::new();
+    let _server = eventful(&sandbox);
+    let decom = env!("CARGO_BIN_EXE_decom");
+    for command in ["audit export", "report --format csv"] {
+        sandbox.file("out", "what was there");
+        // The signal that comes with the limit is ignored, so that writing fails as on a full disk.
+        let script = format!("trap '' XFSZ; ulimit -f 0; exec '{decom}' {command} --out out");
+        let failed = sandbox.program("sh").args(["-c", &script]).run();
+        assert_eq!(failed.code, 2, "{command}: {failed:?}");
+        assert_eq!(std::fs::read_to_string(sandbox.path("out")).unwrap(), "what was there", "{command}");
+        let left = crate::support::files_in(&sandbox.path(""));
+        assert!(!left.iter().any(|name| name.starts_with(".decom-")), "{command}: {left:?}");
+    }
+}

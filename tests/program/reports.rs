@@ -270,7 +270,7 @@ fn a_report_to_a_file() {
 
     let nowhere = estate.sandbox.decom(&["report", "--out", "no/report.md"]).run();
     assert_eq!(nowhere.code, 2);
-    assert_snapshot!(nowhere.message(), @"no/report.md: cannot write the report: No such file or directory (os error 2)");
+    assert_snapshot!(nowhere.message(), @"no/report.md: cannot write this file: No such file or directory (os error 2)");
 }
 
 #[test]

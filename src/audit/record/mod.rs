@@ -22,4 +22,4 @@ pub(super) use schema::{
     APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SchemaDifferences, make_merged, partial_indexes, seal,
 };
 pub(super) use statement::{EXTENSION, LONGEST_FILE, signature_of};
-pub use statement::{PURPOSE, Statement, hex};
+pub use statement::{PURPOSE, Statement};

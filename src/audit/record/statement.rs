@@ -5,14 +5,13 @@
 //! The chain shows that nothing in the middle was altered. That its end was not cut off, and that it
 //! was not written anew from the beginning, only something outside of it can show.
 
-use std::fmt::{self, Write as _};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::super::AuditError;
-use crate::domain::Timestamp;
+use crate::domain::{Place, Timestamp, write_whole_file};
 use crate::sshsig::{Purpose, SigningKey, read_file};
 
 /// What the signature of a checkpoint is made for.
@@ -104,11 +103,9 @@ impl Statement {
             if fs::symlink_metadata(&beside).is_ok() && !is_signature(&beside) {
                 return Err(AuditError::CheckpointTaken { path: beside });
             }
-            durably(&beside, signature.as_bytes())
-                .map_err(|source| AuditError::CheckpointUnwritable { path: beside, source })?;
+            write_file(&beside, Place::Any, &signature)?;
         }
-        durably(path, text.as_bytes())
-            .map_err(|source| AuditError::CheckpointUnwritable { path: path.to_owned(), source })
+        write_file(path, Place::New, &text)
     }
 }
 
@@ -123,30 +120,10 @@ fn is_signature(path: &Path) -> bool {
     read_file(path, LONGEST_FILE).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----"))
 }
 
-/// Writes a file that is there whole or not at all, also after a power cut.
-fn durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new().prefix(".checkpoint-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    // Everybody may read what vouches for a log.
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(folder)?.sync_all()
-}
-
-/// Bytes in hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+/// Writes a file that everyone may read who holds the log against it.
+fn write_file(path: &Path, place: Place, text: &str) -> Result<(), AuditError> {
+    write_whole_file(path, place, Some(0o644), |out| out.write_all(text.as_bytes()))
+        .map_err(|source| AuditError::CheckpointUnwritable { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

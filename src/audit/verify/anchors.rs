@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::runs::Runs;
 use super::{Finding, Findings};
-use crate::audit::record::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, hex, signature_of};
-use crate::domain::Timestamp;
+use crate::audit::record::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, signature_of};
+use crate::domain::{Timestamp, hex};
 use crate::sshsig::{SignatureCheck, read_file};
 
 /// How far the clock of the machine that made a checkpoint may be ahead, in microseconds: a day.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::audit::AuditError;
-use crate::audit::record::{Head, Statement, hex};
-use crate::domain::Timestamp;
+use crate::audit::record::{Head, Statement};
+use crate::domain::{Timestamp, hex};
 use crate::sshsig::SigningKey;
 
 /// Where checkpoints go, and how often.

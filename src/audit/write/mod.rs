@@ -49,7 +49,8 @@ pub type WriteResult = Result<Seq, Arc<AuditError>>;
 /// How a log is opened for writing.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Describes this process to another that finds the log in use.
+    /// Describes this process to another that finds the log in use: `process 12 on host`, and more if there is more
+    /// to say.
     pub holder: String,
     /// The id of the log if it has to be made: random, in hexadecimal.
     pub new_log_id: String,

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::writer::Writer;
 use crate::audit::AuditError;
-use crate::audit::record::{Predecessor, beside, hex};
+use crate::audit::record::{Predecessor, beside};
+use crate::domain::hex;
 
 /// Gives the closed log before this one its name, if that is still to be done.
 pub(in crate::audit) fn name_predecessor(connection: &Connection, path: &Path) -> Result<(), AuditError> {

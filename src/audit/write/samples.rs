@@ -11,7 +11,7 @@ pub(super) const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
 
 pub(super) fn open(path: &Path) -> AuditLog {
     let options = LogOptions {
-        holder: "a test".to_owned(),
+        holder: "process of a test".to_owned(),
         new_log_id: "0123456789abcdef".to_owned(),
         tool_version: "0".to_owned(),
         at: AT,

@@ -6,8 +6,8 @@ use super::super::CommandError;
 use super::super::context::{Context, Options, World, quoted};
 use super::verify::{print, unverifiable};
 use crate::audit::verify::{AnchorCheck, Weight, verify};
-use crate::audit::{AuditError, CHECKPOINT, Statement, hex};
-use crate::domain::{ExitStatus, Timestamp};
+use crate::audit::{AuditError, CHECKPOINT, Statement};
+use crate::domain::{ExitStatus, Timestamp, hex};
 use crate::sshsig::SigningKey;
 
 /// What `decom audit checkpoint` is asked for.

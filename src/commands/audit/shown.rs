@@ -5,9 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::audit::hex;
 use crate::audit::verify::{Finding, Verification, Weight};
-use crate::domain::{ExitStatus, Timestamp};
+use crate::domain::{ExitStatus, Timestamp, hex};
 use crate::report::{grouped, visible};
 
 /// A verification that is to be shown.

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use crate::audit::record::{Content, hex};
+use crate::audit::record::Content;
 use crate::audit::{AuditError, AuditReader};
+use crate::domain::hex;
 
 impl AuditReader {
     /// Hands each record, as a line of JSON without its end, to `take`, in their order, until that

@@ -2,9 +2,9 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use crate::audit::record::{Content, Hash, hex};
+use crate::audit::record::{Content, Hash};
 use crate::audit::{AuditError, AuditReader};
-use crate::domain::{RequestAnswer, RequestOrigin, SentRequest, Timestamp};
+use crate::domain::{RequestAnswer, RequestOrigin, SentRequest, Timestamp, hex};
 
 /// A walk along the records with a look-up for each: nothing is sorted, and nothing held.
 const REQUESTS: &str = "

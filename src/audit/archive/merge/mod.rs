@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::audit::AuditError;
-use crate::audit::record::hex;
 use crate::audit::verify::refuse_unsound;
+use crate::domain::hex;
 use input::Input;
 use output::Output;
 pub use output::Overlap;

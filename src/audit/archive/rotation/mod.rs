@@ -18,13 +18,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::audit::record::{Head, Predecessor, Statement, beside, hex, real_path};
+use crate::audit::record::{Head, Predecessor, Statement, beside, real_path};
 use crate::audit::verify::refuse_unsound;
 use crate::audit::write::{
     WriterLock, closing_name, fold, give_name, leave_wal, name_predecessor, open_for_writing, sync_folder,
 };
 use crate::audit::{AuditError, AuditReader, LogOptions};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, hex};
 use pieces::{failed, io_error};
 
 /// How long another reader may take to finish.
