@@ -25,8 +25,8 @@ use std::time::Instant;
 
 use rand::{RngExt, SeedableRng};
 
-/// How many kills a short round has: about half a minute of them.
-const KILLS: u64 = 60;
+/// How many kills a short round has: a few seconds of them.
+const KILLS: u64 = 30;
 
 /// What all rounds together showed.
 #[derive(Debug, Default)]

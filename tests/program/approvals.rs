@@ -288,7 +288,7 @@ fn armor_of_any_line_width_is_accepted() {
     }
     let estate = estate();
     let plan = planned(&estate, &[]);
-    for kind in ["ed25519", "rsa-3072"] {
+    for kind in ["ed25519", "rsa-2048"] {
         let key = Key::new(&estate.sandbox, kind, kind);
         let signature = key.sign(&plan, NAMESPACE);
         let allowed = estate.sandbox.file("allowed_signers", format!("alice {}\n", key.public));

@@ -88,12 +88,12 @@ fn which_share_has_to_be_known() {
 }
 
 /// How long a window of the limiter is, and how many requests it lets through.
-const WINDOW: Duration = Duration::from_secs(4);
+const WINDOW: Duration = Duration::from_secs(2);
 const LIMIT: u64 = 200;
 
 #[test]
 fn four_workers_use_one_quota_without_being_refused() {
-    let names: Vec<_> = (0..1300).map(|number| format!("kunde {number}")).collect();
+    let names: Vec<_> = (0..1_100).map(|number| format!("kunde {number}")).collect();
     let account = Sandbox::new();
     let emulator = Emulator::start(EmulatorOptions {
         limit: Some(WindowLimit { requests: u32::try_from(LIMIT).unwrap(), window: WINDOW }),

@@ -5,24 +5,12 @@ use std::collections::BTreeSet;
 use decom::domain::ExitStatus;
 use serde_json::{Value, json};
 
-use super::{OVERLAYS, Rendered, Tools, copy, folder, words};
-use crate::support::Sandbox;
-
-/// All overlays; that of a plan with a plan that is none.
-fn all(tools: &Tools) -> Vec<(&'static str, Rendered)> {
-    let sandbox = Sandbox::new();
-    copy(&sandbox.path("copy"));
-    for name in ["plan.json", "plan.json.sig"] {
-        std::fs::write(sandbox.path("copy/overlays/plan").join(name), "{}").unwrap();
-    }
-    let overlays = OVERLAYS.iter().chain(&["plan"]);
-    overlays.map(|overlay| (*overlay, tools.rendered_in(&sandbox.path("copy"), overlay))).collect()
-}
+use super::{Rendered, Tools, folder, words};
 
 #[test]
 fn the_three_newest_versions_of_kubernetes_take_them() {
     let Some(tools) = Tools::find("the_three_newest_versions_of_kubernetes_take_them") else { return };
-    for (overlay, rendered) in all(&tools) {
+    for (overlay, rendered) in tools.all() {
         assert_eq!(rendered.versions.len(), 3, "{overlay}");
         assert!(rendered.resources.len() >= 7, "{overlay}: {:#?}", rendered.resources);
     }
@@ -45,7 +33,7 @@ fn pods_are_as_restricted_as_can_be() {
     let Some(tools) = Tools::find("pods_are_as_restricted_as_can_be") else { return };
     let reader = Rendered::of(&tools.checked(&std::fs::read(folder().join("reader.yaml")).unwrap()));
     let reader = ("reader", reader.resources[0]["spec"].clone());
-    let all = all(&tools);
+    let all = tools.all();
     let pods = all.iter().map(|(overlay, rendered)| (*overlay, rendered.pod().clone())).chain([reader]);
     for (overlay, pod) in pods {
         // decom asks nothing of Kubernetes, and wants no variables of whatever services there are.
@@ -82,7 +70,7 @@ fn pods_are_as_restricted_as_can_be() {
 #[test]
 fn the_namespace_lets_in_what_it_has_to_and_nothing_more() {
     let Some(tools) = Tools::find("the_namespace_lets_in_what_it_has_to_and_nothing_more") else { return };
-    for (overlay, rendered) in all(&tools) {
+    for (overlay, rendered) in tools.all() {
         let namespace = &rendered.all("Namespace")[0]["metadata"];
         assert_eq!(namespace["labels"]["pod-security.kubernetes.io/enforce"], "restricted", "{overlay}");
         for resource in &rendered.resources {
@@ -106,7 +94,7 @@ fn the_namespace_lets_in_what_it_has_to_and_nothing_more() {
             let ports = rules.flat_map(|rule| rule["ports"].as_array().expect("never all ports"));
             ports.map(|port| port["port"].as_u64().unwrap()).collect()
         };
-        let worker = overlay == "worker";
+        let worker = *overlay == "worker";
         assert_eq!(
             ports("egress"),
             if worker { [53, 443, 4222].into() } else { [53, 443].into() },
@@ -133,7 +121,7 @@ fn jobs_fail_by_the_exit_codes_that_no_new_start_mends() {
         ExitStatus::Stopped,
         ExitStatus::Audit,
     ];
-    for (overlay, rendered) in all(&tools) {
+    for (overlay, rendered) in tools.all() {
         // No other kind lets a guard that stopped a run be the end of it.
         assert!(["CronJob", "Job"].map(Value::from).contains(&rendered.workload()["kind"]), "{overlay}");
         let job = rendered.job();
@@ -165,7 +153,7 @@ fn jobs_fail_by_the_exit_codes_that_no_new_start_mends() {
 #[test]
 fn a_pod_has_longer_to_end_than_its_requests() {
     let Some(tools) = Tools::find("a_pod_has_longer_to_end_than_its_requests") else { return };
-    for (overlay, rendered) in all(&tools) {
+    for (overlay, rendered) in tools.all() {
         let config = rendered.pod()["volumes"].as_array().unwrap().iter().find(|it| it["name"] == "config");
         let files = rendered.config_map(&config.unwrap()["configMap"]["name"]);
         let (_, text) = files.iter().find(|(name, _)| name == "decom.toml").unwrap();
@@ -217,7 +205,7 @@ fn the_numbers_of_pods_are_those_that_the_program_is_told() {
             (&json!("audit"), &json!("$(JOB_COMPLETION_INDEX)"))
         );
     }
-    for (overlay, rendered) in all(&tools).iter().filter(|(overlay, _)| ["cronjob", "plan"].contains(overlay))
+    for (overlay, rendered) in tools.all().iter().filter(|(overlay, _)| ["cronjob", "plan"].contains(overlay))
     {
         let claim = &rendered.all("PersistentVolumeClaim")[0]["spec"];
         assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]), "{overlay}");
@@ -267,7 +255,7 @@ fn the_image_is_the_one_that_is_built_here() {
     let description = format!("description=\"{}\"", env!("CARGO_PKG_DESCRIPTION"));
     assert!(dockerfile.contains(&description), "{description}");
     let Some(tools) = Tools::find("the_image_is_the_one_that_is_built_here") else { return };
-    for (overlay, rendered) in all(&tools) {
+    for (overlay, rendered) in tools.all() {
         let image = rendered.container()["image"].as_str().unwrap();
         assert!(image.ends_with(&format!("/decom:{version}")), "{overlay}: {image}");
         // Where the image looks for its settings, and where it has room for the log.

@@ -9,10 +9,11 @@ mod worker;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::support::venv;
+use crate::support::{Sandbox, venv};
 
 /// The overlays that can be rendered as they are.
 pub const OVERLAYS: [&str; 3] = ["cronjob", "shards", "worker"];
@@ -28,12 +29,26 @@ impl Tools {
         Some(Self { kubectl: venv::program("kubectl", test)?, python: venv::program("python", test)? })
     }
 
-    /// What an overlay of the repository comes to.
-    pub fn rendered(&self, overlay: &str) -> Rendered {
-        self.rendered_in(&folder(), overlay)
+    /// All overlays as they are in the repository, rendered once for all tests; that of a plan with an empty plan.
+    pub fn all(&self) -> &'static [(&'static str, Rendered)] {
+        static ALL: OnceLock<Vec<(&'static str, Rendered)>> = OnceLock::new();
+        ALL.get_or_init(|| {
+            let sandbox = Sandbox::new();
+            copy(&sandbox.path("copy"));
+            for name in ["plan.json", "plan.json.sig"] {
+                std::fs::write(sandbox.path("copy/overlays/plan").join(name), "{}").unwrap();
+            }
+            let overlays = OVERLAYS.iter().chain(&["plan"]);
+            overlays.map(|overlay| (*overlay, self.rendered_in(&sandbox.path("copy"), overlay))).collect()
+        })
     }
 
-    /// What an overlay comes to in a copy of the folder.
+    /// One of [`OVERLAYS`] as it is in the repository.
+    pub fn rendered(&self, overlay: &str) -> &'static Rendered {
+        &self.all().iter().find(|(name, _)| *name == overlay).unwrap().1
+    }
+
+    /// An overlay as it is in a changed copy of the folder.
     pub fn rendered_in(&self, folder: &Path, overlay: &str) -> Rendered {
         let mut kubectl = Command::new(&self.kubectl);
         // It looks for a cluster in the home of whoever runs it, and has none to find.

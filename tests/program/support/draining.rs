@@ -41,7 +41,7 @@ pub struct Drain {
 impl Drain {
     /// What a test of one broker does; `TEST_DRAIN_MESSAGES` makes it shorter or longer.
     pub fn usual() -> Self {
-        let messages = std::env::var("TEST_DRAIN_MESSAGES").ok().map_or(10_000, |text| text.parse().unwrap());
+        let messages = std::env::var("TEST_DRAIN_MESSAGES").ok().map_or(2_000, |text| text.parse().unwrap());
         Self { messages, duplicates: messages / 20, poison: 20, workers: 3, kills: 20, restarts: 2 }
     }
 }
