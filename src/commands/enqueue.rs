@@ -10,7 +10,7 @@ use super::execution::block_on;
 use super::intake::{self, InputRequest, Intake};
 use super::queue::{open_queue, queue_address};
 use crate::domain::ExitStatus;
-use crate::queue::{Request, body_of};
+use crate::queue::DeletionRequest;
 use crate::report::grouped;
 
 /// How many messages are handed to the broker at once.
@@ -46,7 +46,7 @@ pub fn enqueue(
     let mut bodies = Vec::new();
     targets.each(|target| {
         let (name, reason, ticket) = (target.name, target.reason, target.ticket);
-        bodies.push(body_of(&Request { name, reason, ticket }));
+        bodies.push(DeletionRequest { name, reason, ticket }.to_body());
     })?;
     block_on(async {
         let queue = open_queue(&context, &address).await?;

@@ -90,7 +90,7 @@ impl CommandError {
             Self::Unauthorized(_) | Self::Unavailable(_) | Self::Api(ApiError::Pace(_)) => {
                 ExitStatus::Stopped
             }
-            Self::Queue(error) | Self::Enqueue { source: error, .. } if error.may_pass() => {
+            Self::Queue(error) | Self::Enqueue { source: error, .. } if error.is_transient() => {
                 ExitStatus::Stopped
             }
             _ => ExitStatus::Usage,

@@ -52,15 +52,15 @@ pub(super) async fn open_queue(
     let options = QueueOptions {
         address: address.clone(),
         worker: format!("{}-{}-{}", host(), std::process::id(), random_hex(4)),
-        at_once: u16::try_from(context.settings.pace.concurrency).unwrap_or(u16::MAX),
-        hold: context.settings.queue.hold,
+        unsettled: u16::try_from(context.settings.pace.concurrency).unwrap_or(u16::MAX),
+        lease: context.settings.queue.hold,
     };
     let begun = Instant::now();
     let patience = START.min(context.settings.queue.max_outage);
     loop {
         match crate::queue::open(options.clone()).await {
             Ok(queue) => return Ok(queue),
-            Err(error @ QueueError::Away { .. }) if begun.elapsed() + APART < patience => {
+            Err(error @ QueueError::Unreachable { .. }) if begun.elapsed() + APART < patience => {
                 tracing::warn!(%error, "trying again in {}", humantime::format_duration(APART));
                 tokio::time::sleep(APART).await;
             }

@@ -1,4 +1,4 @@
-//! Where a queue is: one URL tells the broker, how it is reached, and the queue's name.
+//! The address of a queue: one URL with the broker, how to reach it, and the name of the queue.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use url::Url;
 
 use super::QueueError;
 
-/// The name of a queue that is not given one.
+/// The default name of a queue.
 const NAME: &str = "decom";
 
-/// The brokers that decom speaks to.
+/// The supported brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broker {
     /// Redis Streams: `redis://` or `rediss://`.
@@ -66,17 +66,16 @@ impl fmt::Display for Broker {
     }
 }
 
-/// Where a queue is: `SCHEME://[USER:PASSWORD@]HOST[:PORT][/PATH][?queue=NAME]`.
+/// The address of a queue: `SCHEME://[USER:PASSWORD@]HOST[:PORT][/PATH][?queue=NAME]`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     broker: Broker,
-    /// As given, without what is ours: what the broker's own client takes.
+    /// The URL without `queue`, for the broker's own client.
     url: Url,
     queue: String,
 }
 
 impl Address {
-    /// The broker.
     #[must_use]
     pub const fn broker(&self) -> Broker {
         self.broker
@@ -88,21 +87,20 @@ impl Address {
         &self.url
     }
 
-    /// The name of the queue.
     #[must_use]
     pub fn queue(&self) -> &str {
         &self.queue
     }
 
-    /// The name of the queue for what makes no sense.
+    /// The name of the queue for malformed messages.
     #[must_use]
     pub fn dead_letter_queue(&self) -> String {
-        // Where a name may not hold a dot, something else stands in its place.
+        // Not every broker allows a dot in a name.
         let mark = if matches!(self.broker, Broker::JetStream | Broker::Sqs) { '-' } else { '.' };
         format!("{}{mark}dead", self.queue)
     }
 
-    /// Whether it holds a password.
+    /// Returns true if it holds a password.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.url.password().is_some_and(|password| !password.is_empty())
@@ -114,7 +112,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut url = self.url.clone();
         if url.password().is_some() {
-            // A URL with a password has a host, and can be given another.
+            // Cannot fail for a URL that has a password.
             let _ = url.set_password(Some("***"));
         }
         url.query_pairs_mut().append_pair("queue", &self.queue);
@@ -133,7 +131,9 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, QueueError> {
         let refused = |why: &str| QueueError::Address { given: without_password(text), why: why.to_owned() };
-        let mut url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+        let mut url = Url::parse(text).map_err(|error| {
+            refused(&format!("{error}; write it like redis://127.0.0.1:6379?queue=decom"))
+        })?;
         let broker = match url.scheme() {
             "redis" | "rediss" => Broker::Redis,
             "amqp" | "amqps" => Broker::Rabbit,
@@ -141,7 +141,7 @@ impl FromStr for Address {
             "sqs" => Broker::Sqs,
             _ => {
                 return Err(refused(
-                    "it begins with redis://, rediss://, amqp://, amqps://, nats://, tls:// or sqs://",
+                    "it must begin with redis://, rediss://, amqp://, amqps://, nats://, tls:// or sqs://, for example redis://127.0.0.1:6379?queue=decom",
                 ));
             }
         };
@@ -155,7 +155,11 @@ impl FromStr for Address {
         let queue = match &ours[..] {
             [] => NAME.to_owned(),
             [(_, name)] if is_name(name) => name.clone(),
-            [_] => return Err(refused("a queue's name has letters, digits, `-` and `_` only, at most 64")),
+            [_] => {
+                return Err(refused(
+                    "the name of a queue consists of at most 64 letters, digits, `-` and `_`",
+                ));
+            }
             _ => return Err(refused("it names more than one queue")),
         };
         url.set_query(None);
@@ -166,15 +170,14 @@ impl FromStr for Address {
     }
 }
 
-/// What every broker takes as a name. Dots and colons have a meaning for some.
+/// Returns true if every broker accepts the name. Dots and colons have a meaning for some.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
-/// The text without what may be a password: whatever stands before the last `@`, behind the first `:` that
-/// follows the scheme.
+/// The text without what may be a password: everything between the first `:` after the scheme and the last `@`.
 fn without_password(text: &str) -> String {
     let start = text.find("://").map_or(0, |at| at + 3);
     let Some(end) = text.rfind('@').filter(|end| *end >= start) else { return text.to_owned() };
@@ -200,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_its_password() {
+    fn rejects_malformed_addresses_without_showing_the_password() {
         for text in [
             "leaving",
             "https://u:s3cret@host/",

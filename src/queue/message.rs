@@ -1,74 +1,49 @@
-//! What a message asks for: a bare name, or JSON with the name, the reason and the ticket.
+//! The content of a message: a bare name, or JSON with the name, the reason and the ticket.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{DatasourceName, NameError};
 
-/// The longest reason or ticket that is accepted, in characters: as in a CSV.
+/// The longest reason or ticket, in characters, as in a CSV.
 const LONGEST_TEXT: usize = 1000;
 
-/// The longest that is told of what is wrong with JSON, in characters: it repeats what it does not know.
+/// The longest explanation of malformed JSON, in characters, because it repeats unknown fields.
 const LONGEST_WHY: usize = 300;
 
-/// What a message asks for.
+/// What a message requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The datasource that is to go.
+pub struct DeletionRequest {
     pub name: DatasourceName,
-    /// Why.
     pub reason: Option<String>,
-    /// The ticket that asked for it.
     pub ticket: Option<String>,
 }
 
-/// Why a message makes no sense. What would be refused in a CSV is refused here.
+/// Why a message is malformed. It may hold nothing that would be refused in a CSV.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Senseless {
-    /// Its bytes are no text.
-    #[error("the message is not UTF-8: byte {at} is none")]
-    NotUtf8 {
-        /// The first byte that is wrong, from 1.
-        at: usize,
-    },
-    /// It begins like JSON, and is none that asks for a deletion.
+pub enum MessageError {
+    /// `at` is the first wrong byte, from 1.
+    #[error("the message is not UTF-8 text from byte {at} on")]
+    NotUtf8 { at: usize },
     #[error(
-        "the message is no JSON of the form {{\"datasourceName\": …, \"reason\": …, \"ticket\": …}}: {why}"
+        "the message is not JSON of the form {{\"datasourceName\": …, \"reason\": …, \"ticket\": …}}: {why}"
     )]
-    Json {
-        /// What is wrong with it.
-        why: String,
-    },
-    /// It holds no name that a datasource can have.
+    Json { why: String },
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The name is blank.
     #[error("the name is blank")]
     Blank,
-    /// The name begins with a byte order mark, which nobody sees.
     #[error("the name begins with an invisible byte order mark (U+FEFF)")]
     Mark,
-    /// Reason or ticket hold a control character.
     #[error("the {field} holds the control character U+{:04X}", u32::from(*.found))]
-    Control {
-        /// `reason` or `ticket`.
-        field: &'static str,
-        /// The first one.
-        found: char,
-    },
-    /// Reason or ticket are too long.
+    Control { field: &'static str, found: char },
     #[error("the {field} is {chars} characters long; the longest accepted is {LONGEST_TEXT}")]
-    TooLong {
-        /// `reason` or `ticket`.
-        field: &'static str,
-        /// Its length in characters.
-        chars: usize,
-    },
+    TooLong { field: &'static str, chars: usize },
 }
 
-/// A message as JSON. What is not known here might change what is meant, so it is refused.
+/// A message as JSON. Unknown fields are refused because they could change its meaning.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Written {
+struct MessageJson {
     datasource_name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -76,37 +51,34 @@ struct Written {
     ticket: Option<String>,
 }
 
-impl Request {
+impl DeletionRequest {
     /// Reads the body of a message.
-    ///
-    /// # Errors
-    /// Where it makes no sense, or its name would be refused in a CSV.
-    pub fn read(body: &[u8]) -> Result<Self, Senseless> {
-        let text =
-            std::str::from_utf8(body).map_err(|error| Senseless::NotUtf8 { at: error.valid_up_to() + 1 })?;
+    pub fn parse(body: &[u8]) -> Result<Self, MessageError> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| MessageError::NotUtf8 { at: error.valid_up_to() + 1 })?;
         if text.trim_start().starts_with('{') {
-            let written: Written = serde_json::from_str(text)
-                .map_err(|error| Senseless::Json { why: cut(&error.to_string()) })?;
+            let json: MessageJson = serde_json::from_str(text)
+                .map_err(|error| MessageError::Json { why: cut(&error.to_string()) })?;
             return Ok(Self {
-                name: name(&written.datasource_name)?,
-                reason: note("reason", written.reason)?,
-                ticket: note("ticket", written.ticket)?,
+                name: name(&json.datasource_name)?,
+                reason: note("reason", json.reason)?,
+                ticket: note("ticket", json.ticket)?,
             });
         }
         Ok(Self { name: name(text)?, reason: None, ticket: None })
     }
-}
 
-/// The body of a message that asks for `request`: JSON, so that no name is mistaken for anything else.
-#[must_use]
-pub fn body_of(request: &Request) -> Vec<u8> {
-    let written = Written {
-        datasource_name: request.name.to_string(),
-        reason: request.reason.clone(),
-        ticket: request.ticket.clone(),
-    };
-    // Three texts are always JSON.
-    serde_json::to_vec(&written).unwrap_or_default()
+    /// The body of a message with this request, as JSON: a bare name could be mistaken for JSON.
+    #[must_use]
+    pub fn to_body(&self) -> Vec<u8> {
+        let json = MessageJson {
+            datasource_name: self.name.to_string(),
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
+        };
+        // Texts can always be written as JSON.
+        serde_json::to_vec(&json).unwrap_or_default()
+    }
 }
 
 fn cut(text: &str) -> String {
@@ -117,25 +89,25 @@ fn cut(text: &str) -> String {
     kept
 }
 
-fn name(text: &str) -> Result<DatasourceName, Senseless> {
+fn name(text: &str) -> Result<DatasourceName, MessageError> {
     let name = DatasourceName::new(text)?;
     if text.trim().is_empty() {
-        return Err(Senseless::Blank);
+        return Err(MessageError::Blank);
     }
     if text.starts_with('\u{FEFF}') {
-        return Err(Senseless::Mark);
+        return Err(MessageError::Mark);
     }
     Ok(name)
 }
 
-fn note(field: &'static str, text: Option<String>) -> Result<Option<String>, Senseless> {
+fn note(field: &'static str, text: Option<String>) -> Result<Option<String>, MessageError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     if let Some(found) = text.chars().find(|c| c.is_control() && *c != '\t') {
-        return Err(Senseless::Control { field, found });
+        return Err(MessageError::Control { field, found });
     }
     let chars = text.chars().count();
     if chars > LONGEST_TEXT {
-        return Err(Senseless::TooLong { field, chars });
+        return Err(MessageError::TooLong { field, chars });
     }
     Ok(Some(text))
 }
@@ -146,20 +118,20 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &str) -> Result<Request, Senseless> {
-        Request::read(body.as_bytes())
+    fn parse(body: &str) -> Result<DeletionRequest, MessageError> {
+        DeletionRequest::parse(body.as_bytes())
     }
 
     #[test]
     fn a_bare_name_is_taken_exactly_as_written() {
         for body in ["kunde-1", " kunde 1 ", "[a]", "\"quoted\"", "Kunde, Straße 1"] {
-            assert_eq!(read(body).unwrap().name.as_str(), body);
+            assert_eq!(parse(body).unwrap().name.as_str(), body);
         }
     }
 
     #[test]
     fn json_carries_reason_and_ticket() {
-        let request = read(r#" {"datasourceName": "a", "reason": "left", "ticket": ""} "#).unwrap();
+        let request = parse(r#" {"datasourceName": "a", "reason": "left", "ticket": ""} "#).unwrap();
         assert_eq!(
             (request.name.as_str(), request.reason.as_deref(), request.ticket),
             ("a", Some("left"), None)
@@ -167,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn malformed_messages_are_refused() {
         for (body, what) in [
             ("", "is empty"),
             ("  ", "is blank"),
             ("a\n", "control character U+000A"),
             ("\u{FEFF}a", "byte order mark"),
-            (r#"{"datasourceName": "a""#, "no JSON"),
+            (r#"{"datasourceName": "a""#, "not JSON"),
             (r#"{"name": "a"}"#, "unknown field"),
             (r#"{"datasourceName": "a", "datasourceName": "b"}"#, "duplicate field"),
             (r#"{"datasourceName": "a", "force": true}"#, "unknown field"),
@@ -181,19 +153,19 @@ mod tests {
             (r#"{"datasourceName": "a"} b"#, "trailing characters"),
             (r#"{"datasourceName": "a", "ticket": "x\u0000"}"#, "the ticket holds the control"),
         ] {
-            let said = read(body).unwrap_err().to_string();
+            let said = parse(body).unwrap_err().to_string();
             assert!(said.contains(what), "{body}: {said}");
         }
-        assert_eq!(Request::read(b"a\xFF"), Err(Senseless::NotUtf8 { at: 2 }));
+        assert_eq!(DeletionRequest::parse(b"a\xFF"), Err(MessageError::NotUtf8 { at: 2 }));
     }
 
     proptest! {
         #[test]
-        fn what_is_put_on_a_queue_is_what_is_read_from_it(name in "\\PC{1,40}", reason in "\\PC{0,40}") {
+        fn parses_what_it_puts_on_a_queue(name in "\\PC{1,40}", reason in "\\PC{0,40}") {
             let reason = Some(reason).filter(|reason| !reason.is_empty());
             if let Ok(name) = super::name(&name) {
-                let request = Request { name, reason, ticket: None };
-                prop_assert_eq!(Request::read(&body_of(&request)), Ok(request));
+                let request = DeletionRequest { name, reason, ticket: None };
+                prop_assert_eq!(DeletionRequest::parse(&request.to_body()), Ok(request));
             }
         }
     }

@@ -1,10 +1,14 @@
-//! A queue of names, in place of a file: one small trait over the brokers' own clients.
+//! Queues as a source of names: one small trait over the brokers' own clients.
 //!
-//! A [`Message`] that was taken is owed to its broker until it is acknowledged, given back or set
-//! aside. Where the worker dies before, the broker gives it out again, and says so.
+//! A [`Message`] that was taken must be acknowledged, given back or set aside. If the worker dies before that, the
+//! broker delivers it again, marked as redelivered.
 
 mod address;
+#[cfg(any(feature = "redis", feature = "sqs"))]
+mod batch;
 mod error;
+#[cfg(any(feature = "redis", feature = "rabbitmq", feature = "nats", feature = "sqs"))]
+mod error_context;
 #[cfg(feature = "nats")]
 mod jetstream;
 mod message;
@@ -21,82 +25,73 @@ use async_trait::async_trait;
 
 pub use address::{Address, Broker};
 pub use error::QueueError;
-pub use message::{Request, Senseless, body_of};
+pub use message::{DeletionRequest, MessageError};
 
 /// How a queue is opened.
 #[derive(Debug, Clone)]
 pub struct QueueOptions {
-    /// Where it is.
     pub address: Address,
-    /// Who takes from it, where the broker tells its consumers apart; unique among those at work.
+    /// The name of this consumer; no two active ones may share a name.
     pub worker: String,
-    /// How many messages may be taken and not yet dealt with, at least 1.
-    pub at_once: u16,
-    /// For how long a message stays with its worker without a sign of life, until the broker gives
-    /// it out again. Where the broker notices a cut connection (AMQP), that alone decides.
-    pub hold: Duration,
+    /// How many messages may be taken and not yet settled, at least 1.
+    pub unsettled: u16,
+    /// How long a message stays with its worker unless [`Queue::extend`] is called; then the broker delivers it
+    /// again. With AMQP only the end of the connection decides.
+    pub lease: Duration,
 }
 
-/// A message that was taken, and not yet dealt with.
+/// A message that was taken and is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// What the broker calls it, for people: unique in its queue as far as the broker can tell.
+    /// The broker's id, unique in its queue as far as the broker knows.
     pub id: String,
-    /// What it says.
     pub body: Vec<u8>,
-    /// Whether it was given out before: somebody may have acted on it.
+    /// It was delivered before, so another worker may have acted on it.
     pub redelivered: bool,
-    /// Stands for this delivery towards the broker.
+    /// Identifies this delivery to the broker.
     pub receipt: Receipt,
 }
 
-/// Stands for one delivery of a message towards the broker that made it; nobody else reads it.
+/// Identifies one delivery of a message to the broker that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Receipt(pub(in crate::queue) String);
 
 /// A queue on a broker.
 ///
-/// Every call may fail while the broker is away ([`QueueError::Away`]) and succeeds once it is back:
-/// an implementation connects anew by itself, and its callers decide how long to try.
+/// Every call may fail while the broker cannot be reached ([`QueueError::Unreachable`]) and succeed later: an
+/// implementation reconnects by itself, and its callers decide how long to try.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Takes the next message, and waits `wait` for one at the most; `None` where none came. Not
-    /// called twice at once.
+    /// Takes the next message, or `None` if none arrives within `wait`. Must not be called concurrently.
     async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError>;
 
-    /// The message is dealt with, and is never given out again.
-    ///
-    /// # Errors
-    /// [`QueueError::Stale`] where the broker has taken it back meanwhile, and gives it out again.
+    /// Settles the message, which is never delivered again. Fails with [`QueueError::Expired`] if the broker has
+    /// taken it back.
     async fn acknowledge(&self, receipt: &Receipt) -> Result<(), QueueError>;
 
-    /// Gives the message back, for anybody to take.
+    /// Gives the message back for any worker.
     async fn give_back(&self, receipt: &Receipt) -> Result<(), QueueError>;
 
-    /// Puts the message on the dead-letter queue, with the reason, and only once it is safe there
-    /// acknowledges it.
+    /// Puts the message on the dead-letter queue with the reason, and acknowledges it when it is stored there.
     async fn set_aside(&self, message: &Message, why: &str) -> Result<(), QueueError>;
 
-    /// Tells the broker that these are still being worked on.
-    async fn keep(&self, receipts: &[Receipt]) -> Result<(), QueueError>;
+    /// Renews the leases of these messages.
+    async fn extend(&self, receipts: &[Receipt]) -> Result<(), QueueError>;
 
-    /// How often [`Queue::keep`] has to be called; `None` where the broker needs no such sign.
-    fn keep_every(&self) -> Option<Duration>;
+    /// How often [`Queue::extend`] must be called; `None` if the broker has no leases.
+    fn extend_interval(&self) -> Option<Duration>;
 
-    /// Puts messages on the queue, in order, and returns once the broker has them all.
+    /// Puts messages on the queue in order, and returns when the broker has stored all of them.
     async fn put(&self, bodies: &[Vec<u8>]) -> Result<(), QueueError>;
 
-    /// How many messages wait to be taken, as far as the broker knows.
+    /// The number of messages to be taken, as far as the broker knows.
     async fn waiting(&self) -> Result<u64, QueueError>;
 
-    /// Says goodbye: what was taken and not dealt with is the broker's again.
+    /// Gives back what is not settled, and disconnects.
     async fn close(&self);
 }
 
-/// Opens the queue, making it and its dead-letter queue where the broker has none of that name.
-///
-/// # Errors
-/// Where the address is of no known broker, the broker is away, or it refuses.
+/// Opens the queue. Creates it and its dead-letter queue if they do not exist.
 pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
     match options.address.broker() {
         #[cfg(feature = "redis")]
@@ -106,7 +101,7 @@ pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
         #[cfg(feature = "nats")]
         Broker::JetStream => Ok(Box::new(jetstream::JetStream::open(&options).await?)),
         #[cfg(feature = "sqs")]
-        // Its future is many times as large as those of the others.
+        // Its future is much larger than those of the others.
         Broker::Sqs => Box::pin(sqs::open(options)).await,
         #[cfg(not(all(feature = "redis", feature = "rabbitmq", feature = "nats", feature = "sqs")))]
         broker => Err(QueueError::NotBuiltIn { broker }),

@@ -1,41 +1,38 @@
-//! Asks whether to go on. Enter alone never means yes.
+//! Asks for confirmation. Pressing Enter alone never confirms.
 
 use std::io::{self, BufRead, Write};
 
-/// How often one may try.
-const TRIES: usize = 3;
+/// How many attempts there are.
+const ATTEMPTS: usize = 3;
 
-/// What has to be typed to confirm the deletion of `count` datasources on `host`.
+/// The phrase that confirms the deletion of `count` datasources on `host`.
 #[must_use]
 pub fn phrase(count: u64, host: &str) -> String {
     format!("delete {count} on {host}")
 }
 
-/// Asks for `phrase`; `true` where it was typed.
-///
-/// # Errors
-/// Where the terminal cannot be read or written.
+/// Asks for `phrase`, and returns true if it was typed.
 pub fn ask(phrase: &str, input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<bool> {
-    for tries_left in (0..TRIES).rev() {
-        write!(output, "To go on, type `{phrase}`: ")?;
+    for attempts_left in (0..ATTEMPTS).rev() {
+        write!(output, "To continue, type `{phrase}`: ")?;
         output.flush()?;
-        // As bytes: what is no UTF-8 is a wrong answer, and no trouble with the terminal.
+        // As bytes, because invalid UTF-8 is a wrong answer and not a failure of the terminal.
         let mut line = Vec::new();
         input.read_until(b'\n', &mut line)?;
         let Some(typed) = line.strip_suffix(b"\n") else {
-            // The end of the input, with or without something typed that Enter never followed.
+            // The end of the input, with or without an answer that Enter did not follow.
             writeln!(output)?;
             return Ok(false);
         };
         if typed.strip_suffix(b"\r").unwrap_or(typed) == phrase.as_bytes() {
             return Ok(true);
         }
-        let left = match tries_left {
+        let left = match attempts_left {
             0 => "nothing is deleted",
-            1 => "one try left",
-            _ => "two tries left",
+            1 => "one attempt left",
+            _ => "two attempts left",
         };
-        writeln!(output, "That is not it; {left}.")?;
+        writeln!(output, "That does not match; {left}.")?;
     }
     Ok(false)
 }
@@ -67,9 +64,9 @@ mod tests {
     }
 
     #[test]
-    fn there_are_three_tries() {
+    fn there_are_three_attempts() {
         let (confirmed, output) = asked("a\nb\nc\ndelete 3 on api.example\n");
         assert!(!confirmed);
-        assert_eq!(output.matches("That is not it").count(), 3);
+        assert_eq!(output.matches("That does not match").count(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! The log: on stderr, and in daily files where they are asked for. It is a log, never the audit.
+//! The log on stderr and, if configured, in daily files. It is not the audit log.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,49 +13,37 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-/// What is logged, and where to.
 #[derive(Debug, Clone)]
 pub struct LogOptions<'a> {
-    /// JSON lines on stderr, instead of text.
+    /// JSON lines on stderr instead of text.
     pub json: bool,
-    /// Which events are logged.
     pub filter: Targets,
-    /// A folder for daily files.
+    /// The folder of daily files.
     pub dir: Option<&'a Path>,
-    /// Whether every line says that it is of a dry run.
+    /// Every line is marked as one of a dry run.
     pub dry_run: bool,
 }
 
-/// Keeps the log going. Dropped at the end, it flushes the files.
+/// The active log. Dropping it flushes the files.
 pub struct Logging {
     bars: MultiProgress,
     _files: Option<WorkerGuard>,
 }
 
-/// Why there can be no log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The folder cannot be used.
     #[error("{}: cannot write log files here: {source}", dir.display())]
-    Files {
-        /// The folder.
-        dir: PathBuf,
-        /// What the system said.
-        source: InitError,
-    },
+    Files { dir: PathBuf, source: InitError },
 }
 
-/// Libraries that report what decom reports itself, and at times an error that is not one. They are logged
-/// only if the filter names them.
+/// Libraries that report what decom reports itself, and sometimes an error that is not one. They are logged only if the
+/// filter names them.
 const TALKATIVE: [&str; 4] = ["async_nats", "async_rs", "aws_config", "lapin"];
 
-/// Somebody else who takes what is told to the log, by a filter of their own.
+/// A further receiver of events, with its own filter.
 pub type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Starts the log, and tells `others` as well.
-///
-/// # Errors
-/// If the folder cannot be used.
+/// Starts the log with `others` as further receivers.
 pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, LogError> {
     let bars = MultiProgress::new();
     let filter = Targets::new()
@@ -65,14 +53,7 @@ pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, 
     let mark = options.dry_run.then_some(if options.json { Mark::Json } else { Mark::Text });
     let stderr = Marked { inner: AboveBars(bars.clone()), mark };
     let shown: LogLayer = if options.json {
-        Box::new(
-            fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_writer(stderr)
-                .with_filter(filter.clone()),
-        )
+        json_layer(stderr, filter.clone())
     } else {
         // By NO_COLOR, CLICOLOR_FORCE, TERM and whether stderr is a terminal.
         let color = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
@@ -88,43 +69,45 @@ pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, 
             .filename_suffix("log")
             .build(dir)
             .map_err(|source| LogError::Files { dir: dir.to_owned(), source })?;
-        // A lossy writer would drop lines just when there is most to tell.
+        // A lossy writer drops lines under load.
         let (writer, worker) = NonBlockingBuilder::default().lossy(false).finish(files);
         let writer = Marked { inner: writer, mark: options.dry_run.then_some(Mark::Json) };
-        layers.push(Box::new(
-            fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_writer(writer)
-                .with_filter(filter.clone()),
-        ));
+        layers.push(json_layer(writer, filter));
         guard = Some(worker);
     }
     layers.extend(others);
-    // Only a test in the same process can have started one before, and its log is as good.
+    // Fails only if a test in the same process has started one.
     let _ = tracing_subscriber::registry().with(layers).try_init();
     Ok(Logging { bars, _files: guard })
 }
 
+/// Writes events as lines of JSON.
+fn json_layer<W>(writer: W, filter: Targets) -> LogLayer
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = fmt::layer().json().flatten_event(true).with_current_span(false);
+    Box::new(layer.with_writer(writer).with_filter(filter))
+}
+
 impl Logging {
-    /// Where progress bars are drawn, below the lines of the log.
+    /// The progress bars below the lines of the log.
     #[must_use]
     pub fn bars(&self) -> MultiProgress {
         self.bars.clone()
     }
 }
 
-/// How a line says that it is of a dry run.
+/// How a line is marked as one of a dry run.
 #[derive(Debug, Clone, Copy)]
 enum Mark {
-    /// By words in front of it.
+    /// By a prefix.
     Text,
     /// By a field of its object.
     Json,
 }
 
-/// Puts a mark on every line that `inner` gets, one at a time.
+/// Marks every line that is written to `inner`. Each write is one line.
 #[derive(Clone)]
 struct Marked<W> {
     inner: W,
@@ -156,7 +139,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Marked<W> {
     }
 }
 
-/// Writes to stderr, above the progress bars.
+/// Writes to stderr above the progress bars.
 #[derive(Clone)]
 struct AboveBars(MultiProgress);
 

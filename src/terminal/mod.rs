@@ -1,4 +1,4 @@
-//! What people see while decom works: the log, the progress, the question before it begins.
+//! What people see in a terminal: the log, the progress, and the confirmation before a run.
 
 mod confirmation;
 mod logging;

@@ -1,4 +1,4 @@
-//! How far a run is: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a run: a bar on a terminal, otherwise a line now and then.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -8,71 +8,69 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::domain::{Counts, Outcome, RunEvent};
 use crate::run::Watcher;
 
-/// How often the bar's text is made anew at the most.
+/// The shortest time between two updates of the bar.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// How often there is a line where there is no bar.
+/// The shortest time between two lines.
 const LINE: Duration = Duration::from_secs(10);
 
-/// Shows how far a run is.
+/// Shows the progress of a run.
 pub struct Progress {
-    face: Face,
+    style: Style,
     started: Instant,
     settled_before: u64,
     drawn: Instant,
     paused_until: Option<Instant>,
 }
 
-enum Face {
+enum Style {
     Bar(ProgressBar),
     Lines,
     None,
 }
 
 impl Progress {
-    /// A bar below the log; a line now and then if the terminal cannot draw one (`TERM=dumb`).
+    /// A bar below the log, or lines if the terminal cannot draw one (`TERM=dumb`).
     #[must_use]
     pub fn bar(bars: &MultiProgress) -> Self {
         if bars.is_hidden() {
             return Self::lines();
         }
         let bar = bars.add(ProgressBar::new(0));
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}");
-        if let Ok(style) = style {
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}") {
             bar.set_style(style);
         }
-        Self::with(Face::Bar(bar))
+        Self::with(Style::Bar(bar))
     }
 
     /// A line now and then.
     #[must_use]
     pub fn lines() -> Self {
-        Self::with(Face::Lines)
+        Self::with(Style::Lines)
     }
 
-    /// Nothing.
     #[must_use]
     pub fn none() -> Self {
-        Self::with(Face::None)
+        Self::with(Style::None)
     }
 
-    fn with(face: Face) -> Self {
+    fn with(style: Style) -> Self {
         let now = Instant::now();
-        Self { face, started: now, settled_before: 0, drawn: now, paused_until: None }
+        Self { style, started: now, settled_before: 0, drawn: now, paused_until: None }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
-        if let Face::Bar(bar) = &self.face {
+        if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();
         }
     }
 
     fn draw(&mut self, counts: &Counts, at_once: bool) {
-        let due = match self.face {
-            Face::Bar(_) => REDRAW,
-            Face::Lines => LINE,
-            Face::None => return,
+        let due = match self.style {
+            Style::Bar(_) => REDRAW,
+            Style::Lines => LINE,
+            Style::None => return,
         };
         let now = Instant::now();
         if !at_once && now.duration_since(self.drawn) < due {
@@ -80,16 +78,16 @@ impl Progress {
         }
         self.drawn = now;
         let text = self.text(counts, now);
-        match &self.face {
-            Face::Bar(bar) => {
+        match &self.style {
+            Style::Bar(bar) => {
                 bar.set_length(counts.planned());
                 bar.set_position(counts.settled());
                 bar.set_message(text);
             }
-            Face::Lines => {
+            Style::Lines => {
                 tracing::info!(settled = counts.settled(), planned = counts.planned(), "progress: {text}");
             }
-            Face::None => {}
+            Style::None => {}
         }
     }
 
@@ -127,23 +125,19 @@ impl Watcher for Progress {
             }
             RunEvent::Sending { .. } | RunEvent::Answered { .. } => {}
             RunEvent::Refused { message_id, why } => {
-                tracing::warn!(
-                    message_id,
-                    why,
-                    "a message makes no sense, and goes to the dead-letter queue"
-                );
+                tracing::warn!(message_id, why, "malformed message, moved to the dead-letter queue");
             }
             RunEvent::Paused { pause, why } => {
                 let until = Instant::now() + *pause;
-                let news = self.paused_until.is_none_or(|old| until > old + Duration::from_secs(1));
+                let is_new = self.paused_until.is_none_or(|old| until > old + Duration::from_secs(1));
                 self.paused_until = Some(until);
-                if news {
+                if is_new {
                     tracing::info!(pause_s = pause.as_secs_f64().ceil(), why, "paused by the server");
                 }
                 self.draw(counts, false);
             }
             RunEvent::Stopping { why } => {
-                tracing::warn!(why, "stopping: no new request is sent, those under way are finished");
+                tracing::warn!(why, "stopping: no new request is sent, requests in flight are finished");
             }
         }
     }

@@ -36,7 +36,7 @@ fn on_terminal(estate: &Estate, arguments: &[&str]) -> PtySession {
 
 /// Waits for the question and returns what is shown before it, and the phrase that is asked for.
 fn asked(terminal: &mut PtySession) -> (String, String) {
-    let shown = terminal.exp_string("To go on, type `").unwrap();
+    let shown = terminal.exp_string("To continue, type `").unwrap();
     let phrase = terminal.exp_string("`: ").unwrap();
     (shown, phrase)
 }
@@ -117,7 +117,7 @@ fn a_plan_that_expires_at_the_question() {
         let plan = crate::plan_runs::planned(&estate, &["--valid-for", seconds]);
         let digest = decom::plan::SavedPlan::read(&plan).unwrap().0.digest;
         let mut terminal = on_terminal(&estate, &["run", "--plan", "plan.json"]);
-        let Ok(shown) = terminal.exp_string("To go on, type `") else {
+        let Ok(shown) = terminal.exp_string("To continue, type `") else {
             // It was over before the question came.
             continue;
         };
@@ -145,10 +145,10 @@ fn the_right_phrase_at_the_third_try() {
     let mut terminal = on_terminal(&estate, &["run", "names.csv"]);
     let (_, phrase) = asked(&mut terminal);
     terminal.send_line("yes").unwrap();
-    terminal.exp_string("That is not it; two tries left.").unwrap();
+    terminal.exp_string("That does not match; two attempts left.").unwrap();
     asked(&mut terminal);
     terminal.send_line(&phrase.to_uppercase()).unwrap();
-    terminal.exp_string("That is not it; one try left.").unwrap();
+    terminal.exp_string("That does not match; one attempt left.").unwrap();
     asked(&mut terminal);
     assert_eq!(estate.deletes(), []);
     terminal.send_line(&phrase).unwrap();
@@ -165,7 +165,7 @@ fn what_does_not_mean_yes() {
         for answer in answers {
             asked(&mut terminal);
             terminal.send_line(&answer).unwrap();
-            terminal.exp_string("That is not it; ").unwrap();
+            terminal.exp_string("That does not match; ").unwrap();
         }
         let (code, said) = code(&mut terminal);
         assert_eq!(code, 3, "{said}");

@@ -130,7 +130,7 @@ async fn jetstream_waits_for_no_server_that_says_nothing() {
     queue.put(&bodies(&["a"])).await.unwrap();
     let held = next(&*queue).await;
     server.process().freeze();
-    is_away(queue.keep(std::slice::from_ref(&held.receipt))).await;
+    is_away(queue.extend(std::slice::from_ref(&held.receipt))).await;
     is_away(queue.take(Duration::from_secs(1))).await;
     is_away(queue.put(&bodies(&["b"]))).await;
     server.process().thaw();
@@ -181,7 +181,7 @@ async fn jetstream_refuses_what_would_not_do_and_says_what_to_do() {
     let once = pull::Config { durable_name: Some("decom".to_owned()), max_deliver: 1, ..Default::default() };
     limited.create_consumer(once).await.unwrap();
     for (queue, what) in [
-        ("kept", "is no work queue"),
+        ("kept", "is not a work queue"),
         ("deaf", "`nats stream edit deaf`"),
         ("limited", "`nats consumer rm limited decom`"),
     ] {

@@ -1,12 +1,12 @@
 //! A queue on NATS JetStream: a stream of its name, and one consumer that all workers share.
 //!
-//! The client connects anew by itself and goes on; what is asked meanwhile fails soon, rather than
-//! being kept for later: a request for a message that nobody waits for any more would take one.
+//! The client reconnects by itself. Requests fail soon meanwhile instead of being kept: a late request for a message
+//! would take one that nothing waits for.
 
-mod furthest;
-mod refusal;
+mod endpoint;
+mod errors;
+mod progress;
 mod stream;
-mod target;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -24,88 +24,91 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
+use self::endpoint::Endpoint;
+use self::errors::JetStreamErrors;
+use self::progress::Progress;
+use super::error_context::ErrorContext;
+use super::{Message, Queue, QueueError, QueueOptions, Receipt};
 use crate::domain::lock;
 
-use self::furthest::Furthest;
-use self::refusal::Told;
-use self::target::Target;
-use super::{Message, Queue, QueueError, QueueOptions, Receipt};
+/// How long the server may take for a reply, and for a connection.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the server may take for an answer, and for letting decom in.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How many messages are on their way to the server at once.
+/// How many messages are sent to the server before waiting for it.
 const BATCH: usize = 128;
 
-/// The shortest wait that is asked for: with none the server would wait for ever.
+/// The shortest wait in a request: without one the server would wait indefinitely.
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 
-/// How much longer than a wait its end may take to arrive.
-const LATE: Duration = Duration::from_secs(2);
+/// How long after the end of a wait its reply may arrive.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A queue on NATS JetStream.
 pub(super) struct JetStream {
     queue: String,
     dead: String,
-    /// For a consumer that has to be made.
-    wanted_hold: Duration,
-    /// For how long a message stays with who took it, without a sign of life.
-    hold: Duration,
+    /// The lease for a new consumer.
+    requested_lease: Duration,
+    /// The lease of the actual consumer.
+    lease: Duration,
     client: Client,
     context: Context,
-    told: Told,
-    /// The consumer; none where it has to be looked at anew.
+    errors: JetStreamErrors,
+    /// `None` if it must be looked up again.
     consumer: Mutex<Option<PullConsumer>>,
-    /// What was taken and not dealt with, and until when the server leaves it here.
-    in_hand: Mutex<HashMap<Receipt, Instant>>,
-    /// How far the server has come with giving out, as far as this worker saw.
-    furthest: Mutex<Furthest>,
+    /// The unsettled messages, with the end of their leases.
+    unsettled: Mutex<HashMap<Receipt, Instant>>,
+    progress: Mutex<Progress>,
 }
 
 impl JetStream {
-    /// Connects, and makes streams and consumer where they are missing.
+    /// Connects, and creates the streams and the consumer if they do not exist.
     pub(super) async fn open(options: &QueueOptions) -> Result<Self, QueueError> {
-        let Target { address, options: client, forbidden } = Target::of(options)?;
-        let told = Told { queue: options.address.to_string(), forbidden };
-        let client = match timeout(PATIENCE, client.connect(address)).await {
-            Ok(client) => client.map_err(|error| told.of_connecting(&error))?,
-            Err(_) => return Err(told.away(format!("no answer within {} s", PATIENCE.as_secs()))),
+        let context = ErrorContext::of(&options.address);
+        let Endpoint { address, options: client, denials } = Endpoint::of(options, &context)?;
+        let errors = JetStreamErrors { context, denials };
+        let client = match timeout(TIMEOUT, client.connect(address)).await {
+            Ok(client) => client.map_err(|error| errors.of_connecting(&error))?,
+            Err(_) => {
+                return Err(errors.context.unreachable(format!("no reply within {} s", TIMEOUT.as_secs())));
+            }
         };
-        let context = ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(client.clone());
+        let context = ContextBuilder::new().timeout(TIMEOUT).ack_timeout(TIMEOUT).build(client.clone());
         let mut queue = Self {
             queue: options.address.queue().to_owned(),
             dead: options.address.dead_letter_queue(),
-            wanted_hold: options.hold,
-            hold: options.hold,
+            requested_lease: options.lease,
+            lease: options.lease,
             client,
             context,
-            told,
+            errors,
             consumer: Mutex::default(),
-            in_hand: Mutex::default(),
-            furthest: Mutex::default(),
+            unsettled: Mutex::default(),
+            progress: Mutex::default(),
         };
         let consumer = queue.consumer("be opened").await?;
-        queue.hold = stream::hold(&consumer.cached_info().config);
+        queue.lease = stream::lease(&consumer.cached_info().config);
         Ok(queue)
     }
 
-    /// The consumer; looked at, or made, with its streams, where something went wrong with it.
+    /// The consumer. After a failure it is looked up again, or created again with its streams.
     async fn consumer(&self, action: &'static str) -> Result<PullConsumer, QueueError> {
-        self.connected(action)?;
+        self.check_connected(action)?;
         if let Some(consumer) = lock(&self.consumer).clone() {
             return Ok(consumer);
         }
-        stream::provide(&self.context, stream::dead(&self.dead), &self.told).await?;
-        stream::provide(&self.context, stream::queue(&self.queue), &self.told).await?;
-        let consumer = stream::consumer(&self.context, &self.queue, self.wanted_hold, &self.told).await?;
+        stream::provide(&self.context, stream::dead(&self.dead), &self.errors).await?;
+        stream::provide(&self.context, stream::queue(&self.queue), &self.errors).await?;
+        let consumer =
+            stream::consumer(&self.context, &self.queue, self.requested_lease, &self.errors).await?;
         *lock(&self.consumer) = Some(consumer.clone());
         Ok(consumer)
     }
 
-    fn connected(&self, action: &'static str) -> Result<(), QueueError> {
+    fn check_connected(&self, action: &'static str) -> Result<(), QueueError> {
         match self.client.connection_state() {
             State::Connected => Ok(()),
-            _ => Err(self.told.away_or_forbidden(action, "the connection is cut".to_owned())),
+            _ => Err(self.errors.unreachable_or_denied(action, "the connection is lost".to_owned())),
         }
     }
 
@@ -113,43 +116,44 @@ impl JetStream {
         lock(&self.consumer).take();
     }
 
-    /// Whether the message is still with us, by what we know.
-    fn holds(&self, receipt: &Receipt) -> bool {
-        let mut in_hand = lock(&self.in_hand);
-        let holds = in_hand.get(receipt).is_some_and(|until| Instant::now() < *until);
-        if !holds {
-            in_hand.remove(receipt);
+    /// Returns true if the lease of the message has not ended.
+    fn is_leased(&self, receipt: &Receipt) -> bool {
+        let mut unsettled = lock(&self.unsettled);
+        let is_leased = unsettled.get(receipt).is_some_and(|until| Instant::now() < *until);
+        if !is_leased {
+            unsettled.remove(receipt);
         }
-        holds
+        is_leased
     }
 
-    /// Settles a delivery, and waits until the server has heard.
+    /// Settles a delivery, and waits for the server's confirmation.
     async fn settle(&self, receipt: &Receipt, action: &'static str, kind: AckKind) -> Result<(), QueueError> {
-        // The server would not mind: it takes an acknowledgement from anybody, and who has the
-        // message by now would lose it.
-        if !self.holds(receipt) {
-            return Err(QueueError::Stale { queue: self.told.queue.clone() });
+        // The server accepts a late acknowledgement, and would take the message from the worker that has it now.
+        if !self.is_leased(receipt) {
+            return Err(self.errors.context.expired());
         }
-        self.connected(action)?;
+        self.check_connected(action)?;
         match self.client.request(receipt.0.clone(), kind.into()).await {
             Ok(_) => {
-                lock(&self.in_hand).remove(receipt);
+                lock(&self.unsettled).remove(receipt);
                 Ok(())
             }
-            Err(error) if error.kind() == RequestErrorKind::NoResponders && self.is_gone().await => {
-                lock(&self.in_hand).remove(receipt);
-                Err(QueueError::Stale { queue: self.told.queue.clone() })
+            Err(error)
+                if error.kind() == RequestErrorKind::NoResponders && self.is_consumer_deleted().await =>
+            {
+                lock(&self.unsettled).remove(receipt);
+                Err(self.errors.context.expired())
             }
-            Err(error) => Err(self.told.of(action, &error)),
+            Err(error) => Err(self.errors.of(action, &error)),
         }
     }
 
-    /// Whether the consumer was removed, and all its deliveries with it.
-    async fn is_gone(&self) -> bool {
+    /// Returns true if the consumer was deleted, and its deliveries with it.
+    async fn is_consumer_deleted(&self) -> bool {
         let name = stream::CONSUMER;
-        let asked = self.context.get_consumer_from_stream::<pull::Config, _, _>(name, &self.queue).await;
-        match asked.map_err(|error| error.kind()) {
-            Err(ConsumerErrorKind::JetStream(answer)) if answer.code() == 404 => {
+        let found = self.context.get_consumer_from_stream::<pull::Config, _, _>(name, &self.queue).await;
+        match found.map_err(|error| error.kind()) {
+            Err(ConsumerErrorKind::JetStream(error)) if error.code() == 404 => {
                 self.forget_consumer();
                 true
             }
@@ -157,7 +161,7 @@ impl JetStream {
         }
     }
 
-    /// Publishes messages to a subject that is named like its stream, and waits until it has them.
+    /// Publishes messages to the subject of the same name as its stream, and waits until they are stored.
     async fn publish(
         &self,
         action: &'static str,
@@ -165,25 +169,25 @@ impl JetStream {
         messages: Vec<PublishMessage>,
     ) -> Result<(), QueueError> {
         self.consumer(action).await?;
-        let told = |error: &PublishError| match error.kind() {
+        let error_of = |error: &PublishError| match error.kind() {
             PublishErrorKind::MaxPayloadExceeded => {
-                self.told.refused(action, format!("{error}; max_payload is the server's to set"))
+                self.errors.context.refused(action, format!("{error}; raise max_payload of the server"))
             }
             PublishErrorKind::StreamNotFound => {
                 self.forget_consumer();
-                self.told.away(format!("no stream listens to the subject {subject}"))
+                self.errors.context.unreachable(format!("no stream listens to the subject {subject}"))
             }
-            _ => self.told.of(action, error),
+            _ => self.errors.of(action, error),
         };
         let mut stored = Vec::with_capacity(messages.len());
         for message in messages {
             let message = message.expected_stream(subject);
-            let sent = timeout(PATIENCE, self.context.send_publish(subject.to_owned(), message)).await;
-            let late = |_| self.told.away_or_forbidden(action, "the connection takes nothing".to_owned());
-            stored.push(sent.map_err(late)?.map_err(|error| told(&error))?);
+            let sent = timeout(TIMEOUT, self.context.send_publish(subject.to_owned(), message)).await;
+            let late = |_| self.errors.unreachable_or_denied(action, "the connection is blocked".to_owned());
+            stored.push(sent.map_err(late)?.map_err(|error| error_of(&error))?);
         }
-        for answer in stored {
-            answer.await.map_err(|error| told(&error))?;
+        for confirmation in stored {
+            confirmation.await.map_err(|error| error_of(&error))?;
         }
         Ok(())
     }
@@ -192,33 +196,33 @@ impl JetStream {
 #[async_trait]
 impl Queue for JetStream {
     async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
-        const ACTION: &str = "give out a message";
+        const ACTION: &str = "deliver a message";
         let consumer = self.consumer(ACTION).await?;
         let wait = wait.max(SHORTEST_WAIT);
-        let asked = async {
+        let reply = async {
             let mut batch = consumer.batch().max_messages(1).expires(wait).messages().await?;
             batch.next().await.transpose()
         };
-        // The end of the wait got lost, and the connection with it; or nobody hears the question any more.
+        // The connection was lost, or the consumer does not exist any more.
         let late = |_| {
             self.forget_consumer();
-            self.told.away_or_forbidden(ACTION, "no answer in time".to_owned())
+            self.errors.unreachable_or_denied(ACTION, "no reply in time".to_owned())
         };
-        let given = timeout(wait + LATE, asked).await.map_err(late)?;
-        let given = given.map_err(|error| {
-            // It may have been removed; the next call looks.
+        let reply = timeout(wait + GRACE, reply).await.map_err(late)?;
+        let message = reply.map_err(|error| {
+            // It may have been deleted; the next call looks it up.
             self.forget_consumer();
-            self.told.of(ACTION, &*error)
+            self.errors.of(ACTION, &*error)
         })?;
-        let Some(message) = given else { return Ok(None) };
-        let info = message.info().map_err(|error| self.told.of(ACTION, &*error))?;
+        let Some(message) = message else { return Ok(None) };
+        let info = message.info().map_err(|error| self.errors.of(ACTION, &*error))?;
         let id = info.stream_sequence.to_string();
         let published = info.published.unix_timestamp_nanos();
-        // Both are asked, always: each message counts for those after it.
-        let falls_behind = lock(&self.furthest).is_behind(info.stream_sequence, published);
-        let redelivered = falls_behind || info.delivered > 1;
+        // Always called, because it also notes the message.
+        let is_behind = lock(&self.progress).is_behind(info.stream_sequence, published);
+        let redelivered = is_behind || info.delivered > 1;
         let receipt = Receipt(message.reply.as_deref().unwrap_or_default().to_owned());
-        lock(&self.in_hand).insert(receipt.clone(), Instant::now() + self.hold);
+        lock(&self.unsettled).insert(receipt.clone(), Instant::now() + self.lease);
         Ok(Some(Message { id, body: message.payload.to_vec(), redelivered, receipt }))
     }
 
@@ -231,54 +235,54 @@ impl Queue for JetStream {
     }
 
     async fn set_aside(&self, message: &Message, why: &str) -> Result<(), QueueError> {
-        if !self.holds(&message.receipt) {
-            return Err(QueueError::Stale { queue: self.told.queue.clone() });
+        if !self.is_leased(&message.receipt) {
+            return Err(self.errors.context.expired());
         }
         let mut headers = HeaderMap::new();
         headers.insert("Decom-Reason", one_line(why).as_str());
         headers.insert("Decom-Message-Id", one_line(&message.id).as_str());
-        // A second try does not make a second letter, and a letter of another delivery is none.
+        // The server stores a second attempt once, and another delivery of the message again.
         headers.insert(NATS_MESSAGE_ID, one_line(&message.receipt.0).as_str());
-        let letter = PublishMessage::build().payload(message.body.clone().into()).headers(headers);
-        self.publish("take a dead letter", &self.dead, vec![letter]).await?;
+        let dead_letter = PublishMessage::build().payload(message.body.clone().into()).headers(headers);
+        self.publish("take a dead letter", &self.dead, vec![dead_letter]).await?;
         self.acknowledge(&message.receipt).await
     }
 
-    async fn keep(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
-        const ACTION: &str = "hear that work goes on";
-        self.connected(ACTION)?;
-        let until = Instant::now() + self.hold;
-        let kept: Vec<_> = receipts.iter().filter(|receipt| self.holds(receipt)).collect();
-        let heard = async {
+    async fn extend(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
+        const ACTION: &str = "extend leases";
+        self.check_connected(ACTION)?;
+        let until = Instant::now() + self.lease;
+        let leased: Vec<_> = receipts.iter().filter(|receipt| self.is_leased(receipt)).collect();
+        let confirmed = async {
             let inbox = self.client.new_inbox();
-            let mut answers = self.client.subscribe(inbox.clone()).await?;
-            for receipt in &kept {
+            let mut replies = self.client.subscribe(inbox.clone()).await?;
+            for receipt in &leased {
                 let (subject, inbox) = (receipt.0.clone(), inbox.clone());
                 self.client.publish_with_reply(subject, inbox, AckKind::Progress.into()).await?;
             }
-            for _ in &kept {
-                answers.next().await;
+            for _ in &leased {
+                replies.next().await;
             }
             Ok(())
         };
-        let late = |_| self.told.away_or_forbidden(ACTION, "no answer in time".to_owned());
-        let heard: Result<(), async_nats::Error> = timeout(PATIENCE, heard).await.map_err(late)?;
-        heard.map_err(|error| self.told.of(ACTION, &*error))?;
-        let mut in_hand = lock(&self.in_hand);
-        for receipt in kept {
+        let late = |_| self.errors.unreachable_or_denied(ACTION, "no reply in time".to_owned());
+        let confirmed: Result<(), async_nats::Error> = timeout(TIMEOUT, confirmed).await.map_err(late)?;
+        confirmed.map_err(|error| self.errors.of(ACTION, &*error))?;
+        let mut unsettled = lock(&self.unsettled);
+        for receipt in leased {
             // Unless it was settled meanwhile.
-            in_hand.entry(receipt.clone()).and_modify(|held| *held = until);
+            unsettled.entry(receipt.clone()).and_modify(|end| *end = until);
         }
         Ok(())
     }
 
-    fn keep_every(&self) -> Option<Duration> {
-        Some(self.hold / 3)
+    fn extend_interval(&self) -> Option<Duration> {
+        Some(self.lease / 3)
     }
 
     async fn put(&self, bodies: &[Vec<u8>]) -> Result<(), QueueError> {
         for batch in bodies.chunks(BATCH) {
-            // Without ids: who puts a name twice means it, and the server would drop the second.
+            // Without ids, by which the server would drop a repeated name.
             let messages = batch.iter().map(|body| PublishMessage::build().payload(body.clone().into()));
             self.publish("take messages", &self.queue, messages.collect()).await?;
         }
@@ -286,17 +290,17 @@ impl Queue for JetStream {
     }
 
     async fn waiting(&self) -> Result<u64, QueueError> {
-        const ACTION: &str = "say how many messages wait";
+        const ACTION: &str = "count waiting messages";
         let consumer = self.consumer(ACTION).await?;
-        let info = consumer.get_info().await.map_err(|error| self.told.of(ACTION, &error))?;
+        let info = consumer.get_info().await.map_err(|error| self.errors.of(ACTION, &error))?;
         Ok(info.num_pending)
     }
 
     async fn close(&self) {
-        let in_hand: Vec<_> = lock(&self.in_hand).keys().cloned().collect();
-        // Where the server does not hear it, it takes them back when their time is over.
-        let _ = timeout(PATIENCE, async {
-            for receipt in in_hand {
+        let unsettled: Vec<_> = lock(&self.unsettled).keys().cloned().collect();
+        // If this fails, the server takes them back when their leases end.
+        let _ = timeout(TIMEOUT, async {
+            for receipt in unsettled {
                 let _ = self.give_back(&receipt).await;
             }
             self.client.flush().await
@@ -305,7 +309,7 @@ impl Queue for JetStream {
     }
 }
 
-/// What a header may say: no line ends within.
+/// A text without line breaks, for a header.
 fn one_line(text: &str) -> String {
     text.replace(|c: char| c.is_control(), " ")
 }

@@ -1,4 +1,4 @@
-//! The streams and the consumer that a queue is made of, and whether those that are there will do.
+//! The streams and the consumer of a queue, and whether existing ones are suitable.
 
 use std::time::Duration;
 
@@ -7,24 +7,23 @@ use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, 
 use async_nats::jetstream::stream::{Config, ConsumerErrorKind, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, Context};
 
-use super::refusal::Told;
+use super::errors::JetStreamErrors;
 use crate::queue::QueueError;
 
-/// What the consumer is called: all workers share it.
+/// The name of the consumer that all workers share.
 pub(super) const CONSUMER: &str = "decom";
 
-/// What is asked for here.
 const ACTION: &str = "be opened";
 
-/// How often a message may be given out, and how many may be out: as often and as many as it takes.
+/// No limit of deliveries and of unsettled messages.
 const UNLIMITED: i64 = -1;
 
-/// The queue's stream: each message goes to one consumer, and leaves when it is acknowledged.
+/// The queue's stream. A message goes to one consumer, and is removed when it is acknowledged.
 pub(super) fn queue(name: &str) -> Config {
     Config { retention: RetentionPolicy::WorkQueue, ..dead(name) }
 }
 
-/// The stream for what makes no sense: everything stays until somebody removes it.
+/// The stream of malformed messages, which keeps everything.
 pub(super) fn dead(name: &str) -> Config {
     Config {
         name: name.to_owned(),
@@ -39,109 +38,113 @@ pub(super) fn dead(name: &str) -> Config {
     }
 }
 
-/// Looks for the stream, and makes it where it is missing.
-pub(super) async fn provide(context: &Context, wanted: Config, told: &Told) -> Result<(), QueueError> {
-    let there = match context.get_stream(&wanted.name).await {
-        Ok(there) => there.cached_info().config.clone(),
+/// Looks up the stream, and creates it if it does not exist.
+pub(super) async fn provide(
+    context: &Context,
+    wanted: Config,
+    errors: &JetStreamErrors,
+) -> Result<(), QueueError> {
+    let found = match context.get_stream(&wanted.name).await {
+        Ok(found) => found.cached_info().config.clone(),
         Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(answer) if answer.code() == 404 => {
-                return create(context, wanted, told).await;
+            GetStreamErrorKind::JetStream(error) if error.code() == 404 => {
+                return create(context, wanted, errors).await;
             }
-            GetStreamErrorKind::JetStream(answer) => return Err(told.of_answer(ACTION, &answer)),
-            _ if is_unheard(&error) => return Err(told.without_jetstream(ACTION)),
-            _ => return Err(told.of(ACTION, &error)),
+            GetStreamErrorKind::JetStream(error) => return Err(errors.of_jetstream(ACTION, &error)),
+            _ if has_no_responders(&error) => return Err(errors.without_jetstream(ACTION)),
+            _ => return Err(errors.of(ACTION, &error)),
         },
     };
     let name = &wanted.name;
-    let why = if wanted.retention == RetentionPolicy::WorkQueue && there.retention != wanted.retention {
+    let why = if wanted.retention == RetentionPolicy::WorkQueue && found.retention != wanted.retention {
         format!(
-            "the stream {name} is no work queue, so what is done would be given out again some day; \
-             remove it where it is not needed, or name another queue"
+            "the stream {name} is not a work queue, so acknowledged messages would be delivered again; \
+             delete it if it is not needed, or name another queue"
         )
-    } else if !there.subjects.iter().any(|subject| subject == name || subject.contains(['*', '>'])) {
+    } else if !found.subjects.iter().any(|subject| subject == name || subject.contains(['*', '>'])) {
         format!(
             "the stream {name} does not listen to the subject {name}; add it with `nats stream edit {name}`"
         )
-    } else if there.no_ack {
+    } else if found.no_ack {
         format!(
-            "the stream {name} does not say what it has stored; allow that with `nats stream edit {name} --ack`"
+            "the stream {name} does not confirm what it stores; change that with `nats stream edit {name} --ack`"
         )
     } else {
         return Ok(());
     };
-    Err(told.refused(ACTION, why))
+    Err(errors.context.refused(ACTION, why))
 }
 
-async fn create(context: &Context, wanted: Config, told: &Told) -> Result<(), QueueError> {
+async fn create(context: &Context, wanted: Config, errors: &JetStreamErrors) -> Result<(), QueueError> {
     match context.create_stream(wanted).await {
         Ok(_) => Ok(()),
         Err(error) => Err(match error.kind() {
-            CreateStreamErrorKind::JetStream(answer) => told.of_answer(ACTION, &answer),
-            _ => told.of(ACTION, &error),
+            CreateStreamErrorKind::JetStream(error) => errors.of_jetstream(ACTION, &error),
+            _ => errors.of(ACTION, &error),
         }),
     }
 }
 
-/// Looks for the consumer, and makes it where it is missing.
+/// Looks up the consumer, and creates it if it does not exist.
 pub(super) async fn consumer(
     context: &Context,
     stream: &str,
-    hold: Duration,
-    told: &Told,
+    lease: Duration,
+    errors: &JetStreamErrors,
 ) -> Result<PullConsumer, QueueError> {
-    let there = context.get_consumer_from_stream::<pull::Config, _, _>(CONSUMER, stream).await;
-    let there = match there {
-        Ok(there) => there,
+    let found = context.get_consumer_from_stream::<pull::Config, _, _>(CONSUMER, stream).await;
+    let found = match found {
+        Ok(found) => found,
         Err(error) => match error.kind() {
-            ConsumerErrorKind::JetStream(answer) if answer.code() == 404 => {
+            ConsumerErrorKind::JetStream(error) if error.code() == 404 => {
                 let wanted = pull::Config {
                     durable_name: Some(CONSUMER.to_owned()),
                     ack_policy: AckPolicy::Explicit,
-                    ack_wait: hold,
+                    ack_wait: lease,
                     max_deliver: UNLIMITED,
                     max_ack_pending: UNLIMITED,
                     ..pull::Config::default()
                 };
-                let made = context.create_consumer_on_stream(wanted, stream).await;
-                return made.map_err(|error| match error.kind() {
-                    ConsumerErrorKind::JetStream(answer) => told.of_answer(ACTION, &answer),
-                    _ => told.of(ACTION, &error),
+                let created = context.create_consumer_on_stream(wanted, stream).await;
+                return created.map_err(|error| match error.kind() {
+                    ConsumerErrorKind::JetStream(error) => errors.of_jetstream(ACTION, &error),
+                    _ => errors.of(ACTION, &error),
                 });
             }
-            ConsumerErrorKind::JetStream(answer) => return Err(told.of_answer(ACTION, &answer)),
+            ConsumerErrorKind::JetStream(error) => return Err(errors.of_jetstream(ACTION, &error)),
             ConsumerErrorKind::InvalidConsumerType => {
-                return Err(told.refused(ACTION, unfit(stream, "pushes its messages")));
+                return Err(errors.context.refused(ACTION, unsuitable(stream, "pushes its messages")));
             }
-            _ => return Err(told.of(ACTION, &error)),
+            _ => return Err(errors.of(ACTION, &error)),
         },
     };
-    let config = &there.cached_info().config;
+    let config = &found.cached_info().config;
     let why = if config.ack_policy != AckPolicy::Explicit {
-        "takes no acknowledgement of each message"
+        "does not require an acknowledgement of each message"
     } else if config.max_deliver > 0 {
-        "gives a message out only so many times, and then never again"
+        "limits the deliveries of a message"
     } else if config.headers_only {
-        "leaves out what messages say"
+        "delivers messages without their bodies"
     } else {
-        return Ok(there);
+        return Ok(found);
     };
-    Err(told.refused(ACTION, unfit(stream, why)))
+    Err(errors.context.refused(ACTION, unsuitable(stream, why)))
 }
 
-fn unfit(stream: &str, why: &str) -> String {
+fn unsuitable(stream: &str, why: &str) -> String {
     format!(
-        "the consumer {CONSUMER} of the stream {stream} {why}; remove it with \
-         `nats consumer rm {stream} {CONSUMER}`, and decom makes one that will do"
+        "the consumer {CONSUMER} of the stream {stream} {why}; delete it with \
+         `nats consumer rm {stream} {CONSUMER}`, and decom creates a suitable one"
     )
 }
 
-/// How long a message stays with whoever took it, by what the consumer really is like.
-pub(super) fn hold(consumer: &consumer::Config) -> Duration {
+/// How long a message stays with its worker, by the actual configuration of the consumer.
+pub(super) fn lease(consumer: &consumer::Config) -> Duration {
     consumer.backoff.iter().copied().chain([consumer.ack_wait]).min().unwrap_or_default()
 }
 
-/// Whether nobody listens where JetStream would.
-fn is_unheard(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Returns true if no JetStream responded.
+fn has_no_responders(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<jetstream::context::RequestError>() {

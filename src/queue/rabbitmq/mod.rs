@@ -1,11 +1,11 @@
 //! A queue on RabbitMQ, over AMQP 0.9.1.
 //!
-//! A delivery belongs to the channel it came over: where that is gone, the broker has the message
-//! again. So a receipt names the session it is of, and a session is made anew, never repaired.
+//! A delivery belongs to the channel that it came over: when that is closed, the broker has the message again. So a
+//! receipt names its session, and a session is replaced, never repaired.
 
-mod refusal;
+mod endpoint;
+mod errors;
 mod session;
-mod target;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,123 +16,125 @@ use lapin::types::AMQPValue;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::refusal::Told;
+use self::endpoint::Endpoint;
+use self::errors::error_of;
 use self::session::Session;
-use self::target::Target;
+use super::error_context::ErrorContext;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
 
-/// How long the broker may take for an answer, and for letting decom in.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the broker may take for a reply, and for a connection.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many messages are on their way to the broker at once.
+/// How many messages are sent to the broker before waiting for it.
 const BATCH: usize = 128;
 
-/// How soon an empty queue is looked at again: at first, and after a while.
+/// How soon an empty queue is read again, at first and after a while.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A queue on RabbitMQ.
 pub(super) struct RabbitMq {
-    target: Target,
-    told: Told,
+    endpoint: Endpoint,
+    errors: ErrorContext,
     current: Mutex<Current>,
 }
 
-/// The session at work, if any, and how many there were.
+/// The active session, if there is one, and the number of sessions so far.
 struct Current {
     epoch: u64,
     session: Option<Arc<Session>>,
 }
 
 impl RabbitMq {
-    /// Connects, and makes the queues where they are missing.
+    /// Connects, and creates the queues if they do not exist.
     pub(super) async fn open(options: &QueueOptions) -> Result<Self, QueueError> {
-        let told = Told { queue: options.address.to_string() };
-        let target = Target::of(options)?;
-        let queue = Self { target, told, current: Mutex::new(Current { epoch: 0, session: None }) };
+        let errors = ErrorContext::of(&options.address);
+        let endpoint = Endpoint::of(options, &errors)?;
+        let queue = Self { endpoint, errors, current: Mutex::new(Current { epoch: 0, session: None }) };
         queue.session().await?;
         Ok(queue)
     }
 
-    /// The session at work, or a new one.
+    /// The active session, or a new one.
     async fn session(&self) -> Result<Arc<Session>, QueueError> {
         let mut current = self.current.lock().await;
-        if let Some(session) = current.session.as_ref().filter(|session| session.is_sound()) {
+        if let Some(session) = current.session.as_ref().filter(|session| session.is_open()) {
             return Ok(Arc::clone(session));
         }
         current.session = None;
         let epoch = current.epoch + 1;
-        let session = Arc::new(self.bounded("let decom in", Session::begin(&self.target, epoch)).await?);
+        let session =
+            Arc::new(self.with_timeout("accept a connection", Session::begin(&self.endpoint, epoch)).await?);
         current.epoch = epoch;
         current.session = Some(Arc::clone(&session));
         Ok(session)
     }
 
-    /// The session that made this delivery, with its tag.
+    /// The session of this delivery, and its tag.
     async fn session_of(&self, receipt: &Receipt) -> Result<(Arc<Session>, u64), QueueError> {
-        let stale = || QueueError::Stale { queue: self.told.queue.clone() };
-        let (epoch, tag) = receipt.0.split_once(':').ok_or_else(stale)?;
-        let tag = tag.parse().map_err(|_| stale())?;
+        let expired = || self.errors.expired();
+        let (epoch, tag) = receipt.0.split_once(':').ok_or_else(expired)?;
+        let tag = tag.parse().map_err(|_| expired())?;
         let session = self.current.lock().await.session.clone();
-        let session = session.filter(|session| session.is_sound() && session.epoch().to_string() == epoch);
-        Ok((session.ok_or_else(stale)?, tag))
+        let session = session.filter(|session| session.is_open() && session.epoch().to_string() == epoch);
+        Ok((session.ok_or_else(expired)?, tag))
     }
 
-    /// What is asked of the broker, within [`PATIENCE`].
-    async fn bounded<T>(
+    /// Waits for a reply of the broker for at most [`TIMEOUT`].
+    async fn with_timeout<T>(
         &self,
         action: &'static str,
-        asked: impl Future<Output = lapin::Result<T>>,
+        reply: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, QueueError> {
-        match timeout(PATIENCE, asked).await {
-            Ok(answer) => answer.map_err(|error| self.told.of(action, &error)),
-            Err(_) => Err(self.told.away(format!("no answer within {} s", PATIENCE.as_secs()))),
+        match timeout(TIMEOUT, reply).await {
+            Ok(reply) => reply.map_err(|error| error_of(&self.errors, action, &error)),
+            Err(_) => Err(self.errors.unreachable(format!("no reply within {} s", TIMEOUT.as_secs()))),
         }
     }
 
-    /// The same within a session, which is over where that failed.
-    async fn within<T>(
+    /// The same in a session, which ends if that fails.
+    async fn in_session<T>(
         &self,
         session: &Session,
         action: &'static str,
-        asked: impl Future<Output = lapin::Result<T>>,
+        reply: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, QueueError> {
-        let answer = self.bounded(action, asked).await;
-        if answer.is_err() {
-            self.forget(session).await;
+        let reply = self.with_timeout(action, reply).await;
+        if reply.is_err() {
+            self.drop_session(session).await;
         }
-        answer
+        reply
     }
 
-    /// Ends a session that cannot be trusted any more.
-    async fn forget(&self, session: &Session) {
+    /// Drops a session after a failure.
+    async fn drop_session(&self, session: &Session) {
         let mut current = self.current.lock().await;
-        current.session.take_if(|now| now.epoch() == session.epoch());
+        current.session.take_if(|current| current.epoch() == session.epoch());
     }
 
-    /// Settles a delivery. Where its channel is gone, so is the claim to the message.
+    /// Settles a delivery, which has expired if its channel is closed.
     async fn settle(
         &self,
         session: &Session,
         action: &'static str,
         settled: impl Future<Output = lapin::Result<()>>,
     ) -> Result<(), QueueError> {
-        self.within(session, action, settled).await.map_err(|error| {
-            if session.is_sound() { error } else { QueueError::Stale { queue: self.told.queue.clone() } }
-        })
+        self.in_session(session, action, settled)
+            .await
+            .map_err(|error| if session.is_open() { error } else { self.errors.expired() })
     }
 
     fn message(&self, session: &Session, delivery: Delivery) -> Message {
         let tag = delivery.delivery_tag;
         let id = delivery.properties.message_id().as_ref().map(ToString::to_string);
-        let handed_out = delivery.properties.headers().as_ref().and_then(|headers| {
+        let counted = delivery.properties.headers().as_ref().and_then(|headers| {
             let count = headers.inner().get("x-delivery-count")?;
             Some(!matches!(count, AMQPValue::LongLongInt(0) | AMQPValue::LongInt(0)))
         });
         Message {
-            id: id.unwrap_or_else(|| format!("{}:{}:{tag}", self.target.queue, session.epoch())),
+            id: id.unwrap_or_else(|| format!("{}:{}:{tag}", self.endpoint.queue, session.epoch())),
             body: delivery.data,
-            redelivered: delivery.redelivered || handed_out == Some(true),
+            redelivered: delivery.redelivered || counted == Some(true),
             receipt: Receipt(format!("{}:{tag}", session.epoch())),
         }
     }
@@ -145,8 +147,8 @@ impl Queue for RabbitMq {
         let end = Instant::now() + wait;
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let asked = session.get(&self.target);
-            if let Some(delivery) = self.within(&session, "give out a message", asked).await? {
+            let reply = session.get(&self.endpoint);
+            if let Some(delivery) = self.in_session(&session, "deliver a message", reply).await? {
                 return Ok(Some(self.message(&session, delivery)));
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -169,34 +171,38 @@ impl Queue for RabbitMq {
     }
 
     async fn set_aside(&self, message: &Message, why: &str) -> Result<(), QueueError> {
-        // One that somebody else has by now is theirs to set aside.
+        // An expired delivery is not set aside: another worker may have it.
         let (session, _) = self.session_of(&message.receipt).await?;
-        let published = session.set_aside(&self.target, message, why);
-        let taken = self.within(&session, "take a dead letter", published).await?;
-        if !taken {
-            self.forget(&session).await;
-            return Err(self.told.away(format!("it did not take a message for {}", self.target.dead)));
+        let published = session.set_aside(&self.endpoint, message, why);
+        let stored = self.in_session(&session, "take a dead letter", published).await?;
+        if !stored {
+            self.drop_session(&session).await;
+            return Err(self
+                .errors
+                .unreachable(format!("it did not take a message for {}", self.endpoint.dead)));
         }
         self.acknowledge(&message.receipt).await
     }
 
-    /// Nothing is to be told: the broker notices a cut connection by itself.
-    async fn keep(&self, _: &[Receipt]) -> Result<(), QueueError> {
+    /// Does nothing: the broker notices the end of a connection by itself.
+    async fn extend(&self, _: &[Receipt]) -> Result<(), QueueError> {
         Ok(())
     }
 
-    fn keep_every(&self) -> Option<Duration> {
+    fn extend_interval(&self) -> Option<Duration> {
         None
     }
 
     async fn put(&self, bodies: &[Vec<u8>]) -> Result<(), QueueError> {
         let session = self.session().await?;
         for batch in bodies.chunks(BATCH) {
-            let published = session.put(&self.target, batch);
-            if !self.within(&session, "take messages", published).await? {
-                // Full, or removed meanwhile; a new session makes it anew.
-                self.forget(&session).await;
-                return Err(self.told.away("it did not take a message; is it full?".to_owned()));
+            let published = session.put(&self.endpoint, batch);
+            if !self.in_session(&session, "take messages", published).await? {
+                // Full, or deleted; a new session creates it again.
+                self.drop_session(&session).await;
+                return Err(self
+                    .errors
+                    .unreachable("it did not take a message; check whether the queue is full".to_owned()));
             }
         }
         Ok(())
@@ -204,13 +210,13 @@ impl Queue for RabbitMq {
 
     async fn waiting(&self) -> Result<u64, QueueError> {
         let session = self.session().await?;
-        self.within(&session, "say how many messages wait", session.waiting(&self.target)).await
+        self.in_session(&session, "count waiting messages", session.waiting(&self.endpoint)).await
     }
 
     async fn close(&self) {
         if let Some(session) = self.current.lock().await.session.take() {
-            // Where the broker does not answer, it notices the end of the connection.
-            let _ = self.bounded("say goodbye", session.end()).await;
+            // If this fails, the broker notices the end of the connection.
+            let _ = self.with_timeout("close the connection", session.end()).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One connection to the broker: a channel for what is taken, and one for what is put.
+//! One connection to the broker, with a channel for reading and one for publishing.
 
 use lapin::message::Delivery;
 use lapin::options::{
@@ -13,102 +13,102 @@ use lapin::{
     PublisherConfirm, Result,
 };
 
-use super::target::Target;
+use super::endpoint::Endpoint;
 use crate::queue::Message;
 
-/// Written to disk before the broker says that it has it.
+/// The delivery mode in which the broker writes a message to disk before it confirms it.
 const PERSISTENT: u8 = 2;
 
 /// One connection to the broker.
 pub(super) struct Session {
     epoch: u64,
-    at_once: u16,
+    unsettled: u16,
     connection: Connection,
-    taking: Channel,
-    putting: Channel,
+    reader: Channel,
+    publisher: Channel,
 }
 
 impl Session {
-    /// Connects, and makes the queues where they are missing.
-    pub(super) async fn begin(target: &Target, epoch: u64) -> Result<Self> {
-        let properties = ConnectionProperties::default().with_connection_name(target.worker.clone());
+    /// Connects, and creates the queues if they do not exist.
+    pub(super) async fn begin(endpoint: &Endpoint, epoch: u64) -> Result<Self> {
+        let properties = ConnectionProperties::default().with_connection_name(endpoint.worker.clone());
         let connection = Connection::connect_uri_with_config(
-            target.uri.clone(),
+            endpoint.uri.clone(),
             properties,
-            target.tls.clone(),
+            endpoint.tls.clone(),
             lapin::runtime::default_runtime()?,
         )
         .await?;
-        for (queue, dead) in [(&target.dead, None), (&target.queue, Some(&target.dead))] {
+        for (queue, dead) in [(&endpoint.dead, None), (&endpoint.queue, Some(&endpoint.dead))] {
             declare(&connection, queue, dead).await?;
         }
-        let taking = connection.create_channel().await?;
-        let putting = connection.create_channel().await?;
-        putting.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { epoch, at_once: target.at_once, connection, taking, putting })
+        let reader = connection.create_channel().await?;
+        let publisher = connection.create_channel().await?;
+        publisher.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { epoch, unsettled: endpoint.unsettled, connection, reader, publisher })
     }
 
-    /// Tells this session's deliveries from those of others.
+    /// The number of this session, which its receipts hold.
     pub(super) const fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Whether all of it still works, as far as is known.
-    pub(super) fn is_sound(&self) -> bool {
+    /// Returns true if the connection and its channels are open as far as known.
+    pub(super) fn is_open(&self) -> bool {
         self.connection.status().connected()
-            && self.taking.status().connected()
-            && self.putting.status().connected()
+            && self.reader.status().connected()
+            && self.publisher.status().connected()
     }
 
-    /// The next message, if one is there.
+    /// The next message, if there is one.
     ///
-    /// It is asked for. A consumer would be sent messages ahead, which nobody else can take then; and
-    /// when they come back, as with a worker that ends, they look as if somebody had acted on them.
-    pub(super) async fn get(&self, target: &Target) -> Result<Option<Delivery>> {
-        let message = self.taking.basic_get(target.queue.clone(), BasicGetOptions::default()).await?;
+    /// It is polled for. A consumer would receive messages in advance, which no other worker can take then, and which
+    /// look redelivered when the worker ends.
+    pub(super) async fn get(&self, endpoint: &Endpoint) -> Result<Option<Delivery>> {
+        let message = self.reader.basic_get(endpoint.queue.clone(), BasicGetOptions::default()).await?;
         Ok(message.map(|message| message.delivery))
     }
 
     pub(super) async fn acknowledge(&self, tag: u64) -> Result<()> {
-        self.taking.basic_ack(tag, BasicAckOptions::default()).await?;
-        self.heard().await
+        self.reader.basic_ack(tag, BasicAckOptions::default()).await?;
+        self.sync().await
     }
 
     pub(super) async fn give_back(&self, tag: u64) -> Result<()> {
         let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        self.taking.basic_nack(tag, again).await?;
-        self.heard().await
+        self.reader.basic_nack(tag, again).await?;
+        self.sync().await
     }
 
-    /// Returns once the broker has read all that was sent before: to an acknowledgement it has no
-    /// answer, and to this, which changes nothing, it has.
-    async fn heard(&self) -> Result<()> {
-        self.taking.basic_qos(self.at_once, BasicQosOptions::default()).await
+    /// Returns when the broker has read everything that was sent before. It does not reply to an acknowledgement, but
+    /// to this, which changes nothing.
+    async fn sync(&self) -> Result<()> {
+        self.reader.basic_qos(self.unsettled, BasicQosOptions::default()).await
     }
 
-    /// Puts messages on the queue; `false` where the broker did not take one.
-    pub(super) async fn put(&self, target: &Target, bodies: &[Vec<u8>]) -> Result<bool> {
+    /// Puts messages on the queue. Returns `false` if the broker did not store one.
+    pub(super) async fn put(&self, endpoint: &Endpoint, bodies: &[Vec<u8>]) -> Result<bool> {
         let mut confirmations = Vec::with_capacity(bodies.len());
         for body in bodies {
             let id = format!("{:016x}", rand::random::<u64>());
             let properties = BasicProperties::default().with_message_id(id.into());
-            confirmations.push(self.publish(&target.queue, body, properties).await?);
+            confirmations.push(self.publish(&endpoint.queue, body, properties).await?);
         }
-        let mut taken = true;
+        let mut stored = true;
         for confirmation in confirmations {
-            taken &= is_taken(&confirmation.await?);
+            stored &= is_stored(&confirmation.await?);
         }
-        Ok(taken)
+        Ok(stored)
     }
 
-    /// Puts a message on the queue for what makes no sense; `false` where the broker did not take it.
-    pub(super) async fn set_aside(&self, target: &Target, message: &Message, why: &str) -> Result<bool> {
+    /// Puts a message on the dead-letter queue. Returns `false` if the broker did not store it.
+    pub(super) async fn set_aside(&self, endpoint: &Endpoint, message: &Message, why: &str) -> Result<bool> {
         let mut headers = FieldTable::default();
         for (name, value) in [("decom-reason", why), ("decom-message-id", &message.id)] {
             headers.insert(name.into(), AMQPValue::LongString(value.into()));
         }
         let properties = BasicProperties::default().with_headers(headers);
-        Ok(is_taken(&self.publish(&target.dead, &message.body, properties).await?.await?))
+        Ok(is_stored(&self.publish(&endpoint.dead, &message.body, properties).await?.await?))
     }
 
     async fn publish(
@@ -119,51 +119,50 @@ impl Session {
     ) -> Result<PublisherConfirm> {
         let mandatory = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let properties = properties.with_delivery_mode(PERSISTENT);
-        self.putting.basic_publish(ShortString::default(), queue.clone(), mandatory, body, properties).await
+        self.publisher.basic_publish(ShortString::default(), queue.clone(), mandatory, body, properties).await
     }
 
-    /// How many messages wait in the queue.
-    pub(super) async fn waiting(&self, target: &Target) -> Result<u64> {
-        let queue = self.putting.queue_declare(target.queue.clone(), look_only(), FieldTable::default());
+    /// The number of messages in the queue.
+    pub(super) async fn waiting(&self, endpoint: &Endpoint) -> Result<u64> {
+        let queue = self.publisher.queue_declare(endpoint.queue.clone(), passive(), FieldTable::default());
         Ok(queue.await?.message_count().into())
     }
 
-    /// Says goodbye. What was delivered and not settled is the broker's again.
+    /// Disconnects. The broker delivers unsettled messages again.
     pub(super) async fn end(&self) -> Result<()> {
-        self.taking.close(REPLY_SUCCESS, "done".into()).await?;
+        self.reader.close(REPLY_SUCCESS, "done".into()).await?;
         self.connection.close(REPLY_SUCCESS, "done".into()).await
     }
 }
 
-fn is_taken(confirmation: &Confirmation) -> bool {
-    // With a message in it, the broker had no queue for it and returned it.
+fn is_stored(confirmation: &Confirmation) -> bool {
+    // An acknowledgement with a message returns that message, because there is no queue for it.
     matches!(confirmation, Confirmation::Ack(None))
 }
 
-fn look_only() -> QueueDeclareOptions {
+fn passive() -> QueueDeclareOptions {
     QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() }
 }
 
-/// Makes the queue where there is none of that name; one that is there is used as it is.
+/// Creates the queue unless it exists. An existing one is used as it is.
 ///
-/// What is refused costs a channel, so each question has one of its own.
+/// A refusal closes the channel, so each request has its own.
 async fn declare(connection: &Connection, queue: &ShortString, dead: Option<&ShortString>) -> Result<()> {
-    let ask = async |options, arguments| {
+    let request = async |options, arguments| {
         let channel = connection.create_channel().await?;
         channel.queue_declare(queue.clone(), options, arguments).await?;
         channel.close(REPLY_SUCCESS, "done".into()).await
     };
-    match ask(look_only(), FieldTable::default()).await {
+    match request(passive(), FieldTable::default()).await {
         Err(error) if is_soft(&error, &AMQPSoftError::NOTFOUND) => {}
-        answer => return answer,
+        reply => return reply,
     }
     let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    ask(durable, arguments(dead)).await
+    request(durable, arguments(dead)).await
 }
 
-/// What a new queue is like. Its type is the virtual host's to choose: what is replicated differs from
-/// version to version. Where that brings a limit to how often a message may come back, which is 20 for
-/// quorum queues from 4.0 on, what is over it goes where it can be found.
+/// The arguments of a new queue. The virtual host chooses its type. A limit of redeliveries, which is 20 for quorum
+/// queues from RabbitMQ 4.0 on, moves messages to the dead-letter queue.
 fn arguments(dead: Option<&ShortString>) -> FieldTable {
     let text = |text: &str| AMQPValue::LongString(text.into());
     let mut arguments = FieldTable::default();

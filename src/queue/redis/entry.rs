@@ -1,28 +1,28 @@
-//! What Redis answers, as far as it is read here: entries, and the deliveries of them.
+//! The entries in replies of Redis, and their deliveries.
 
 use redis::Value;
 
 use crate::queue::Receipt;
 
-/// The field of an entry that is read. An entry that has none has an empty body, which makes no sense.
+/// The field of an entry that holds its body. Without it the body is empty, which is malformed.
 pub(super) const BODY: &str = "body";
 
-/// One entry of a stream, with what stands in its body.
+/// One entry of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: String,
     pub(super) body: Vec<u8>,
 }
 
-/// The entry in the answer to a read of one stream; nothing where the wait was in vain.
-pub(super) fn read(answer: Value) -> Option<Entry> {
-    let stream = items(answer)?.into_iter().next()?;
+/// The entry in the reply to a read of one stream, if there is one.
+pub(super) fn read(reply: Value) -> Option<Entry> {
+    let stream = items(reply)?.into_iter().next()?;
     claimed(items(stream)?.into_iter().nth(1)?)
 }
 
-/// The entry in the answer to a claim; nothing where it was gone, or somebody else was first.
-pub(super) fn claimed(answer: Value) -> Option<Entry> {
-    let mut parts = items(items(answer)?.into_iter().next()?)?.into_iter();
+/// The entry in the reply to a claim, unless it was gone or another worker was first.
+pub(super) fn claimed(reply: Value) -> Option<Entry> {
+    let mut parts = items(items(reply)?.into_iter().next()?)?.into_iter();
     let id = String::from_utf8(bytes(parts.next()?)?).ok()?;
     let mut fields = items(parts.next()?)?.into_iter();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
@@ -41,11 +41,11 @@ fn bytes(value: Value) -> Option<Vec<u8>> {
     if let Value::BulkString(bytes) = value { Some(bytes) } else { None }
 }
 
-/// One delivery of an entry: the same entry, given out again, is another one.
+/// One delivery of an entry. The same entry delivered again is another delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Delivery {
     pub(super) id: String,
-    /// How often the entry has been given out, this time included.
+    /// The number of deliveries of the entry, with this one.
     pub(super) count: usize,
 }
 
@@ -54,7 +54,7 @@ impl Delivery {
         Receipt(format!("{}/{}", self.id, self.count))
     }
 
-    /// Id and count of the delivery that `receipt` stands for, as the scripts take them.
+    /// Id and count of the delivery of `receipt`, as the scripts take them.
     pub(super) fn parts(receipt: &Receipt) -> (&str, &str) {
         receipt.0.split_once('/').unwrap_or((&receipt.0, ""))
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_read_by_its_one_field() {
+    fn the_body_of_an_entry_is_read() {
         let entry = |fields: &[&str]| {
             let fields = Value::Array(fields.iter().map(|field| text(field)).collect());
             Value::Array(vec![Value::Array(vec![text("5-1"), fields])])
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(claimed(entry(&["name", "a"])), body(""));
         let streams = Value::Array(vec![Value::Array(vec![text("decom"), entry(&["body", "a"])])]);
         assert_eq!((read(streams), read(Value::Nil)), (body("a"), None));
-        // As Redis 6.2 shows an entry that was deleted.
+        // A deleted entry in Redis 6.2.
         assert_eq!(claimed(Value::Array(vec![Value::Nil])), None);
         assert_eq!(claimed(Value::Array(vec![])), None);
     }

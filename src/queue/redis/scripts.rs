@@ -1,10 +1,10 @@
-//! What has to be checked and done in one step: scripts that Redis runs, each as a whole.
+//! Scripts that Redis runs atomically, for checks and changes in one step.
 //!
-//! Redis acknowledges and hands over for whoever asks. The scripts ask first whether the delivery is
-//! still the asker's own, so that who was too slow cannot take away what another is working on.
+//! Redis lets any client acknowledge or claim an entry. The scripts check first that the delivery still belongs to the
+//! worker, so that a slow worker cannot take an entry from another.
 
-/// What all of them begin with. `KEYS`: the stream, then the dead-letter stream. `ARGV`: the group,
-/// the worker, and what each of them takes.
+/// The start of every script. `KEYS` are the stream and the dead-letter stream; `ARGV` are the group, the worker, and
+/// the script's own arguments.
 macro_rules! script {
     ($body:literal) => {
         concat!(
@@ -17,7 +17,7 @@ macro_rules! script {
                 redis.call('XACK', stream, group, id)
                 redis.call('XDEL', stream, id)
             end
-            -- Nobody else waits for what has been idle for so long already: a year.
+            -- Idle for a year already, so that the next worker takes it.
             local function give_back(id)
                 redis.call('XCLAIM', stream, group, 'given-back', 0, id, 'IDLE', 31536000000, 'JUSTID')
             end
@@ -27,22 +27,21 @@ macro_rules! script {
     };
 }
 
-/// Takes the entry of a delivery off the stream. 0 where it is no longer the worker's.
+/// Removes the entry of a delivery. Returns 0 if it is no longer the worker's.
 pub(super) const ACKNOWLEDGE: &str = script!(
     "if not own(ARGV[3], ARGV[4]) then return 0 end
     done(ARGV[3])
     return 1"
 );
 
-/// Leaves the entry of a delivery for whoever looks next. 0 where it is no longer the worker's.
+/// Leaves the entry of a delivery to the next worker. Returns 0 if it is no longer the worker's.
 pub(super) const GIVE_BACK: &str = script!(
     "if not own(ARGV[3], ARGV[4]) then return 0 end
     give_back(ARGV[3])
     return 1"
 );
 
-/// Moves the entry of a delivery to the dead-letter stream: its body, and why. 0 where it is no
-/// longer the worker's.
+/// Moves the entry of a delivery to the dead-letter stream, with the reason. Returns 0 if it is no longer the worker's.
 pub(super) const SET_ASIDE: &str = script!(
     "if not own(ARGV[3], ARGV[4]) then return 0 end
     redis.call('XADD', KEYS[2], '*', 'body', ARGV[5], 'why', ARGV[6], 'id', ARGV[3])
@@ -50,9 +49,8 @@ pub(super) const SET_ASIDE: &str = script!(
     return 1"
 );
 
-/// Makes the deliveries fresh again that are still the worker's; neither their count nor their
-/// owner changes.
-pub(super) const KEEP: &str = script!(
+/// Resets the idle time of those deliveries that are still the worker's, without another delivery.
+pub(super) const EXTEND: &str = script!(
     "for i = 3, #ARGV, 2 do
         if own(ARGV[i], ARGV[i + 1]) then
             redis.call('XCLAIM', stream, group, worker, 0, ARGV[i], 'JUSTID')
@@ -61,14 +59,14 @@ pub(super) const KEEP: &str = script!(
     return 1"
 );
 
-/// How many entries nobody is at work on: never given out, given back, or left for too long.
+/// The number of entries that were never delivered, given back, or idle too long.
 pub(super) const WAITING: &str = script!(
     "local pending = redis.call('XPENDING', stream, group)[1]
     local left = #redis.call('XPENDING', stream, group, 'IDLE', ARGV[3], '-', '+', 100000)
     return math.max(0, redis.call('XLEN', stream) - pending + left)"
 );
 
-/// Gives back what the worker still has, and forgets the worker.
+/// Gives back all entries of the worker, and removes the worker.
 pub(super) const CLOSE: &str = script!(
     "for _, held in ipairs(redis.call('XPENDING', stream, group, '-', '+', 100000, worker)) do
         give_back(held[1])

@@ -209,14 +209,14 @@ impl PendingAcks {
 
     /// Reports to the broker, as often as it requires, that the messages are being worked on.
     pub(in crate::run) async fn keep(self) {
-        let Some(every) = self.queue.keep_every() else { return };
+        let Some(every) = self.queue.extend_interval() else { return };
         loop {
             tokio::time::sleep(every).await;
             let receipts = self.receipts();
             if receipts.is_empty() {
                 continue;
             }
-            if let Err(error) = self.queue.keep(&receipts).await {
+            if let Err(error) = self.queue.extend(&receipts).await {
                 tracing::warn!(%error, "the broker may deliver messages again that are being worked on");
             }
         }
@@ -245,11 +245,11 @@ impl PendingAcks {
         loop {
             match ask().await {
                 Ok(()) => return Ok(true),
-                Err(QueueError::Stale { .. }) => {
+                Err(QueueError::Expired { .. }) => {
                     tracing::debug!("the broker has taken a message back, and delivers it again");
                     return Ok(false);
                 }
-                Err(error) if error.may_pass() => {
+                Err(error) if error.is_transient() => {
                     tracing::debug!(%error, "could not {what}; trying again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),

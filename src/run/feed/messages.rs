@@ -19,7 +19,7 @@ use crate::domain::{
     Target, Token,
 };
 use crate::plan::Rules;
-use crate::queue::{Message, Queue, QueueError, Request};
+use crate::queue::{DeletionRequest, Message, Queue, QueueError};
 
 /// How long one wait for a message takes at most: a run that stops waits no longer than this.
 const SLICE: Duration = Duration::from_secs(1);
@@ -124,7 +124,7 @@ impl MessageFeed {
                         return Ok(None);
                     }
                 }
-                Err(error) if error.may_pass() => {
+                Err(error) if error.is_transient() => {
                     let outage = outage.get_or_insert_with(Outage::begin);
                     if outage.since.elapsed() >= self.max_outage {
                         return Err(error);
@@ -148,7 +148,7 @@ impl MessageFeed {
         message: Message,
         shared: Option<Outcome>,
     ) -> Result<Option<Target>, StopReason> {
-        let request = match Request::read(&message.body) {
+        let request = match DeletionRequest::parse(&message.body) {
             Ok(request) => request,
             Err(why) => {
                 self.refuse(message, why.to_string()).await?;

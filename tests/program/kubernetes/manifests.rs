@@ -233,7 +233,7 @@ fn the_workers_are_watched_where_they_listen() {
 }
 
 #[test]
-fn what_the_page_names_is_there() {
+fn the_links_of_the_page_exist() {
     let page = std::fs::read_to_string(folder().join("README.md")).unwrap();
     let links: Vec<_> = page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
     assert!(links.len() > 5, "{links:?}");
@@ -241,7 +241,7 @@ fn what_the_page_names_is_there() {
         assert!(folder().join(link).exists(), "{link}");
     }
     // What is deleted here would take the audit logs with it.
-    assert!(page.contains("Never `kubectl delete -k`"));
+    assert!(page.contains("Never run `kubectl delete -k`"));
 }
 
 #[test]

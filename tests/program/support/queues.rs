@@ -22,7 +22,7 @@ const BOUND: Duration = Duration::from_secs(12);
 
 pub async fn open(address: &str, worker: &str, hold: Duration) -> Result<Box<dyn Queue>, QueueError> {
     let address = address.parse().unwrap();
-    decom::queue::open(QueueOptions { address, worker: worker.to_owned(), at_once: 16, hold }).await
+    decom::queue::open(QueueOptions { address, worker: worker.to_owned(), unsettled: 16, lease: hold }).await
 }
 
 pub async fn opened(address: &str, worker: &str, hold: Duration) -> Box<dyn Queue> {
@@ -56,7 +56,7 @@ pub async fn once_back<T>(mut call: impl AsyncFnMut() -> Result<T, QueueError>) 
         match call().await {
             Ok(done) => return done,
             Err(error) => {
-                assert!(error.may_pass(), "{error}");
+                assert!(error.is_transient(), "{error}");
                 assert!(begun.elapsed() < PATIENCE, "{error}");
             }
         }
@@ -68,7 +68,7 @@ pub async fn once_back<T>(mut call: impl AsyncFnMut() -> Result<T, QueueError>) 
 pub async fn is_away<T: std::fmt::Debug>(call: impl Future<Output = Result<T, QueueError>>) -> String {
     let begun = Instant::now();
     let error = call.await.unwrap_err();
-    assert!(error.may_pass(), "{error}");
+    assert!(error.is_transient(), "{error}");
     assert!(begun.elapsed() < BOUND, "{error}: after {:?}", begun.elapsed());
     error.to_string()
 }
@@ -76,7 +76,7 @@ pub async fn is_away<T: std::fmt::Debug>(call: impl Future<Output = Result<T, Qu
 /// The receipt is of a delivery that is over.
 pub async fn is_stale(call: impl Future<Output = Result<(), QueueError>>) {
     let error = call.await.unwrap_err();
-    assert!(matches!(error, QueueError::Stale { .. }), "{error}");
+    assert!(matches!(error, QueueError::Expired { .. }), "{error}");
 }
 
 /// What is put is taken, and gone once it is acknowledged. `in_order` where the broker keeps order.
@@ -141,19 +141,19 @@ pub async fn a_worker_dies(address: &str) {
 pub async fn signs_of_life(address: &str) {
     let one = opened(address, "one", SHORT).await;
     let other = opened(address, "other", SHORT).await;
-    let every = one.keep_every().unwrap();
+    let every = one.extend_interval().unwrap();
     assert!(every < SHORT, "{every:?}");
     one.put(&bodies(&["a"])).await.unwrap();
     let held = next(&*one).await;
     let begun = Instant::now();
     while begun.elapsed() < SHORT * 2 {
-        one.keep(std::slice::from_ref(&held.receipt)).await.unwrap();
+        one.extend(std::slice::from_ref(&held.receipt)).await.unwrap();
         assert_eq!(other.take(every).await.unwrap(), None);
     }
 
     let found = next(&*other).await;
     assert!(found.redelivered);
-    one.keep(std::slice::from_ref(&held.receipt)).await.unwrap();
+    one.extend(std::slice::from_ref(&held.receipt)).await.unwrap();
     is_stale(one.acknowledge(&held.receipt)).await;
     is_stale(one.give_back(&held.receipt)).await;
     other.acknowledge(&found.receipt).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the URL says of a server and a queue, in the client's own terms.
+//! The server of an address, in the client's terms.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -10,45 +10,46 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use crate::domain::lock;
+use crate::queue::error_context::ErrorContext;
 use crate::queue::{QueueError, QueueOptions};
 
-/// What the server said that the client hands on to nobody: that something is not permitted.
-pub(super) type Forbidden = Arc<Mutex<Option<String>>>;
+/// The last denied permission, which the client reports only as an event.
+pub(super) type Denials = Arc<Mutex<Option<String>>>;
 
-/// A queue on a server, and how it is reached.
-pub(super) struct Target {
+/// A server, and how to connect.
+pub(super) struct Endpoint {
     pub(super) address: ServerAddr,
     pub(super) options: ConnectOptions,
-    pub(super) forbidden: Forbidden,
+    pub(super) denials: Denials,
 }
 
-impl Target {
-    pub(super) fn of(options: &QueueOptions) -> Result<Self, QueueError> {
+impl Endpoint {
+    pub(super) fn of(options: &QueueOptions, errors: &ErrorContext) -> Result<Self, QueueError> {
         let address = &options.address;
-        let refused = |why: String| QueueError::Address { given: address.to_string(), why };
+        let malformed = |why: String| errors.address(why);
         let url = address.url();
-        let forbidden = Forbidden::default();
+        let denials = Denials::default();
         let mut client = ConnectOptions::new()
             .name(format!("decom {}", options.worker))
-            .connection_timeout(PATIENCE / 2)
-            .request_timeout(Some(PATIENCE))
+            .connection_timeout(TIMEOUT / 2)
+            .request_timeout(Some(TIMEOUT))
             .event_callback({
-                let forbidden = Arc::clone(&forbidden);
+                let denials = Arc::clone(&denials);
                 move |event| {
-                    if let Event::ServerError(ServerError::Other(said)) = event
-                        && said.to_lowercase().contains("permissions violation")
+                    if let Event::ServerError(ServerError::Other(error)) = event
+                        && error.to_lowercase().contains("permissions violation")
                     {
-                        *lock(&forbidden) = Some(said);
+                        *lock(&denials) = Some(error);
                     }
                     async {}
                 }
             });
-        let user = decoded(url.username()).map_err(refused)?;
+        let user = decoded(url.username()).map_err(malformed)?;
         client = match url.password() {
-            Some(password) => client.user_and_password(user, decoded(password).map_err(refused)?),
-            // A user without a password is a token, as everywhere with NATS.
+            Some(password) => client.user_and_password(user, decoded(password).map_err(malformed)?),
+            // A user without a password is a token, as in all NATS tools.
             None if !user.is_empty() => client.token(user),
             None => client,
         };
@@ -57,25 +58,29 @@ impl Target {
             match key.as_ref() {
                 "credentials" => {
                     let read = std::fs::read_to_string(value.as_ref());
-                    let read = read.map_err(|error| refused(format!("{value} cannot be read: {error}")))?;
+                    let read = read.map_err(|error| malformed(format!("cannot read {value}: {error}")))?;
                     client = client
                         .credentials(&read)
-                        .map_err(|error| refused(format!("{value} holds no credentials: {error}")))?;
+                        .map_err(|error| malformed(format!("{value} holds no credentials: {error}")))?;
                 }
                 "ca_file" => ca_file = Some(value.into_owned()),
-                _ => return Err(refused(format!("`{key}` is none of queue, ca_file, credentials"))),
+                _ => {
+                    return Err(malformed(format!(
+                        "unknown parameter `{key}`; known are queue, ca_file, credentials"
+                    )));
+                }
             }
         }
-        client = client.tls_client_config(tls(ca_file.as_deref()).map_err(refused)?);
-        let address = ServerAddr::from_url(bare(url)).map_err(|error| refused(error.to_string()))?;
-        Ok(Self { address, options: client, forbidden })
+        client = client.tls_client_config(tls(ca_file.as_deref()).map_err(malformed)?);
+        let address = ServerAddr::from_url(bare(url)).map_err(|error| malformed(error.to_string()))?;
+        Ok(Self { address, options: client, denials })
     }
 }
 
 /// Scheme, host and port.
 fn bare(url: &Url) -> Url {
     let mut bare = url.clone();
-    // Neither can fail for a URL with a host.
+    // Cannot fail for a URL with a host.
     let _ = bare.set_username("");
     let _ = bare.set_password(None);
     bare.set_query(None);
@@ -85,15 +90,15 @@ fn bare(url: &Url) -> Url {
 
 fn decoded(text: &str) -> Result<String, String> {
     let text = percent_decode_str(text).decode_utf8();
-    Ok(text.map_err(|_| "user or password are not UTF-8".to_owned())?.into_owned())
+    Ok(text.map_err(|_| "the user or the password is not UTF-8".to_owned())?.into_owned())
 }
 
-/// Trusts the public authorities, and those of the file.
+/// Trusts the public authorities and those of the file.
 fn tls(ca_file: Option<&str>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
     if let Some(path) = ca_file {
-        let unusable = |error: &dyn std::fmt::Display| format!("{path} cannot be used: {error}");
+        let unusable = |error: &dyn std::fmt::Display| format!("cannot use {path}: {error}");
         let certificates =
             CertificateDer::pem_file_iter(Path::new(path)).map_err(|error| unusable(&error))?;
         for certificate in certificates {

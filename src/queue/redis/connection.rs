@@ -1,4 +1,4 @@
-//! A connection that is made anew once it broke, and commands that never wait for long.
+//! A connection that reconnects after it broke, and commands with a timeout.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::domain::install_tls_provider;
+use crate::queue::error_context::ErrorContext;
 use crate::queue::{Address, QueueError};
 
-/// Answers that mean "later": the server starts, fails over, is full, or is kept busy.
-const LATER: &[&str] = &[
+/// Transient errors: the server starts, fails over, is full, or is busy.
+const TRANSIENT: &[&str] = &[
     "BUSY",
     "CLUSTERDOWN",
     "LOADING",
@@ -30,21 +31,19 @@ const LATER: &[&str] = &[
     "UNBLOCKED",
 ];
 
-/// Why a command was in vain.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub(super) what: What,
+    pub(super) kind: FailureKind,
     pub(super) error: QueueError,
 }
 
-/// What a caller may have an answer to.
+/// The failures that a caller handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
-    /// There is no such stream or group (any more).
+pub(super) enum FailureKind {
+    /// The stream or the group does not exist.
     NoGroup,
-    /// The group is there already.
     GroupExists,
-    /// Anything else.
     Other,
 }
 
@@ -54,12 +53,11 @@ impl From<Failure> for QueueError {
     }
 }
 
-/// A connection to Redis, which is made when it is needed.
-pub(super) struct Link {
+/// A connection to Redis, which connects when it is needed.
+pub(super) struct Connection {
     client: Client,
-    /// As people may see it.
-    queue: String,
-    /// What must not be seen, should an answer repeat what was sent.
+    pub(super) errors: ErrorContext,
+    /// Removed from error messages, which may repeat a command.
     password: Option<String>,
     current: Mutex<Current>,
 }
@@ -67,20 +65,19 @@ pub(super) struct Link {
 #[derive(Default)]
 struct Current {
     connection: Option<MultiplexedConnection>,
-    /// Which one it is, so that who finds it broken does not throw away its successor.
+    /// Counts connections, so that a command that finds one broken does not drop its successor.
     number: u64,
 }
 
-impl Link {
-    /// Nothing is connected yet.
+impl Connection {
+    /// Checks the address. The first command connects.
     pub(super) fn new(address: &Address) -> Result<Self, QueueError> {
         install_tls_provider();
-        let queue = address.to_string();
-        let refused = |why: String| QueueError::Address { given: queue.clone(), why };
-        let not_usable = |error: RedisError| refused(error.to_string());
-        let authority = authority(address).map_err(refused)?;
-        let info = address.url().as_str().into_connection_info().map_err(not_usable)?;
-        // The answers are read as this version writes them.
+        let errors = ErrorContext::of(address);
+        let malformed = |error: RedisError| errors.address(error.to_string());
+        let authority = authority(address).map_err(|why| errors.address(why))?;
+        let info = address.url().as_str().into_connection_info().map_err(malformed)?;
+        // `entry` reads replies of this version.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
         let password = settings.password().filter(|password| !password.is_empty()).map(str::to_owned);
         let info = info.set_redis_settings(settings);
@@ -89,55 +86,50 @@ impl Link {
         } else {
             Client::open(info)
         };
-        let client = client.map_err(not_usable)?;
-        Ok(Self { client, queue, password, current: Mutex::default() })
+        let client = client.map_err(malformed)?;
+        Ok(Self { client, errors, password, current: Mutex::default() })
     }
 
-    /// The queue, as people may see it.
-    pub(super) fn queue(&self) -> &str {
-        &self.queue
-    }
-
-    /// Sends a command, and waits `within` for its answer, the making of a connection included.
-    pub(super) async fn ask<T: FromRedisValue>(
+    /// Runs a command within a timeout that includes connecting.
+    pub(super) async fn query<T: FromRedisValue>(
         &self,
         action: &'static str,
-        within: Duration,
+        limit: Duration,
         command: &Cmd,
     ) -> Result<T, Failure> {
         let mut number = 0;
-        let asked = async {
-            let (mut connection, current) = self.connected().await?;
+        let reply = async {
+            let (mut connection, current) = self.connect().await?;
             number = current;
             command.query_async(&mut connection).await
         };
-        let answer = timeout(within, asked).await;
-        self.judged(answer, action, within, number).await
+        let reply = timeout(limit, reply).await;
+        self.check(reply, action, limit, number).await
     }
 
-    /// Sends commands together, and waits `within` until all are answered.
-    pub(super) async fn ask_all(
+    /// Runs commands together within a timeout.
+    pub(super) async fn execute(
         &self,
         action: &'static str,
-        within: Duration,
+        limit: Duration,
         commands: &Pipeline,
     ) -> Result<(), Failure> {
         let mut number = 0;
-        let asked = async {
-            let (mut connection, current) = self.connected().await?;
+        let reply = async {
+            let (mut connection, current) = self.connect().await?;
             number = current;
             commands.exec_async(&mut connection).await
         };
-        let answer = timeout(within, asked).await;
-        self.judged(answer, action, within, number).await
+        let reply = timeout(limit, reply).await;
+        self.check(reply, action, limit, number).await
     }
 
-    async fn connected(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+    async fn connect(&self) -> RedisResult<(MultiplexedConnection, u64)> {
         let mut current = self.current.lock().await;
         if let Some(connection) = &current.connection {
             return Ok((connection.clone(), current.number));
         }
-        // What a command may take is counted here, so the client does not count too.
+        // `query` and `execute` have their own timeout.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         current.number += 1;
@@ -145,34 +137,31 @@ impl Link {
         Ok((connection, current.number))
     }
 
-    /// What the answer means. A connection that broke, or from which nothing came in time, is left.
-    async fn judged<T>(
+    /// Turns a reply into a result. Drops a connection that broke or timed out.
+    async fn check<T>(
         &self,
-        answer: Result<RedisResult<T>, tokio::time::error::Elapsed>,
+        reply: Result<RedisResult<T>, tokio::time::error::Elapsed>,
         action: &'static str,
-        within: Duration,
+        limit: Duration,
         number: u64,
     ) -> Result<T, Failure> {
-        let error = match answer {
-            Ok(Ok(answer)) => return Ok(answer),
+        let error = match reply {
+            Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(error)) => error,
             Err(_) => {
-                self.leave(number).await;
-                let why = format!("no answer within {} s", within.as_secs());
-                return Err(Failure {
-                    what: What::Other,
-                    error: QueueError::Away { queue: self.queue.clone(), why },
-                });
+                self.disconnect(number).await;
+                let why = format!("no reply within {} s", limit.as_secs());
+                return Err(Failure { kind: FailureKind::Other, error: self.errors.unreachable(why) });
             }
         };
-        if error.is_unrecoverable_error() || may_pass(&error) {
-            self.leave(number).await;
+        if error.is_unrecoverable_error() || is_transient(&error) {
+            self.disconnect(number).await;
         }
         Err(self.failure(&error, action))
     }
 
-    /// Leaves the connection of that number; the next command makes another.
-    async fn leave(&self, number: u64) {
+    /// Drops the connection with that number; the next command connects again.
+    async fn disconnect(&self, number: u64) {
         let mut current = self.current.lock().await;
         if current.number == number {
             current.connection = None;
@@ -184,30 +173,26 @@ impl Link {
         if let Some(password) = &self.password {
             why = why.replace(password, "***");
         }
-        let queue = self.queue.clone();
-        let what = if error.code() == Some("BUSYGROUP") {
-            What::GroupExists
+        let kind = if error.code() == Some("BUSYGROUP") {
+            FailureKind::GroupExists
         } else if why.contains("NOGROUP") {
-            // Within a script, Redis 6 gives it no code of its own.
-            What::NoGroup
+            // In a script, Redis 6 has no separate code for it.
+            FailureKind::NoGroup
         } else {
-            What::Other
+            FailureKind::Other
         };
-        let error = if may_pass(error) {
-            QueueError::Away { queue, why }
-        } else {
-            QueueError::Refused { queue, action, why }
-        };
-        Failure { what, error }
+        let error =
+            if is_transient(error) { self.errors.unreachable(why) } else { self.errors.refused(action, why) };
+        Failure { kind, error }
     }
 }
 
-/// The certificates of the file that the address names, which are trusted in place of the public ones.
+/// The certificates of the file that the address names. They replace the public authorities.
 fn authority(address: &Address) -> Result<Option<Vec<u8>>, String> {
     let mut pem = None;
     for (key, value) in address.url().query_pairs() {
         if key != "ca_file" {
-            return Err(format!("`{key}` is not known; beside `queue`, only `ca_file` is"));
+            return Err(format!("unknown parameter `{key}`; known are queue, ca_file"));
         }
         pem = Some(fs::read(&*value).map_err(|error| format!("ca_file {value}: {error}"))?);
     }
@@ -217,21 +202,21 @@ fn authority(address: &Address) -> Result<Option<Vec<u8>>, String> {
     Ok(pem)
 }
 
-/// Whether the same command may succeed later.
-fn may_pass(error: &RedisError) -> bool {
+/// Returns true if the same command may succeed later.
+fn is_transient(error: &RedisError) -> bool {
     match error.kind() {
-        // A certificate that is not trusted, or a server that speaks no TLS, stays that way.
+        // An untrusted certificate, or a server without TLS, will not change.
         ErrorKind::Io => !is_invalid_data(error),
         _ => {
-            error.code().is_some_and(|code| LATER.contains(&code))
+            error.code().is_some_and(|code| TRANSIENT.contains(&code))
                 || error.detail().is_some_and(|detail| detail.contains("max number of clients"))
         }
     }
 }
 
-/// Whether what came cannot be what was asked for, as rustls says of all that it does not like.
+/// Returns true if rustls rejected what the server sent.
 fn is_invalid_data(error: &RedisError) -> bool {
-    // The cause is behind a pointer, and the pointer itself poses as the cause.
+    // The source is an `Arc` of the cause.
     let cause = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
     let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
