@@ -135,7 +135,7 @@ impl OpenedRun {
                 breaker_failures: settings.safety.breaker_failures,
                 breaker_window: settings.safety.breaker_window,
                 listing_check: settings.safety.listing_check,
-                ignore_not_found: settings.safety.ignore_not_found,
+                accept: settings.accepted(),
             },
             interrupts: &mut interrupts,
             watcher: &mut observers,

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
-use crate::domain::Webhook;
+use crate::domain::{Outcome, Webhook};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -158,6 +158,21 @@ pub(super) fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Target
 pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let what = "text with an IP address and a port, such as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464";
     text(deserializer, what, |text| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) })
+}
+
+/// Outcomes that a run may end with: every one but `pending`, which is not an end.
+pub(super) fn outcomes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
+    let words = Vec::<String>::deserialize(deserializer)?;
+    let outcome = |word: &String| match word.parse() {
+        Ok(Outcome::Pending) | Err(_) => {
+            let ends: Vec<_> = Outcome::ALL.iter().filter(|it| **it != Outcome::Pending).collect();
+            let expected =
+                format!("a list of {}", ends.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", "));
+            Err(D::Error::invalid_value(Unexpected::Str(word), &expected.as_str()))
+        }
+        Ok(outcome) => Ok(outcome),
+    };
+    words.iter().map(outcome).collect()
 }
 
 /// A push gateway: its metrics are not secret, so plain HTTP will do. Not shown if it may hold a password.

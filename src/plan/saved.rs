@@ -1,13 +1,12 @@
 //! A plan on disk: frozen, digested, and exactly what a run will do.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
-use crate::domain::{DatasourceName, NewTarget, SkipReason, Timestamp, Token, hex};
+use crate::domain::{DatasourceName, Place, NewTarget, SkipReason, Timestamp, Token, hex, write_whole_file};
 use crate::sshsig;
 
 /// The format that is written and read.
@@ -186,19 +185,11 @@ impl SavedPlan {
     pub fn write(&self, path: &Path) -> Result<(), PlanError> {
         let unwritable = |source| PlanError::Unwritable { path: path.to_owned(), source };
         // Never over another file: not over a plan that is being reviewed, nor over the audit log.
-        let file = std::fs::File::create_new(path).map_err(unwritable)?;
-        self.write_to(file).map_err(|error| {
-            // Half a plan is of no use, and would be in the way of the next one.
-            let _ = std::fs::remove_file(path);
-            unwritable(error)
+        write_whole_file(path, Place::New, None, |out| {
+            serde_json::to_writer_pretty(&mut *out, self)?;
+            writeln!(out)
         })
-    }
-
-    fn write_to(&self, file: std::fs::File) -> io::Result<()> {
-        let mut file = io::BufWriter::new(file);
-        serde_json::to_writer_pretty(&mut file, self)?;
-        writeln!(file)?;
-        file.flush()
+        .map_err(unwritable)
     }
 
     /// All that the plan names: what is to be deleted, and what is skipped.

@@ -150,9 +150,11 @@ impl End<'_, '_> {
         let kept_back = self.reader.kept_back(self.run)?;
         let mut gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
         gone += counts.of(Outcome::Skipped).saturating_sub(kept_back);
-        if self.engine.limits.ignore_not_found {
-            gone += counts.of(Outcome::NotFound);
-        }
+        gone += Outcome::ALL
+            .into_iter()
+            .filter(|outcome| !outcome.is_gone() && self.engine.limits.accept.contains(outcome))
+            .map(|outcome| if outcome == Outcome::Skipped { kept_back } else { counts.of(outcome) })
+            .sum::<u64>();
         let is_clean = gone == counts.planned() && still_listed == 0;
         let refused = self.reader.refused_messages(self.run)?;
         Ok(if is_clean && refused == 0 { ExitStatus::Done } else { ExitStatus::Exceptions })

@@ -23,7 +23,7 @@ pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
 use crate::audit::{AuditError, AuditReader, Recorder};
-use crate::domain::{Clock, Counts, ExitStatus, RunEvent, Seq, Target, Token};
+use crate::domain::{Clock, Counts, ExitStatus, Outcome, RunEvent, Seq, Target, Token};
 use crate::ratelimit::{PaceEvent, Pacer};
 use breaker::Breaker;
 use deliver::Delivery;
@@ -41,7 +41,7 @@ pub trait Watcher: Send {
     fn tick(&mut self, counts: &Counts);
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// How many requests may be under way at once.
     pub concurrency: usize,
@@ -55,8 +55,8 @@ pub struct Limits {
     pub breaker_window: usize,
     /// The listing is read at the end.
     pub listing_check: bool,
-    /// "Not found" counts as success.
-    pub ignore_not_found: bool,
+    /// Outcomes that count as success in the exit code, besides a deletion.
+    pub accept: Vec<Outcome>,
 }
 
 /// What a run is executed with.
@@ -187,6 +187,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     };
     let judge = ListingJudge { run, recorder: recorder.clone(), clock: clock.clone(), lister };
     let mut engine = Engine {
+        breaker: Breaker::new(limits.breaker_window, limits.breaker_failures),
         limits,
         delivery: Arc::new(delivery),
         feed,
@@ -197,7 +198,6 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
         commits,
         side_events: receiver,
         watcher: parts.watcher,
-        breaker: Breaker::new(limits.breaker_window, limits.breaker_failures),
         state: State::new(counts),
     };
     let keeping = acks.clone().map(|acks| tokio::spawn(acks.keep()));

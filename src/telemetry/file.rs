@@ -1,15 +1,13 @@
 //! The metrics in a file for the textfile collector of `node_exporter`: a reader finds the old file or the new
 //! one, never a part.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::WatchError;
 use super::metrics::Metrics;
-use crate::domain::lock;
+use crate::domain::{Place, lock, write_whole_file};
 
 /// The collector runs as another user.
 const MODE: u32 = 0o644;
@@ -44,22 +42,10 @@ impl MetricsFile {
     /// Replaces the file by the current metrics.
     pub(super) fn write(&self) -> Result<(), WatchError> {
         let _writing = lock(&self.writing);
-        self.replace(self.metrics.text().as_bytes())
-            .map_err(|source| WatchError::File { path: self.path.clone(), source })
-    }
-
-    fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // The collector reads files that end in .prom.
-        let mut file = tempfile::Builder::new()
-            .prefix(".decom-")
-            .suffix(".tmp")
-            .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
-        // Not when it is opened, because the umask would take bits away.
-        file.as_file().set_permissions(Permissions::from_mode(MODE))?;
-        file.write_all(text)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path)?;
-        Ok(())
+        // The collector only reads files that end in .prom.
+        write_whole_file(&self.path, Place::Any, Some(MODE), |out| {
+            out.write_all(self.metrics.text().as_bytes())
+        })
+        .map_err(|source| WatchError::File { path: self.path.clone(), source })
     }
 }

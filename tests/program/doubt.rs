@@ -153,7 +153,7 @@ fn a_listing_that_fails_changes_no_outcome() {
 
 #[test]
 fn the_exit_code_tells_whether_everything_is_gone() {
-    let code = |names: &[&str], arguments: &[&str]| {
+    let with = |names: &[&str], arguments: &[&str], accepted: &str| {
         let server = Server::start(|seen| match (seen.name.as_str(), seen.attempt) {
             ("missing", _) | ("unconfirmed", 2) => Reply::not_found(),
             ("needed", _) => Reply::in_use(),
@@ -162,8 +162,12 @@ fn the_exit_code_tells_whether_everything_is_gone() {
             ("unconfirmed", _) => Fault::CloseBeforeAnswer.into(),
             _ => Reply::deleted(),
         });
-        run_with(&Sandbox::new(), &server, names, arguments).code
+        let sandbox = Sandbox::new();
+        let input = csv(&sandbox, names);
+        let mut command = decom(&sandbox, &server, &["run", &input]);
+        command.args(arguments).env("DECOM_RUN_ACCEPT", accepted).run().code
     };
+    let code = |names: &[&str], arguments: &[&str]| with(names, arguments, "");
     assert_eq!(code(&["a", "b", "unconfirmed"], &[]), 0);
     for exception in ["missing", "needed", "odd", "broken"] {
         assert_eq!(code(&["a", exception], &[]), 1, "{exception}");
@@ -171,6 +175,11 @@ fn the_exit_code_tells_whether_everything_is_gone() {
     assert_eq!(code(&["a", "missing"], &["--ignore-not-found"]), 0);
     assert_eq!(code(&["missing", "needed"], &["--ignore-not-found"]), 1);
     assert_eq!(code(&["a", "b"], &["--protect", "b"]), 1, "a protected name is not gone");
+    assert_eq!(with(&["missing", "needed"], &["--ignore-not-found"], "in_use"), 0);
+    assert_eq!(with(&["missing", "needed", "odd"], &[], "in_use,not_found"), 1);
+    assert_eq!(with(&["a", "b"], &["--protect", "b"], "skipped"), 0);
+    assert_eq!(with(&["a", "broken"], &[], "failed,unknown"), 0);
+    assert_eq!(with(&["a"], &[], "pending"), 2, "that is not an end");
 }
 
 #[test]

@@ -111,6 +111,26 @@ fn without_a_listing_there_is_no_share_and_no_run() {
 }
 
 #[test]
+fn an_api_that_cannot_be_reached_is_said_with_what_to_check() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    for command in
+        [&["run", "names.csv", "--yes"][..], &["run", "names.csv", "--dry-run"], &["plan", "names.csv"]]
+    {
+        let sandbox = Sandbox::new();
+        sandbox.file("names.csv", "name\na\n");
+        let mut decom = sandbox.decom(&[command, &["--base-url", &url]].concat());
+        let said = decom.env("DECOM_API_LISTING_PATIENCE", "1s").run();
+        assert_eq!(said.code, 4, "it may pass: {said:?}");
+        assert!(said.stderr.contains("trying again in "), "{said:?}");
+        let message = said.message();
+        assert!(message.starts_with(&format!("cannot reach {url}: ")), "{message}");
+        assert!(message.contains("Connection refused"), "{message}");
+        assert!(message.ends_with("; check --base-url and the network; nothing was sent"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_protected_is_skipped_and_listed() {
     let estate = estate(&["acme", "prod-1", "Prod-2", "prod", "[x]"]);
     let said = run(&estate, &["--protect", "prod-*", "--protect", "[[]x]"]);

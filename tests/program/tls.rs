@@ -25,6 +25,23 @@ fn a_private_authority_is_trusted_where_its_file_is_given() {
 }
 
 #[test]
+fn the_bundle_of_the_environment_is_trusted_unless_a_setting_names_another() {
+    let authority = Authority::new();
+    let server = Server::start_tls(&authority, "127.0.0.1", |_| Reply::deleted());
+    let sandbox = Sandbox::new();
+    sandbox.file("ca.pem", authority.pem());
+    sandbox.file("other.pem", Authority::new().pem());
+    let of = |bundle, arguments: &[&str]| {
+        delete_a(&sandbox, &server, &[arguments, &["--again"]].concat(), &[("SSL_CERT_FILE", bundle)]).code
+    };
+    assert_eq!(of("ca.pem", &[]), 0);
+    assert_eq!(of("other.pem", &["--ca-file", "ca.pem"]), 0);
+    assert_ne!(of("ca.pem", &["--ca-file", "other.pem"]), 0);
+    assert_ne!(of("not-there.pem", &[]), 0);
+    assert_eq!(of("not-there.pem", &["--ca-file", "ca.pem"]), 0);
+}
+
+#[test]
 fn one_of_several_authorities_in_the_file_is_enough() {
     let authority = Authority::new();
     let server = Server::start_tls(&authority, "127.0.0.1", |_| Reply::deleted());

@@ -27,6 +27,7 @@ const FAST: &[(&str, &str)] = &[
     ("DECOM_MAX_SHARE", "100"),
     ("DECOM_MAX_DELETES", "100000"),
     ("DECOM_SAFETY_LISTING_CHECK", "false"),
+    ("DECOM_API_LISTING_PATIENCE", "0s"),
     ("DECOM_SAFETY_BREAKER_FAILURES", "1000"),
     ("DECOM_SAFETY_BREAKER_WINDOW", "1000"),
     ("DECOM_RETRY_FIRST_BACKOFF", "1ms"),
@@ -38,6 +39,7 @@ const FAST: &[(&str, &str)] = &[
 pub const SEQUENTIAL: &[(&str, &str)] = &[
     ("DECOM_RATE", "unlimited"),
     ("DECOM_CONCURRENCY", "1"),
+    ("DECOM_API_LISTING_PATIENCE", "0s"),
     ("DECOM_MAX_SHARE", "100"),
     ("DECOM_MAX_DELETES", "100000"),
     ("DECOM_RETRY_FIRST_BACKOFF", "1ms"),
