@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
-use crate::domain::{DatasourceName, Place, NewTarget, SkipReason, Timestamp, Token, hex, write_whole_file};
+use crate::domain::{DatasourceName, NewTarget, Place, SkipReason, Timestamp, Token, hex, write_whole_file};
 use crate::sshsig;
 
 /// The format that is written and read.
