@@ -1,5 +1,6 @@
 //! What the audit log says about one run as a whole: the figures of a certificate.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Timestamp;
@@ -37,10 +38,8 @@ pub struct RunAccount {
     pub repeats: u64,
     /// How many of them have no answer in the log.
     pub unanswered: u64,
-    /// How many targets were skipped because they are protected.
-    pub protected: u64,
-    /// How many were never sent because their messages went back to the queue.
-    pub given_back: u64,
+    /// The numbers of skipped targets by reason.
+    pub skipped: BTreeMap<String, u64>,
     /// How many targets were deleted and are still listed.
     pub still_listed: u64,
     /// How many names the listing at the end held; `None` if none was read.

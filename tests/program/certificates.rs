@@ -68,7 +68,14 @@ fn the_status_of_each_kind_of_run() {
     });
     assert_eq!(code, 0);
     let page = certificate(&sandbox, &[]);
-    assert_eq!(status(&page).0, "Complete");
+    assert_eq!(
+        status(&page),
+        (
+            "Complete".to_owned(),
+            "The run is finished. 1 of 2 datasources was deleted; 1 was not found, which was accepted beforehand."
+                .to_owned()
+        )
+    );
     assert!(page.text().contains("Not found, accepted beforehand 1"), "{}", page.text());
 
     let (sandbox, _, code) =
@@ -91,6 +98,40 @@ fn the_status_of_each_kind_of_run() {
     let page = certificate(&sandbox, &[]);
     assert_eq!(status(&page).0, "Complete with exceptions");
     assert!(page.text().contains("matches the protected pattern `prod`"), "{}", page.text());
+}
+
+#[test]
+fn what_an_earlier_run_deleted_is_an_exception_only_if_it_exists_again() {
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
+    sandbox.names("names.csv", &["a", "b"]);
+    assert_eq!(sandbox.run(&server, &["run", "names.csv"]).code, 0);
+    assert_eq!(sandbox.run(&server, &["run", "names.csv"]).code, 0);
+    assert_eq!(
+        status(&certificate(&sandbox, &[])),
+        (
+            "Complete".to_owned(),
+            "The run is finished. 0 of 2 datasources were deleted; 2 were deleted by an earlier run."
+                .to_owned()
+        )
+    );
+    server.list(&["a", "c", "d", "e"]);
+    assert_eq!(sandbox.run(&server, &["run", "names.csv", "--max-share", "99"]).code, 1);
+    let page = certificate(&sandbox, &[]);
+    assert_eq!(
+        status(&page),
+        (
+            "Complete with exceptions".to_owned(),
+            "The run is finished. 0 of 2 datasources were deleted; 1 was deleted by an earlier run; 1 is an exception."
+                .to_owned()
+        )
+    );
+    let exceptions = page.lines("3Exceptions", "4Figures").join("\n");
+    assert!(
+        exceptions.contains("Existing again 1") && exceptions.contains("Deleted before 1"),
+        "{exceptions}"
+    );
+    let scope = page.lines("2Scope and reconciliation", "3Exceptions").join("\n").replace('\u{a0}', " ");
+    assert!(scope.contains("not sent: 1 already deleted, 1 exists again"), "{scope}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::wording::{counted, number};
-use crate::domain::{Outcome, RunAccount, RunSummary};
+use crate::domain::{Outcome, RunAccount, RunSummary, SkipReason};
 
 /// How a run ended as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +41,9 @@ impl Assessment {
         let accepted = if accepts_not_found { not_found } else { 0 };
         let failures = [Outcome::InUse, Outcome::Rejected, Outcome::Failed, Outcome::Unknown];
         let failures: u64 = failures.into_iter().map(|outcome| counts.of(outcome)).sum();
-        let exceptions =
-            failures + not_found - accepted + account.protected + account.given_back + account.still_listed;
+        let already_deleted = account.skipped.get(SkipReason::AlreadyDeleted.as_str()).copied().unwrap_or(0);
+        let skipped = counts.of(Outcome::Skipped).saturating_sub(already_deleted);
+        let exceptions = failures + not_found - accepted + skipped + account.still_listed;
         let pending = counts.of(Outcome::Pending);
         let completeness = match run.status.as_str() {
             "finished" if pending > 0 => Completeness::Incomplete,
@@ -57,12 +58,11 @@ impl Assessment {
             _ => "The end of the run is not recorded: it is still active, or it was killed.",
         };
         let deleted = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
-        let not_sent = account.protected + account.given_back;
         Self {
             completeness,
             accepts_not_found,
             deleted: deleted.saturating_sub(account.still_listed),
-            already_deleted: counts.of(Outcome::Skipped).saturating_sub(not_sent),
+            already_deleted,
             accepted,
             exceptions,
             pending,

@@ -32,6 +32,17 @@ pub(super) fn section(
     for group in exceptions(certificate).iter().filter(|group| group.count > 0) {
         list(page, certificate, group, &mut capacity, targets)?;
     }
+    // A later version may know more reasons.
+    let account = &certificate.account;
+    let known =
+        [SkipReason::Protected, SkipReason::AlreadyDeleted, SkipReason::ExistsAgain].map(SkipReason::as_str);
+    let is_known = |reason: &String| known.contains(&reason.as_str()) || reason == GIVEN_BACK;
+    let others: u64 = account.skipped.iter().filter(|(reason, _)| !is_known(reason)).map(|(_, n)| n).sum();
+    if others > 0 {
+        page.put(&html! {
+            p.words { (counted(others, "target was", "targets were")) " skipped for another reason; see the schedule." }
+        })?;
+    }
     let remarks = remarks(certificate);
     if remarks.iter().any(|group| group.count > 0) {
         page.put(&html! { h3.remarks { "Remarks on targets that are not exceptions" } })?;
@@ -49,6 +60,12 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
         title,
         words,
         count: counts.of(outcome),
+    };
+    let skipped = |reason: &'static str, title, words| Group {
+        filter: ResultFilter::Skipped(reason),
+        title,
+        words,
+        count: account.skipped.get(reason).copied().unwrap_or(0),
     };
     let mut groups = vec![
         Group {
@@ -70,19 +87,23 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
             "In use",
             "Something depends on these, so the API did not delete them. Remove the dependants first.",
         ),
-        Group {
-            filter: ResultFilter::Skipped(SkipReason::Protected.as_str()),
-            title: "Protected",
-            words: "A rule protects these names. No request was sent for them.",
-            count: account.protected,
-        },
-        Group {
-            filter: ResultFilter::Skipped(GIVEN_BACK),
-            title: "Given back to the queue",
-            words: "The run stopped first, and the messages that name these went back to the queue for another run. \
-                    This run sent no request for them.",
-            count: account.given_back,
-        },
+        skipped(
+            SkipReason::Protected.as_str(),
+            "Protected",
+            "A rule protects these names. No request was sent for them.",
+        ),
+        skipped(
+            SkipReason::ExistsAgain.as_str(),
+            "Existing again",
+            "An earlier run deleted these, and the listing shows them again: they were created again, or were not \
+             deleted. No request was sent for them.",
+        ),
+        skipped(
+            GIVEN_BACK,
+            "Given back to the queue",
+            "The run stopped first, and the messages that name these went back to the queue for another run. This run \
+             sent no request for them.",
+        ),
         ended(
             Outcome::NotFound,
             "Not found",

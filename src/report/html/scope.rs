@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Certificate;
-use super::wording::{code, counted, name, number, share};
+use super::wording::{code, counted, name, number, share, text};
 use crate::domain::Outcome;
 use crate::report::ending::meaning;
 
@@ -53,12 +53,10 @@ fn requested(certificate: &Certificate) -> Markup {
 fn reconciliation(certificate: &Certificate) -> Markup {
     let (counts, account) = (&certificate.run.counts, &certificate.account);
     let planned = counts.planned();
-    let skipped = [
-        (account.protected, "protected"),
-        (certificate.assessment().already_deleted, "already deleted"),
-        (account.given_back, "given back to the queue"),
-    ];
-    let skipped = skipped.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| counted(n, word, word));
+    let skipped = account.skipped.iter().map(|(reason, n)| {
+        let reason = reason.replace('_', " ");
+        counted(*n, &reason, &reason)
+    });
     let skipped = skipped.collect::<Vec<_>>().join(", ");
     html! {
         table.reconciliation {
@@ -77,7 +75,7 @@ fn reconciliation(certificate: &Certificate) -> Markup {
                         th scope="row" { code { (outcome) } }
                         td.n { (number(n)) }
                         td.n { (share(n, planned)) }
-                        td { (meaning(outcome)) @if outcome == Outcome::Skipped { ": " (skipped) } }
+                        td { (meaning(outcome)) @if outcome == Outcome::Skipped { ": " (text(&skipped)) } }
                     }
                 }
             }

@@ -5,12 +5,14 @@ mod latency;
 mod timeline;
 mod voucher;
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, Transaction};
 use serde_json::Value;
 
 use super::AuditReader;
 use crate::audit::AuditError;
-use crate::domain::{GIVEN_BACK, LogState, Outcome, RecordMark, RunAccount, SkipReason, Timestamp};
+use crate::domain::{LogState, Outcome, RecordMark, RunAccount, Timestamp};
 use latency::Latencies;
 use timeline::{Counted, Happened};
 pub use voucher::Voucher;
@@ -120,9 +122,7 @@ impl AuditReader {
                 counted.happened(fact.at_us, happened(fact.outcome));
             }
             "settle" if fact.outcome == Some(Outcome::Skipped) => {
-                let why = fact.detail.as_deref();
-                account.protected += u64::from(why == Some(SkipReason::Protected.as_str()));
-                account.given_back += u64::from(why == Some(GIVEN_BACK));
+                *account.skipped.entry(fact.detail.unwrap_or_default()).or_default() += 1;
             }
             "settle" => counted.happened(fact.at_us, happened(fact.outcome)),
             "check" if fact.evidence.as_deref() == Some("still_listed") => {}
@@ -192,8 +192,7 @@ fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
         requests: 0,
         repeats: 0,
         unanswered: 0,
-        protected: 0,
-        given_back: 0,
+        skipped: BTreeMap::new(),
         still_listed: 0,
         listed: None,
         latency: None,
