@@ -99,13 +99,6 @@ impl Survey {
         Ok(Self { preview, refusals, guards, unasked: None })
     }
 
-    /// The names that a canary of the settings begins with: those that exist and are not known to be in use.
-    pub(super) fn canary(&self, context: &Context<'_>) -> Vec<String> {
-        let count = usize::try_from(context.settings.safety.canary).unwrap_or(usize::MAX);
-        let ready = self.preview.listing.iter().flat_map(|listing| &listing.ready);
-        ready.take(count).cloned().collect()
-    }
-
     /// Why it is unknown if the share holds, if a guard asks for that.
     pub(super) fn unchecked(&self) -> Option<&'static str> {
         self.unasked.filter(|_| self.guards.need_listing())

@@ -8,9 +8,6 @@ use crate::domain::{SkipReason, differences, near_miss_key};
 /// How many of the skipped names are kept if not all are asked for.
 const SHOWN: usize = 5;
 
-/// How many names are kept for a canary; after these it takes the targets in their order.
-const MOST_READY: usize = 1000;
-
 /// The listings of the API.
 #[derive(Debug, Clone, Default)]
 pub struct Listings {
@@ -55,8 +52,6 @@ pub struct ListingPreview {
     pub missing: Vec<(String, Vec<NearMiss>)>,
     /// The due targets that are in use, each with what depends on it; `None` if that could not be read.
     pub in_use: Option<Vec<(String, Vec<String>)>>,
-    /// The first due targets that exist and are not known to be in use: those for a canary to begin with.
-    pub ready: Vec<String>,
     /// How many targets are skipped as already deleted, and exist again.
     pub again: u64,
     /// The first of these.
@@ -144,10 +139,8 @@ impl ListingPreview {
         }
         self.exist += 1;
         let used_by = listings.dependants.as_ref().and_then(|all| all.get(name));
-        match (&mut self.in_use, used_by.filter(|all| !all.is_empty())) {
-            (Some(in_use), Some(used_by)) => in_use.push((name.to_owned(), used_by.clone())),
-            _ if self.ready.len() < MOST_READY => self.ready.push(name.to_owned()),
-            _ => {}
+        if let (Some(in_use), Some(used_by)) = (&mut self.in_use, used_by.filter(|all| !all.is_empty())) {
+            in_use.push((name.to_owned(), used_by.clone()));
         }
     }
 

@@ -163,9 +163,9 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     };
     let lister = limits.listing_check.then_some(lister);
     let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
-        Supply::Log { protection, canary } => {
+        Supply::Log(protection) => {
             let reader = AuditReader::open(reader.path())?;
-            (Arc::new(LogFeed::new(run, reader, protection, &canary, sender.clone())?), None)
+            (Arc::new(LogFeed::new(run, reader, protection, sender.clone())?), None)
         }
         Supply::Queue(supply) => {
             let acks = PendingAcks::new(supply.queue.clone());

@@ -273,19 +273,3 @@ fn a_listing_that_is_too_long_is_refused_and_not_held_in_memory() {
     let ended = decom(&sandbox, &server, &["run", &input, "--max-share", "50"]).run().expect(3);
     assert!(ended.stderr.contains("longer than 64 MiB"), "{}", ended.stderr);
 }
-
-#[test]
-fn a_canary_begins_with_what_exists_and_is_not_in_use() {
-    let server = Server::start(|seen| match seen.name.as_str() {
-        "missing" => Reply::not_found(),
-        "used" => Reply::in_use(),
-        _ => Reply::deleted(),
-    });
-    server.list(&["used", "first", "second", "another", "one-more", "last"]);
-    server.list_datamarts(&[("mart", "used")]);
-    let sandbox = Sandbox::new();
-    let input = csv(&sandbox, &["missing", "used", "protected", "first", "second", "another"]);
-    let arguments = ["run", &input, "--canary", "2", "--protect", "prot*", "--max-share", "90"];
-    decom(&sandbox, &server, &arguments).env("DECOM_CONCURRENCY", "1").run().expect(1);
-    assert_eq!(server.names_sent(), ["first", "second", "missing", "used", "another"]);
-}

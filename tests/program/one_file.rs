@@ -72,7 +72,7 @@ fn a_refused_run_of_every_kind_leaves_the_log_as_it_was() {
         ("a plan that nobody confirms", &["run", "--plan", "plan.json"], 3),
         ("a dry run", &["run", "names.csv", "--dry-run"], 0),
         ("a dry run that a guard refuses", &["run", "names.csv", "--dry-run", "--max-deletes", "1"], 3),
-        ("nothing to resume", &["resume"], 2),
+        ("nothing to resume", &["resume"], 0),
         ("nothing to retry", &["retry", run], 2),
         ("no names", &["run", "empty.csv", "--yes"], 2),
         (

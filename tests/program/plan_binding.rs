@@ -227,11 +227,11 @@ fn a_plan_that_several_run_at_once_is_run_once() {
         let mut codes = vec![];
         for one in all {
             let output = one.finish();
-            assert!([0, 3].contains(&output.code), "{output:?}");
+            // Too late, or while another holds the log.
+            assert!([0, 3, 4].contains(&output.code), "{output:?}");
             codes.push(output.code);
         }
-        codes.sort_unstable();
-        assert_eq!(codes, [0, 3, 3, 3]);
+        assert_eq!(codes.iter().filter(|code| **code == 0).count(), 1, "{codes:?}");
         assert_eq!(estate.deletes().len(), 3);
     }
 }

@@ -23,11 +23,7 @@ use crate::queue::Queue;
 /// Where the targets of a run come from.
 pub enum Supply {
     /// All of them are in the audit log. What is protected by now is not sent; if it is in doubt, a listing settles it.
-    Log {
-        protection: Protection,
-        /// The names that a canary begins with; after these it takes the targets in their order.
-        canary: Vec<String>,
-    },
+    Log(Protection),
     Queue(QueueSupply),
 }
 
