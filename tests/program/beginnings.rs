@@ -1,8 +1,6 @@
 //! A run begins with all its targets or not at all, wherever it is killed while they are written.
 
-use std::process::Command;
-
-use crate::support::{Reply, Sandbox, Server, column, skipped};
+use crate::support::{Reply, Sandbox, Server, column, strace_is_missing};
 
 /// So many that they are written in a way of their own; see `audit::journal`.
 const NAMES: usize = 10_000;
@@ -44,12 +42,8 @@ fn planned(sandbox: &Sandbox) -> Vec<String> {
 
 #[test]
 fn killed_anywhere_a_run_has_begun_with_all_its_targets_or_not_at_all() {
-    let trace = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
-    if !trace.is_ok_and(|output| output.status.success()) {
-        return skipped(
-            "killed_anywhere_a_run_has_begun_with_all_its_targets_or_not_at_all",
-            "strace may not trace here",
-        );
+    if strace_is_missing("killed_anywhere_a_run_has_begun_with_all_its_targets_or_not_at_all") {
+        return;
     }
     let names: Vec<_> = (0..NAMES).map(|number| format!("tenant-{number:05}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();

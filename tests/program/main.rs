@@ -28,6 +28,7 @@ mod datasette;
 mod doubt;
 mod exports;
 mod fail_closed;
+mod foreign_readers;
 mod guard_table;
 mod guards;
 mod kubernetes;

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use crate::support::forgery::{rewrite, sql, tamper};
 use crate::support::history::eventful;
 use crate::support::keys::{self, Key};
-use crate::support::{Estate, Fault, Output, Reply, Sandbox, Server, column, files_in, rows, skipped};
+use crate::support::{
+    Estate, Fault, Output, Reply, Sandbox, Server, column, files_in, rows, skipped, strace_is_missing,
+};
 
 fn audit(sandbox: &Sandbox, arguments: &[&str]) -> Output {
     sandbox.decom(&[&["audit"], arguments, &["--quiet"]].concat()).run()
@@ -303,9 +305,8 @@ fn unnamed(sandbox: &Sandbox) -> Option<PathBuf> {
 
 #[test]
 fn killed_anywhere_it_leaves_the_log_or_both_files() {
-    let trace = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
-    if !trace.is_ok_and(|output| output.status.success()) {
-        return skipped("killed_anywhere_it_leaves_the_log_or_both_files", "strace may not trace here");
+    if strace_is_missing("killed_anywhere_it_leaves_the_log_or_both_files") {
+        return;
     }
     let (first, _server) = log_of(&["one", "two"]);
     let records = rows(&first.log(), RECORDS);

@@ -114,6 +114,16 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
     })
 }
 
+/// Returns true if strace cannot trace here, so that `test` is skipped.
+pub fn strace_is_missing(test: &str) -> bool {
+    let trial = std::process::Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    let missing = !trial.is_ok_and(|output| output.status.success());
+    if missing {
+        skipped(test, "strace cannot be run, or may not trace");
+    }
+    missing
+}
+
 /// Reports prominently that a test was not run. Under `TEST_ALL`, as in `.ci/run`, it fails instead.
 pub fn skipped(test: &str, why: &str) {
     use std::io::Write;
