@@ -99,10 +99,13 @@ fn shown(read: &Result<(Vec<Row>, InputFacts), InputError>) -> String {
 fn names_by_csv_crate(file: &[u8], options: &CsvOptions) -> Vec<String> {
     let mut records = ReaderBuilder::new()
         .has_headers(false)
+        .flexible(true)
         .delimiter(options.delimiter.unwrap_or(b','))
         .from_reader(file)
         .into_records()
-        .map(|record| record.expect("what is accepted is readable"));
+        .map(|record| record.expect("what is accepted is readable"))
+        // Rows of nothing but separators are skipped.
+        .filter(|record| record.len() == 1 || record.iter().any(|cell| !cell.is_empty()));
     let mut column = 0;
     if !options.no_header {
         let header = records.next().expect("what is accepted has a header");
