@@ -245,6 +245,18 @@ fn a_plan_with_one_bit_flipped_is_none() {
     }
 }
 
+#[test]
+fn a_pattern_that_no_name_can_match_is_refused_in_a_plan() {
+    let estate = estate();
+    resealed(&estate, |plan| plan.guards.protect.push("prod-*\nbilling".to_owned()));
+    let requests = estate.emulator.tally().requests;
+    let refused = run(&estate, "resealed.json", &[]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.message().contains("holds the control character U+000A"), "{refused:?}");
+    assert_eq!(estate.emulator.tally().requests, requests);
+    assert!(!estate.sandbox.log().exists());
+}
+
 /// Numbers come back as they were written, for whatever share was configured.
 #[test]
 fn any_share_survives_being_saved() {
