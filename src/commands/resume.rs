@@ -44,7 +44,7 @@ fn resume_named(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitSt
         None => None,
     };
     let Some(open) = reader.open_run_named(wanted.as_deref())? else {
-        return nothing_to_resume(context, wanted);
+        return nothing_to_resume(context, wanted.as_deref());
     };
     drop(reader);
     if open.base_url != base_url.as_str() {
@@ -57,17 +57,20 @@ fn resume_named(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitSt
     carry_on(context, open, &mut ApiAccess::configured(context)?)
 }
 
-fn nothing_to_resume(context: &Context<'_>, run: Option<String>) -> Result<ExitStatus, CommandError> {
-    let why = match &run {
+fn nothing_to_resume(context: &Context<'_>, run: Option<&str>) -> Result<ExitStatus, CommandError> {
+    let why = match run {
         None => "all runs are finished".to_owned(),
         Some(run) => {
             format!("run {run} is finished; `decom retry {run}` makes a new run of what failed in it")
         }
     };
     let mark = if context.options.dry_run { "(dry run) " } else { "" };
-    to_stdout(|out| match context.options.json {
-        true => writeln!(out, "{}", json!({ "status": "nothing_to_resume", "run_id": run })),
-        false => writeln!(out, "{mark}nothing to resume: {why}"),
+    to_stdout(|out| {
+        if context.options.json {
+            writeln!(out, "{}", json!({ "status": "nothing_to_resume", "run_id": run }))
+        } else {
+            writeln!(out, "{mark}nothing to resume: {why}")
+        }
     })?;
     Ok(ExitStatus::Done)
 }
@@ -88,7 +91,7 @@ pub(super) fn carry_on(
         let reader = AuditReader::open(path)?;
         // Once more, now that the log is held: the process that held it may have finished the run.
         if reader.open_run_named(Some(&open.run_id))?.is_none() {
-            nothing_to_resume(context, Some(open.run_id))?;
+            nothing_to_resume(context, Some(&open.run_id))?;
             return Ok(None);
         }
         let counts = reader.counts(open.seq)?;

@@ -209,14 +209,14 @@ impl Service {
         state.pages += 1;
         let Some(fault) = self.faults.of_draw(Family::Page, draw) else { return first };
         state.count(fault);
-        if draw % 2 == 0 { first + 1 } else { first - 1 }
+        if draw.is_multiple_of(2) { first + 1 } else { first - 1 }
     }
 
     fn delete_with_faults(&self, state: &mut State, name: &str) -> Decision {
         let Some((fault, draw)) = self.next_fault(state, name) else { return self.delete(state, name) };
         state.count(fault);
-        if let Some(reply) = fault_before(fault, draw) {
-            return Decision { reply, effect: Effect::Nothing, wait: Duration::ZERO };
+        if let Some(decision) = fault_before(fault, draw) {
+            return decision;
         }
         if fault == FaultKind::Http200Error && matches!(state.inventory.state(name), NameState::Free(_)) {
             return Decision::reply(replies::with_status(replies::server_error(), StatusCode::OK));
@@ -279,19 +279,20 @@ impl Service {
     }
 }
 
-/// The reply, or its absence, of a fault that keeps the deletion from being done.
-fn fault_before(fault: FaultKind, draw: u64) -> Option<Option<Reply>> {
-    match fault {
-        FaultKind::Http500 => Some(Some(replies::server_error())),
-        FaultKind::Http502Html => Some(Some(replies::bad_gateway())),
-        FaultKind::Http503 => Some(Some(replies::unavailable())),
-        FaultKind::Http503Retry => Some(Some(replies::with_retry_after(replies::unavailable(), RETRY_AFTER))),
-        FaultKind::Throttle => Some(Some(replies::with_retry_after(replies::throttled(), RETRY_AFTER))),
-        FaultKind::LoginPage => Some(Some(replies::login_page())),
-        FaultKind::DropBefore => Some(None),
-        FaultKind::Drop if draw % 2 == 0 => Some(None),
-        _ => None,
-    }
+/// The decision of a fault that keeps the deletion from being done.
+fn fault_before(fault: FaultKind, draw: u64) -> Option<Decision> {
+    let reply = match fault {
+        FaultKind::Http500 => Some(replies::server_error()),
+        FaultKind::Http502Html => Some(replies::bad_gateway()),
+        FaultKind::Http503 => Some(replies::unavailable()),
+        FaultKind::Http503Retry => Some(replies::with_retry_after(replies::unavailable(), RETRY_AFTER)),
+        FaultKind::Throttle => Some(replies::with_retry_after(replies::throttled(), RETRY_AFTER)),
+        FaultKind::LoginPage => Some(replies::login_page()),
+        FaultKind::DropBefore => None,
+        FaultKind::Drop if draw.is_multiple_of(2) => None,
+        _ => return None,
+    };
+    Some(Decision { reply, effect: Effect::Nothing, wait: Duration::ZERO })
 }
 
 /// The values of a parameter, decoded once, with `+` for a space as Express decodes it.

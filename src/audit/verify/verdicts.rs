@@ -16,19 +16,19 @@ const TOKEN_CODES: [&[u8]; 5] = [
 /// status; what decom itself says of that is in the error code then.
 pub(super) fn can_show(verdict: Verdict, status: Option<i64>, code: &[u8]) -> bool {
     match (verdict, status) {
-        // Earlier versions took any 200 for a success, whatever its body said.
-        (Verdict::Deleted, Some(200)) => true,
         (Verdict::NotFound, Some(_)) => code == b"DATASOURCE_NAME_ERROR",
         (Verdict::InUse, Some(_)) => code == b"DATASOURCE_IN_USE",
         (Verdict::Unauthorized, Some(status)) => status == 401 || TOKEN_CODES.contains(&code),
-        (Verdict::Throttled, Some(429)) => true,
         (Verdict::ServerError, Some(status)) => status == 408 || (500..=599).contains(&status),
         (Verdict::Rejected, Some(status)) => {
             (300..=499).contains(&status) && ![401, 408, 429].contains(&status)
         }
         // To earlier versions, a 400 that was cut short was no answer.
         (Verdict::NoAnswer, Some(status)) => status == 400 || !(300..=599).contains(&status),
-        (Verdict::NoAnswer | Verdict::NotSent, None) => true,
+        // Earlier versions took any 200 for a success, whatever its body said.
+        (Verdict::Deleted, Some(200))
+        | (Verdict::Throttled, Some(429))
+        | (Verdict::NoAnswer | Verdict::NotSent, None) => true,
         _ => false,
     }
 }

@@ -6,6 +6,7 @@ use super::Finding;
 use crate::domain::Evidence;
 
 impl fmt::Display for Finding {
+    #[expect(clippy::too_many_lines, reason = "one message for each kind of finding")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt { why } => write!(f, "the file is damaged: {why}"),

@@ -48,7 +48,7 @@ impl HeadPublisher {
     pub(in crate::audit) fn committed(&mut self, head: &Head, milestone: bool) {
         if milestone {
             let (log_id, records) = (&self.log_id, head.seq);
-            tracing::info!(log_id, records, head = hex(&head.hash), "the end of the audit log");
+            tracing::info!(log_id, records, head = hex(head.hash), "the end of the audit log");
         }
         let Some(options) = &self.options else { return };
         let records = u64::try_from(head.seq).unwrap_or(0);
@@ -64,7 +64,7 @@ impl HeadPublisher {
     fn write(&mut self, head: &Head, time: Timestamp) -> Result<(), AuditError> {
         let Some(options) = &self.options else { return Ok(()) };
         let records = u64::try_from(head.seq).unwrap_or(0);
-        let statement = Statement { log_id: self.log_id.clone(), records, head: hex(&head.hash), time };
+        let statement = Statement { log_id: self.log_id.clone(), records, head: hex(head.hash), time };
         statement.write(&options.dir.join(statement.file_name()), Some(&options.key))?;
         self.last = records;
         Ok(())

@@ -147,8 +147,8 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&precious).unwrap(), "process 12 on host, since then");
         assert!(!folder.path().join("nowhere").exists());
-        let long = format!("process {}", "1".repeat(2000));
-        for theirs in ["theirs", "process 1\nprocess 2\n", "\u{0}", &long] {
+        let huge = format!("process {}", "1".repeat(2000));
+        for theirs in ["theirs", "process 1\nprocess 2\n", "\u{0}", &huge] {
             fs::write(&lock, theirs).unwrap();
             assert!(matches!(take(&log), Err(AuditError::ForeignLock { .. })), "{theirs:?}");
             assert_eq!(fs::read_to_string(&lock).unwrap(), theirs);

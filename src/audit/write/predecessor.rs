@@ -25,7 +25,7 @@ pub(in crate::audit) fn name_predecessor(connection: &Connection, path: &Path) -
     let found = Connection::open_with_flags(&closing, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|e| failed(&closing, e))?;
     let head = Writer::find_head(&found, &closing)?;
-    if (head.seq, hex(&head.hash)) == (predecessor.records, predecessor.head) {
+    if (head.seq, hex(head.hash)) == (predecessor.records, predecessor.head) {
         give_name(&closing, &place)?;
     }
     Ok(())

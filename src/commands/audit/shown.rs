@@ -237,7 +237,7 @@ impl Shown<'_> {
             "exit_code": self.exit.code(),
             "log_id": log_id,
             "records": totals.records,
-            "head": head.as_ref().map(|head| hex(head)),
+            "head": head.as_ref().map(hex),
             "runs": totals.runs,
             "finished_runs": totals.finished,
             "targets": totals.targets,

@@ -103,7 +103,7 @@ impl AuditReader {
 /// `shift`: how far the records were moved from where they are in their own log.
 fn request(row: &Row<'_>, shift: i64) -> rusqlite::Result<SentRequest> {
     let place = |index| {
-        Ok::<_, rusqlite::Error>((row.get::<_, i64>(index)? - shift, hex(&row.get::<_, Hash>(index + 1)?)))
+        Ok::<_, rusqlite::Error>((row.get::<_, i64>(index)? - shift, hex(row.get::<_, Hash>(index + 1)?)))
     };
     let millis = |index| Ok::<_, rusqlite::Error>(row.get::<_, Option<f64>>(index)?.map(|us| us / 1000.0));
     let answer = match row.get::<_, Option<String>>(13)? {

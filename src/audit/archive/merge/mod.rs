@@ -124,7 +124,7 @@ fn part(input: &Input, inputs: &[Input]) -> Result<LogPart, AuditError> {
     if let Some(named) = &input.predecessor {
         let found = inputs.iter().find(|other| other.log_id == named.log_id);
         if let Some(found) =
-            found.filter(|it| (it.records, hex(&it.head)) != (named.records, named.head.clone()))
+            found.filter(|it| (it.records, hex(it.head)) != (named.records, named.head.clone()))
         {
             return Err(AuditError::NotItsPredecessor {
                 path: input.path().to_owned(),
@@ -138,7 +138,7 @@ fn part(input: &Input, inputs: &[Input]) -> Result<LogPart, AuditError> {
         log_id: input.log_id.clone(),
         path: input.path().to_owned(),
         records: input.records,
-        head: hex(&input.head),
+        head: hex(input.head),
         predecessor,
     })
 }

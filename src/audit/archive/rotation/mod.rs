@@ -159,7 +159,7 @@ fn make(
     let predecessor = Predecessor {
         log_id: log.id.clone(),
         records: closed.seq,
-        head: hex(&closed.hash),
+        head: hex(closed.hash),
         file: place.to_string_lossy().into_owned(),
     };
     pieces::succeed(next, &predecessor, closed.at_us, options, &log.permissions)?;
