@@ -28,10 +28,10 @@ pub(super) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    every target is gone
-  1    the run finished, and something else is among the outcomes
+  1    the run finished, but something else is among the outcomes
   2    usage, configuration or input is wrong; nothing was sent
   3    a guard refused, or nobody confirmed; nothing was sent
-  4    stopped early (authentication, too many failures); `decom resume` continues
+  4    stopped early, or could not start for a passing reason; run again, or `decom resume`
   5    the audit log cannot be written or is not sound
   6    `decom audit verify` found nothing to verify
   129  interrupted by SIGHUP, 130 by SIGINT, 143 by SIGTERM; `decom resume` continues
@@ -67,26 +67,26 @@ enum Command {
         /// Divide INPUT by a stable hash of the names, and take one of N shares: the one that Kubernetes gives an Indexed Job's pod
         #[arg(long, value_name = "N", conflicts_with = "plan", help_heading = "Input")]
         shards: Option<NonZeroU32>,
-        /// Which share, from 0, where Kubernetes does not say it
+        /// Which share, from 0, if Kubernetes does not say it
         #[arg(long, value_name = "INDEX", requires = "shards", help_heading = "Input")]
         shard: Option<u32>,
         /// Run exactly what a saved plan lists
         #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "column", "no_header", "delimiter"], help_heading = "Plan")]
         plan: Option<PathBuf>,
-        // What belongs to a plan conflicts with an input by itself: where both are named, a mere
-        // `requires` of the plan counts as met, as the plan itself conflicts with the input.
+        // What belongs to a plan conflicts with an input by itself: if both are named, a `requires` of the plan
+        // alone counts as met, as the plan itself conflicts with the input.
         /// The signature of the second person who approved the plan
         #[arg(long, value_name = "FILE", conflicts_with = "input", help_heading = "Plan")]
         approval: Option<PathBuf>,
         #[command(flatten)]
         approvals: ApprovalFlags,
-        /// Send also what the audit log knows to be gone, and begin anew where a run was interrupted
+        /// Send also what the audit log knows to be gone, and begin a new run if one was interrupted
         #[arg(long, help_heading = "Safety")]
         again: bool,
         #[command(flatten)]
         run: Box<RunArgs>,
     },
-    /// Go on with an interrupted run, also where its plan has expired since
+    /// Continue an interrupted run, also if its plan has expired since
     Resume {
         /// The run, or the beginning of its id [default: the newest that is not finished]
         #[arg(value_name = "RUN")]
@@ -94,12 +94,12 @@ enum Command {
         #[command(flatten)]
         run: Box<RunArgs>,
     },
-    /// Make a new run of what failed in an earlier one; what that protected stays so
+    /// Make a new run of what failed in an earlier one; what that protected stays protected
     Retry {
         /// The run, or the beginning of its id
         #[arg(value_name = "RUN")]
         wanted: String,
-        /// The outcomes that are tried again
+        /// The outcomes to try again
         #[arg(
             long,
             value_name = "OUTCOMES",
@@ -158,10 +158,10 @@ enum Command {
         /// table, csv, json, md, or html for a certificate that can be printed
         #[arg(long, value_name = "FORMAT", default_value_t = RunFormat::Plain(Format::Table))]
         format: RunFormat,
-        /// Report what became of this one datasource, over all runs
+        /// Report this one datasource, over all runs
         #[arg(long, value_name = "NAME", conflicts_with = "wanted")]
         datasource: Option<String>,
-        /// Where the report goes [default: standard output]
+        /// The file to write [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// When the certificate is issued, in RFC 3339: the same time gives the same bytes [default: now]
@@ -173,7 +173,7 @@ enum Command {
         #[command(flatten)]
         log: LogArgs,
     },
-    /// Check, sign and hand over the audit log
+    /// Check, sign, export, merge or close the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -186,10 +186,10 @@ struct RehearseArgs {
     /// What goes wrong, and how often, like http500=5%,drop=1%,slow=2%,in-use=3%,missing=2%; or `none`
     #[arg(long, value_name = "FAULTS", default_value_t = Faults::rehearsal(), help_heading = "Emulator")]
     fault: Faults,
-    /// What goes wrong where: the same seed gives the same faults
+    /// The same seed gives the same faults
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Emulator")]
     seed: u64,
-    /// How long the emulator takes for each answer
+    /// How long the emulator takes for each reply
     #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = humantime::parse_duration, help_heading = "Emulator")]
     latency: Duration,
     /// Keep to the real API's pace, instead of 60 times faster

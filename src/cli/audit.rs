@@ -12,7 +12,6 @@ use crate::commands::{
 use crate::config::CheckpointFlags;
 use crate::domain::ExitStatus;
 
-/// What is done with the log.
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Check that the log is what decom wrote; changes nothing
@@ -24,16 +23,16 @@ pub(super) enum AuditCommand {
     Export(ExportArgs),
     /// Put several logs into one new file, for reports
     Merge(MergeArgs),
-    /// Close the log into a file that nobody writes to, and begin a new one in its place
+    /// Close the log into a read-only file, and begin a new one in its place
     Rotate(RotateArgs),
 }
 
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes:
-  0  sound, and the checkpoints vouch for it
-  1  sound, but nothing vouches for it, or a run is not finished
+  0  intact, and confirmed by checkpoints up to the end of the last run
+  1  intact, but not confirmed by checkpoints, or a run is not finished
   2  usage or configuration is wrong
-  5  not sound
+  5  not intact
   6  there is nothing to verify";
 
 #[derive(Debug, Args)]
@@ -58,7 +57,7 @@ pub(super) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CheckpointArgs {
-    /// Where it goes; its signature goes beside it [default: a name of its own in --checkpoint-dir]
+    /// The file; its signature goes beside it [default: a name of its own in --checkpoint-dir]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -75,7 +74,7 @@ pub(super) struct ExportArgs {
     /// jsonl (every record, with its hash) or ocsf (every request, as an event for a SIEM)
     #[arg(long, value_name = "FORMAT", default_value_t = ExportFormat::Jsonl)]
     format: ExportFormat,
-    /// Where the export goes [default: standard output]
+    /// The file to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -90,7 +89,7 @@ pub(super) struct MergeArgs {
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What came of it as JSON
+    /// The result as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
@@ -102,7 +101,7 @@ pub(super) struct RotateArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     checkpoint: CheckpointFlags,
-    /// What came of it as JSON
+    /// The result as JSON
     #[arg(long, help_heading = "Output")]
     json: bool,
     #[command(flatten)]

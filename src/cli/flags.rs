@@ -9,7 +9,6 @@ use crate::commands::{CommandError, InputRequest, Options};
 use crate::config::{CheckpointFlags, Flags, LogFlags, RunFlags};
 use crate::input::{CsvOptions, Input, parse_delimiter};
 
-/// Which log and which configuration.
 #[derive(Debug, Clone, Args)]
 pub(super) struct LogArgs {
     #[command(flatten)]
@@ -22,7 +21,6 @@ pub(super) struct LogArgs {
     quiet: bool,
 }
 
-/// How to delete.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
@@ -57,7 +55,6 @@ enum OutputForm {
     Json,
 }
 
-/// Where the names are.
 #[derive(Debug, Clone, Args)]
 pub(super) struct InputArgs {
     /// A CSV file, or `-` for standard input

@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and the request that it becomes.
+//! The command line: arguments, and the requests that they become.
 
 mod args;
 mod audit;
@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            // Where neither stdout nor stderr can be written, only the exit code is left to tell.
+            // If neither stdout nor stderr can be written, only the exit code is left.
             let _ = error.print();
             let status = if asked { ExitStatus::Done } else { ExitStatus::Usage };
             return ExitCode::from(status.code());
@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         interrupts,
     };
     let status = cli.execute(&world).unwrap_or_else(|error| {
-        // What stands in a file or a log is a stranger's word: a terminal is not to obey it. As above.
+        // A message may quote a file or a log, which a terminal must not obey.
         let error_text = error.to_string();
         let lines: Vec<_> = error_text.split('\n').map(visible).collect();
         let _ = writeln!(io::stderr(), "decom: {}", lines.join("\n"));

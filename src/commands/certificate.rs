@@ -1,4 +1,4 @@
-//! `decom report --format html`: the certificate of a run, and its annex where that is needed.
+//! `decom report --format html`: the certificate of a run, and its annex if it needs one.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 
 use super::CommandError;
 use super::context::{Context, VERSION, quoted};
-use super::output::{Reading, to_new_file, written};
+use super::output::{ReadError, to_new_file, written};
 use crate::audit::AuditReader;
 use crate::domain::{ExitStatus, RunSummary, Timestamp, hex};
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
 };
 
-/// Issues the certificate of the run that is wanted, or of the newest, to `out` or to standard output.
+/// Issues the certificate of the wanted run, or of the newest, to `out` or to standard output.
 pub(super) fn issue(
     wanted: Option<&str>,
     out: Option<&Path>,
@@ -22,7 +22,7 @@ pub(super) fn issue(
     context: &Context<'_>,
     reader: &AuditReader,
 ) -> Result<ExitStatus, CommandError> {
-    // A run may be going on: the page and its annex are of one moment.
+    // A run may not be over yet: the page and its annex are of one moment.
     let moment = reader.hold_still()?;
     let run = reader.run(wanted)?;
     let account = reader.account(&run.run_id)?;
@@ -55,33 +55,33 @@ pub(super) fn issue(
         run,
         account,
     };
-    let reading = Reading::default();
+    let read_error = ReadError::default();
     let mut write = |out: &mut dyn Write| {
         let run_id = &certificate.run.run_id;
         let targets: EachTarget<'_> =
-            &mut |filter, take| reading.of(reader.each_result(run_id, filter, take));
+            &mut |filter, take| read_error.keep(reader.each_result(run_id, filter, take));
         write_certificate(out, &certificate, targets)
     };
     let written = written(out, reader.path(), &mut write);
     drop(moment);
-    reading.and(written).map(|()| ExitStatus::Done)
+    read_error.or(written).map(|()| ExitStatus::Done)
 }
 
-/// Writes the schedule beside the page, or only learns what its bytes would be.
+/// Writes the schedule beside the page, or, for a page on standard output, only computes its digest.
 fn annex(run: &RunSummary, page: Option<&Path>, reader: &AuditReader) -> Result<Annex, CommandError> {
-    let reading = Reading::default();
+    let read_error = ReadError::default();
     let mut sum = Sum::default();
     let mut write = |out: &mut dyn Write| {
         let results: EachResult<'_> =
-            &mut |take| reading.of(reader.each_result(&run.run_id, Format::Csv.lists(), take));
-        report::write_report(&mut Summed { out, sum: &mut sum }, Format::Csv, run, results)
+            &mut |take| read_error.keep(reader.each_result(&run.run_id, Format::Csv.lists(), take));
+        report::write_report(&mut SummingWriter { out, sum: &mut sum }, Format::Csv, run, results)
     };
     let path = page.map(beside);
     let written = match &path {
         Some(path) => to_new_file(path, reader.path(), &mut write),
         None => write(&mut io::sink()).map_err(CommandError::Terminal),
     };
-    reading.and(written)?;
+    read_error.or(written)?;
     let file = path.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let log = reader.path().display().to_string();
     let mut command =
@@ -97,7 +97,7 @@ fn beside(page: &Path) -> PathBuf {
     page.with_file_name(format!("{stem}-schedule.csv"))
 }
 
-/// The command that checks the log, and its checkpoints where there is a folder of them, or should be.
+/// The command that checks the log, and its checkpoints if there is a folder of them, or should be.
 fn verification(log: &Path, checkpoints: Option<&Path>, expected: bool) -> String {
     let mut words = ["decom", "audit", "verify", "--audit-db"].map(str::to_owned).to_vec();
     words.push(log.display().to_string());
@@ -108,7 +108,7 @@ fn verification(log: &Path, checkpoints: Option<&Path>, expected: bool) -> Strin
     quoted(&words)
 }
 
-/// What has been written so far.
+/// The digest and the length of what was written so far.
 #[derive(Default)]
 struct Sum {
     digest: Sha256,
@@ -121,13 +121,13 @@ impl Sum {
     }
 }
 
-/// Writes on, and remembers what it was.
-struct Summed<'a> {
+/// Passes on what is written, and adds it to a sum.
+struct SummingWriter<'a> {
     out: &'a mut dyn Write,
     sum: &'a mut Sum,
 }
 
-impl Write for Summed<'_> {
+impl Write for SummingWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
         self.sum.digest.update(&bytes[..written]);

@@ -83,7 +83,7 @@ impl<'a> Context<'a> {
         let others = traces.iter().map(Traces::layer).collect();
         #[cfg(not(feature = "otlp"))]
         let others = Vec::new();
-        let logging = terminal::start(log, others)?;
+        let logging = terminal::start(&log, others)?;
         Ok(Self {
             options,
             world,

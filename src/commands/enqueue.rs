@@ -19,15 +19,14 @@ const BATCH: usize = 500;
 /// What `decom enqueue` is asked for.
 #[derive(Debug, Clone)]
 pub struct EnqueueRequest {
-    /// What to put on the queue.
     pub input: InputRequest,
 }
 
-/// Puts the names of an input on a queue, each once, once all of them have been read.
+/// Puts the names of an input on a queue, each once, after all of them were read.
 ///
 /// # Errors
-/// Where the input is wrong: nothing is on the queue then. Where the broker goes away midway, the error says
-/// how much is on it: a name that is put there again is deleted once.
+/// If the input is wrong: then nothing is on the queue. If the broker goes away midway, the error says how much is
+/// on it: a name that is put there again is deleted once.
 pub fn enqueue(
     request: &EnqueueRequest,
     options: &Options,

@@ -11,13 +11,11 @@ use crate::report::{grouped, visible};
 /// What the names are read from, and how.
 #[derive(Debug, Clone)]
 pub struct InputRequest {
-    /// The file, or standard input.
     pub input: Input,
-    /// How it is laid out.
     pub csv: CsvOptions,
 }
 
-/// A list of targets, and where it is from.
+/// A list of targets, and its source.
 pub(super) struct Intake {
     pub(super) targets: Targets,
     pub(super) label: String,

@@ -10,22 +10,21 @@ use super::CommandError;
 use crate::audit::AuditError;
 use crate::domain::{Place, write_whole_file};
 
-/// Remembers why the log could not be read while a report is written: then that is what went wrong,
-/// and not the writing.
+/// Keeps the error of reading the log while a report is written: then that is what went wrong, and not the writing.
 #[derive(Debug, Default)]
-pub(super) struct Reading(RefCell<Option<AuditError>>);
+pub(super) struct ReadError(RefCell<Option<AuditError>>);
 
-impl Reading {
-    /// The result of reading, as those who write take it.
-    pub(super) fn of(&self, read: Result<(), AuditError>) -> io::Result<()> {
+impl ReadError {
+    /// The result of reading, as a writer takes it.
+    pub(super) fn keep(&self, read: Result<(), AuditError>) -> io::Result<()> {
         read.map_err(|error| {
             *self.0.borrow_mut() = Some(error);
             io::Error::other("the audit log cannot be read")
         })
     }
 
-    /// How it all went.
-    pub(super) fn and(self, written: Result<(), CommandError>) -> Result<(), CommandError> {
+    /// The result of reading and writing.
+    pub(super) fn or(self, written: Result<(), CommandError>) -> Result<(), CommandError> {
         match self.0.into_inner() {
             Some(error) => Err(error.into()),
             None => written,
@@ -45,7 +44,7 @@ pub(super) fn written(
     }
 }
 
-/// Writes to the file at `path`, which must not be a part of `log`: it would be gone.
+/// Writes the file at `path`, which must not be a part of `log`: it would be lost.
 pub(super) fn to_file(
     path: &Path,
     log: &Path,
@@ -56,7 +55,7 @@ pub(super) fn to_file(
     write_whole_file(path, Place::Any, None, write).map_err(failed)
 }
 
-/// Writes to the file at `path`, which nobody has named: where one is there, it must be the same.
+/// Writes the file at `path`, whose name the user did not choose: if there is one, it must hold the same.
 pub(super) fn to_new_file(
     path: &Path,
     log: &Path,
@@ -64,17 +63,17 @@ pub(super) fn to_new_file(
 ) -> Result<(), CommandError> {
     refuse_log(path, log)?;
     let failed = |source| CommandError::Output { path: path.to_owned(), source };
-    // Neither a folder nor a pipe can be the same.
+    // Neither a folder nor a pipe holds the same.
     if fs::symlink_metadata(path).is_ok() {
         let there =
             if path.is_file() { Some(BufReader::new(File::open(path).map_err(failed)?)) } else { None };
-        let mut compared = Compared { there };
-        write(&mut compared).map_err(failed)?;
-        return if compared.was_all().map_err(failed)? {
+        let mut comparison = Comparison { there };
+        write(&mut comparison).map_err(failed)?;
+        return if comparison.finish().map_err(failed)? {
             Ok(())
         } else {
             Err(CommandError::Usage(format!(
-                "{}: this file is there already and holds something else; move it away, or give the page another name with --out",
+                "{}: there is a file here already that holds something else; move it away, or give the page another name with --out",
                 path.display()
             )))
         };
@@ -82,7 +81,7 @@ pub(super) fn to_new_file(
     write_whole_file(path, Place::New, None, write).map_err(failed)
 }
 
-/// Refuses a file that is a part of the log: it would be gone.
+/// Refuses a file that is a part of the log: it would be lost.
 fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
     let place = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
     let part = |suffix| {
@@ -100,19 +99,19 @@ fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Takes what would be written, and compares it with what is there, as long as that is the same.
-struct Compared {
+/// Compares what would be written with a file, until they differ.
+struct Comparison {
     there: Option<BufReader<File>>,
 }
 
-impl Compared {
-    /// Whether it was the same, to the end of what is there.
-    fn was_all(self) -> io::Result<bool> {
+impl Comparison {
+    /// Returns true if all that was written is all that the file holds.
+    fn finish(self) -> io::Result<bool> {
         self.there.map_or(Ok(false), |mut there| Ok(there.fill_buf()?.is_empty()))
     }
 }
 
-impl Write for Compared {
+impl Write for Comparison {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Some(there) = &mut self.there {
             let mut found = Vec::with_capacity(bytes.len());
@@ -129,7 +128,7 @@ impl Write for Compared {
     }
 }
 
-/// Writes to standard output. A reader that has seen enough, such as `head`, is no error.
+/// Writes to standard output. A reader that closes its end, such as `head`, is not an error.
 pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
     let mut out = BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {

@@ -8,7 +8,7 @@ use crate::audit::{AuditReader, OpenRun, RunOrigin};
 use crate::domain::Token;
 use crate::plan::{Approval, ApprovalCheck, PlanRefusal, SavedPlan, check_second_person};
 
-/// Who approved the plan; nobody has to where none is required.
+/// Who approved the plan; `None` if no approval is required and none was given.
 pub(super) fn approved(
     context: &Context<'_>,
     plan: &SavedPlan,
@@ -19,7 +19,7 @@ pub(super) fn approved(
     let Some(signature) = signature else {
         if safety.require_approval {
             return Err(CommandError::Refused(
-                "a second person has to approve the plan (safety.require_approval); name their signature with --approval FILE".to_owned(),
+                "a second person must approve the plan (safety.require_approval); name the signature with --approval FILE".to_owned(),
             ));
         }
         return Ok(None);
@@ -46,8 +46,8 @@ pub(super) fn approved(
     Ok(Some(check.check(bytes)?))
 }
 
-/// Where a run came from, whose token, where it carries out a plan, has to be `token`: what was
-/// planned with one is not done with another, by whichever command.
+/// The origin of a run. If the run carries out a plan, its token has to be `token`: what was planned with one is not
+/// done with another, by any command.
 pub(super) fn check_token(
     reader: &AuditReader,
     run_id: &str,
@@ -61,7 +61,7 @@ pub(super) fn check_token(
     Ok(origin)
 }
 
-/// Refuses what no plan stands behind, where the configuration requires an approved one.
+/// Refuses to run without a plan if the configuration requires an approved one.
 pub(super) fn need_no_approval(context: &Context<'_>) -> Result<(), CommandError> {
     if !context.settings.safety.require_approval {
         return Ok(());
@@ -71,8 +71,7 @@ pub(super) fn need_no_approval(context: &Context<'_>) -> Result<(), CommandError
     ))
 }
 
-/// That the run may go on where approvals are required, and that its approver is not the one who
-/// goes on with it.
+/// Passes if approvals are not required, or the run has one, and its approver is not the one who resumes it.
 pub(super) fn check_approval(
     context: &Context<'_>,
     open: &OpenRun,
@@ -81,7 +80,7 @@ pub(super) fn check_approval(
     let Some(approver) = &open.approved_by else {
         return need_no_approval(context).map_err(|_| {
             CommandError::Refused(format!(
-                "run {} was begun without an approval, which safety.require_approval asks for; plan what is left of it anew, and have that approved",
+                "run {} was begun without an approval, which safety.require_approval demands; make a new plan of what is left, and have that approved",
                 open.run_id
             ))
         });

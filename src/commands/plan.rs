@@ -20,14 +20,7 @@ use crate::report::{delimited, grouped, visible};
 #[derive(Debug, Clone)]
 pub enum PlanRequest {
     /// Make a plan.
-    Make {
-        /// Where the names are.
-        input: InputRequest,
-        /// Where it is saved.
-        out: Option<PathBuf>,
-        /// Do not ask the API.
-        offline: bool,
-    },
+    Make { input: InputRequest, out: Option<PathBuf>, offline: bool },
     /// Show a saved one.
     Show(PathBuf),
 }
@@ -35,7 +28,7 @@ pub enum PlanRequest {
 /// Shows what a run would do.
 ///
 /// # Errors
-/// Where the input or the configuration is wrong, or a saved plan was altered.
+/// If the input or the configuration is wrong, or a saved plan was altered.
 pub fn plan(request: &PlanRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let options = Options { dry_run: true, ..options.clone() };
     let context = Context::new(&options, world)?;
@@ -201,7 +194,7 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
     Ok(ExitStatus::Done)
 }
 
-/// What the input says of a target, behind its name.
+/// What the input says of a target, to be shown after its name.
 fn said_of(reason: Option<&str>, ticket: Option<&str>) -> String {
     let said = [("reason", reason), ("ticket", ticket)];
     let said = said.into_iter().filter_map(|(what, text)| Some(format!("  {what}: {}", visible(text?))));

@@ -1,4 +1,4 @@
-//! Which queue, and how it is reached: what `work` and `enqueue` share.
+//! The queue of the settings, for `work` and `enqueue`.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,17 +7,16 @@ use super::CommandError;
 use super::context::{Context, host, random_hex};
 use crate::queue::{Address, Queue, QueueError, QueueOptions};
 
-/// How long a broker that is away at the start is waited for at the most: long enough for one that is being
-/// restarted.
+/// The longest wait for a broker that is away at the start: long enough for one that is being restarted.
 const START: Duration = Duration::from_secs(30);
 
-/// How far apart two tries are.
+/// The pause between two tries.
 const APART: Duration = Duration::from_secs(2);
 
 /// The longest file that is read for an address, in bytes.
 const LONGEST_FILE: u64 = 4096;
 
-/// Where the queue is.
+/// The address of the queue.
 pub(super) fn queue_address(context: &Context<'_>) -> Result<Address, CommandError> {
     let settings = &context.settings.queue;
     let text = match (&settings.url, &settings.url_file) {
@@ -30,7 +29,7 @@ pub(super) fn queue_address(context: &Context<'_>) -> Result<Address, CommandErr
         }
         (Some(_), Some(file)) => {
             return Err(CommandError::Usage(format!(
-                "a queue is named by its URL (queue.url), and by the file {} (queue.url_file); leave one out",
+                "the queue is named twice: by queue.url, and in the file {} (queue.url_file); unset one",
                 file.display()
             )));
         }
@@ -38,7 +37,7 @@ pub(super) fn queue_address(context: &Context<'_>) -> Result<Address, CommandErr
     let address: Address = text.parse()?;
     if address.has_password() && context.options.flags.queue.queue_url.is_some() {
         tracing::warn!(
-            "everybody on this machine can read the queue's password from the process list; give the URL by --queue-file or DECOM_QUEUE_URL"
+            "every user of this machine can read the queue's password from the process list; give the URL by --queue-file or DECOM_QUEUE_URL"
         );
     }
     Ok(address)

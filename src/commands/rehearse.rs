@@ -24,7 +24,7 @@ use crate::ratelimit::Rate;
 use crate::report::{grouped, rounded};
 use crate::run::Supply;
 
-/// How much faster than the real API the emulator's limit is.
+/// By how much the emulator's limit is faster than that of the real API.
 const FASTER: u32 = 60;
 
 /// The public API's limit (its documentation, "Rate limiting").
@@ -37,13 +37,12 @@ const REHEARSAL_TOKEN: &str = "dbn_rehearsal_0000";
 /// What `decom rehearse` is asked for.
 #[derive(Debug, Clone)]
 pub struct RehearseRequest {
-    /// Where the names are.
     pub input: InputRequest,
     /// What goes wrong, and how often.
     pub faults: Faults,
-    /// What goes wrong where: the same seed gives the same faults.
+    /// The same seed gives the same faults.
     pub seed: u64,
-    /// How long the emulator takes for each answer.
+    /// How long the emulator takes for each reply.
     pub latency: Duration,
     /// Keep to the real API's pace.
     pub real_time: bool,
@@ -52,7 +51,7 @@ pub struct RehearseRequest {
 /// Rehearses a run.
 ///
 /// # Errors
-/// Where the input or the configuration is wrong, or the emulator cannot be started.
+/// If the input or the configuration is wrong, or the emulator cannot be started.
 pub fn rehearse(
     request: &RehearseRequest,
     options: &Options,
@@ -77,7 +76,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     let options = context.options;
     let path = &context.settings.audit.db;
     let folder = intake::folder_of(path);
-    // What the real run would be refused for is found here, too.
+    // What the real run would be refused for is found here as well.
     context.base_url()?;
     let protection = context.protection()?;
     let Intake { mut targets, label, sha256, rows } = intake::read(&request.input, &folder, None)?;
@@ -103,11 +102,11 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         targets,
         Rules { protection, known_gone: None, in_doubt: None, planned: PlannedSkips::new() },
     )?;
-    // How large a share of all that exist this is, an emulator cannot tell.
+    // An emulator does not know how large a share of all datasources this is.
     let mut survey = Survey::offline(
         context.guards(),
         &mut selection,
-        "how many datasources exist, only the API knows",
+        "only the API knows how many datasources exist",
         false,
     )?;
     // A dry run shows the real run, and not the faster rehearsal.
@@ -191,10 +190,10 @@ fn real_time(rate: Rate, attempts: u64) -> String {
         None if rate == Rate::Auto => {
             let public = Rate::DEFAULT;
             let time = public.time_for(attempts).map_or_else(String::new, |time| rounded(time).to_string());
-            format!("The real run would take about {time} where the limit is like {public}: {requests}.")
+            format!("The real run would take about {time} if the limit is {public}: {requests}.")
         }
         None => {
-            format!("How long the real run would take, the API alone decides: {requests} without a limit.")
+            format!("The API alone decides how long the real run would take: {requests} without a limit.")
         }
     }
 }

@@ -1,10 +1,10 @@
-//! `decom runs` and `decom report`: what the audit log tells.
+//! `decom runs` and `decom report`: what the audit log says.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, Options, World};
-use super::output::{Reading, to_stdout, written};
+use super::output::{ReadError, to_stdout, written};
 use super::{CommandError, certificate};
 use crate::audit::{self, AuditReader};
 use crate::domain::{ExitStatus, Timestamp};
@@ -13,29 +13,27 @@ use crate::report::{EachResult, Format, RunFormat, write_history, write_report, 
 /// What `decom runs` is asked for.
 #[derive(Debug, Clone)]
 pub struct RunsRequest {
-    /// The form of the list.
     pub format: Format,
 }
 
 /// What `decom report` is asked for.
 #[derive(Debug, Clone)]
 pub struct ReportRequest {
-    /// The run, or the beginning of its id; the newest where there is none.
+    /// The run, or the beginning of its id; the newest if there is none.
     pub run: Option<String>,
     /// One datasource, to be reported over all runs instead.
     pub datasource: Option<String>,
-    /// The form of the report.
     pub format: RunFormat,
-    /// Where it goes; standard output where there is none.
+    /// The file; standard output if there is none.
     pub out: Option<PathBuf>,
-    /// When a certificate is issued; now where nothing is said.
+    /// When a certificate is issued; now if it is not given.
     pub issued_at: Option<Timestamp>,
 }
 
 /// Lists the runs of the audit log.
 ///
 /// # Errors
-/// Where the log cannot be read.
+/// If the log cannot be read.
 pub fn runs(request: &RunsRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
@@ -47,7 +45,7 @@ pub fn runs(request: &RunsRequest, options: &Options, world: &World) -> Result<E
 /// Reports one run, or one datasource over all runs.
 ///
 /// # Errors
-/// Where the log cannot be read or the report cannot be written.
+/// If the log cannot be read or the report cannot be written.
 pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     if request.format == RunFormat::Certificate {
@@ -85,11 +83,11 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
         return Ok(ExitStatus::Done);
     }
     let run = reader.run(request.run.as_deref())?;
-    let reading = Reading::default();
+    let read_error = ReadError::default();
     let written = to(reader.path(), &mut |out| {
         let results: EachResult<'_> =
-            &mut |take| reading.of(reader.each_result(&run.run_id, format.lists(), take));
+            &mut |take| read_error.keep(reader.each_result(&run.run_id, format.lists(), take));
         write_report(out, format, &run, results)
     });
-    reading.and(written).map(|()| ExitStatus::Done)
+    read_error.or(written).map(|()| ExitStatus::Done)
 }

@@ -1,4 +1,4 @@
-//! `decom resume`: goes on with an interrupted run.
+//! `decom resume`: continues an interrupted run.
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilde
 use crate::report::{grouped, visible};
 use crate::run::{Supply, given_back};
 
-/// How many due targets are looked at at once.
+/// How many due targets are read at once.
 const PAGE: u32 = 512;
 
 /// What `decom resume` is asked for.
@@ -153,7 +153,7 @@ pub(super) fn carry_on(
 }
 
 /// The targets of `run` that are due, as a list. Those for which nothing was sent yet are no longer the run's
-/// where it took them from a queue.
+/// if it took them from a queue.
 fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targets, CommandError> {
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
     let mut added = Ok(());

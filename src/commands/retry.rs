@@ -23,7 +23,7 @@ pub struct RetryRequest {
 /// Makes a new run of the targets of an earlier one that ended in certain ways.
 ///
 /// # Errors
-/// Where there are none, or nothing could be begun.
+/// If there are none, or nothing could be begun.
 pub fn retry(request: &RetryRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     observed(Context::new(options, world)?, false, |context| try_again(request, context))
 }
@@ -67,7 +67,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
     }
     drop(reader);
     run::begin(context, access, false, |rules: Rules| {
-        // What the earlier run protected stays so, whether or not the flag is given again.
+        // What the earlier run protected stays protected, also if the flag is not given again.
         let protect = context.protect(&origin.protect);
         let rules = Rules { protection: Protection::new(&protect)?, ..rules };
         Ok(Job {

@@ -28,9 +28,8 @@ const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
-    /// What to delete.
     pub what: RunInput,
-    /// Send also what the audit log knows to be gone, and begin anew where a run was interrupted.
+    /// Send also what the audit log knows to be gone, and begin a new run if one was interrupted.
     pub again: bool,
 }
 
@@ -39,16 +38,14 @@ pub struct RunRequest {
 pub enum RunInput {
     /// What an input names, or a share of it.
     Names {
-        /// The input.
         input: InputRequest,
-        /// Into how many shares it is divided, where it is.
+        /// Into how many shares it is divided.
         shards: Option<NonZeroU32>,
-        /// Which of them is this one's; where that is not said, the environment says it.
+        /// Which of them is this one's, if the environment does not say it.
         shard: Option<u32>,
     },
     /// Exactly what a saved plan lists.
     Plan {
-        /// The plan.
         plan: PathBuf,
         /// The signature of a second person.
         approval: Option<PathBuf>,
@@ -85,7 +82,7 @@ fn share(
     let Some(shards) = shards else {
         if told.is_some() {
             tracing::warn!(
-                "this is a pod of an Indexed Job, and takes the whole input as every other does; --shards N gives each its share"
+                "this is a pod of an Indexed Job, and takes the whole input, as every other pod does; --shards N gives each its share"
             );
         }
         return Ok(None);
@@ -93,7 +90,7 @@ fn share(
     let index = match (given, told.map(str::parse)) {
         (Some(index), _) | (None, Some(Ok(index))) => index,
         (None, Some(Err(_))) => {
-            return usage(format!("{COMPLETION_INDEX} is no number; name the share with --shard INDEX"));
+            return usage(format!("{COMPLETION_INDEX} is not a number; name the share with --shard INDEX"));
         }
         (None, None) => {
             return usage(format!(
@@ -114,11 +111,11 @@ fn names(
     shard: Option<Shard>,
     again: bool,
 ) -> Result<ExitStatus, CommandError> {
-    // A dry run is to be seen, and says at its end that the run would be refused.
+    // A dry run is shown, and says at its end that the run would be refused.
     if !context.options.dry_run {
         permission::need_no_approval(context)?;
     }
-    // Before the input is read, which may take long: a pattern that is none.
+    // Before the input is read, which may take long: a malformed pattern.
     context.protection()?;
     let folder = intake::folder_of(&context.settings.audit.db);
     let Intake { targets, mut label, sha256, rows } = intake::read(input, &folder, shard)?;
@@ -173,7 +170,7 @@ fn planned(
     let folder = intake::spool_folder(&intake::folder_of(&context.settings.audit.db));
     let targets = plan.targets(path, folder)?;
     begin(context, access, again, |rules| {
-        // Once more, now that the log is held: somebody may have been quicker.
+        // Once more, now that the log is held: another process may have been quicker.
         if let Some((run, done)) = run_of(context, &plan)? {
             let run_id = run.run_id;
             return Err(CommandError::PlanRefused(if done {
@@ -217,7 +214,7 @@ fn origin_of_plan(plan: &SavedPlan, approval: Option<&Approval>) -> serde_json::
     })
 }
 
-/// The run of this plan that the log knows of, and whether it is finished.
+/// The run of this plan in the log, and if it is finished.
 fn run_of(context: &Context<'_>, plan: &SavedPlan) -> Result<Option<(OpenRun, bool)>, CommandError> {
     match look(context)? {
         Some(reader) => Ok(reader.run_of_plan(&plan.digest)?),
@@ -225,24 +222,23 @@ fn run_of(context: &Context<'_>, plan: &SavedPlan) -> Result<Option<(OpenRun, bo
     }
 }
 
-/// Looks into the log, where there is one, whether or not it is held.
+/// Reads the log, if there is one, also while another process holds it.
 fn look(context: &Context<'_>) -> Result<Option<AuditReader>, CommandError> {
     match AuditReader::open_if_there(&context.settings.audit.db) {
-        // Another decom may just be making it. Whoever opens it to write to it waits for nobody and
-        // knows better, and a dry run has nobody to ask.
+        // Another decom may just be making it: opening it for writing will show. A dry run does not open it.
         Err(AuditError::Foreign { .. }) if !context.options.dry_run => Ok(None),
         other => Ok(other?),
     }
 }
 
-/// That the plan may still be run.
+/// Passes if the plan may still be run.
 fn check_time(context: &Context<'_>, plan: &SavedPlan) -> Result<(), CommandError> {
     if !is_expired(&plan.expires_at, context.world.clock.timestamp()) {
         return Ok(());
     }
     let at = plan.expires_at.clone();
     Err(CommandError::PlanRefused(match run_of(context, plan)? {
-        // What was begun in time is gone on with: by its own name, so that nobody mistakes it.
+        // What was begun in time is resumed, under its own name.
         Some((open, false)) => PlanRefusal::ExpiredMeanwhile { at, run_id: open.run_id },
         _ => PlanRefusal::Expired { at },
     }))

@@ -1,4 +1,4 @@
-//! `decom work`: takes names from a queue and deletes them, until the queue is empty or for ever.
+//! `decom work`: takes names from a queue and deletes them, until the queue is empty or indefinitely.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -26,16 +26,16 @@ use crate::run::{QueueSupply, Supply};
 /// What `decom work` is asked for.
 #[derive(Debug, Clone)]
 pub struct WorkRequest {
-    /// Go on for ever, rather than until the queue is empty.
+    /// Continue when the queue is empty.
     pub follow: bool,
     /// Send also what the audit log knows to be gone.
     pub again: bool,
 }
 
-/// Takes names from a queue and deletes them. What an interrupted worker left in this log is settled first.
+/// Takes names from a queue and deletes them, after settling what an interrupted worker left in this log.
 ///
 /// # Errors
-/// Where nothing could be begun. What goes wrong in a run is in its exit status.
+/// If nothing could be begun. What goes wrong in a run is in its exit status.
 pub fn work(request: &WorkRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     observed(Context::new(options, world)?, false, |context| serve(request, context))
 }

@@ -64,10 +64,10 @@ pub enum LogFormat {
 /// How to delete.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 pub struct RunFlags {
-    /// Where the API is [default: the public API]
+    /// The URL of the API [default: the public API]
     #[arg(long, value_name = "URL", help_heading = "API")]
     pub base_url: Option<String>,
-    /// PEM certificates of a private authority, trusted beside the public ones
+    /// PEM certificates of a private authority, trusted in addition to the public ones
     #[arg(long, value_name = "FILE", help_heading = "API")]
     pub ca_file: Option<String>,
     /// Send the token over plain http:// to another machine
@@ -79,7 +79,7 @@ pub struct RunFlags {
     /// How many requests are under way at once [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Pace")]
     pub concurrency: Option<i64>,
-    /// How many decoms share the rate and the server's quota, this one included [default: 1]
+    /// How many decom processes share the rate and the server's quota, with this one [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Pace")]
     pub workers: Option<i64>,
     /// How many attempts a target gets [default: 5]
@@ -163,14 +163,14 @@ pub struct QueueFlags {
     /// The queue, such as redis://HOST?queue=NAME, amqp://HOST?queue=NAME or nats://HOST?queue=NAME
     #[arg(long = "queue", value_name = "URL", help_heading = "Queue")]
     pub queue_url: Option<String>,
-    /// A file that holds the queue's URL: for one with a password
+    /// A file that holds the queue's URL, for one with a password
     #[arg(long = "queue-file", value_name = "FILE", conflicts_with = "queue_url", help_heading = "Queue")]
     pub queue_url_file: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
 pub struct WorkFlags {
-    /// End when no message came for so long [default: 30s]
+    /// End after no message came for this long [default: 30s]
     #[arg(long, value_name = "TIME", conflicts_with = "follow", help_heading = "Queue")]
     #[serde(serialize_with = "as_text")]
     pub idle: Option<humantime::Duration>,

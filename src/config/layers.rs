@@ -34,7 +34,7 @@ impl Layers {
         for setting in SETTINGS.iter() {
             layers.set(setting, setting.default.clone(), "config/default.toml".to_owned())?;
         }
-        // A bundle that is not there is no reason to refuse: the variable is meant for every program.
+        // The variable is meant for every program, so that a missing bundle is ignored.
         let bundle = environment.get("SSL_CERT_FILE")?.filter(|path| Path::new(path).is_file());
         if let (Some(path), Some(setting)) = (bundle, SETTINGS.iter().find(|it| it.path() == "api.ca_file")) {
             layers.set(setting, path.into(), "SSL_CERT_FILE".to_owned())?;

@@ -110,7 +110,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
 }
 
 /// The items of a list in a variable, with commas or line breaks between, except within braces or brackets, which
-/// belong to a glob. An empty item is kept: it is a mistake, which is reported where the list is used.
+/// belong to a glob. An empty item is kept: it is a mistake, which the user of the list reports.
 fn items(text: &str) -> Vec<String> {
     let (mut items, mut braces, mut in_class) = (vec![String::new()], 0_usize, false);
     for c in text.trim_end_matches(['\n', '\r']).chars() {

@@ -106,7 +106,7 @@ pub struct SafetySettings {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct QueueSettings {
-    /// May hold a password, and is shown nowhere as it is here.
+    /// May hold a password, and is never shown as it is here.
     #[serde(deserialize_with = "values::string")]
     pub url: Option<String>,
     #[serde(deserialize_with = "values::path")]

@@ -21,7 +21,7 @@ impl Token {
     /// Takes `text` as a token.
     ///
     /// # Errors
-    /// Where it is empty or holds anything but visible ASCII characters. The error never shows it.
+    /// If it is empty or holds anything but visible ASCII characters. The error never shows it.
     pub fn new(text: &str) -> Result<Self, TokenError> {
         if text.is_empty() {
             return Err(TokenError::Empty);
@@ -46,8 +46,8 @@ impl Token {
         self.text.expose_secret()
     }
 
-    /// A keyed fingerprint: the first 16 hexadecimal digits of HMAC-SHA256 with `key`. It tells
-    /// whether two runs used the same token, and nothing about the token.
+    /// A keyed fingerprint: the first 16 hexadecimal digits of HMAC-SHA256 with `key`. It
+    /// shows if two runs used the same token, and nothing about the token.
     #[must_use]
     pub fn fingerprint(&self, key: &str) -> String {
         let mut fingerprint = mac(key, self.expose());
@@ -55,8 +55,8 @@ impl Token {
         fingerprint
     }
 
-    /// HMAC-SHA256 of the digest of a plan, keyed with the token, in hexadecimal: only who has the
-    /// token can make it, and it tells nothing about the token.
+    /// HMAC-SHA256 of the digest of a plan, keyed with the token, in hexadecimal: it takes the token
+    /// to make it, and it shows nothing about the token.
     #[must_use]
     pub fn seal(&self, digest: &str) -> String {
         // For plans only, so that nothing else that is ever keyed with the token can stand for one.
@@ -88,15 +88,12 @@ impl fmt::Debug for Token {
 /// Why a text cannot be a token. Never shows it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Nothing at all.
     #[error("it is empty")]
     Empty,
-    /// Something that no token has, and that no HTTP header may carry.
     #[error("character {position} is {what}")]
     Character {
-        /// Its position, from 1.
+        /// From 1.
         position: usize,
-        /// What it is, in words.
         what: &'static str,
     },
 }

@@ -44,7 +44,7 @@ const TALKATIVE: [&str; 4] = ["async_nats", "async_rs", "aws_config", "lapin"];
 pub type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Starts the log with `others` as further receivers.
-pub fn start(options: LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, LogError> {
+pub fn start(options: &LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging, LogError> {
     let bars = MultiProgress::new();
     let filter = Targets::new()
         .with_default(options.filter.default_level().unwrap_or(LevelFilter::OFF))

@@ -135,7 +135,7 @@ fn what_is_refused_before_anything_is_sent() {
         (&unsealed, &[], "the plan was made with another service token, or was edited"),
         (&unsorted, &[], "the plan was altered after it was made"),
         (&good, &["--protect", "glo*"], "`globex` is protected by the pattern `glo*` by now"),
-        (&good, &["--config", "strict.toml"], "a second person has to approve the plan"),
+        (&good, &["--config", "strict.toml"], "a second person must approve the plan"),
     ];
     for (plan, flags, wanted) in cases {
         let estate = estate();

@@ -244,7 +244,7 @@ fn a_merge_knows_the_closed_log_that_a_log_follows() {
     rotated(&sandbox);
     delete(&sandbox, &server, &["two"]);
     let said = audit_merge(&sandbox, &["closed.db", "decom-audit.db"], "both.db");
-    assert!(said.stdout.contains("goes on where one of the others was closed"), "{said:?}");
+    assert!(said.stdout.contains("continues where one of the others was closed"), "{said:?}");
     assert_eq!(column(&sandbox.path("both.db"), "SELECT count(*) FROM runs"), ["2"]);
     let alone = audit_merge(&sandbox, &["decom-audit.db"], "one.db");
     assert!(alone.stdout.contains("which is not among them"), "{alone:?}");

@@ -78,7 +78,7 @@ fn a_dry_run_and_a_rehearsal_say_that_an_approval_is_missing() {
     assert_eq!(rehearsed.code, 0, "{rehearsed:?}");
     let line = format!("The real run would be refused: {wanted}");
     assert!(rehearsed.stdout.lines().any(|it| it.starts_with(&line)), "{rehearsed:?}");
-    let share = "Whether it stays below max_share 50 % was not checked: how many datasources exist, only the API knows.";
+    let share = "Whether it stays below max_share 50 % was not checked: only the API knows how many datasources exist.";
     assert!(rehearsed.stdout.lines().any(|it| it == share), "{rehearsed:?}");
     let foretold = estate.sandbox.decom(&[&rehearse[..], &config, &["--dry-run"]].concat()).run();
     assert_eq!(foretold.code, 3, "{foretold:?}");

@@ -331,7 +331,7 @@ fn a_queue_has_to_be_named_and_named_once() {
     assert!(said(&["--queue", "http://x"]).contains("is not a queue address"));
     assert!(said(&["--queue", "sqs://x/1"]).contains("--features sqs"));
     sandbox.file("two.toml", "[queue]\nurl = \"redis://x\"\nurl_file = \"y\"\n");
-    assert!(said(&["--config", "two.toml"]).contains("leave one out"));
+    assert!(said(&["--config", "two.toml"]).contains("the queue is named twice"));
     assert!(said(&["--queue-file", "absent"]).contains("absent: cannot read the queue's URL"));
     assert!(!sandbox.log().exists() || column(&sandbox.log(), "SELECT run_id FROM runs").is_empty());
 }

@@ -13,14 +13,14 @@ use crate::sshsig::SigningKey;
 /// What `decom audit checkpoint` is asked for.
 #[derive(Debug, Clone)]
 pub struct CheckpointRequest {
-    /// Where it goes; else into the folder of the settings.
+    /// The file; otherwise it goes into the folder of the settings.
     pub out: Option<PathBuf>,
 }
 
-/// Verifies the log, writes a checkpoint of it, and signs that where there is a key.
+/// Verifies the log, writes a checkpoint of it, and signs that if there is a key.
 ///
 /// # Errors
-/// Where the log is not what decom wrote, or the checkpoint cannot be written.
+/// If the log is not what decom wrote, or the checkpoint cannot be written.
 pub fn checkpoint(
     request: &CheckpointRequest,
     options: &Options,
@@ -29,14 +29,14 @@ pub fn checkpoint(
     let context = Context::new(options, world)?;
     let audit = &context.settings.audit;
     if request.out.is_none() && audit.checkpoint_dir.is_none() {
-        let why = "say where the checkpoint goes: --out FILE, or audit.checkpoint_dir in the configuration";
+        let why = "name the file of the checkpoint with --out FILE, or a folder with audit.checkpoint_dir";
         return Err(CommandError::Usage(why.to_owned()));
     }
-    // Before the log is gone through, which may take long: a key that cannot sign.
+    // Before the log is verified, which may take long: a key that cannot sign.
     let usage = |error: AuditError| CommandError::Usage(error.to_string());
     let key = audit.signing_key.as_deref().map(SigningKey::read).transpose();
     let key = key.map_err(|error| usage(error.into()))?;
-    // A checkpoint of a log that somebody has altered would vouch for what they did.
+    // A checkpoint of an altered log would confirm the alteration.
     let verification = verify(&audit.db, &AnchorCheck::default()).map_err(unverifiable)?;
     let (Some(log_id), Some(head), true) =
         (&verification.log_id, &verification.head, verification.findings.weight() < Weight::Unsound)

@@ -47,29 +47,27 @@ impl fmt::Display for ExportFormat {
     }
 }
 
-/// A word that names no form of an export.
+/// A word that does not name a form of an export.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no form of an export; the forms are jsonl and ocsf")]
+#[error("`{text}` is not a format of an export; use jsonl or ocsf")]
 pub struct UnknownExportFormat {
-    /// The word.
     pub text: String,
 }
 
 /// What `decom audit export` is asked for.
 #[derive(Debug, Clone)]
 pub struct ExportRequest {
-    /// The run, or the beginning of its id; the whole log where there is none.
+    /// The run, or the beginning of its id; the whole log if there is none.
     pub run: Option<String>,
-    /// The form.
     pub format: ExportFormat,
-    /// Where it goes; standard output where there is none.
+    /// The file; standard output if there is none.
     pub out: Option<PathBuf>,
 }
 
 /// Exports the log, or what belongs to one run of it.
 ///
 /// # Errors
-/// Where the log cannot be read or the export cannot be written.
+/// If the log cannot be read or the export cannot be written.
 pub fn export(request: &ExportRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;

@@ -15,16 +15,14 @@ use crate::report::{grouped, visible};
 /// What `decom audit merge` is asked for.
 #[derive(Debug, Clone)]
 pub struct MergeRequest {
-    /// The logs.
     pub logs: Vec<PathBuf>,
-    /// The new file.
     pub out: PathBuf,
 }
 
-/// Merges the logs, and tells what is in the new file.
+/// Merges the logs, and reports what is in the new file.
 ///
 /// # Errors
-/// Where a log is not sound, where two contradict each other, or where the file cannot be written.
+/// If a log is not sound, two contradict each other, or the file cannot be written.
 pub fn merge(request: &MergeRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let _context = Context::new(options, world)?;
     let merged = audit::merge(&request.logs, &request.out)?;
@@ -88,10 +86,10 @@ fn as_text(out: &mut dyn Write, merged: &Merged, path: &Path) -> io::Result<()> 
     for log in &merged.logs {
         writeln!(out, "  {}  {}  {}", visible(&log.log_id), shown(&log.path), records(log.records))?;
         match &log.predecessor {
-            Some((_, true)) => writeln!(out, "    goes on where one of the others was closed")?,
+            Some((_, true)) => writeln!(out, "    continues where one of the others was closed")?,
             Some((log_id, false)) => writeln!(
                 out,
-                "    goes on where the log {} was closed, which is not among them",
+                "    continues where the log {} was closed, which is not among them",
                 visible(log_id)
             )?,
             None => {}
@@ -109,7 +107,8 @@ fn as_text(out: &mut dyn Write, merged: &Merged, path: &Path) -> io::Result<()> 
     }
     if merged.overlapping > 0 {
         let names = count(merged.overlapping, "datasource");
-        writeln!(out, "\n{names} went in more than one of the logs:")?;
+        let were = if merged.overlapping == 1 { "was" } else { "were" };
+        writeln!(out, "\n{names} {were} deleted according to more than one of the logs:")?;
     }
     for overlap in &merged.overlaps {
         let logs: Vec<_> =
@@ -123,5 +122,5 @@ fn as_text(out: &mut dyn Write, merged: &Merged, path: &Path) -> io::Result<()> 
     }
     let runs = ["decom", "runs", "--audit-db"].map(str::to_owned);
     let runs = quoted(&[&runs[..], &[path.display().to_string()]].concat());
-    writeln!(out, "\nTo go on from here:\n  {runs}")
+    writeln!(out, "\nTo list the runs of all:\n  {runs}")
 }

@@ -4,8 +4,8 @@ mod checkpoint;
 mod export;
 mod merge;
 mod rotate;
-mod shown;
 mod verify;
+mod view;
 
 pub use checkpoint::{CheckpointRequest, checkpoint};
 pub use export::{ExportFormat, ExportRequest, UnknownExportFormat, export};

@@ -1,4 +1,4 @@
-//! `decom audit rotate`: closes the log for good, and begins a new one in its place.
+//! `decom audit rotate`: closes the log, and begins a new one in its place.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::report::{grouped, visible};
 /// What `decom audit rotate` is asked for.
 #[derive(Debug, Clone)]
 pub struct RotateRequest {
-    /// The closed log; beside the log, named after the time of its last record, where there is none.
+    /// The closed log; if it is not given, beside the log and named after the time of its last record.
     pub out: Option<PathBuf>,
 }
 
-/// Closes the log, and tells what the new one does not know.
+/// Closes the log, and reports what the new one does not know.
 ///
 /// # Errors
-/// Where the log is in use, not finished or not sound, or a file cannot be written.
+/// If the log is in use, not finished or not sound, or a file cannot be written.
 pub fn rotate(request: &RotateRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     let log = &context.settings.audit.db;
@@ -65,7 +65,7 @@ fn as_text(out: &mut dyn Write, rotated: &Rotated, log: &Path) -> io::Result<()>
     )?;
     writeln!(
         out,
-        "  {:>9}  targets that ended unknown: \"not found\" will not be told from a deletion",
+        "  {:>9}  targets that ended unknown: \"not found\" will not count as their deletion",
         grouped(rotated.unknown)
     )?;
     let merge = ["decom", "audit", "merge", &path, &log, "--out", "ALL.db"].map(str::to_owned);

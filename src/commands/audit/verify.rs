@@ -1,11 +1,11 @@
-//! `decom audit verify`: whether the log is what decom wrote.
+//! `decom audit verify`: checks that the log is what decom wrote.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::CommandError;
 use super::super::context::{Context, Options, World};
-use super::shown::Shown;
+use super::view::VerificationView;
 use crate::audit::AuditError;
 use crate::audit::verify::{AnchorCheck, Verification, Verified, Weight, verify_each as check};
 use crate::domain::ExitStatus;
@@ -14,9 +14,8 @@ use crate::report::visible;
 /// What `decom audit verify` is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct VerifyRequest {
-    /// The folder of the checkpoints; else the one of the settings.
+    /// The folder of the checkpoints; otherwise that of the settings.
     pub checkpoints: Option<PathBuf>,
-    /// Who may sign checkpoints.
     pub allowed_signers: Option<PathBuf>,
     /// Public keys that sign nothing any more.
     pub revoked_signers: Option<PathBuf>,
@@ -25,7 +24,7 @@ pub struct VerifyRequest {
 /// Verifies the log, and prints what was proven and what was not checked.
 ///
 /// # Errors
-/// Where there is nothing that could be verified. What is wrong with a log is in the exit status.
+/// If there is nothing to verify. What is wrong with a log is in the exit status.
 pub fn verify(request: &VerifyRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     let path = &context.settings.audit.db;
@@ -62,9 +61,13 @@ const fn exit_of(weight: Weight) -> ExitStatus {
 }
 
 /// What was found in each log of the file.
-fn shown<'a>(path: &'a Path, verified: &'a Verified) -> impl Iterator<Item = Shown<'a>> {
+fn views<'a>(path: &'a Path, verified: &'a Verified) -> impl Iterator<Item = VerificationView<'a>> {
     let exit = |verification: &Verification| exit_of(verification.findings.weight());
-    verified.logs.iter().map(move |verification| Shown { path, verification, exit: exit(verification) })
+    verified.logs.iter().map(move |verification| VerificationView {
+        path,
+        verification,
+        exit: exit(verification),
+    })
 }
 
 fn as_text(out: &mut dyn Write, path: &Path, verified: &Verified) -> io::Result<()> {
@@ -72,17 +75,17 @@ fn as_text(out: &mut dyn Write, path: &Path, verified: &Verified) -> io::Result<
         let file = path.to_string_lossy();
         writeln!(out, "{}: {} logs were merged into this file.\n", visible(&file), verified.logs.len())?;
     }
-    for (place, shown) in shown(path, verified).enumerate() {
+    for (place, view) in views(path, verified).enumerate() {
         if place > 0 {
             writeln!(out)?;
         }
-        shown.text(out)?;
+        view.text(out)?;
     }
     Ok(())
 }
 
 fn as_json(out: &mut dyn Write, path: &Path, verified: &Verified) -> io::Result<()> {
-    let mut logs: Vec<_> = shown(path, verified).map(|shown| shown.json()).collect();
+    let mut logs: Vec<_> = views(path, verified).map(|view| view.json()).collect();
     let whole = match logs.pop() {
         Some(only) if !verified.is_merged => only,
         last => {
@@ -104,25 +107,25 @@ fn checkpoints<'a>(
     let (folder, signers) = match (&request.checkpoints, &request.allowed_signers) {
         (None, None) => return Ok(None),
         (Some(_), None) => {
-            return usage("name who may sign checkpoints, too: --allowed-signers FILE".to_owned());
+            return usage("also name who may sign checkpoints: --allowed-signers FILE".to_owned());
         }
         (folder, Some(signers)) => match folder.as_deref().or(configured) {
             Some(folder) => (folder, signers.as_path()),
-            None => return usage("name the folder of the checkpoints, too: --checkpoints DIR".to_owned()),
+            None => return usage("also name the folder of the checkpoints: --checkpoints DIR".to_owned()),
         },
     };
     if !folder.is_dir() {
-        return usage(format!("{}: there is no such folder of checkpoints", folder.display()));
+        return usage(format!("{}: there is no such folder", folder.display()));
     }
     for file in [Some(signers), request.revoked_signers.as_deref()].into_iter().flatten() {
         if !file.is_file() {
-            return usage(format!("{}: there is no such file of signers", file.display()));
+            return usage(format!("{}: there is no such file", file.display()));
         }
     }
     Ok(Some((folder, signers)))
 }
 
-/// Tells "there is no log" from "it cannot be read".
+/// Distinguishes "there is no log" from "it cannot be read".
 pub(super) fn unverifiable(error: AuditError) -> CommandError {
     match error {
         AuditError::Missing { .. }
@@ -135,7 +138,7 @@ pub(super) fn unverifiable(error: AuditError) -> CommandError {
     }
 }
 
-/// Prints to standard output. A reader that has seen enough is no error.
+/// Prints to standard output. A reader that closes its end is not an error.
 pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {

@@ -39,7 +39,7 @@ fn a_run_behind_the_newest_checkpoint_is_not_vouched_for() {
     let (_, said) = case.verify(&case.log(), Held::Anchored);
     assert_eq!(said["status"], "end_not_anchored", "{said:#}");
     let behind = format!(
-        "records {} to {end}: no checkpoint vouches for them; they could have been altered, written anew or cut off",
+        "records {} to {end}: no checkpoint covers them; they could have been altered, rewritten or cut off",
         n + 1
     );
     assert_eq!(said["not_checked"][0], behind, "{said:#}");

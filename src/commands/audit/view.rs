@@ -1,4 +1,4 @@
-//! What a verification showed, for people and for machines.
+//! The result of a verification, for people and for machines.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,8 +9,8 @@ use crate::audit::verify::{Finding, Verification, Weight};
 use crate::domain::{ExitStatus, Timestamp, hex};
 use crate::report::{grouped, visible};
 
-/// A verification that is to be shown.
-pub(super) struct Shown<'a> {
+/// Shows a verification to people and machines.
+pub(super) struct VerificationView<'a> {
     pub(super) path: &'a Path,
     pub(super) verification: &'a Verification,
     pub(super) exit: ExitStatus,
@@ -33,7 +33,7 @@ const ANCHORS: &[&str] = &[
     "checkpoints_missing",
 ];
 
-impl Shown<'_> {
+impl VerificationView<'_> {
     fn verdict(&self) -> String {
         let verification = self.verification;
         match verification.findings.weight() {
@@ -44,17 +44,18 @@ impl Shown<'_> {
                 None => "NOT SOUND".to_owned(),
             },
             Weight::Open if verification.findings.count("not_anchored") > 0 => {
-                "sound, and nothing outside of it vouches for it".to_owned()
+                "OK: the log is intact. No checkpoint was given, so nothing shows that its end is complete"
+                    .to_owned()
             }
             Weight::Open if verification.findings.count("end_not_anchored") > 0 => format!(
-                "sound, and not anchored to its end: up to record {} of {}",
+                "OK: the log is intact, and anchored up to record {} of {}; no checkpoint shows that its end is complete",
                 grouped(verification.anchors.up_to.unwrap_or(0)),
                 grouped(verification.totals.records)
             ),
-            Weight::Open => "sound so far, and not finished".to_owned(),
+            Weight::Open => "OK so far: the log is intact, but a run is not finished".to_owned(),
             Weight::Note => {
                 let up_to = grouped(verification.anchors.up_to.unwrap_or(0));
-                format!("sound, and anchored up to record {up_to}")
+                format!("OK: the log is intact, and anchored up to record {up_to}")
             }
         }
     }
@@ -83,13 +84,10 @@ impl Shown<'_> {
         };
         add(
             PAGES,
-            "SQLite finds every page and row in order, and every index holds just what the records say"
+            "SQLite finds every page and row in order, and every index holds exactly what the records say"
                 .to_owned(),
         );
-        add(
-            SCHEMA,
-            "tables, indexes, triggers and views are those that decom makes, to the letter".to_owned(),
-        );
+        add(SCHEMA, "tables, indexes, triggers and views are exactly those that decom makes".to_owned());
         add(
             CHAIN,
             format!(
@@ -130,29 +128,29 @@ impl Shown<'_> {
         proven
     }
 
-    /// What nobody should take for proven.
+    /// What is not proven.
     fn not_checked(&self) -> Vec<String> {
         let Verification { totals, anchors, .. } = self.verification;
         let mut open = Vec::new();
         match anchors.up_to {
             None => open.push(
-                "that no records were cut off at the end, and that the log was not written anew from the beginning: only checkpoints that are kept elsewhere show that".to_owned(),
+                "that no records were cut off at the end, and that the log was not rewritten from the beginning: only checkpoints that are kept elsewhere show that".to_owned(),
             ),
             Some(up_to) => {
                 let (from, to) = (up_to.saturating_add(1), totals.records);
                 if from < to {
                     open.push(format!(
-                        "records {} to {}: no checkpoint vouches for them; they could have been altered, written anew or cut off",
+                        "records {} to {}: no checkpoint covers them; they could have been altered, rewritten or cut off",
                         grouped(from),
                         grouped(to)
                     ));
                 } else if from == to {
                     open.push(format!(
-                        "record {}: no checkpoint vouches for it; it could have been altered, written anew or cut off",
+                        "record {}: no checkpoint covers it; it could have been altered, rewritten or cut off",
                         grouped(to)
                     ));
                 }
-                open.push("that nobody else has the signing key, and that the newest checkpoints are all here".to_owned());
+                open.push("that no one else has the signing key, and that the newest checkpoints are all here".to_owned());
             }
         }
         open.push(
@@ -195,7 +193,7 @@ impl Shown<'_> {
         writeln!(out, "\n{title}:")?;
         let mut kinds: Vec<&str> = Vec::new();
         for finding in &listed {
-            // Names in it are the word of whoever wrote the file, and may hold what a terminal obeys.
+            // Names in it come from the file, and may hold what a terminal obeys.
             writeln!(out, "  - {}", visible(&finding.to_string()))?;
             if !kinds.contains(&finding.kind()) {
                 kinds.push(finding.kind());
