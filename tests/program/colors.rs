@@ -1,4 +1,4 @@
-//! Colours of the log on a real pseudo-terminal, and in files: NO_COLOR, CLICOLOR_FORCE and TERM decide.
+//! Colours of the log on a real pseudo-terminal, and in files: `NO_COLOR`, `CLICOLOR_FORCE` and `TERM` decide.
 
 use rexpect::reader::Options;
 

@@ -271,7 +271,7 @@ fn the_token_file_of_the_flag_goes_over_the_token_goes_over_the_other_file() {
     assert_eq!(with("dbn_live_wrong", "right", &[]), 4, "wrong, and it is not passed over");
 }
 
-/// https://github.com/YOURLS/containers/pull/57, https://github.com/kubernetes/kubernetes/issues/52919: compose files
+/// <https://github.com/YOURLS/containers/pull/57>, <https://github.com/kubernetes/kubernetes/issues/52919>: compose files
 /// hand down an empty variable, and secrets made by echo end with a line break.
 #[test]
 fn an_empty_token_variable_or_file_counts_as_not_set() {

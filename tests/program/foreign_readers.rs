@@ -44,6 +44,9 @@ fn reads(read: fn(&Path) -> Result<String, String>, log: &Path, done: &AtomicBoo
 /// Ends the readers, however the test ends.
 struct Stop<'a>(&'a AtomicBool);
 
+/// Reads a log, and returns what it holds.
+type Reader = fn(&Path) -> Result<String, String>;
+
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
@@ -52,7 +55,7 @@ impl Drop for Stop<'_> {
 
 #[test]
 fn other_programs_read_the_log_while_a_large_run_begins() {
-    let readers: [fn(&Path) -> Result<String, String>; 2] = [by_connection, by_shell];
+    let readers: [Reader; 2] = [by_connection, by_shell];
     let has_shell = Command::new("sqlite3").arg("-version").output().is_ok();
     if !has_shell {
         skipped("other_programs_read_the_log_while_a_large_run_begins", "there is no sqlite3");

@@ -172,6 +172,7 @@ fn references(path: &str, code: &str) -> Vec<(usize, String)> {
 
 /// How each path in `code` that begins with one of `prefixes` continues, by line; where a prefix comes with a
 /// list of modules, only paths that continue with one of these.
+#[expect(clippy::type_complexity, reason = "a table, written where it is passed")]
 fn references_from(prefixes: &[(&str, Option<&[(&str, &[&str])]>)], code: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (prefix, modules) in prefixes {

@@ -212,7 +212,7 @@ fn before_the_run_begins_a_signal_ends_it_at_once() {
     }
 }
 
-/// https://github.com/irontec/sngrep/issues/458 and others: a session that ends must not end what nohup protects.
+/// <https://github.com/irontec/sngrep/issues/458> and others: a session that ends must not end what nohup protects.
 #[test]
 fn a_run_under_nohup_continues_after_a_hangup() {
     let gate = Gate::default();

@@ -188,8 +188,8 @@ fn the_numbers_of_pods_are_those_that_the_program_is_told() {
         let rendered = tools.rendered(overlay);
         let job = rendered.job();
         assert_eq!(job["completionMode"], "Indexed");
-        let number: u64 = flag(&rendered, numbers[0]).parse().unwrap();
-        assert!(numbers.iter().all(|name| flag(&rendered, name) == number.to_string()), "{overlay}");
+        let number: u64 = flag(rendered, numbers[0]).parse().unwrap();
+        assert!(numbers.iter().all(|name| flag(rendered, name) == number.to_string()), "{overlay}");
         assert_eq!((job["completions"].as_u64(), job["parallelism"].as_u64()), (Some(number), Some(number)));
         // One volume on one node, a folder for each, so they have to be on one node.
         let claim = &rendered.all("PersistentVolumeClaim")[0]["spec"];
@@ -219,7 +219,7 @@ fn the_workers_are_watched_where_they_listen() {
     let rendered = tools.rendered("worker");
     let container = rendered.container();
     let port = &container["ports"][0];
-    let address = flag(&rendered, "metrics-addr");
+    let address = flag(rendered, "metrics-addr");
     assert_eq!(address, format!("0.0.0.0:{}", port["containerPort"]));
     for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
         assert_eq!(container[probe]["httpGet"], json!({ "path": path, "port": port["name"] }));

@@ -43,7 +43,7 @@ fn the_cron_job_plans_until_one_line_is_changed() {
     let Some(tools) = Tools::find("the_cron_job_plans_until_one_line_is_changed") else { return };
     let estate = estate();
     let rendered = tools.rendered("cronjob");
-    let pod = Pod::new(&estate.sandbox, &rendered, None);
+    let pod = Pod::new(&estate.sandbox, rendered, None);
     let planned = pod.decom(estate.emulator.base_url()).run();
     assert_eq!(planned.code, 0, "{planned:?}");
     assert!(planned.stdout.contains("(dry run)   3 to delete\n"), "{planned:?}");
@@ -115,7 +115,7 @@ fn the_pods_of_the_indexed_job_share_the_list() {
     let deleting = tools.rendered_in(&changed, "shards");
     let pods = u32::try_from(deleting.job()["completions"].as_u64().unwrap()).unwrap();
     for index in 0..pods {
-        let pod = Pod::new(&estate.sandbox, &as_shipped, Some(index));
+        let pod = Pod::new(&estate.sandbox, as_shipped, Some(index));
         let looked = pod.decom(estate.emulator.base_url()).run();
         assert_eq!((looked.code, estate.deletes()), (0, vec![]), "{looked:?}");
     }
@@ -134,7 +134,7 @@ fn the_program_takes_every_containers_arguments() {
     for overlay in OVERLAYS {
         let rendered = tools.rendered(overlay);
         let sandbox = Sandbox::new();
-        let pod = Pod::new(&sandbox, &rendered, rendered.job().get("completions").map(|_| 0));
+        let pod = Pod::new(&sandbox, rendered, rendered.job().get("completions").map(|_| 0));
         // The last word is what the program stops at where it takes all before it.
         let mut arguments = words(&rendered.container()["args"]);
         arguments.push("--no-such-flag".to_owned());

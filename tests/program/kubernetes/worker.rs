@@ -18,7 +18,7 @@ fn a_worker_takes_names_until_it_is_told_to_end() {
     let Some(redis) = RedisServer::start(TEST) else { return };
     let estate = estate();
     let rendered = tools.rendered("worker");
-    let pod = Pod::new(&estate.sandbox, &rendered, Some(0));
+    let pod = Pod::new(&estate.sandbox, rendered, Some(0));
     std::fs::write(pod.path("/run/secrets/queue/url"), redis.address()).unwrap();
     let list = super::folder().join("overlays/cronjob/offboarding.csv");
     let mut enqueue = estate.sandbox.decom(&["enqueue", "--queue", &redis.address()]);

@@ -68,7 +68,7 @@ fn the_records_of_the_documentation_have_the_hashes_that_it_says() {
     let text = document("audit-log.md");
     assert!(text.contains(&format!("is these {} bytes", bytes.len())));
     let hash = Sha256::digest([&[0; 32][..], &bytes].concat());
-    assert_eq!(decom::domain::hex(&hash), hashes[0]);
+    assert_eq!(decom::domain::hex(hash), hashes[0]);
 
     // The example of a checkpoint is one, of these records.
     let statement: Statement = blocks("text")[1].parse().unwrap();
@@ -91,7 +91,7 @@ fn the_script_of_the_documentation_knows_the_schema() {
         "SELECT type || char(0) || name || char(0) || tbl_name || char(0) || coalesce(sql, '')
            FROM sqlite_schema ORDER BY type, name",
     );
-    let digest = decom::domain::hex(&Sha256::digest(schema.join("\0")));
+    let digest = decom::domain::hex(Sha256::digest(schema.join("\0")));
     assert!(
         document("verify_audit_log.py").contains(&digest),
         "the schema was changed: write SCHEMA = \"{digest}\" into docs/verify_audit_log.py; \
