@@ -75,7 +75,7 @@ fn which_share_has_to_be_known() {
     let names = ["a".to_owned()];
     for (index, shards, words) in [
         ("", "3", "Name it with --shard INDEX"),
-        ("x", "3", "JOB_COMPLETION_INDEX is no number"),
+        ("x", "3", "JOB_COMPLETION_INDEX is not a number"),
         ("3", "3", "there is no shard 3 of 3"),
     ] {
         let (_, ended) = pod(&server, &names, index, shards, &[]);
