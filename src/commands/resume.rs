@@ -91,8 +91,11 @@ pub(super) fn carry_on(
         let reader = AuditReader::open(path)?;
         // Once more, now that the log is held: the process that held it may have finished the run.
         if reader.open_run_named(Some(&open.run_id))?.is_none() {
-            nothing_to_resume(context, Some(&open.run_id))?;
-            return Ok(None);
+            let run = &open.run_id;
+            let why = format!(
+                "another decom has finished run {run} meanwhile; `decom report {run}` shows how it ended"
+            );
+            return Err(CommandError::Refused(why));
         }
         let counts = reader.counts(open.seq)?;
         tracing::info!(

@@ -259,7 +259,8 @@ fn a_listing_is_tried_again_without_a_terminal() {
     });
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a"]);
-    decom(&sandbox, &server, &["run", &input, "--max-share", "50"]).run().expect(0);
+    let mut command = decom(&sandbox, &server, &["run", &input, "--max-share", "50"]);
+    command.env("DECOM_API_LISTING_PATIENCE", "1m").run().expect(0);
 }
 
 #[test]
