@@ -96,25 +96,30 @@ impl Engine<'_> {
     pub(super) async fn work(&mut self) {
         if self.limits.canary > 0 {
             self.state.in_canary = true;
-            self.feed.limit_to(self.limits.canary);
-            self.deliver().await;
-            self.settle_open().await;
+            self.deliver_up_to(self.limits.canary).await;
             self.state.in_canary = false;
-            self.feed.limit_to(u64::MAX);
         }
-        while self.state.stopped.is_none() {
-            self.deliver().await;
-            if !self.state.listing_due {
-                break;
-            }
-            self.settle_open().await;
-            self.feed.limit_to(u64::MAX);
-        }
+        self.deliver_up_to(u64::MAX).await;
         if self.state.stopped.is_none() && matches!(self.state.contact, Contact::Failed { .. }) {
             self.halt_unreachable();
         }
         if let Some(limit) = self.state.limit {
             self.halt(StopReason::Limit { limit });
+        }
+    }
+
+    /// Delivers the first `limit` targets of the run, and reads the listing as often as they have to be held for it.
+    async fn deliver_up_to(&mut self, limit: u64) {
+        while self.state.stopped.is_none() {
+            self.feed.limit_to(limit);
+            self.deliver().await;
+            let was_held = self.state.listing_due;
+            if was_held || self.state.in_canary {
+                self.settle_open().await;
+            }
+            if !was_held {
+                break;
+            }
         }
     }
 

@@ -75,6 +75,24 @@ fn the_listing_is_read_before_the_breaker_judges_what_is_unclear() {
 }
 
 #[test]
+fn a_canary_that_is_held_for_the_listing_is_still_a_canary() {
+    let server = Server::start(|seen| match seen.name.as_str() {
+        "n-03" => Reply::in_use(),
+        _ => Reply::status(204),
+    });
+    server.list(&["another"]);
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &numbered(10));
+    let arguments = ["run", &input, "--canary", "5", "--max-attempts", "1", "--concurrency", "1"];
+    let mut command = decom(&sandbox, &server, &arguments);
+    command.env("DECOM_SAFETY_BREAKER_FAILURES", "2").env("DECOM_SAFETY_LISTING_CHECK", "true");
+    let stopped = command.run().expect(4);
+    assert!(stopped.stdout.contains("It stopped early: canary `n-03`"), "{}", stopped.stdout);
+    assert!(server.deletions().len() <= 5, "what comes after the canary was not sent");
+    assert_eq!((stopped.outcome("n-01"), stopped.outcome("n-05")), ("deleted_unconfirmed", "pending"));
+}
+
+#[test]
 fn a_doubt_lasts_into_a_later_run_until_something_settles_it() {
     let sandbox = Sandbox::new();
     let server = Server::start(|_| Reply::server_error());
