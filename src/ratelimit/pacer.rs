@@ -138,6 +138,12 @@ impl Pacer {
         }
     }
 
+    /// Waits until the server has asked for a longer pause than is allowed: from then on each [`turn`](Self::turn) is
+    /// refused.
+    pub async fn failed(&self) {
+        self.gate.failed.cancelled().await;
+    }
+
     /// Returns until when no request leaves because of a pause or a used up quota, if that is in the future.
     #[must_use]
     pub fn paused_until(&self) -> Option<Instant> {

@@ -79,6 +79,8 @@ impl Delivery {
             tracing::debug!(verdict = verdict.as_str(), "trying again in {pause:.1?}");
             tokio::select! {
                 () = sleep(pause) => {}
+                // The next turn is refused, and says why.
+                () = self.pacer.failed() => {}
                 () = self.stop.cancelled() => return Ok(()),
             }
         }

@@ -206,6 +206,19 @@ fn unlimited_still_keeps_the_servers_pauses() {
 }
 
 #[test]
+fn a_pause_that_is_too_long_is_not_waited_for_by_the_only_name_either() {
+    for status in [429, 503] {
+        let server = Server::start(move |_| Reply::status(status).with("Retry-After", 7200));
+        let sandbox = Sandbox::new();
+        let input = csv(&sandbox, &names(1));
+        let stopped = decom(&sandbox, &server, &["run", &input]).env("DECOM_PACE_MAX_PAUSE", "1h").run();
+        let stopped = stopped.expect(4);
+        assert!(stopped.stdout.contains("2h"), "{status}: {}", stopped.stdout);
+        assert_eq!((server.deletions().len(), stopped.outcome("n-0")), (1, "pending"), "{status}");
+    }
+}
+
+#[test]
 fn a_pause_that_is_too_long_stops_the_run_and_a_resume_finishes_it() {
     let patient = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let asked = patient.clone();
