@@ -262,8 +262,7 @@ fn an_approval_without_its_files_is_a_usage_error() {
     let plan = planned(&estate, &[]);
     let signature = Key::new(&estate.sandbox, "alice", "ed25519").sign(&plan, NAMESPACE);
     let requests = estate.emulator.tally().requests;
-    let made = std::process::Command::new("mkfifo").arg(estate.sandbox.path("fifo")).status().unwrap();
-    assert!(made.success());
+    estate.sandbox.pipe("fifo");
     for (signature, allowed, wanted) in [
         (signature.as_path(), None, "name it with --allowed-signers FILE"),
         (&signature, Some("nowhere"), "nowhere: cannot read it"),

@@ -105,6 +105,7 @@ fn the_command_on_the_page_checks_the_checkpoint_that_a_run_wrote() {
     );
     assert!(unfound.contains("--checkpoints DIR --allowed-signers FILE"), "{unfound}");
     std::fs::create_dir(sandbox.path("empty")).unwrap();
+    sandbox.pipe("empty/no-file.checkpoint");
     let unfound = certificate(sandbox, &["--checkpoint-dir", "empty"]).text();
     assert!(
         unfound.contains("none of this log was found in the given folder (--checkpoint-dir)."),

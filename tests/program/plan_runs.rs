@@ -281,8 +281,7 @@ fn what_is_no_plan() {
     sandbox.file("names.json", NAMES);
     sandbox.file("more.json", r#"{"format":1,"more":true}"#);
     std::fs::create_dir(sandbox.path("folder")).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(sandbox.path("fifo")).status().unwrap();
-    assert!(made.success());
+    sandbox.pipe("fifo");
     for (path, wanted) in [
         ("empty.json", "this is not a plan of decom"),
         ("names.json", "this is not a plan of decom"),

@@ -63,6 +63,12 @@ impl Sandbox {
         path
     }
 
+    /// Makes a pipe that nobody writes to.
+    pub fn pipe(&self, name: &str) {
+        let made = std::process::Command::new("mkfifo").arg(self.path(name)).status().unwrap();
+        assert!(made.success());
+    }
+
     /// Writes a CSV file with a header and these names.
     pub fn names(&self, file: &str, names: &[impl AsRef<str>]) {
         let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();

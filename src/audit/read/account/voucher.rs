@@ -1,8 +1,8 @@
 //! The checkpoint that a certificate shows: a statement about this log, found in a folder and held
 //! against the log. Whether its signature is good is for the verification to say.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::{OptionalExtension, params};
@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use crate::audit::record::{EXTENSION, LONGEST_FILE, Statement, signature_of};
 use crate::audit::{AuditError, AuditReader};
 use crate::domain::RunAccount;
+use crate::sshsig::read_file;
 
 /// A statement about this log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +45,13 @@ impl AuditReader {
             if path.extension().is_none_or(|extension| extension != EXTENSION) {
                 continue;
             }
-            let mut text = String::new();
-            // What is no text is no statement.
-            if File::open(&path).map_err(io)?.take(LONGEST_FILE).read_to_string(&mut text).is_err() {
-                continue;
-            }
+            let bytes = match read_file(&path, LONGEST_FILE) {
+                Ok(bytes) => bytes,
+                // A pipe, or longer than any statement.
+                Err(error) if error.kind() == ErrorKind::Other => continue,
+                Err(error) => return Err(io(error)),
+            };
+            let Ok(text) = String::from_utf8(bytes) else { continue };
             let claim = text.parse::<Statement>().ok().filter(|claim| claim.log_id == account.log.id);
             let Some(claim) = claim else { continue };
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
