@@ -20,7 +20,7 @@ async fn sqs_carries_any_text() {
     queues::unusual_bodies(&server.address()).await;
     let queue = opened(&server.address(), "one", LONG).await;
     let error = queue.put(&[b"a".to_vec(), vec![0xFF]]).await.unwrap_err();
-    assert!(error.to_string().contains("SQS carries text only"), "{error}");
+    assert!(error.to_string().contains("SQS accepts only text"), "{error}");
     nothing(&*queue).await;
 }
 

@@ -51,7 +51,7 @@ fn the_cron_job_plans_until_one_line_is_changed() {
 
     let changed = estate.sandbox.path("changed");
     copy(&changed);
-    let comment = "# deletes nothing. This is the line to change: `run` deletes";
+    let comment = "# deletes nothing. Change this line to `run` to delete";
     change(&changed.join("overlays/cronjob/cronjob.yaml"), comment, "                - run\n");
     let rendered = tools.rendered_in(&changed, "cronjob");
     let ran = Pod::new(&estate.sandbox, &rendered, None).decom(estate.emulator.base_url()).run();
@@ -110,7 +110,7 @@ fn the_pods_of_the_indexed_job_share_the_list() {
     let as_shipped = tools.rendered("shards");
     let changed = estate.sandbox.path("changed");
     copy(&changed);
-    let comment = "# deletes nothing. This is the line to take out: without it, it deletes";
+    let comment = "# deletes nothing. Remove this line to delete";
     change(&changed.join("overlays/shards/job.yaml"), comment, "");
     let deleting = tools.rendered_in(&changed, "shards");
     let pods = u32::try_from(deleting.job()["completions"].as_u64().unwrap()).unwrap();
