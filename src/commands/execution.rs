@@ -109,6 +109,10 @@ impl OpenedRun {
     ) -> Result<FinishedRun, CommandError> {
         let Self { seq, id } = self;
         let of_queue = matches!(supply, Supply::Queue(_));
+        let canary = match &supply {
+            Supply::Log { canary: Some(names), .. } => names.len() as u64,
+            _ => context.settings.safety.canary,
+        };
         let (settings, host) = (&context.settings, access.host());
         let mut interrupts = context.world.interrupts.hand_over();
         tracing::info!(run_id = id, host, "the run begins");
@@ -130,7 +134,7 @@ impl OpenedRun {
             clock: context.world.clock.clone(),
             limits: Limits {
                 concurrency: settings.pace.concurrency,
-                canary: settings.safety.canary,
+                canary,
                 grace: settings.run.grace,
                 breaker_failures: settings.safety.breaker_failures,
                 breaker_window: settings.safety.breaker_window,

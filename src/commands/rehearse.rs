@@ -158,7 +158,13 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         let Some(log) = log else { return Ok(None) };
         block_on(async {
             let run = job.open(context, log, &access).await?;
-            run.execute(context, log, &mut access, Supply::Log(context.protection()?)).await
+            run.execute(
+                context,
+                log,
+                &mut access,
+                Supply::Log { protection: context.protection()?, canary: None },
+            )
+            .await
         })?
         .map(Some)
     })?;

@@ -127,12 +127,14 @@ pub(super) fn carry_on(
             // It began in time.
             expires_at: None,
         });
+        let canary = survey.canary();
         let proposal = Proposal::new(context, &selection, survey, access, plan);
         let Some(log) = log else {
             proposal.preview(context, || Ok(format!("run {} would continue", visible(&open.run_id))))?;
             return Ok(None);
         };
         proposal.confirm(context)?;
+        let protection = context.protection()?;
         block_on(async {
             let detail = json!({
                 "operator": context.operator()?,
@@ -148,7 +150,7 @@ pub(super) fn carry_on(
             }
             drop(reader);
             let run = OpenedRun { seq: open.seq, id: open.run_id };
-            run.execute(context, log, access, Supply::Log(context.protection()?)).await
+            run.execute(context, log, access, Supply::Log { protection, canary }).await
         })?
         .map(Some)
     })?;

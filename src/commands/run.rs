@@ -270,6 +270,7 @@ pub(super) fn begin(
         let in_doubt = in_doubt(path, access.base_url())?;
         let mut job = make(Rules { protection, known_gone, in_doubt, planned: PlannedSkips::new() })?;
         let survey = Survey::new(context, &mut job.selection, &access, context.guards())?;
+        let canary = survey.canary();
         let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone());
         let Some(log) = log else {
             proposal.preview(context, || {
@@ -284,7 +285,7 @@ pub(super) fn begin(
         let protection = Protection::new(&job.protect)?;
         block_on(async {
             let run = job.open(context, log, &access).await?;
-            run.execute(context, log, &mut access, Supply::Log(protection)).await
+            run.execute(context, log, &mut access, Supply::Log { protection, canary }).await
         })?
         .map(Some)
     })?;

@@ -20,7 +20,7 @@ pub(super) struct Survey {
 
 impl Survey {
     /// Reads the listings and asks the guards, or only the guards if nothing depends on the listings: nothing is to
-    /// be deleted, or no guard and no question needs them. A listing that cannot be read is for the guards to judge.
+    /// be deleted, or no guard, no canary and no question needs them. A listing that cannot be read is for the guards to judge.
     pub(super) fn new(
         context: &Context<'_>,
         selection: &mut Selection,
@@ -30,7 +30,8 @@ impl Survey {
         let counts = selection.counts();
         // What the log knows to be gone may exist again, which only the listing shows.
         let matters = counts.due > 0 || counts.already_deleted > 0;
-        if matters && (context.guards().need_listing() || context.will_ask(counts.due)) {
+        let needs_listing = context.guards().need_listing() || context.settings.safety.canary > 0;
+        if matters && (needs_listing || context.will_ask(counts.due)) {
             Self::online(context, selection, access, guards, false)
         } else {
             Self::offline(guards, selection, "nothing is to be deleted", false)
@@ -46,7 +47,7 @@ impl Survey {
     ) -> Result<Self, CommandError> {
         let extent = Extent { due: selection.counts().due, listing: None };
         let refusals = Guards { max_share: 100.0, ..guards }.refusals(extent);
-        let preview = Preview::new(selection, None, whole)?;
+        let preview = Preview::new(selection, None, whole, 0)?;
         Ok(Self { preview, refusals, guards, unasked: Some(why) })
     }
 
@@ -80,7 +81,8 @@ impl Survey {
                 }
             }
         })??;
-        let preview = Preview::new(selection, listings.as_ref(), whole)?;
+        let canary = usize::try_from(context.settings.safety.canary).unwrap_or(usize::MAX);
+        let preview = Preview::new(selection, listings.as_ref(), whole, canary)?;
         if let Some(ListingPreview { again, first_again: Some(first), .. }) = &preview.listing {
             tracing::warn!(
                 count = again,
@@ -97,6 +99,12 @@ impl Survey {
             }
         }
         Ok(Self { preview, refusals, guards, unasked: None })
+    }
+
+    /// The names of the canary, which is smaller than the settings ask for if fewer can be deleted; `None` if it is
+    /// unknown what exists.
+    pub(super) fn canary(&self) -> Option<Vec<String>> {
+        self.preview.listing.as_ref().map(|listing| listing.canary.clone())
     }
 
     /// Why it is unknown if the share holds, if a guard asks for that.

@@ -18,7 +18,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub struct EmulatorOptions {
     pub token: String,
     /// The names of the datasources that exist. Read once, at the start; equal names are one.
     pub datasources: Box<dyn Iterator<Item = String> + Send>,
+    /// The datasources that a workspace uses: they cannot be deleted, and no listing shows why.
+    pub in_workspaces: HashSet<String>,
     /// Which faults are injected, and how often.
     pub faults: Faults,
     /// Equal seeds and names meet equal faults, whatever the order and concurrency of the requests.
@@ -64,6 +66,7 @@ impl EmulatorOptions {
         Self {
             token: token.into(),
             datasources: Box::new(datasources.into_iter()),
+            in_workspaces: HashSet::new(),
             faults: Faults::none(),
             seed: 0,
             latency: Duration::ZERO,
@@ -78,6 +81,7 @@ impl EmulatorOptions {
 impl fmt::Debug for EmulatorOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmulatorOptions")
+            .field("in_workspaces", &self.in_workspaces)
             .field("faults", &self.faults)
             .field("seed", &self.seed)
             .field("latency", &self.latency)

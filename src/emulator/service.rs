@@ -4,7 +4,7 @@
 //! that stops waiting, or is killed meanwhile, leaves a deletion that was done, as with the real service.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -65,6 +65,7 @@ pub(super) type SharedState = Mutex<State>;
 pub(super) struct Service {
     /// The only accepted `Authorization` header.
     credentials: String,
+    in_workspaces: HashSet<String>,
     faults: Faults,
     chance: Chance,
     latency: Duration,
@@ -102,6 +103,7 @@ impl Service {
         };
         Ok(Self {
             credentials: format!("Bearer {}", options.token),
+            in_workspaces: options.in_workspaces,
             faults: options.faults,
             chance,
             latency: options.latency,
@@ -260,6 +262,7 @@ impl Service {
 
     fn delete(&self, state: &mut State, name: &str) -> Decision {
         match state.inventory.state(name) {
+            NameState::Free(_) if self.in_workspaces.contains(name) => Decision::reply(replies::in_use()),
             NameState::Free(at) => {
                 state.inventory.delete(at);
                 state.tally.deletions += 1;

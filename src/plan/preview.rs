@@ -52,6 +52,8 @@ pub struct ListingPreview {
     pub missing: Vec<(String, Vec<NearMiss>)>,
     /// The due targets that are in use, each with what depends on it; `None` if that could not be read.
     pub in_use: Option<Vec<(String, Vec<String>)>>,
+    /// The targets for a canary: the first that are due, exist, and are not known to be in use.
+    pub canary: Vec<String>,
     /// How many targets are skipped as already deleted, and exist again.
     pub again: u64,
     /// The first of these.
@@ -59,7 +61,7 @@ pub struct ListingPreview {
 }
 
 impl Preview {
-    /// Holds `listings` against `selection`, and keeps every name if `whole`.
+    /// Holds `listings` against `selection`, keeps every name if `whole`, and finds a canary of `canary` targets.
     ///
     /// # Errors
     /// If the temporary file cannot be read.
@@ -67,6 +69,7 @@ impl Preview {
         selection: &mut Selection,
         listings: Option<&Listings>,
         whole: bool,
+        canary: usize,
     ) -> Result<Self, PlanError> {
         let mut preview = Self {
             listing: listings.map(ListingPreview::new),
@@ -86,7 +89,7 @@ impl Preview {
             let listing = preview.listing.as_mut().zip(listings);
             let Some((reason, mut why)) = target.skip else {
                 if let Some((listing, listings)) = listing {
-                    listing.add_due(name, is_listed, listings);
+                    listing.add_due(name, is_listed, listings, canary);
                 }
                 if let Some(due) = &mut preview.due {
                     due.push(name.to_owned());
@@ -132,15 +135,17 @@ impl ListingPreview {
         ListingExtent { exist: self.listed, due: self.exist }
     }
 
-    fn add_due(&mut self, name: &str, is_listed: bool, listings: &Listings) {
+    fn add_due(&mut self, name: &str, is_listed: bool, listings: &Listings, canary: usize) {
         if !is_listed {
             self.missing.push((name.to_owned(), Vec::new()));
             return;
         }
         self.exist += 1;
         let used_by = listings.dependants.as_ref().and_then(|all| all.get(name));
-        if let (Some(in_use), Some(used_by)) = (&mut self.in_use, used_by.filter(|all| !all.is_empty())) {
-            in_use.push((name.to_owned(), used_by.clone()));
+        match (&mut self.in_use, used_by.filter(|all| !all.is_empty())) {
+            (Some(in_use), Some(used_by)) => in_use.push((name.to_owned(), used_by.clone())),
+            _ if self.canary.len() < canary => self.canary.push(name.to_owned()),
+            _ => {}
         }
     }
 

@@ -163,9 +163,12 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     };
     let lister = limits.listing_check.then_some(lister);
     let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
-        Supply::Log(protection) => {
+        Supply::Log { protection, canary } => {
             let reader = AuditReader::open(reader.path())?;
-            (Arc::new(LogFeed::new(run, reader, protection, sender.clone())?), None)
+            (
+                Arc::new(LogFeed::new(run, reader, protection, &canary.unwrap_or_default(), sender.clone())?),
+                None,
+            )
         }
         Supply::Queue(supply) => {
             let acks = PendingAcks::new(supply.queue.clone());

@@ -305,8 +305,8 @@ fn where_an_approval_is_required_nothing_runs_without_one() {
     if keys::are_missing("where_an_approval_is_required_nothing_runs_without_one") {
         return;
     }
-    // The first one is missing, which stops the canary.
-    let estate = Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"]);
+    // The first one is in use, which stops the canary.
+    let estate = Estate::with_first_in_use(&["acme", "globex", "zeta", "other-1", "other-2", "other-3"]);
     let plan = planned(&estate, &[]);
     estate.sandbox.file("strict.toml", "[safety]\nrequire_approval = true\n");
     let strict = |arguments: &[&str]| {
@@ -343,7 +343,7 @@ fn an_approved_run_is_continued_by_anybody_but_its_approver() {
     if keys::are_missing("an_approved_run_is_continued_by_anybody_but_its_approver") {
         return;
     }
-    let estate = Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"]);
+    let estate = Estate::with_first_in_use(&["acme", "globex", "zeta", "other-1", "other-2", "other-3"]);
     let plan = planned(&estate, &[]);
     estate.sandbox.file("strict.toml", "[safety]\nrequire_approval = true\n");
     let key = Key::new(&estate.sandbox, "alice", "ed25519");

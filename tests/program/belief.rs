@@ -80,7 +80,15 @@ fn a_canary_that_is_held_for_the_listing_is_still_a_canary() {
         "n-03" => Reply::in_use(),
         _ => Reply::status(204),
     });
-    server.list(&["another"]);
+    // All are there before the run, and gone when it looks again.
+    let readings = AtomicUsize::new(0);
+    server.answer_listing(move |_| match readings.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::json(
+            200,
+            &json!({ "data": numbered(10).iter().map(|name| json!({ "name": name })).collect::<Vec<_>>() }),
+        ),
+        _ => Reply::json(200, &json!({ "data": [{ "name": "another" }] })),
+    });
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &numbered(10));
     let arguments = ["run", &input, "--canary", "5", "--max-attempts", "1", "--concurrency", "1"];
@@ -291,4 +299,20 @@ fn a_listing_that_is_too_long_is_refused_and_not_held_in_memory() {
     let input = csv(&sandbox, &["a"]);
     let ended = decom(&sandbox, &server, &["run", &input, "--max-share", "50"]).run().expect(3);
     assert!(ended.stderr.contains("longer than 64 MiB"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_canary_begins_with_what_exists_and_is_not_in_use() {
+    let server = Server::start(|seen| match seen.name.as_str() {
+        "missing" => Reply::not_found(),
+        "used" => Reply::in_use(),
+        _ => Reply::deleted(),
+    });
+    server.list(&["used", "first", "second", "another", "one-more", "last"]);
+    server.list_datamarts(&[("mart", "used")]);
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &["missing", "used", "protected", "first", "second", "another"]);
+    let arguments = ["run", &input, "--canary", "2", "--protect", "prot*", "--max-share", "90"];
+    decom(&sandbox, &server, &arguments).env("DECOM_CONCURRENCY", "1").run().expect(1);
+    assert_eq!(server.names_sent(), ["first", "second", "missing", "used", "another"]);
 }

@@ -1,12 +1,12 @@
 //! The question before a run, on a real pseudo-terminal: what it shows, and that only the phrase
 //! means yes.
 
-use decom::emulator::Faults;
+use decom::emulator::{EmulatorOptions, Faults};
 use rexpect::process::WaitStatus;
 use rexpect::reader::Options;
 use rexpect::session::PtySession;
 
-use crate::support::{Estate, Reply, Server, column};
+use crate::support::{Estate, Reply, Server, TOKEN, column};
 
 /// By the emulator's first seed t-03, t-04, t-05 and wayne are in use.
 const THERE: &[&str] = &[
@@ -235,9 +235,13 @@ fn the_names_are_not_read_again() {
 
 #[test]
 fn a_resumed_run_and_a_plan_are_asked_about_too() {
-    let estate = estate();
-    // The canary is missing, and the rest is due.
-    estate.sandbox.file("names.csv", NAMES.replace("t-01", "absent"));
+    // The canary is in use, and the rest is due.
+    let estate = Estate::of_options(EmulatorOptions {
+        in_workspaces: ["t-01".to_owned()].into(),
+        faults: "in-use=30%".parse().unwrap(),
+        ..EmulatorOptions::new(TOKEN, THERE.iter().map(|name| (*name).to_owned()))
+    });
+    estate.sandbox.file("names.csv", NAMES);
     assert_eq!(estate.decom(&["run", "names.csv", "--yes", "--canary", "1"]).run().code, 4);
     let sent = estate.deletes().len();
     let mut terminal = on_terminal(&estate, &["resume", "--protect", "t-02"]);
@@ -252,7 +256,7 @@ fn a_resumed_run_and_a_plan_are_asked_about_too() {
     let mut terminal = on_terminal(&estate, &["run", "--plan", "plan.json"]);
     let (shown, phrase) = asked(&mut terminal);
     assert_eq!(phrase, format!("delete 9 on {}", host(&estate)));
-    assert!(shown.contains("  9 to delete\r\n      absent\r\n      nowhere\r\n      t-02\r\n"), "{shown}");
+    assert!(shown.contains("  9 to delete\r\n      nowhere\r\n      t-01\r\n      t-02\r\n"), "{shown}");
     terminal.send_control('d').unwrap();
     assert_eq!(code(&mut terminal).0, 3);
     assert_eq!(estate.deletes().len(), sent, "nobody confirmed");

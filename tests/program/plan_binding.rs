@@ -5,9 +5,9 @@ use decom::plan::SavedPlan;
 use crate::plan_runs::planned;
 use crate::support::{Estate, Output, column};
 
-/// An API in which the first planned name is missing, which stops a canary.
+/// An API in which the first planned name is in use, which stops a canary.
 fn estate() -> Estate {
-    Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"])
+    Estate::with_first_in_use(&["acme", "globex", "zeta", "other-1", "other-2", "other-3"])
 }
 
 fn run(estate: &Estate, flags: &[&str]) -> Output {
@@ -45,15 +45,15 @@ fn nobody_goes_on_with_a_plan_by_another_token() {
     refuses(&["resume"], &begun);
     refuses(&["resume", &first], &begun);
     refuses(&["run", "same.csv"], &begun);
-    refuses(&["retry", &first, "--outcome", "not_found,pending"], &begun);
+    refuses(&["retry", &first, "--outcome", "in_use,pending"], &begun);
     refuses(&["run", "--plan", "plan.json"], "the plan was made with another service token");
     // Nor with what came of it.
-    let retried = estate.decom(&["retry", &first, "--outcome", "not_found", "--yes"]).run();
+    let retried = estate.decom(&["retry", &first, "--outcome", "in_use", "--yes"]).run();
     assert_eq!(retried.code, 1, "{retried:?}");
-    refuses(&["retry", &run_id(&estate), "--outcome", "not_found"], "began with another service token");
+    refuses(&["retry", &run_id(&estate), "--outcome", "in_use"], "began with another service token");
 
     let resumed = estate.decom(&["resume", &first, "--yes"]).run();
-    assert_eq!(resumed.code, 1, "acme is not there: {resumed:?}");
+    assert_eq!(resumed.code, 1, "acme is in use: {resumed:?}");
     assert_eq!(estate.deletes().len(), 4, "acme twice, and the other two");
 }
 
@@ -63,7 +63,7 @@ fn a_run_without_a_plan_goes_on_with_any_token() {
     let estate = estate();
     estate.sandbox.file("names.csv", "name\nacme\nglobex\n");
     assert_eq!(estate.decom(&["run", "names.csv", "--yes", "--canary", "1"]).run().code, 4);
-    for arguments in [&["resume"][..], &["run", "names.csv"], &["retry", "20", "--outcome", "not_found"]] {
+    for arguments in [&["resume"][..], &["run", "names.csv"], &["retry", "20", "--outcome", "in_use"]] {
         let requests = estate.emulator.tally().requests;
         let mut command = estate.decom(&[arguments, &["--yes"]].concat());
         let asked = command.env("DATABRAIN_TOKEN", "dbn_live_another").run();
@@ -147,7 +147,7 @@ fn what_a_plan_skips_as_gone_is_not_sent_again() {
         assert_eq!(estate.decom(&["run", "one.csv", "--yes"]).run().code, 0);
         planned(&estate, &[]);
         let ran = run(&estate, flags);
-        assert_eq!(ran.code, 1, "acme is not there: {ran:?}");
+        assert_eq!(ran.code, 1, "acme is in use: {ran:?}");
         assert!(ran.stdout.contains("  skipped    globex  already_deleted; deleted by run "), "{ran:?}");
         assert_eq!(estate.deletes().iter().filter(|(name, _)| name == "globex").count(), 1);
     }

@@ -321,8 +321,8 @@ fn a_plan_is_run_once() {
 
 #[test]
 fn an_interrupted_plan_is_continued_by_the_same_command() {
-    // The first one is missing, which stops the canary.
-    let estate = Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"]);
+    // The first one is in use, which stops the canary.
+    let estate = Estate::with_first_in_use(&["acme", "globex", "zeta", "other-1", "other-2", "other-3"]);
     planned(&estate, &[]);
     let stopped = run(&estate, "plan.json", &["--canary", "1"]);
     assert_eq!(stopped.code, 4, "{stopped:?}");
@@ -334,7 +334,7 @@ fn an_interrupted_plan_is_continued_by_the_same_command() {
     assert_eq!(estate.deletes().len(), 1);
 
     let continued = run(&estate, "plan.json", &[]);
-    assert_eq!(continued.code, 1, "acme was not found: {continued:?}");
+    assert_eq!(continued.code, 1, "acme is in use: {continued:?}");
     let sent: Vec<_> = estate.deletes().into_iter().skip(1).collect();
     assert_eq!(sent.len(), 2);
     assert!(sent.contains(&("globex".to_owned(), true)) && sent.contains(&("zeta".to_owned(), true)));
@@ -346,7 +346,7 @@ fn an_interrupted_plan_is_continued_by_the_same_command() {
 
 #[test]
 fn a_resumed_plan_respects_protection() {
-    let estate = Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"]);
+    let estate = Estate::with_first_in_use(&["acme", "globex", "zeta", "other-1", "other-2", "other-3"]);
     planned(&estate, &[]);
     assert_eq!(run(&estate, "plan.json", &["--canary", "1"]).code, 4);
     let resumed = estate.decom(&["resume", "--yes", "--protect", "zeta"]).run();

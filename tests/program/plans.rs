@@ -344,7 +344,8 @@ fn every_line_of_a_dry_run_says_so() {
     std::fs::create_dir(sandbox.path("logs")).unwrap();
     // Something for each of them: to go on with, and to try again.
     sandbox.file("odd.csv", "name\nnowhere\nglobex\n\" spaced\"\n\" spaced\"\n");
-    let stopped = estate.decom(&["run", "odd.csv", "--yes", "--canary", "1"]).run();
+    let mut command = estate.decom(&["run", "odd.csv", "--yes", "--max-share", "100", "--concurrency", "1"]);
+    let stopped = command.env("DATABRAIN_TOKEN", "dbn_live_another").run();
     assert_eq!(stopped.code, 4, "{stopped:?}");
     let log = contents(&sandbox.path(""))["decom-audit.db"].clone();
     let run_id = crate::support::column(&sandbox.log(), "SELECT run_id FROM runs").remove(0);

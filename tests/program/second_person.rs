@@ -189,7 +189,7 @@ fn the_approver_does_not_go_on_under_another_name() {
     if keys::are_missing("the_approver_does_not_go_on_under_another_name") {
         return;
     }
-    let estate = Estate::of(&["globex", "zeta", "other-1", "other-2", "other-3"]);
+    let estate = Estate::with_first_in_use(&["acme", "globex", "zeta", "other-1", "other-2", "other-3"]);
     let plan = planned(&estate, &[]);
     let key = Key::new(&estate.sandbox, "key", "ed25519");
     let signature = key.sign(&plan, NAMESPACE);

@@ -139,23 +139,38 @@ impl AuditReader {
     /// The targets of `run` that are due, those of `part`, from behind number `after`, at most
     /// `limit` of them.
     pub fn due(&self, run: Seq, part: DuePart, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
-        let attempts = "coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0)";
         let open = format!("AND NOT {SETTLED}");
         let part = match part {
             DuePart::All => open,
             DuePart::InDoubt => format!("{open} AND +t.seq <= {LAST_TOUCHED} AND {DOUBTED_HERE}"),
             DuePart::Others => format!("{open} AND NOT {DOUBTED_HERE}"),
         };
+        self.targets(run, &format!("t.number > ?2 {part} ORDER BY t.number LIMIT ?3"), params![after, limit])
+    }
+
+    /// The target of `run` of this name, if it is due.
+    pub fn due_target(&self, run: Seq, name: &str) -> Result<Option<Target>, AuditError> {
+        let which = format!("t.name = ?2 AND NOT {SETTLED} LIMIT ?3");
+        Ok(self.targets(run, &which, params![name, 1])?.pop())
+    }
+
+    /// The targets of `run` of which `which` holds; ?2 and ?3 are `values`.
+    fn targets(
+        &self,
+        run: Seq,
+        which: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<Target>, AuditError> {
+        let attempts = "coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0)";
         let query = format!(
             "SELECT t.seq, t.number, t.name, {attempts}, {DOUBTED}, coalesce(t.detail ->> '$.redelivered', 0)
                FROM record t
-              WHERE t.kind = 'target' AND t.run = ?1 AND t.number > ?2 {part}
-              ORDER BY t.number LIMIT ?3"
+              WHERE t.kind = 'target' AND t.run = ?1 AND {which}"
         );
         let base_url: String = self.ask(run, "SELECT detail ->> '$.base_url' FROM record WHERE seq = ?1")?;
         let mut statement = self.connection.prepare_cached(&query).map_err(|e| self.failed(e))?;
         let rows = statement
-            .query_map(params![run.0, after, limit, base_url], |row| {
+            .query_map(params![run.0, values[0], values[1], base_url], |row| {
                 Ok(Target {
                     seq: Seq(row.get(0)?),
                     number: row.get(1)?,

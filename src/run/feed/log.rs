@@ -1,7 +1,7 @@
 //! Hands out the targets that are due, page by page from the audit log, so that memory does not grow with their number.
 //! Those whose attempts were in doubt when a process died come first.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -29,6 +29,8 @@ pub(in crate::run) struct LogFeed {
 struct Pages {
     reader: AuditReader,
     page: VecDeque<Target>,
+    /// Those of the canary, which were handed out before their turn.
+    ahead: HashSet<Seq>,
     /// Which targets the pages are read from.
     part: DuePart,
     /// The number of the last target that was read.
@@ -42,10 +44,16 @@ impl LogFeed {
         run: Seq,
         reader: AuditReader,
         protection: Protection,
+        canary: &[String],
         side_events: UnboundedSender<SideEvent>,
     ) -> Result<Self, AuditError> {
         let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
-        let pages = Pages { reader, page: VecDeque::new(), part, after: 0, at_end: false };
+        let mut page = VecDeque::new();
+        for name in canary {
+            page.extend(reader.due_target(run, name)?);
+        }
+        let ahead = page.iter().map(|target| target.seq).collect();
+        let pages = Pages { reader, page, ahead, part, after: 0, at_end: false };
         let (pages, allowance) = (Mutex::new(pages), Allowance::unlimited());
         Ok(Self { run, pages, protection, side_events, allowance })
     }
@@ -60,7 +68,8 @@ impl LogFeed {
                 (None, DuePart::InDoubt) => (pages.part, pages.after) = (DuePart::Others, 0),
                 (None, _) => pages.at_end = true,
             }
-            pages.page = page.into();
+            let ahead = &pages.ahead;
+            pages.page = page.into_iter().filter(|target| !ahead.contains(&target.seq)).collect();
         }
         Ok(pages.page.pop_front())
     }

@@ -23,7 +23,11 @@ use crate::queue::Queue;
 /// Where the targets of a run come from.
 pub enum Supply {
     /// All of them are in the audit log. What is protected by now is not sent; if it is in doubt, a listing settles it.
-    Log(Protection),
+    Log {
+        protection: Protection,
+        /// The names of the canary; `None` if it is the first targets in their order.
+        canary: Option<Vec<String>>,
+    },
     Queue(QueueSupply),
 }
 

@@ -22,13 +22,20 @@ impl Estate {
 
     /// An API with these faults.
     pub fn with(names: Vec<String>, faults: Faults) -> Self {
+        Self::of_options(EmulatorOptions { faults, ..EmulatorOptions::new(TOKEN, names) })
+    }
+
+    /// An API in which a workspace uses the first of these, so that a canary with it ends early.
+    pub fn with_first_in_use(names: &[&str]) -> Self {
+        let in_workspaces = names.iter().take(1).map(|name| (*name).to_owned()).collect();
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        Self::of_options(EmulatorOptions { in_workspaces, ..EmulatorOptions::new(TOKEN, names) })
+    }
+
+    pub fn of_options(options: EmulatorOptions) -> Self {
         let (sandbox, elsewhere) = (Sandbox::new(), tempfile::NamedTempFile::new().unwrap());
         let requests = elsewhere.into_temp_path().keep().unwrap();
-        let options = EmulatorOptions {
-            faults,
-            request_log: Some(requests.clone()),
-            ..EmulatorOptions::new(TOKEN, names)
-        };
+        let options = EmulatorOptions { request_log: Some(requests.clone()), ..options };
         Self { sandbox, emulator: Emulator::start(options).unwrap(), requests }
     }
 
