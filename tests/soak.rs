@@ -1,4 +1,4 @@
-//! Many names at full speed with faults: memory stays flat, the counts are right, the log is sound.
+//! Many names without a rate limit, with faults: memory stays flat, the counts are right, the log is sound.
 //!
 //! A short round runs with every `cargo test`. The long one takes minutes:
 //! `DECOM_SOAK_NAMES=1000000 cargo test --release --test soak`. `DECOM_PROGRAM` names another executable than the one

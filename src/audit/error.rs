@@ -149,7 +149,7 @@ pub enum AuditError {
         path: PathBuf,
     },
     /// A write was interrupted, and what undoes it lies beside the log.
-    #[error("{}: a write was interrupted, and has to be undone before the log can be verified: `decom runs` does that, or waits where a large run is only just beginning", path.display())]
+    #[error("{}: a write was interrupted, and has to be undone before the log can be verified: `decom runs` does that", path.display())]
     Unplayed {
         /// The file.
         path: PathBuf,

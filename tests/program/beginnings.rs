@@ -2,7 +2,7 @@
 
 use crate::support::{Reply, Sandbox, Server, column, strace_is_missing};
 
-/// So many that they are written in a way of their own; see `audit::journal`.
+/// So many that they take more than one write.
 const NAMES: usize = 10_000;
 
 /// The calls by which the log gets to the disk, and how far apart they are tried.

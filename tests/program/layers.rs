@@ -1,4 +1,4 @@
-//! The layers of the source: vocabulary at the ground, stages beside each other, `run` above them,
+//! The layers of the source: `domain` at the ground, stages beside each other, `run` above them,
 //! `commands` wiring, `cli` on top. Whatever crosses them is reported with file and line.
 
 use std::fmt;

@@ -40,7 +40,7 @@ pub fn resealed_with(estate: &Estate, token: &str, change: impl FnOnce(&mut Save
     path
 }
 
-/// Runs a plan at full speed.
+/// Runs a plan without a rate limit.
 fn run(estate: &Estate, plan: &str, flags: &[&str]) -> Output {
     estate.decom(&[&["run", "--plan", plan, "--yes"], flags].concat()).run()
 }

@@ -1,4 +1,4 @@
--- What a merged file has beside the tables, indexes, triggers and views of a log (see mod.rs).
+-- What a merged file has beside the tables, indexes, triggers and views of a log (see archive/merge/mod.rs).
 --
 -- Each log's records stand one behind the other in `record`, moved as a whole: `shift` is how many
 -- records of other logs stand before them, and `seq`, `run` and `target` are that much greater than in

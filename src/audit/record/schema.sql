@@ -1,7 +1,7 @@
 -- The audit log: one append-only table of records, chained by SHA-256, and the public views on it.
 --
 -- Every record has the same columns, so that one rule gives the canonical form of all of them
--- (see record.rs): the columns in the order below, but for `hash`.
+-- (see canonical.rs): the columns in the order below, but for `hash`.
 CREATE TABLE record (
     seq           INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without a gap
     kind          TEXT NOT NULL,        -- log, run, target, refused, send, answer, settle, check, resume, end, close

@@ -6,7 +6,6 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
@@ -15,11 +14,7 @@ use tempfile::TempDir;
 
 use super::{Finding, Findings};
 use crate::audit::AuditError;
-use crate::audit::record::{beside, has_content, has_wal, real_path, refuse_orphans, refuse_other_things};
-
-/// How long to wait for a lock. A writer of ours holds none for longer than a commit takes, or
-/// than a large run takes to begin in a new log.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::audit::record::{BUSY_TIMEOUT, beside, has_content, has_wal, real_path, refuse_orphans, refuse_other_things};
 
 /// What may stand in a path as it is.
 const IN_A_PATH: &AsciiSet =

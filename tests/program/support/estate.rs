@@ -39,7 +39,7 @@ impl Estate {
         Self { sandbox, emulator: Emulator::start(options).unwrap(), requests }
     }
 
-    /// `decom` with `arguments`, and after them those that lead it to this API at full speed.
+    /// `decom` with `arguments`, and after them those that lead it to this API without a rate limit.
     pub fn decom(&self, arguments: &[&str]) -> Decom {
         let mut command = self.sandbox.decom(arguments);
         command.args(["--base-url", self.emulator.base_url(), "--rate", "unlimited"]);
