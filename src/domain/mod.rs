@@ -37,7 +37,7 @@ pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
 pub use request::{RequestAnswer, RequestOrigin, SentRequest};
 pub use spelling::{differences, is_invisible, near_miss_key, skeleton};
-pub use time::{Clock, SystemClock, TimeError, Timestamp};
+pub use time::{Clock, SystemClock, TimeError, Timestamp, seconds_up};
 pub use tls::install_tls_provider;
 pub use token::{Token, TokenError};
 pub use verdict::Verdict;

@@ -180,16 +180,6 @@ impl Evidence {
             Self::Queue => "queue",
         }
     }
-
-    /// Returns how an outcome is known that a reply of the API settled.
-    #[must_use]
-    pub const fn of_answer(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Deleted => Self::Acknowledged,
-            Outcome::DeletedUnconfirmed => Self::NotFoundAfterDoubt,
-            _ => Self::Refused,
-        }
-    }
 }
 
 /// How many targets ended in which outcome. The counts always add up to [`Counts::planned`].
@@ -197,14 +187,6 @@ impl Evidence {
 pub struct Counts([u64; Outcome::ALL.len()]);
 
 impl Counts {
-    /// Counts `planned` targets, none of which is settled.
-    #[must_use]
-    pub fn all_pending(planned: u64) -> Self {
-        let mut counts = Self::default();
-        counts.0[Outcome::Pending as usize] = planned;
-        counts
-    }
-
     /// Adds `n` targets with this outcome.
     pub fn add(&mut self, outcome: Outcome, n: u64) {
         self.0[outcome as usize] += n;

@@ -93,3 +93,9 @@ impl Clock for SystemClock {
         SystemTime::now()
     }
 }
+
+/// The whole seconds of `duration`, rounded up.
+#[must_use]
+pub const fn seconds_up(duration: Duration) -> u64 {
+    duration.as_secs() + (duration.subsec_nanos() > 0) as u64
+}

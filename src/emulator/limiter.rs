@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::seconds_up;
+
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const COMBINED: HeaderName = HeaderName::from_static("ratelimit");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
@@ -171,10 +173,6 @@ impl Limiter {
             HeaderGeneration::None => {}
         }
     }
-}
-
-fn seconds_up(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// The length of a window as in the names of draft 8's policies: `2min`, `1.5min`, `0.3sec`.

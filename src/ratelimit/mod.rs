@@ -30,6 +30,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::seconds_up;
+
 pub use headers::{Quota, RateLimitHeaders};
 pub use pacer::{Pacer, Turn};
 pub use rate::{Rate, RateError};
@@ -101,7 +103,7 @@ pub enum PaceError {
     /// The server asked for a longer pause than is allowed.
     #[error(
         "the server asks for a pause of {} in all, and the longest allowed is {}",
-        humantime::format_duration(whole_seconds(*.asked)),
+        humantime::format_duration(Duration::from_secs(seconds_up(*.asked))),
         humantime::format_duration(*.max)
     )]
     TooLong {
@@ -109,9 +111,4 @@ pub enum PaceError {
         asked: Duration,
         max: Duration,
     },
-}
-
-/// Rounds up: nanoseconds have no place in a message.
-fn whole_seconds(duration: Duration) -> Duration {
-    Duration::from_secs(duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }

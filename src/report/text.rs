@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::domain::is_invisible;
+use crate::domain::{is_invisible, seconds_up};
 
 /// `text` with its invisible characters written as `\u{…}`.
 #[must_use]
@@ -32,7 +32,7 @@ pub fn delimited(name: &str) -> Cow<'_, str> {
 /// A duration with no more detail than an estimate has.
 #[must_use]
 pub fn rounded(time: Duration) -> humantime::FormattedDuration {
-    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let seconds = seconds_up(time);
     let whole = if seconds > 600 { seconds.div_ceil(60) * 60 } else { seconds };
     humantime::format_duration(Duration::from_secs(whole.max(1)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::AuditError;
-use crate::domain::{Answer, DatasourceName, ExitStatus, Outcome};
+use crate::domain::{Answer, DatasourceName, ExitStatus, Outcome, seconds_up};
 use crate::queue::QueueError;
 
 /// A signal that asks the process to end.
@@ -136,7 +136,7 @@ impl fmt::Display for StopReason {
             Self::LongPause { asked, max } => write!(
                 f,
                 "the server asks for a pause of {}, and the longest allowed is {} (pace.max_pause)",
-                humantime::format_duration(Duration::from_secs(asked.as_secs())),
+                humantime::format_duration(Duration::from_secs(seconds_up(*asked))),
                 humantime::format_duration(*max)
             ),
             Self::Limit { limit } => write!(

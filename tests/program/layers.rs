@@ -87,7 +87,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("redis", &["queue"]),
     ("reqwest", &["api", "telemetry"]),
-    ("reqwest_middleware", &[]),
     ("reqwest_retry", &["api", "run"]),
     ("rusqlite", &["audit"]),
     ("ssh_key", &["sshsig"]),

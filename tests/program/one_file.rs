@@ -4,11 +4,10 @@
 use std::os::unix::fs::PermissionsExt;
 
 use rexpect::reader::Options;
-use rexpect::session::spawn_with_options;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{Estate, TOKEN, column, files_in, keys::Key};
+use crate::support::{Estate, column, files_in, keys::Key};
 
 /// An API, and a finished log of which a name of each list is known to be gone.
 fn estate() -> Estate {
@@ -113,14 +112,9 @@ fn a_run_that_is_not_confirmed_on_the_terminal_leaves_the_log_as_it_was() {
     let estate = estate();
     let before = verified(&estate);
     for answer in ["no", "delete everything"] {
-        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("decom"));
-        command
-            .current_dir(estate.sandbox.path(""))
-            .env_clear()
-            .envs([("DATABRAIN_TOKEN", TOKEN), ("USER", "tester"), ("TERM", "xterm")])
-            .args(["run", "names.csv", "--base-url", estate.emulator.base_url()]);
-        let options = Options::new().timeout_ms(Some(60_000)).strip_ansi_escape_codes(true);
-        let mut terminal = spawn_with_options(command, options).unwrap();
+        let mut decom = estate.decom(&["run", "names.csv"]);
+        decom.env("TERM", "xterm");
+        let mut terminal = decom.on_terminal(Options::new().strip_ansi_escape_codes(true));
         for _ in 0..3 {
             terminal.exp_string("type `").unwrap();
             terminal.exp_string("`: ").unwrap();

@@ -14,7 +14,9 @@ use tempfile::TempDir;
 
 use super::{Finding, Findings};
 use crate::audit::AuditError;
-use crate::audit::record::{BUSY_TIMEOUT, beside, has_content, has_wal, real_path, refuse_orphans, refuse_other_things};
+use crate::audit::record::{
+    BUSY_TIMEOUT, beside, has_content, has_wal, real_path, refuse_orphans, refuse_other_things,
+};
 
 /// What may stand in a path as it is.
 const IN_A_PATH: &AsciiSet =

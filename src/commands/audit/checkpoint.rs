@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::super::CommandError;
 use super::super::context::{Context, Options, World, quoted};
-use super::verify::{print, unverifiable};
+use super::super::output::to_stdout;
+use super::verify::unverifiable;
 use crate::audit::verify::{AnchorCheck, Weight, verify};
 use crate::audit::{AuditError, CHECKPOINT, Statement};
 use crate::domain::{ExitStatus, Timestamp, hex};
@@ -53,7 +54,7 @@ pub fn checkpoint(
     let in_folder = || audit.checkpoint_dir.clone().unwrap_or_default().join(statement.file_name());
     let path = request.out.clone().unwrap_or_else(in_folder);
     statement.write(&path, key.as_ref()).map_err(usage)?;
-    print(|out| {
+    to_stdout(|out| {
         write!(out, "{statement}")?;
         if let Some(key) = key {
             let file = path.display();

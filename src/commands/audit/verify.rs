@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::CommandError;
 use super::super::context::{Context, Options, World};
+use super::super::output::to_stdout;
 use super::view::VerificationView;
 use crate::audit::AuditError;
 use crate::audit::verify::{AnchorCheck, Verification, Verified, Weight, verify_each as check};
@@ -42,13 +43,15 @@ pub fn verify(request: &VerifyRequest, options: &Options, world: &World) -> Resu
                     "exit_code": error.exit().code(),
                     "why": error.to_string(),
                 });
-                print(|out| writeln!(out, "{why}"))?;
+                to_stdout(|out| writeln!(out, "{why}"))?;
             }
             return Err(error);
         }
     };
     let weight = verified.logs.iter().map(|log| log.findings.weight()).max().unwrap_or(Weight::Note);
-    print(|out| if options.json { as_json(out, path, &verified) } else { as_text(out, path, &verified) })?;
+    to_stdout(
+        |out| if options.json { as_json(out, path, &verified) } else { as_text(out, path, &verified) },
+    )?;
     Ok(exit_of(weight))
 }
 
@@ -135,14 +138,5 @@ pub(super) fn unverifiable(error: AuditError) -> CommandError {
         | AuditError::Newer { .. }
         | AuditError::Orphan { .. } => CommandError::NothingToVerify(error),
         other => other.into(),
-    }
-}
-
-/// Prints to standard output. A reader that closes its end is not an error.
-pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
     }
 }

@@ -22,7 +22,7 @@ use self::failure::{Failure, reply_of};
 use super::batch::batches;
 use super::error_context::ErrorContext;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
-use crate::domain::lock;
+use crate::domain::{lock, seconds_up};
 
 /// The limits of one batch.
 const BATCH: usize = 10;
@@ -68,7 +68,7 @@ pub(super) async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueE
     };
     let url = ensure(address.queue()).await?;
     let dead = ensure(&address.dead_letter_queue()).await?;
-    let lease = Duration::from_secs(rounded_up(options.lease).clamp(1, LONGEST_LEASE));
+    let lease = Duration::from_secs(seconds_up(options.lease).clamp(1, LONGEST_LEASE));
     Ok(Box::new(SqsQueue { client, errors, url, dead, lease, unsettled: Mutex::default() }))
 }
 
@@ -87,11 +87,6 @@ async fn ensure(client: &Client, name: &str, account: Option<&str>) -> Result<St
         reply => reply?.queue_url,
     };
     url.ok_or_else(|| Failure::of_entry("no URL", Some("the reply names no queue"), true))
-}
-
-/// SQS counts in whole seconds.
-fn rounded_up(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 fn seconds(number: u64) -> i32 {
@@ -214,7 +209,7 @@ fn at<'a>(batch: &'a [Receipt], id: &str) -> Option<&'a Receipt> {
 impl Queue for SqsQueue {
     /// Rounds the wait up to whole seconds, because a shorter one asks only some servers of SQS.
     async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
-        let wait = Duration::from_secs(rounded_up(wait).min(LONGEST_WAIT));
+        let wait = Duration::from_secs(seconds_up(wait).min(LONGEST_WAIT));
         let call = self
             .client
             .receive_message()
