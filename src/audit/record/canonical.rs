@@ -12,9 +12,13 @@
 //! `hash` is SHA-256 over the 32 bytes of the previous record's hash (zeros before the first) and
 //! this form. Both are decided once: a log outlives the program that wrote it.
 
+use std::path::Path;
+
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Row, Statement, ToSql};
+use rusqlite::{Connection, Row, Statement, ToSql};
 use sha2::{Digest, Sha256};
+
+use crate::audit::AuditError;
 
 /// A link of the chain.
 pub(in crate::audit) type Hash = [u8; 32];
@@ -173,6 +177,32 @@ impl Head {
     /// Before the first record.
     pub(in crate::audit) const fn empty() -> Self {
         Self { seq: 0, at_us: 0, hash: BEFORE_THE_FIRST }
+    }
+
+    /// Finds the end of the chain, and checks that it holds there.
+    pub(in crate::audit) fn at_end(connection: &Connection, path: &Path) -> Result<Self, AuditError> {
+        let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
+        let mut statement =
+            connection.prepare("SELECT * FROM record ORDER BY seq DESC LIMIT 1").map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        let Some(last) = rows.next().map_err(failed)? else { return Ok(Self::empty()) };
+        let (seq, at_us): (i64, i64) = (last.get(0).map_err(failed)?, last.get(2).map_err(failed)?);
+        let hash: Hash = last.get(19).map_err(failed)?;
+        drop(rows);
+        let previous = if seq == 1 {
+            BEFORE_THE_FIRST
+        } else {
+            connection
+                .query_row("SELECT hash FROM record WHERE seq = ?1", [seq - 1], |row| row.get(0))
+                .map_err(failed)?
+        };
+        let recomputed = connection
+            .query_row("SELECT * FROM record WHERE seq = ?1", [seq], |row| rehash(&previous, row))
+            .map_err(failed)?;
+        if recomputed != hash {
+            return Err(AuditError::BrokenChain { path: path.to_owned(), seq });
+        }
+        Ok(Self { seq, at_us, hash })
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::writer::Writer;
 use crate::audit::AuditError;
 use crate::audit::record::{
     APPLICATION_ID, BUSY_TIMEOUT, Head, SCHEMA, SCHEMA_VERSION, Schema, SchemaDifferences, refuse_closed,
@@ -44,7 +43,7 @@ pub(in crate::audit) fn open_for_writing(path: &Path, real: &Path) -> Result<(Co
             if !SchemaDifferences::of(&connection, false).map_err(failed("read"))?.is_sound() {
                 return Err(AuditError::Altered { path: path.to_owned() });
             }
-            Writer::find_head(&connection, path)?
+            Head::at_end(&connection, path)?
         }
     };
     prepare(&mut connection, path).inspect_err(|_| fold(&connection))?;

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::writer::Writer;
 use crate::audit::AuditError;
-use crate::audit::record::{Predecessor, beside};
+use crate::audit::record::{Head, Predecessor, beside};
 use crate::domain::hex;
 
 /// Gives the closed log before this one its name, if that is still to be done.
@@ -24,7 +23,7 @@ pub(in crate::audit) fn name_predecessor(connection: &Connection, path: &Path) -
     }
     let found = Connection::open_with_flags(&closing, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|e| failed(&closing, e))?;
-    let head = Writer::find_head(&found, &closing)?;
+    let head = Head::at_end(&found, &closing)?;
     if (head.seq, hex(head.hash)) == (predecessor.records, predecessor.head) {
         give_name(&closing, &place)?;
     }

@@ -4,7 +4,7 @@
 //! and publishes what is durable. After a write has failed, no attempt may start any more (the log fails closed); what
 //! did happen is still recorded if that is possible at all.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use super::log_files::LogFiles;
 use super::open::fold;
 use super::{LogOptions, NewTargets, WriteResult};
 use crate::audit::AuditError;
-use crate::audit::record::{APPEND, BEFORE_THE_FIRST, Hash, Head, rehash};
+use crate::audit::record::{APPEND, Head};
 use crate::domain::{Seq, Timestamp};
 
 /// More facts than this never share one commit, so that no one waits for long.
@@ -65,32 +65,6 @@ pub(in crate::audit) struct Writer {
 }
 
 impl Writer {
-    /// Finds the end of the chain, and checks that it holds there.
-    pub(in crate::audit) fn find_head(connection: &Connection, path: &Path) -> Result<Head, AuditError> {
-        let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "read", source };
-        let mut statement =
-            connection.prepare("SELECT * FROM record ORDER BY seq DESC LIMIT 1").map_err(failed)?;
-        let mut rows = statement.query([]).map_err(failed)?;
-        let Some(last) = rows.next().map_err(failed)? else { return Ok(Head::empty()) };
-        let (seq, at_us): (i64, i64) = (last.get(0).map_err(failed)?, last.get(2).map_err(failed)?);
-        let hash: Hash = last.get(19).map_err(failed)?;
-        drop(rows);
-        let previous = if seq == 1 {
-            BEFORE_THE_FIRST
-        } else {
-            connection
-                .query_row("SELECT hash FROM record WHERE seq = ?1", [seq - 1], |row| row.get(0))
-                .map_err(failed)?
-        };
-        let recomputed = connection
-            .query_row("SELECT * FROM record WHERE seq = ?1", [seq], |row| rehash(&previous, row))
-            .map_err(failed)?;
-        if recomputed != hash {
-            return Err(AuditError::BrokenChain { path: path.to_owned(), seq });
-        }
-        Ok(Head { seq, at_us, hash })
-    }
-
     /// Begins the log if it is new, and publishes its end. Returns the log's id.
     pub(super) fn make_ready(&mut self, options: &LogOptions) -> Result<String, AuditError> {
         if self.head.seq == 0 {

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::audit::record::{Head, Kind, Predecessor, Record, beside};
-use crate::audit::write::{Writer, append_one, migrate, not_before};
+use crate::audit::write::{append_one, migrate, not_before};
 use crate::audit::{AuditError, LogOptions};
 
 /// Removes what an attempt left that was killed before it decided.
@@ -36,7 +36,7 @@ pub(super) fn close(
     create(path, permissions)?;
     log.execute("VACUUM INTO ?1", [path.to_string_lossy()]).map_err(|e| failed(path, e))?;
     let mut copy = Connection::open(path).map_err(|e| failed(path, e))?;
-    let mut end = Writer::find_head(&copy, path)?;
+    let mut end = Head::at_end(&copy, path)?;
     if (end.seq, end.hash) != (head.seq, head.hash) {
         return Err(AuditError::BrokenChain { path: path.to_owned(), seq: end.seq });
     }
