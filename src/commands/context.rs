@@ -13,7 +13,7 @@ use crate::domain::{Clock, hex};
 use crate::plan::{Guards, Protection};
 #[cfg(feature = "otlp")]
 use crate::telemetry::{ENDPOINTS, Traces};
-use crate::terminal::{self, LogOptions, Logging};
+use crate::terminal::{self, LogOptions, Logging, Progress};
 
 /// What the command line says to every command.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -139,6 +139,17 @@ impl<'a> Context<'a> {
     /// Returns true if the user will be asked before `due` datasources are deleted.
     pub(super) const fn will_ask(&self, due: u64) -> bool {
         self.world.can_ask && !self.options.yes && !self.options.dry_run && due > 0
+    }
+
+    /// Shows how far a run is, on a terminal as a bar.
+    pub(super) fn progress(&self) -> Progress {
+        if self.options.quiet {
+            Progress::none()
+        } else if self.world.stderr_is_terminal {
+            Progress::bar(&self.logging.bars())
+        } else {
+            Progress::lines()
+        }
     }
 
     /// The command `decom WORDS`, with the flags that lead it to the same log and API, under the same limits.

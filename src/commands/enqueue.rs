@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::CommandError;
 use super::context::{Context, Options, World};
-use super::execution::block_on;
 use super::intake::{self, InputRequest, Intake};
 use super::queue::{open_queue, queue_address};
+use super::runtime::block_on;
 use crate::domain::ExitStatus;
 use crate::queue::DeletionRequest;
 use crate::report::grouped;

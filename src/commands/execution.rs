@@ -43,15 +43,6 @@ pub(super) struct FinishedRun {
     pub(super) of_queue: bool,
 }
 
-/// Runs something asynchronous on the one thread that all I/O shares.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(future);
-    // A name that is still being looked up must not hold up the end.
-    runtime.shutdown_background();
-    Ok(result)
-}
-
 impl Job {
     /// Records the beginning of the run and all its targets.
     pub(super) async fn open(
@@ -116,7 +107,7 @@ impl OpenedRun {
         let (settings, host) = (&context.settings, access.host());
         let mut interrupts = context.world.interrupts.hand_over();
         tracing::info!(run_id = id, host, "the run begins");
-        let mut observers = context.observers.of_run(context, access.pacer.rate());
+        let mut observers = context.observers.of_run(context.progress(), access.pacer.rate());
         let parts = RunParts {
             run: seq,
             run_id: id.clone(),

@@ -13,6 +13,7 @@ mod execution;
 mod intake;
 mod interrupts;
 mod log;
+mod observed;
 mod observers;
 mod output;
 mod permission;
@@ -24,6 +25,7 @@ mod report;
 mod resume;
 mod retry;
 mod run;
+mod runtime;
 mod survey;
 mod work;
 

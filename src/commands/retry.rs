@@ -5,7 +5,7 @@ use serde_json::json;
 use super::access::ApiAccess;
 use super::context::{Context, Options, World};
 use super::execution::Job;
-use super::observers::observed;
+use super::observed::observed;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
 use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome, ResultFilter};

@@ -3,7 +3,7 @@
 use super::CommandError;
 use super::access::ApiAccess;
 use super::context::Context;
-use super::execution::block_on;
+use super::runtime::block_on;
 use crate::api::ApiError;
 use crate::domain::DatasourceName;
 use crate::plan::{Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection};
