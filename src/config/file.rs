@@ -2,21 +2,18 @@
 
 use std::path::Path;
 
-use figment::value::{Dict, Value};
-use toml_edit::{ImDocument, Item, TomlError};
+use figment::value::Value;
+use toml_edit::Item;
 
 use super::ConfigError;
 use super::setting::{SETTINGS, Setting, nearest};
+use super::toml_value::{document, value_of};
 
 /// A setting that a file holds, and the place of its value.
 pub(super) struct FileEntry {
     pub(super) setting: &'static Setting,
     pub(super) place: String,
     pub(super) value: Value,
-}
-
-pub(super) fn document(text: &str) -> Result<ImDocument<&str>, TomlError> {
-    ImDocument::parse(text)
 }
 
 /// The settings of the file at `path`, which holds `text`.
@@ -68,24 +65,6 @@ pub(super) fn entries(path: &Path, text: &str) -> Result<Vec<FileEntry>, ConfigE
 /// The setting whose key is `key`, in whatever section.
 fn named(key: &str) -> Option<String> {
     SETTINGS.iter().find(|setting| setting.key == key).map(Setting::path)
-}
-
-/// A value of the file `text`. A number with a point stays as it is written, as not every one can be kept exactly.
-pub(super) fn value_of(text: &str, item: &Item) -> Value {
-    match item.as_value() {
-        Some(toml_edit::Value::String(value)) => value.value().as_str().into(),
-        Some(toml_edit::Value::Integer(value)) => (*value.value()).into(),
-        Some(toml_edit::Value::Boolean(value)) => (*value.value()).into(),
-        Some(toml_edit::Value::Array(items)) => {
-            let items = items.iter().map(|item| value_of(text, &Item::Value(item.clone())));
-            items.collect::<Vec<_>>().into()
-        }
-        Some(value @ (toml_edit::Value::Float(_) | toml_edit::Value::Datetime(_))) => {
-            value.span().and_then(|span| text.get(span)).unwrap_or_default().into()
-        }
-        // No setting is a table.
-        Some(toml_edit::Value::InlineTable(_)) | None => Dict::new().into(),
-    }
 }
 
 fn position(text: &str, offset: usize) -> (usize, usize) {

@@ -8,6 +8,7 @@ mod layers;
 mod secrets;
 mod setting;
 mod settings;
+mod toml_value;
 mod values;
 
 pub use environment::Environment;

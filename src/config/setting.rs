@@ -6,8 +6,8 @@ use figment::error::Actual;
 use figment::value::Value;
 
 use super::DEFAULTS;
-use super::file::{document, value_of};
 use super::flags::flag_names;
+use super::toml_value::{document, value_of};
 
 /// Variables that begin with `DECOM_` and are not settings.
 const OTHER_VARIABLES: [&str; 1] = ["DECOM_CONFIG"];

@@ -15,7 +15,7 @@ use super::error::{InputError, Position};
 use super::layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
 use super::records::{Record, Records, SplitError, SplitErrorKind};
 use super::sniff::{self, SEPARATORS};
-use super::tool_lines::ToolLine;
+use super::tool_lines;
 
 /// How many records above the header are taken for titles.
 const MOST_TITLES: usize = 10;
@@ -141,7 +141,7 @@ impl CsvReader {
             return Err(InputError::Empty { input: self.label.clone(), bytes });
         }
         let at = self.position_of(self.record.line, None);
-        if let Some(line) = ToolLine::of_first(&self.record, self.delimiter) {
+        if let Some(line) = tool_lines::of_first(&self.record, self.delimiter) {
             return Err(InputError::ToolLine { at, line });
         }
         if options.no_header {
@@ -202,7 +202,7 @@ impl CsvReader {
             self.text(index)?;
         }
         let is_first = self.rows + self.errors == 0;
-        if let Some(line) = ToolLine::of_row(&self.record, &self.columns, is_first) {
+        if let Some(line) = tool_lines::of_row(&self.record, &self.columns, is_first) {
             let column = line.is_cell().then_some(self.columns.name);
             return Err(InputError::ToolLine { at: self.position_of(self.record.line, column), line });
         }

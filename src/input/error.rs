@@ -11,7 +11,7 @@ use crate::domain::NameError;
 use super::layout::MAX_CELL_CHARS;
 use super::records::MAX_RECORD_BYTES;
 use super::sniff::{self, ForeignFormat};
-use super::tool_lines::ToolLine;
+use super::tool_line::ToolLine;
 use super::wording;
 
 /// A column, as a reader of the file would point at it.

@@ -18,6 +18,7 @@ mod layout;
 mod origin;
 mod records;
 mod sniff;
+mod tool_line;
 mod tool_lines;
 mod wording;
 
@@ -30,4 +31,4 @@ pub use layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
 pub use origin::Input;
 pub use records::MAX_RECORD_BYTES;
 pub use sniff::{ForeignFormat, parse_delimiter};
-pub use tool_lines::ToolLine;
+pub use tool_line::ToolLine;

@@ -1,165 +1,71 @@
-//! Lines that spreadsheets, database clients and shells leave in a file, and that are not data.
-//!
-//! A value in quotes is taken as written: that is the way in for a name that looks like one of these.
-
-use std::fmt;
+//! Recognizes lines that spreadsheets, database clients and shells leave in a file, and that are not data.
 
 use super::columns::Columns;
 use super::layout::NAME_COLUMNS;
 use super::records::Record;
 use super::sniff;
-use super::wording::shown;
+use super::tool_line::{Kind, ToolLine};
 
-const IN_QUOTES: &str = "or put it in quotes if it is a name";
-
-/// A line, or a cell in the place of a name, that a tool has written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolLine {
-    kind: Kind,
-    /// The line or the cell, or the beginning of it.
-    text: String,
+/// What a first record is, if it is neither a header nor a name.
+pub(super) fn of_first(record: &Record, delimiter: u8) -> Option<ToolLine> {
+    let text = record.text(0);
+    let kind = if let Some(declared) = declared_separator(record, delimiter) {
+        let other = u8::try_from(declared).ok().filter(|byte| *byte != delimiter);
+        Kind::Separator(other.filter(|byte| sniff::is_delimiter(*byte)))
+    } else if text.starts_with("#TYPE ") {
+        Kind::Type
+    } else if is_comment(text) {
+        Kind::Comment
+    } else if record.texts().all(is_rule) {
+        Kind::Rule
+    } else {
+        return None;
+    };
+    Some(ToolLine { kind, text: text.to_owned() })
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// `sep=;` for Excel, with the separator if it is another than the one that is used.
-    Separator(Option<u8>),
-    /// `#TYPE …` by PowerShell's `Export-Csv`.
-    Type,
-    Comment,
-    /// The header, further down.
-    Header,
-    /// The name of a column, in a list that has no header.
-    HeaderInList,
-    /// Dashes below the header.
-    Rule,
-    /// `(2 rows affected)`.
-    RowCount,
-    /// `#REF!`.
-    SpreadsheetError,
-    /// `=A1`.
-    Reference,
-    /// `[text]`: a second header, of units or types.
-    Units,
+/// What a record after the first is, if it is not a row. `follows_header` says that it is the first one below
+/// the header.
+pub(super) fn of_row(record: &Record, columns: &Columns, follows_header: bool) -> Option<ToolLine> {
+    let is_ragged = record.len() != columns.count();
+    let line = record.text(0);
+    let kind = if columns.is_header_again(record) {
+        Some(Kind::Header)
+    } else if record.is_quoted(0) {
+        None
+    } else {
+        kind_of_line(record, is_ragged, follows_header)
+    };
+    if let Some(kind) = kind {
+        return Some(ToolLine { kind, text: line.to_owned() });
+    }
+    if is_ragged || record.is_quoted(columns.name) {
+        return None;
+    }
+    let name = record.text(columns.name);
+    let kind = match name {
+        _ if columns.is_bare_list() && NAME_COLUMNS.contains(&name) => Kind::HeaderInList,
+        _ if is_spreadsheet_error(name) => Kind::SpreadsheetError,
+        _ if is_reference(name) => Kind::Reference,
+        _ => return None,
+    };
+    Some(ToolLine { kind, text: name.to_owned() })
 }
 
-impl ToolLine {
-    /// What a first record is, if it is neither a header nor a name.
-    pub(super) fn of_first(record: &Record, delimiter: u8) -> Option<Self> {
-        let text = record.text(0);
-        let kind = if let Some(declared) = declared_separator(record, delimiter) {
-            let other = u8::try_from(declared).ok().filter(|byte| *byte != delimiter);
-            Kind::Separator(other.filter(|byte| sniff::is_delimiter(*byte)))
-        } else if text.starts_with("#TYPE ") {
-            Kind::Type
-        } else if is_comment(text) {
-            Kind::Comment
-        } else if record.texts().all(is_rule) {
-            Kind::Rule
-        } else {
-            return None;
-        };
-        Some(Self { kind, text: text.to_owned() })
-    }
-
-    /// What a record after the first is, if it is not a row. `follows_header` says that it is the first one below
-    /// the header.
-    pub(super) fn of_row(record: &Record, columns: &Columns, follows_header: bool) -> Option<Self> {
-        let is_ragged = record.len() != columns.count();
-        let line = record.text(0);
-        let kind = if columns.is_header_again(record) {
-            Some(Kind::Header)
-        } else if record.is_quoted(0) {
-            None
-        } else {
-            Self::kind_of_line(record, is_ragged, follows_header)
-        };
-        if let Some(kind) = kind {
-            return Some(Self { kind, text: line.to_owned() });
-        }
-        if is_ragged || record.is_quoted(columns.name) {
-            return None;
-        }
-        let name = record.text(columns.name);
-        let kind = match name {
-            _ if columns.is_bare_list() && NAME_COLUMNS.contains(&name) => Kind::HeaderInList,
-            _ if is_spreadsheet_error(name) => Kind::SpreadsheetError,
-            _ if is_reference(name) => Kind::Reference,
-            _ => return None,
-        };
-        Some(Self { kind, text: name.to_owned() })
-    }
-
-    fn kind_of_line(record: &Record, is_ragged: bool, follows_header: bool) -> Option<Kind> {
-        let line = record.text(0);
-        if line.starts_with("#TYPE ") {
-            Some(Kind::Type)
-        } else if is_comment(line) || (is_ragged && line.starts_with('#')) {
-            Some(Kind::Comment)
-        } else if record.texts().all(is_rule) {
-            Some(Kind::Rule)
-        } else if follows_header && record.texts().all(is_in_brackets) {
-            Some(Kind::Units)
-        } else if is_row_count(line) {
-            Some(Kind::RowCount)
-        } else {
-            None
-        }
-    }
-
-    /// Returns true if it is the name that is not one, and not the whole line.
-    pub(super) const fn is_cell(&self) -> bool {
-        matches!(self.kind, Kind::SpreadsheetError | Kind::Reference)
-    }
-}
-
-impl fmt::Display for ToolLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = shown(&self.text);
-        match self.kind {
-            Kind::Separator(None) => write!(f, "a line for Excel that names the separator; delete it"),
-            Kind::Separator(Some(other)) => write!(
-                f,
-                "a line for Excel that names the separator; delete it, and pass {}",
-                sniff::delimiter_flag(other)
-            ),
-            Kind::Type => write!(
-                f,
-                "a line that PowerShell's Export-Csv writes; delete it, or export with -NoTypeInformation"
-            ),
-            Kind::Comment => {
-                write!(
-                    f,
-                    "{text} looks like a comment, which CSV does not have; delete the line, {IN_QUOTES}"
-                )
-            }
-            Kind::Header => write!(
-                f,
-                "the header again, left from joining two files; delete the line (if a datasource is named like this, rename the column)"
-            ),
-            Kind::HeaderInList => write!(
-                f,
-                "{text} looks like a header, left from joining two files; delete the line, {IN_QUOTES}"
-            ),
-            Kind::Rule => write!(
-                f,
-                "a line drawn by a database client; delete it, or let the client write CSV, {IN_QUOTES}"
-            ),
-            Kind::RowCount => {
-                write!(f, "{text} is the row count of a database client; delete the line, {IN_QUOTES}")
-            }
-            Kind::SpreadsheetError => write!(
-                f,
-                "{text} is an error of the spreadsheet; correct the cell and export again, {IN_QUOTES}"
-            ),
-            Kind::Reference => {
-                write!(f, "{text} is a reference to a cell; export values instead of formulas, {IN_QUOTES}")
-            }
-            Kind::Units => write!(
-                f,
-                "{text} looks like a second header, of units or types; delete the line, {IN_QUOTES}"
-            ),
-        }
+fn kind_of_line(record: &Record, is_ragged: bool, follows_header: bool) -> Option<Kind> {
+    let line = record.text(0);
+    if line.starts_with("#TYPE ") {
+        Some(Kind::Type)
+    } else if is_comment(line) || (is_ragged && line.starts_with('#')) {
+        Some(Kind::Comment)
+    } else if record.texts().all(is_rule) {
+        Some(Kind::Rule)
+    } else if follows_header && record.texts().all(is_in_brackets) {
+        Some(Kind::Units)
+    } else if is_row_count(line) {
+        Some(Kind::RowCount)
+    } else {
+        None
     }
 }
 
