@@ -4,13 +4,14 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
 use super::audit::AuditCommand;
 use super::flags::{InputArgs, LogArgs, OutputArgs, RunArgs};
 use crate::commands::{
-    self, CommandError, EnqueueRequest, Options, PlanRequest, RehearseRequest, ReportRequest, ResumeRequest,
-    RetryRequest, RunInput, RunRequest, RunsRequest, WorkRequest, World,
+    self, CommandError, CompletionsRequest, EnqueueRequest, ManRequest, Options, PlanRequest,
+    RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput, RunRequest, RunsRequest, Shell,
+    WorkRequest, World,
 };
 use crate::config::{ApprovalFlags, PlanFlags, QueueFlags, WorkFlags};
 use crate::domain::{ExitStatus, Outcome, Timestamp};
@@ -176,7 +177,34 @@ enum Command {
     /// Check, sign, export, merge or close the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Print the script by which a shell completes decom's commands and flags
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell that reads it
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
+    /// Print the man page of decom, or write the pages of all commands
+    #[command(after_help = MAN_EXAMPLES)]
+    Man {
+        /// The folder for one page a command; it is made if it is not there
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  decom completions bash > ~/.local/share/bash-completion/completions/decom
+  decom completions fish > ~/.config/fish/completions/decom.fish
+  decom completions zsh > ~/.zfunc/_decom    # if ~/.zfunc is in fpath
+  eval (decom completions elvish | slurp)    # in rc.elv
+  decom completions powershell >> $PROFILE";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  decom man | man -l -
+  decom man --out ~/.local/share/man/man1";
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("what").args(["input"]).required(true)))]
@@ -254,6 +282,10 @@ impl Cli {
                 commands::report(&request, &options, world)
             }
             Command::Audit(command) => command.execute(world),
+            Command::Completions { shell } => {
+                commands::completions(CompletionsRequest { shell }, Self::command())
+            }
+            Command::Man { out } => commands::man(&ManRequest { out }, Self::command()),
         }
     }
 }

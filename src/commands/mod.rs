@@ -5,6 +5,7 @@
 mod access;
 mod audit;
 mod certificate;
+mod completions;
 mod context;
 mod ending;
 mod enqueue;
@@ -13,6 +14,7 @@ mod execution;
 mod intake;
 mod interrupts;
 mod log;
+mod man;
 mod observed;
 mod observers;
 mod output;
@@ -33,11 +35,13 @@ pub use audit::{
     CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, RotateRequest, UnknownExportFormat,
     VerifyRequest, checkpoint, export, merge, rotate, verify,
 };
+pub use completions::{CompletionsRequest, Shell, completions};
 pub use context::{Options, World};
 pub use enqueue::{EnqueueRequest, enqueue};
 pub use error::CommandError;
 pub use intake::InputRequest;
 pub use interrupts::Interrupts;
+pub use man::{ManRequest, man};
 pub use plan::{PlanRequest, plan};
 pub use rehearse::{RehearseRequest, rehearse};
 pub use report::{ReportRequest, RunsRequest, report, runs};

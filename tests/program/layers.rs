@@ -71,7 +71,9 @@ const AUDIT_NAMES: &[(&str, &str)] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("anstream", &["terminal"]),
     ("async_nats", &["queue"]),
-    ("clap", &["cli", "config"]),
+    ("clap", &["cli", "commands", "config"]),
+    ("clap_complete", &["commands"]),
+    ("clap_mangen", &["commands"]),
     ("comfy_table", &["report"]),
     ("csv", &["report", "input"]),
     ("figment", &["config"]),

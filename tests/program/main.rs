@@ -60,6 +60,7 @@ mod second_person;
 mod secrets;
 mod settling;
 mod sharing;
+mod shells;
 mod signals;
 mod spellings;
 mod support;

@@ -55,6 +55,8 @@ fn help() -> Vec<(&'static str, String)> {
         "audit export",
         "audit merge",
         "audit rotate",
+        "completions",
+        "man",
     ];
     let of = |command: &&'static str| {
         let mut arguments: Vec<_> = command.split_whitespace().collect();
