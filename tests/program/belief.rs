@@ -43,6 +43,8 @@ fn every_way_of_refusing_the_token_stops_the_run_at_any_status() {
 }
 
 /// A public report of a wrapper that took 204 for a failure (mailchimp-api).
+///
+/// Reported of other clients: drewm/mailchimp-api#109, eu-sovereign-cloud/spec#246.
 #[test]
 fn forty_deletions_that_are_answered_with_204_are_deleted_unconfirmed() {
     let server = Server::start(|_| Reply::status(204));
@@ -163,6 +165,8 @@ fn compressed(encoding: &str, status: u16, body: &str) -> Reply {
 }
 
 /// A public report of a client that read noise where the server had compressed unasked (rss-parser).
+///
+/// Reported of other clients: rbren/rss-parser#280, mnutt/davros#94.
 #[test]
 fn a_compressed_reply_that_was_not_asked_for_is_understood() {
     for encoding in ["gzip", "deflate"] {

@@ -36,6 +36,7 @@ fn is_colored(said: &str) -> bool {
         .any(|it| it.starts_with('m'))
 }
 
+/// Reported of other tools: tokio-rs/tracing#2388, astral-sh/uv#11560.
 #[test]
 fn a_terminal_shows_colors_unless_they_are_unwanted() {
     for (variables, colored) in [

@@ -273,6 +273,8 @@ fn the_token_file_of_the_flag_goes_over_the_token_goes_over_the_other_file() {
 
 /// <https://github.com/YOURLS/containers/pull/57>, <https://github.com/kubernetes/kubernetes/issues/52919>: compose files
 /// hand down an empty variable, and secrets made by echo end with a line break.
+///
+/// Reported of other tools: YOURLS/containers#57, docker/compose#4636, kubernetes/kubernetes#52919.
 #[test]
 fn an_empty_token_variable_or_file_counts_as_not_set() {
     let estate = Estate::of(&["acme"]);

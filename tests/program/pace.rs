@@ -79,6 +79,8 @@ fn retry_after_in_seconds_pauses_all_workers() {
 }
 
 /// A public report of a client that never gave up one request, which held up all others (atproto).
+///
+/// Reported of other clients: bluesky-social/atproto#5157, psf/requests#6809, sindresorhus/got#2071.
 #[test]
 fn one_name_that_always_answers_503_with_retry_after_fails_and_holds_no_other_up() {
     let server = Server::start(|seen| match seen.name.as_str() {

@@ -137,6 +137,7 @@ fn who_is_logged_in_counts_whatever_they_call_themselves() {
     assert_eq!(column(&sandbox.log(), origin), [format!("robert bob tester {}", sha256(lines))]);
 }
 
+/// Reported of other tools, of a byte order mark: hashicorp/vault#31464, PowerShell/Win32-OpenSSH#662.
 #[test]
 fn spelling_never_makes_one_person_two() {
     if keys::are_missing("spelling_never_makes_one_person_two") {

@@ -35,6 +35,7 @@ fn resume(sandbox: &Sandbox, server: &Server) -> Output {
     decom(sandbox, server, &["resume"]).run()
 }
 
+/// Reported of other tools, of SIGHUP: samsarahq/taskrunner#69, jwvhewitt/gearhead-1#77, irontec/sngrep#458.
 #[test]
 fn what_is_under_way_is_finished_and_recorded_and_nothing_else_begins() {
     for (signal, code, status) in SIGNALS {
@@ -213,6 +214,8 @@ fn before_the_run_begins_a_signal_ends_it_at_once() {
 }
 
 /// <https://github.com/irontec/sngrep/issues/458> and others: a session that ends must not end what nohup protects.
+///
+/// Reported of another tool: science-learner/ScienceFlow#2.
 #[test]
 fn a_run_under_nohup_continues_after_a_hangup() {
     let gate = Gate::default();

@@ -46,6 +46,7 @@ fn a_pattern_that_no_name_can_match_is_refused_wherever_it_is_from() {
     assert!(!estate.sandbox.log().exists());
 }
 
+/// Reported of other tools: actions/languageservices#295, bxb100/action-upload#110.
 #[test]
 fn patterns_in_a_variable_are_separated_by_commas_or_line_breaks() {
     let names = ["acme", "prod-eu", "billing", "o1", "o2", "o3", "o4"];
@@ -112,6 +113,7 @@ fn a_name_that_nearly_exists_is_hinted_at() {
     );
 }
 
+/// Reported of other tools: frappe/frappe#41945, hhurz/tableExport.jquery.plugin#296, getodk/central#752.
 #[test]
 fn a_report_read_as_an_input_names_the_same_datasources_or_hints_at_them() {
     let names = ["-legacy-eu", "=sum", "@beta", "+33-partner", "Köln GmbH"];

@@ -86,6 +86,8 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// Reported of other tools: PowerShell/PowerShell#7776 and rap2hpoutre/fast-excel#327 (`sep=;`), whitfin/s3-concat#3 and
+/// ckan/datapusher#74 (a header repeated by joining files).
 #[test]
 fn lines_of_tools_are_refused_with_a_remedy_that_works() {
     for case in CASES {

@@ -92,6 +92,9 @@ fn a_400_means_what_its_body_says_in_whichever_shape() {
 
 /// Public reports of a login page and of an error that came with 200 (renrenBackup, Icinga), and what else is not the
 /// documented success.
+///
+/// Reported of other tools: whusnoopy/renrenBackup#75, Bad3r/nixos#449 and sasjs/adapter#309 (a login page),
+/// Icinga/icinga2#3745 (an error with 200).
 #[test]
 fn a_200_is_deleted_only_if_it_is_the_documented_success() {
     let reply = |body: &str| Reply::status(200).body(body);

@@ -22,6 +22,7 @@ fn rejects_lines_above_the_header() {
     assert_snapshot!(refusal("+------+\n| name |\n+------+\n| acme |\n", &with_header()), @"customers.csv, line 1: a line drawn by a database client; delete it, or let the client write CSV, or put it in quotes if it is a name");
 }
 
+/// Reported of other tools: whitfin/s3-concat#3, ckan/datapusher#74.
 #[test]
 fn rejects_the_header_again() {
     assert_snapshot!(refusal("name,reason\nacme,x\nname,reason\nglobex,y\n", &with_header()), @"customers.csv, line 3: the header again, left from joining two files; delete the line (if a datasource is named like this, rename the column)");

@@ -105,6 +105,8 @@ fn the_policy_that_binds_first_counts() {
 
 /// Some servers send the reset in Unix time under the name that the drafts give to seconds left (GitLab), or in
 /// milliseconds (Rocket.Chat).
+///
+/// Reported of other servers and clients: gitlab-org/gitlab#199738, RocketChat/docs-old#1358.
 #[test]
 fn a_reset_is_read_as_seconds_left_or_as_a_date_in_seconds_or_milliseconds() {
     for prefix in ["", "X-"] {

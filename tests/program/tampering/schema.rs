@@ -51,6 +51,8 @@ fn a_schema_that_is_not_decoms_is_found_by_what_was_altered() {
     }
 }
 
+/// Reported of other programs: juanfont/headscale#2826, benbjohnson/litestream#1428, tailscale/squibble#1,
+/// cloudflare/workerd#3483.
 #[test]
 fn tables_of_other_tools_are_noted_and_the_log_is_written_to_all_the_same() {
     let case = Case::new();
