@@ -13,7 +13,7 @@ use url::Url;
 use super::client::{ApiOptions, build};
 use super::transport::Failure;
 use super::{ApiError, Body, BodyEnd, Classification, classify};
-use crate::domain::{Answer, Clock, DatasourceName, Token, error_chain};
+use crate::domain::{Answer, Clock, DatasourceName, Token, Verdict, error_chain};
 use crate::ratelimit::RateLimitHeaders;
 
 /// What RFC 3986 leaves unreserved; everything else is encoded, so that a space is never a plus.
@@ -43,6 +43,21 @@ pub struct Reply {
     pub headers: RateLimitHeaders,
     /// From the first byte sent to the last byte read.
     pub latency: Duration,
+}
+
+impl Reply {
+    /// Of a request that was held back at the last moment, for this reason.
+    #[must_use]
+    pub fn not_sent(code: &str, why: &str) -> Self {
+        let answer = Answer {
+            verdict: Verdict::NotSent,
+            http_status: None,
+            error_code: Some(code.to_owned()),
+            message: Some(why.to_owned()),
+            datasource_id: None,
+        };
+        Self { answer, retriable: false, headers: RateLimitHeaders::default(), latency: Duration::ZERO }
+    }
 }
 
 impl Deleter {

@@ -127,6 +127,7 @@ impl OpenedRun {
                 concurrency: settings.pace.concurrency,
                 canary,
                 grace: settings.run.grace,
+                max_sleep: settings.run.max_sleep,
                 breaker_failures: settings.safety.breaker_failures,
                 breaker_window: settings.safety.breaker_window,
                 listing_check: settings.safety.listing_check,

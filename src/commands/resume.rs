@@ -17,7 +17,7 @@ use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
 use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
-use crate::run::{Supply, given_back};
+use crate::run::{STOPPED, Supply, given_back};
 
 /// How many due targets are read at once.
 const PAGE: u32 = 512;
@@ -190,7 +190,7 @@ async fn skip_what_must_not_be_sent(
         for target in &page {
             if is_of_queue && target.attempts == 0 {
                 log.recorder()
-                    .settle(run, given_back(target.seq, target.name.clone(), &*context.world.clock))
+                    .settle(run, given_back(target.seq, target.name.clone(), STOPPED, &*context.world.clock))
                     .await?;
                 continue;
             }

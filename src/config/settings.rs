@@ -123,6 +123,8 @@ pub struct QueueSettings {
 pub struct RunSettings {
     #[serde(deserialize_with = "values::duration")]
     pub grace: Duration,
+    #[serde(deserialize_with = "values::positive")]
+    pub max_sleep: Duration,
     #[serde(deserialize_with = "values::line")]
     pub operator: Option<String>,
     #[serde(deserialize_with = "values::line")]

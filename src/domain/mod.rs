@@ -1,6 +1,7 @@
 //! The types and small helpers that every module shares. This module imports no other.
 
 mod account;
+mod boot_time;
 mod decision;
 mod error_chain;
 mod event;
@@ -22,6 +23,7 @@ mod webhook;
 mod whole_file;
 
 pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
+pub use boot_time::BootTime;
 pub use decision::{Doubt, Presence, decide};
 pub use error_chain::error_chain;
 pub use event::{

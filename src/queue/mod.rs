@@ -11,6 +11,8 @@ mod error;
 mod error_context;
 #[cfg(feature = "nats")]
 mod jetstream;
+#[cfg(any(feature = "redis", feature = "nats", feature = "sqs"))]
+mod leases;
 mod message;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
@@ -68,6 +70,10 @@ pub trait Queue: Send + Sync {
     /// Settles the message, which is never delivered again. Fails with [`QueueError::Expired`] if the broker has
     /// taken it back.
     async fn acknowledge(&self, receipt: &Receipt) -> Result<(), QueueError>;
+
+    /// Returns true if the message certainly is still with this worker: the last confirmed sign of life is younger than
+    /// the lease, or the connection that it depends on is alive. Nothing may be done for a message that is not.
+    async fn holds(&self, receipt: &Receipt) -> bool;
 
     /// Gives the message back for any worker.
     async fn give_back(&self, receipt: &Receipt) -> Result<(), QueueError>;

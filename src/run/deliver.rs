@@ -5,12 +5,16 @@ use std::sync::Arc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::StopReason;
+use super::feed::Feed;
 use super::retry::{Retries, RetryOptions};
-use crate::api::{Deleter, Dependants};
+use super::{StopReason, given_back};
+use crate::api::{Deleter, Dependants, Reply};
 use crate::audit::Recorder;
 use crate::domain::{AttemptEnd, AttemptStart, Clock, Next, Seq, Target, Verdict, decide};
 use crate::ratelimit::{PaceError, Pacer};
+
+/// Why a request that was about to leave did not.
+const LOST: &str = "not sent: the broker may have given the message to another worker";
 
 /// What delivers the targets of one run; all workers share it.
 pub(super) struct Delivery {
@@ -27,7 +31,8 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Delivers `target`: attempts to delete it until it is settled, no further attempt helps, or the run stops.
+    /// Delivers `target`: attempts to delete it until it is settled, no further attempt helps, `feed` does not confirm
+    /// it any more, or the run stops.
     ///
     /// # Errors
     /// If the run cannot continue. A target that ends otherwise than deleted is not an error.
@@ -37,7 +42,7 @@ impl Delivery {
         skip_all,
         fields(datasource = target.name.as_str(), target = target.number)
     )]
-    pub(super) async fn deliver(&self, target: Target) -> Result<(), StopReason> {
+    pub(super) async fn deliver(&self, target: Target, feed: &dyn Feed) -> Result<(), StopReason> {
         let (mut number, mut doubt) = (target.attempts, target.doubt());
         let mut retries = Retries::new(self.retry);
         loop {
@@ -46,13 +51,24 @@ impl Delivery {
                 Err(PaceError::Stopped) => return Ok(()),
                 Err(PaceError::TooLong { asked, max }) => return Err(StopReason::LongPause { asked, max }),
             };
+            if number == target.attempts && !feed.confirm(target.seq).await? {
+                let lost = given_back(target.seq, target.name, LOST, &*self.clock);
+                self.recorder.settle(self.run, lost).await?;
+                return Ok(());
+            }
             number += 1;
             let (at, waited) = (self.clock.timestamp(), turn.waited);
             let start = AttemptStart { target: target.seq, number, at, waited };
             self.recorder.attempt_starts(self.run, start).await?;
 
             let request_id = format!("{}-{}-{number}", self.run_id, target.number);
-            let reply = self.deleter.delete(&target.name, number, &request_id).await;
+            // Once more: the process may have slept while the record was written.
+            let confirmed = feed.confirm(target.seq).await;
+            let reply = match &confirmed {
+                Ok(true) => self.deleter.delete(&target.name, number, &request_id).await,
+                Ok(false) => Reply::not_sent("message_lost", LOST),
+                Err(reason) => Reply::not_sent("slept", &reason.to_string()),
+            };
             turn.answered(&reply.headers, reply.answer.verdict == Verdict::Throttled);
             let verdict = reply.answer.verdict;
             if verdict == Verdict::Unauthorized {
@@ -65,6 +81,8 @@ impl Delivery {
                 (Some(_), _) => Next::Attempt,
                 (None, Some((outcome, evidence))) => Next::Settled(outcome, evidence),
                 (None, None) if verdict == Verdict::Unauthorized => Next::Stop,
+                // It stays due.
+                (None, None) if confirmed.is_err() => Next::Attempt,
                 (None, None) => Next::Open(doubt),
             };
             let dependants = match verdict {
@@ -75,7 +93,7 @@ impl Delivery {
             let end = AttemptEnd { target: target.clone(), number, at, latency, answer, next, dependants };
             self.recorder.attempt_ended(self.run, end);
 
-            let Some(pause) = pause else { return Ok(()) };
+            let Some(pause) = pause else { return confirmed.map(drop) };
             tracing::debug!(verdict = verdict.as_str(), "trying again in {pause:.1?}");
             tokio::select! {
                 () = sleep(pause) => {}

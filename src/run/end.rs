@@ -121,7 +121,7 @@ impl End<'_, '_> {
                 acks.settled(target, outcome);
             } else if self.reader.attempts_of(target)? == 0 {
                 let message = acks.take(target);
-                self.engine.recorder.settle(self.run, given_back(target, name, self.clock)).await?;
+                self.engine.recorder.settle(self.run, given_back(target, name, STOPPED, self.clock)).await?;
                 if let Some(message) = message {
                     acks.put_back(message);
                 }
@@ -161,9 +161,12 @@ impl End<'_, '_> {
     }
 }
 
+/// Why a target that was never sent is left to another run.
+pub const STOPPED: &str = "the run stopped before, and its message went back to the queue";
+
 /// Settles a target that was never sent, and whose message is on its queue again.
 #[must_use]
-pub fn given_back(target: Seq, name: DatasourceName, clock: &dyn Clock) -> Settlement {
+pub fn given_back(target: Seq, name: DatasourceName, why: &str, clock: &dyn Clock) -> Settlement {
     Settlement {
         target,
         name,
@@ -171,6 +174,6 @@ pub fn given_back(target: Seq, name: DatasourceName, clock: &dyn Clock) -> Settl
         outcome: Outcome::Skipped,
         evidence: Evidence::Queue,
         answer: None,
-        skip: Some((GIVEN_BACK, "the run stopped before, and its message went back to the queue".to_owned())),
+        skip: Some((GIVEN_BACK, why.to_owned())),
     }
 }

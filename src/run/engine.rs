@@ -356,7 +356,7 @@ async fn worker(
 ) -> Result<(), StopReason> {
     while !stop.is_cancelled() {
         match feed.next().await? {
-            Some(target) => delivery.deliver(target).await?,
+            Some(target) => delivery.deliver(target, &*feed).await?,
             None => break,
         }
     }

@@ -9,6 +9,7 @@ mod feed;
 mod listing;
 mod retry;
 mod stop;
+mod wakefulness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use end::given_back;
+pub use end::{STOPPED, given_back};
 pub use feed::{QueueSupply, Supply};
 pub use retry::RetryOptions;
 pub use stop::{Interrupt, StopReason};
@@ -31,6 +32,7 @@ use end::End;
 use engine::{Engine, State};
 use feed::{Feed, LogFeed, MessageFeed, MessageFeedParts, PendingAcks};
 use listing::ListingJudge;
+use wakefulness::Wakefulness;
 
 /// Shows what happens. Called from the run's own loop: it must not block.
 pub trait Watcher: Send {
@@ -49,6 +51,8 @@ pub struct Limits {
     pub canary: u64,
     /// How long requests in flight may take once the run stops.
     pub grace: Duration,
+    /// A run over a list stops if it slept for longer.
+    pub max_sleep: Duration,
     /// The run stops if this many …
     pub breaker_failures: usize,
     /// … of this many settled targets failed.
@@ -162,13 +166,13 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
         stop: stop.clone(),
     };
     let lister = limits.listing_check.then_some(lister);
+    let wakefulness = Arc::new(Wakefulness::new(limits.max_sleep));
     let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
         Supply::Log { protection, canary } => {
             let reader = AuditReader::open(reader.path())?;
-            (
-                Arc::new(LogFeed::new(run, reader, protection, &canary.unwrap_or_default(), sender.clone())?),
-                None,
-            )
+            let canary = canary.unwrap_or_default();
+            let feed = LogFeed::new(run, reader, protection, &canary, sender.clone(), wakefulness.clone())?;
+            (Arc::new(feed), None)
         }
         Supply::Queue(supply) => {
             let acks = PendingAcks::new(supply.queue.clone());
@@ -203,13 +207,14 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
         watcher: parts.watcher,
         state: State::new(counts),
     };
-    let keeping = acks.clone().map(|acks| tokio::spawn(acks.keep()));
+    let keeping = match acks.clone() {
+        Some(acks) => tokio::spawn(acks.keep()),
+        None => tokio::spawn(async move { wakefulness.keep().await }),
+    };
     engine.work().await;
     let end = End { run, engine: &mut engine, reader: &reader, clock: &*clock, acks: acks.as_ref() };
     let report = end.finish().await;
-    if let Some(keeping) = keeping {
-        keeping.abort();
-    }
+    keeping.abort();
     Ok(report)
 }
 

@@ -46,6 +46,11 @@ pub enum StopReason {
     Limit {
         limit: u64,
     },
+    /// The process or its machine slept for longer than a run over a list may.
+    Slept {
+        gap: Duration,
+        longest: Duration,
+    },
     /// The queue cannot be used.
     Queue(QueueError),
     /// The audit log cannot be written.
@@ -142,6 +147,12 @@ impl fmt::Display for StopReason {
             Self::Limit { limit } => write!(
                 f,
                 "the limit of {limit} deletions in one run (safety.max_deletes, safety.max_share) is reached, and the queue holds more"
+            ),
+            Self::Slept { gap, longest } => write!(
+                f,
+                "the process or its machine slept for {}, and the longest allowed is {} (run.max_sleep); what was checked before may not be true any more, so resuming checks it again",
+                humantime::format_duration(Duration::from_secs(gap.as_secs())),
+                humantime::format_duration(*longest)
             ),
             Self::Queue(error) => write!(f, "{error}"),
             Self::Unreachable { why } => {

@@ -62,6 +62,7 @@ mod settling;
 mod sharing;
 mod shells;
 mod signals;
+mod sleeping_workers;
 mod spellings;
 mod support;
 mod tampering;

@@ -8,7 +8,6 @@ mod errors;
 mod progress;
 mod stream;
 
-use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -28,8 +27,9 @@ use self::endpoint::Endpoint;
 use self::errors::JetStreamErrors;
 use self::progress::Progress;
 use super::error_context::ErrorContext;
+use super::leases::Leases;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
-use crate::domain::lock;
+use crate::domain::{BootTime, lock};
 
 /// How long the server may take for a reply, and for a connection.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,15 +49,13 @@ pub(super) struct JetStream {
     dead: String,
     /// The lease for a new consumer.
     requested_lease: Duration,
-    /// The lease of the actual consumer.
-    lease: Duration,
+    /// By the lease of the actual consumer.
+    leases: Leases,
     client: Client,
     context: Context,
     errors: JetStreamErrors,
     /// `None` if it must be looked up again.
     consumer: Mutex<Option<PullConsumer>>,
-    /// The unsettled messages, with the end of their leases.
-    unsettled: Mutex<HashMap<Receipt, Instant>>,
     progress: Mutex<Progress>,
 }
 
@@ -78,16 +76,15 @@ impl JetStream {
             queue: options.address.queue().to_owned(),
             dead: options.address.dead_letter_queue(),
             requested_lease: options.lease,
-            lease: options.lease,
+            leases: Leases::new(options.lease),
             client,
             context,
             errors,
             consumer: Mutex::default(),
-            unsettled: Mutex::default(),
             progress: Mutex::default(),
         };
         let consumer = queue.consumer("be opened").await?;
-        queue.lease = stream::lease(&consumer.cached_info().config);
+        queue.leases = Leases::new(stream::lease(&consumer.cached_info().config));
         Ok(queue)
     }
 
@@ -116,32 +113,29 @@ impl JetStream {
         lock(&self.consumer).take();
     }
 
-    /// Returns true if the lease of the message has not ended.
-    fn is_leased(&self, receipt: &Receipt) -> bool {
-        let mut unsettled = lock(&self.unsettled);
-        let is_leased = unsettled.get(receipt).is_some_and(|until| Instant::now() < *until);
-        if !is_leased {
-            unsettled.remove(receipt);
+    /// Passes if the lease of the message has not ended.
+    fn check_held(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        if self.leases.is_held(receipt) {
+            return Ok(());
         }
-        is_leased
+        self.leases.remove(receipt);
+        Err(self.errors.context.expired())
     }
 
     /// Settles a delivery, and waits for the server's confirmation.
     async fn settle(&self, receipt: &Receipt, action: &'static str, kind: AckKind) -> Result<(), QueueError> {
         // The server accepts a late acknowledgement, and would take the message from the worker that has it now.
-        if !self.is_leased(receipt) {
-            return Err(self.errors.context.expired());
-        }
+        self.check_held(receipt)?;
         self.check_connected(action)?;
         match self.client.request(receipt.0.clone(), kind.into()).await {
             Ok(_) => {
-                lock(&self.unsettled).remove(receipt);
+                self.leases.remove(receipt);
                 Ok(())
             }
             Err(error)
                 if error.kind() == RequestErrorKind::NoResponders && self.is_consumer_deleted().await =>
             {
-                lock(&self.unsettled).remove(receipt);
+                self.leases.remove(receipt);
                 Err(self.errors.context.expired())
             }
             Err(error) => Err(self.errors.of(action, &error)),
@@ -191,14 +185,13 @@ impl JetStream {
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl Queue for JetStream {
-    async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
+    /// Waits for a message once.
+    async fn pull(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
         const ACTION: &str = "deliver a message";
         let consumer = self.consumer(ACTION).await?;
         let wait = wait.max(SHORTEST_WAIT);
+        let since = BootTime::now();
         let reply = async {
             let mut batch = consumer.batch().max_messages(1).expires(wait).messages().await?;
             batch.next().await.transpose()
@@ -222,8 +215,26 @@ impl Queue for JetStream {
         let is_behind = lock(&self.progress).is_behind(info.stream_sequence, published);
         let redelivered = is_behind || info.delivered > 1;
         let receipt = Receipt(message.reply.as_deref().unwrap_or_default().to_owned());
-        lock(&self.unsettled).insert(receipt.clone(), Instant::now() + self.lease);
+        self.leases.begin(receipt.clone(), since);
         Ok(Some(Message { id, body: message.payload.to_vec(), redelivered, receipt }))
+    }
+}
+
+#[async_trait]
+impl Queue for JetStream {
+    async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
+        let end = Instant::now() + wait;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let message = self.pull(left.min(self.leases.longest_wait())).await?;
+            if message.is_some() || Instant::now() >= end {
+                return Ok(message);
+            }
+        }
+    }
+
+    async fn holds(&self, receipt: &Receipt) -> bool {
+        self.leases.is_held(receipt)
     }
 
     async fn acknowledge(&self, receipt: &Receipt) -> Result<(), QueueError> {
@@ -235,9 +246,7 @@ impl Queue for JetStream {
     }
 
     async fn set_aside(&self, message: &Message, why: &str) -> Result<(), QueueError> {
-        if !self.is_leased(&message.receipt) {
-            return Err(self.errors.context.expired());
-        }
+        self.check_held(&message.receipt)?;
         let mut headers = HeaderMap::new();
         headers.insert("Decom-Reason", one_line(why).as_str());
         headers.insert("Decom-Message-Id", one_line(&message.id).as_str());
@@ -251,8 +260,8 @@ impl Queue for JetStream {
     async fn extend(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
         const ACTION: &str = "extend leases";
         self.check_connected(ACTION)?;
-        let until = Instant::now() + self.lease;
-        let leased: Vec<_> = receipts.iter().filter(|receipt| self.is_leased(receipt)).collect();
+        let since = BootTime::now();
+        let leased: Vec<_> = receipts.iter().filter(|receipt| self.check_held(receipt).is_ok()).collect();
         let confirmed = async {
             let inbox = self.client.new_inbox();
             let mut replies = self.client.subscribe(inbox.clone()).await?;
@@ -268,16 +277,12 @@ impl Queue for JetStream {
         let late = |_| self.errors.unreachable_or_denied(ACTION, "no reply in time".to_owned());
         let confirmed: Result<(), async_nats::Error> = timeout(TIMEOUT, confirmed).await.map_err(late)?;
         confirmed.map_err(|error| self.errors.of(ACTION, &*error))?;
-        let mut unsettled = lock(&self.unsettled);
-        for receipt in leased {
-            // Unless it was settled meanwhile.
-            unsettled.entry(receipt.clone()).and_modify(|end| *end = until);
-        }
+        leased.into_iter().for_each(|receipt| self.leases.renew(receipt, since));
         Ok(())
     }
 
     fn extend_interval(&self) -> Option<Duration> {
-        Some(self.lease / 3)
+        Some(self.leases.length() / 3)
     }
 
     async fn put(&self, bodies: &[Vec<u8>]) -> Result<(), QueueError> {
@@ -297,7 +302,7 @@ impl Queue for JetStream {
     }
 
     async fn close(&self) {
-        let unsettled: Vec<_> = lock(&self.unsettled).keys().cloned().collect();
+        let unsettled = self.leases.unsettled();
         // If this fails, the server takes them back when their leases end.
         let _ = timeout(TIMEOUT, async {
             for receipt in unsettled {

@@ -165,6 +165,14 @@ impl Queue for RabbitMq {
         self.settle(&session, "take an acknowledgement", session.acknowledge(tag)).await
     }
 
+    /// The broker takes a message back when its session ends, and a worker that slept has not seen that yet: so the
+    /// broker is asked, unless it has just replied.
+    async fn holds(&self, receipt: &Receipt) -> bool {
+        let Ok((session, _)) = self.session_of(receipt).await else { return false };
+        session.is_confirmed()
+            || self.in_session(&session, "confirm the session", session.confirm()).await.is_ok()
+    }
+
     async fn give_back(&self, receipt: &Receipt) -> Result<(), QueueError> {
         let (session, tag) = self.session_of(receipt).await?;
         self.settle(&session, "take a message back", session.give_back(tag)).await

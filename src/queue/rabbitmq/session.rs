@@ -1,5 +1,8 @@
 //! One connection to the broker, with a channel for reading and one for publishing.
 
+use std::sync::Mutex;
+use std::time::Duration;
+
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
@@ -14,10 +17,15 @@ use lapin::{
 };
 
 use super::endpoint::Endpoint;
+use crate::domain::{BootTime, lock};
 use crate::queue::Message;
 
 /// The delivery mode in which the broker writes a message to disk before it confirms it.
 const PERSISTENT: u8 = 2;
+
+/// How long a reply of the broker shows that the session is alive. It is far below the time after which the broker ends
+/// a silent one.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// One connection to the broker.
 pub(super) struct Session {
@@ -26,6 +34,8 @@ pub(super) struct Session {
     connection: Connection,
     reader: Channel,
     publisher: Channel,
+    /// When the last request was sent to which the broker has replied.
+    confirmed: Mutex<BootTime>,
 }
 
 impl Session {
@@ -39,13 +49,14 @@ impl Session {
             lapin::runtime::default_runtime()?,
         )
         .await?;
+        let confirmed = Mutex::new(BootTime::now());
         for (queue, dead) in [(&endpoint.dead, None), (&endpoint.queue, Some(&endpoint.dead))] {
             declare(&connection, queue, dead).await?;
         }
         let reader = connection.create_channel().await?;
         let publisher = connection.create_channel().await?;
         publisher.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { epoch, unsettled: endpoint.unsettled, connection, reader, publisher })
+        Ok(Self { epoch, unsettled: endpoint.unsettled, connection, reader, publisher, confirmed })
     }
 
     /// The number of this session, which its receipts hold.
@@ -65,25 +76,35 @@ impl Session {
     /// It is polled for. A consumer would receive messages in advance, which no other worker can take then, and which
     /// look redelivered when the worker ends.
     pub(super) async fn get(&self, endpoint: &Endpoint) -> Result<Option<Delivery>> {
+        let since = BootTime::now();
         let message = self.reader.basic_get(endpoint.queue.clone(), BasicGetOptions::default()).await?;
+        *lock(&self.confirmed) = since;
         Ok(message.map(|message| message.delivery))
     }
 
     pub(super) async fn acknowledge(&self, tag: u64) -> Result<()> {
         self.reader.basic_ack(tag, BasicAckOptions::default()).await?;
-        self.sync().await
+        self.confirm().await
     }
 
     pub(super) async fn give_back(&self, tag: u64) -> Result<()> {
         let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         self.reader.basic_nack(tag, again).await?;
-        self.sync().await
+        self.confirm().await
     }
 
     /// Returns when the broker has read everything that was sent before. It does not reply to an acknowledgement, but
     /// to this, which changes nothing.
-    async fn sync(&self) -> Result<()> {
-        self.reader.basic_qos(self.unsettled, BasicQosOptions::default()).await
+    pub(super) async fn confirm(&self) -> Result<()> {
+        let since = BootTime::now();
+        self.reader.basic_qos(self.unsettled, BasicQosOptions::default()).await?;
+        *lock(&self.confirmed) = since;
+        Ok(())
+    }
+
+    /// Returns true if the broker has just replied in this session.
+    pub(super) fn is_confirmed(&self) -> bool {
+        lock(&self.confirmed).elapsed() < FRESH
     }
 
     /// Puts messages on the queue. Returns `false` if the broker did not store one.

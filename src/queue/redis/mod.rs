@@ -8,8 +8,6 @@ mod connection;
 mod entry;
 mod scripts;
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,8 +18,9 @@ use tokio::time::Instant;
 use self::connection::{Connection, Failure, FailureKind};
 use self::entry::{BODY, Delivery, Entry};
 use super::batch::batches;
+use super::leases::Leases;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
-use crate::domain::lock;
+use crate::domain::BootTime;
 
 /// The consumer group.
 const GROUP: &str = "decom";
@@ -45,9 +44,7 @@ pub(super) struct RedisStream {
     stream: String,
     dead: String,
     worker: String,
-    lease: Duration,
-    /// The ids of unsettled messages, which this worker must not take again when they were idle too long.
-    unsettled: Mutex<HashSet<String>>,
+    leases: Leases,
 }
 
 /// Opens the stream. Creates it and its group if they do not exist.
@@ -58,8 +55,7 @@ pub(super) async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueE
         stream: options.address.queue().to_owned(),
         dead: options.address.dead_letter_queue(),
         worker: options.worker,
-        lease: options.lease.max(Duration::from_millis(1)),
-        unsettled: Mutex::default(),
+        leases: Leases::new(options.lease.max(Duration::from_millis(1))),
     };
     queue.create_group().await?;
     Ok(Box::new(queue))
@@ -78,23 +74,26 @@ impl RedisStream {
 
     /// Takes the oldest entry that was idle too long or given back.
     async fn take_idle(&self) -> Result<Option<Message>, Failure> {
-        let lease = self.lease.as_millis().to_string();
+        let lease = self.leases.length().as_millis().to_string();
         let mut command = redis::cmd("XPENDING");
         // Unsettled messages of this worker may be among them and are skipped.
-        let most = self.unsettled().len() + 1;
+        let unsettled = self.leases.unsettled();
+        let is_unsettled = |id: &str| unsettled.iter().any(|receipt| Delivery::parts(receipt).0 == id);
+        let most = unsettled.len() + 1;
         command.arg(&self.stream).arg(GROUP).arg("IDLE").arg(&lease).arg("-").arg("+").arg(most);
         let pending: StreamPendingCountReply =
             self.connection.query("list pending messages", TIMEOUT, &command).await?;
         for idle in pending.ids {
-            if self.unsettled().contains(&idle.id) {
+            if is_unsettled(&idle.id) {
                 continue;
             }
             let mut command = redis::cmd("XCLAIM");
             // Only the first worker finds it idle.
             command.arg(&self.stream).arg(GROUP).arg(&self.worker).arg(&lease).arg(&idle.id);
+            let since = BootTime::now();
             let answer = self.connection.query("claim a message", TIMEOUT, &command).await?;
             if let Some(entry) = entry::claimed(answer) {
-                return Ok(Some(self.message(entry, idle.times_delivered + 1)));
+                return Ok(Some(self.message(entry, idle.times_delivered + 1, since)));
             }
         }
         Ok(None)
@@ -109,18 +108,15 @@ impl RedisStream {
             command.arg("BLOCK").arg(wait.as_millis().to_string());
         }
         command.arg("STREAMS").arg(&self.stream).arg(">");
+        let since = BootTime::now();
         let answer = self.reader.query("deliver messages", wait + TIMEOUT, &command).await?;
-        Ok(entry::read(answer).map(|entry| self.message(entry, 1)))
+        Ok(entry::read(answer).map(|entry| self.message(entry, 1, since)))
     }
 
-    fn message(&self, entry: Entry, count: usize) -> Message {
-        self.unsettled().insert(entry.id.clone());
+    fn message(&self, entry: Entry, count: usize, since: BootTime) -> Message {
         let receipt = Delivery { id: entry.id.clone(), count }.receipt();
+        self.leases.begin(receipt.clone(), since);
         Message { id: entry.id, body: entry.body, redelivered: count > 1, receipt }
-    }
-
-    fn unsettled(&self) -> MutexGuard<'_, HashSet<String>> {
-        lock(&self.unsettled)
     }
 
     /// The command that runs one of the scripts.
@@ -140,7 +136,7 @@ impl RedisStream {
             Err(failure) if failure.kind == FailureKind::NoGroup => false,
             answer => answer? == 1,
         };
-        self.unsettled().remove(Delivery::parts(receipt).0);
+        self.leases.remove(receipt);
         if own { Ok(()) } else { Err(self.connection.errors.expired()) }
     }
 }
@@ -151,6 +147,7 @@ impl Queue for RedisStream {
         let end = Instant::now() + wait;
         loop {
             let left = end.saturating_duration_since(Instant::now()).min(SLICE);
+            let left = left.min(self.leases.longest_wait());
             let found = match self.take_idle().await {
                 Ok(None) => self.take_new(left).await,
                 other => other,
@@ -173,6 +170,10 @@ impl Queue for RedisStream {
         let mut script = self.script(scripts::ACKNOWLEDGE);
         script.arg(id).arg(count);
         self.settle("acknowledge a message", receipt, &script).await
+    }
+
+    async fn holds(&self, receipt: &Receipt) -> bool {
+        self.leases.is_held(receipt)
     }
 
     async fn give_back(&self, receipt: &Receipt) -> Result<(), QueueError> {
@@ -198,14 +199,24 @@ impl Queue for RedisStream {
             let (id, count) = Delivery::parts(receipt);
             script.arg(id).arg(count);
         }
-        match self.run::<Value>("extend leases", &script).await {
-            Err(failure) if failure.kind != FailureKind::NoGroup => Err(failure.error),
-            _ => Ok(()),
+        let since = BootTime::now();
+        let own: Vec<bool> = match self.run("extend leases", &script).await {
+            Err(failure) if failure.kind == FailureKind::NoGroup => Vec::new(),
+            reply => reply?,
+        };
+        for (at, receipt) in receipts.iter().enumerate() {
+            if own.get(at) == Some(&true) {
+                // The script has checked in the same step that no other worker has it.
+                self.leases.confirm(receipt, since);
+            } else {
+                self.leases.remove(receipt);
+            }
         }
+        Ok(())
     }
 
     fn extend_interval(&self) -> Option<Duration> {
-        Some(self.lease / 3)
+        Some(self.leases.length() / 3)
     }
 
     async fn put(&self, bodies: &[Vec<u8>]) -> Result<(), QueueError> {
@@ -221,7 +232,7 @@ impl Queue for RedisStream {
 
     async fn waiting(&self) -> Result<u64, QueueError> {
         let mut script = self.script(scripts::WAITING);
-        script.arg(self.lease.as_millis().to_string());
+        script.arg(self.leases.length().as_millis().to_string());
         match self.run("count waiting messages", &script).await {
             // Without a group every entry is waiting.
             Err(failure) if failure.kind == FailureKind::NoGroup => {
@@ -236,6 +247,6 @@ impl Queue for RedisStream {
     async fn close(&self) {
         // If this fails, the messages are idle too long some time and are delivered again.
         let _ = self.run::<Value>("take messages back", &self.script(scripts::CLOSE)).await;
-        self.unsettled().clear();
+        self.leases.clear();
     }
 }

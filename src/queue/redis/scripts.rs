@@ -49,14 +49,18 @@ pub(super) const SET_ASIDE: &str = script!(
     return 1"
 );
 
-/// Resets the idle time of those deliveries that are still the worker's, without another delivery.
+/// Resets the idle time of those deliveries that are still the worker's, without another delivery. Returns 1 for each
+/// of these, and 0 for the others.
 pub(super) const EXTEND: &str = script!(
-    "for i = 3, #ARGV, 2 do
-        if own(ARGV[i], ARGV[i + 1]) then
+    "local kept = {}
+    for i = 3, #ARGV, 2 do
+        local is_own = own(ARGV[i], ARGV[i + 1])
+        if is_own then
             redis.call('XCLAIM', stream, group, worker, 0, ARGV[i], 'JUSTID')
         end
+        kept[#kept + 1] = is_own and 1 or 0
     end
-    return 1"
+    return kept"
 );
 
 /// The number of entries that were never delivered, given back, or idle too long.

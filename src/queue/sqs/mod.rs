@@ -6,8 +6,8 @@
 mod client;
 mod failure;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,14 +21,16 @@ use tokio::time::Instant;
 use self::failure::{Failure, reply_of};
 use super::batch::batches;
 use super::error_context::ErrorContext;
+use super::leases::Leases;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
-use crate::domain::{lock, seconds_up};
+use crate::domain::{BootTime, lock, seconds_up};
 
 /// The limits of one batch.
 const BATCH: usize = 10;
 const BATCH_BYTES: usize = 250_000;
 
-/// The longest lease and the longest wait for a message, in seconds.
+/// The shortest and the longest lease, and the longest wait for a message, in seconds.
+const SHORTEST_LEASE: u64 = 3;
 const LONGEST_LEASE: u64 = 12 * 60 * 60;
 const LONGEST_WAIT: u64 = 20;
 
@@ -44,16 +46,9 @@ struct SqsQueue {
     errors: ErrorContext,
     url: String,
     dead: String,
-    lease: Duration,
-    unsettled: Mutex<HashMap<Receipt, Lease>>,
-}
-
-/// The lease of an unsettled message.
-#[derive(Clone, Copy)]
-struct Lease {
-    until: Instant,
-    /// The message is on the dead-letter queue already.
-    is_dead_letter: bool,
+    leases: Leases,
+    /// Unsettled messages that are on the dead-letter queue already.
+    dead_letters: Mutex<HashSet<Receipt>>,
 }
 
 /// Opens the queue. Creates it and its dead-letter queue if they do not exist.
@@ -68,8 +63,9 @@ pub(super) async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueE
     };
     let url = ensure(address.queue()).await?;
     let dead = ensure(&address.dead_letter_queue()).await?;
-    let lease = Duration::from_secs(seconds_up(options.lease).clamp(1, LONGEST_LEASE));
-    Ok(Box::new(SqsQueue { client, errors, url, dead, lease, unsettled: Mutex::default() }))
+    let lease = Duration::from_secs(seconds_up(options.lease).clamp(SHORTEST_LEASE, LONGEST_LEASE));
+    let (leases, dead_letters) = (Leases::new(lease), Mutex::default());
+    Ok(Box::new(SqsQueue { client, errors, url, dead, leases, dead_letters }))
 }
 
 /// The URL of the queue, which is created if it does not exist.
@@ -94,18 +90,18 @@ fn seconds(number: u64) -> i32 {
 }
 
 impl SqsQueue {
-    fn unsettled(&self) -> MutexGuard<'_, HashMap<Receipt, Lease>> {
-        lock(&self.unsettled)
+    /// Passes if the lease of the message has not ended.
+    fn check_held(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        if self.leases.is_held(receipt) { Ok(()) } else { Err(self.expired(receipt)) }
     }
 
-    /// The lease of a message, unless it has ended.
-    fn lease_of(&self, receipt: &Receipt) -> Result<Lease, QueueError> {
-        let lease = self.unsettled().get(receipt).copied().filter(|lease| Instant::now() < lease.until);
-        lease.ok_or_else(|| self.expired(receipt))
+    fn forget(&self, receipt: &Receipt) {
+        self.leases.remove(receipt);
+        lock(&self.dead_letters).remove(receipt);
     }
 
     fn expired(&self, receipt: &Receipt) -> QueueError {
-        self.unsettled().remove(receipt);
+        self.forget(receipt);
         self.errors.expired()
     }
 
@@ -118,7 +114,7 @@ impl SqsQueue {
     ) -> Result<(), QueueError> {
         match reply {
             Ok(()) => {
-                self.unsettled().remove(receipt);
+                self.forget(receipt);
                 Ok(())
             }
             Err(failure) if failure.is_expired() => Err(self.expired(receipt)),
@@ -144,13 +140,13 @@ impl SqsQueue {
                     .build();
                 call = call.entries(entry.map_err(|error| Failure::of_client(&error))?);
             }
-            // SQS counts from its receipt, which is later.
-            let until = Instant::now() + lease;
+            let since = BootTime::now();
             let reply = reply_of(Duration::ZERO, call.send()).await?;
-            let mut unsettled = self.unsettled();
             for done in reply.successful() {
-                if let Some(lease) = at(batch, done.id()).and_then(|receipt| unsettled.get_mut(receipt)) {
-                    lease.until = until;
+                match at(batch, done.id()) {
+                    Some(receipt) if lease.is_zero() => self.forget(receipt),
+                    Some(receipt) => self.leases.renew(receipt, since),
+                    None => {}
                 }
             }
             for failed in reply.failed() {
@@ -159,7 +155,7 @@ impl SqsQueue {
                     return Err(failure);
                 }
                 if let Some(receipt) = at(batch, failed.id()) {
-                    unsettled.remove(receipt);
+                    self.forget(receipt);
                 }
             }
         }
@@ -205,18 +201,19 @@ fn at<'a>(batch: &'a [Receipt], id: &str) -> Option<&'a Receipt> {
     batch.get(id.parse::<usize>().ok()?)
 }
 
-#[async_trait]
-impl Queue for SqsQueue {
-    /// Rounds the wait up to whole seconds, because a shorter one asks only some servers of SQS.
-    async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
+impl SqsQueue {
+    /// Waits for a message once. Rounds the wait up to whole seconds, because a shorter one asks only some servers of
+    /// SQS.
+    async fn receive(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
         let wait = Duration::from_secs(seconds_up(wait).min(LONGEST_WAIT));
+        let since = BootTime::now();
         let call = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(1)
             .wait_time_seconds(seconds(wait.as_secs()))
-            .visibility_timeout(seconds(self.lease.as_secs()))
+            .visibility_timeout(seconds(self.leases.length().as_secs()))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
         let reply = reply_of(wait, call.send()).await;
         let reply = reply.map_err(|failure| failure.into_error(&self.errors, "deliver messages"))?;
@@ -228,8 +225,7 @@ impl Queue for SqsQueue {
         // Without a count it may have been delivered before.
         let redelivered = count.is_none_or(|count| count != "1");
         let receipt = Receipt(message.receipt_handle.unwrap_or_default());
-        let lease = Lease { until: Instant::now() + self.lease, is_dead_letter: false };
-        self.unsettled().insert(receipt.clone(), lease);
+        self.leases.begin(receipt.clone(), since);
         Ok(Some(Message {
             id: message.message_id.unwrap_or_default(),
             body: message.body.unwrap_or_default().into_bytes(),
@@ -237,14 +233,32 @@ impl Queue for SqsQueue {
             receipt,
         }))
     }
+}
+
+#[async_trait]
+impl Queue for SqsQueue {
+    async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
+        let end = Instant::now() + wait;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let message = self.receive(left.min(self.leases.longest_wait())).await?;
+            if message.is_some() || Instant::now() >= end {
+                return Ok(message);
+            }
+        }
+    }
+
+    async fn holds(&self, receipt: &Receipt) -> bool {
+        self.leases.is_held(receipt)
+    }
 
     async fn acknowledge(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        self.lease_of(receipt)?;
+        self.check_held(receipt)?;
         self.delete(receipt).await
     }
 
     async fn give_back(&self, receipt: &Receipt) -> Result<(), QueueError> {
-        self.lease_of(receipt)?;
+        self.check_held(receipt)?;
         let call = self
             .client
             .change_message_visibility()
@@ -258,26 +272,25 @@ impl Queue for SqsQueue {
 
     async fn set_aside(&self, message: &Message, why: &str) -> Result<(), QueueError> {
         let receipt = &message.receipt;
-        if !self.lease_of(receipt)?.is_dead_letter {
+        self.check_held(receipt)?;
+        if !lock(&self.dead_letters).contains(receipt) {
             let reply = self.send_dead_letter(message, why).await;
             reply.map_err(|failure| failure.into_error(&self.errors, "set a message aside"))?;
             // If the deletion fails, the next attempt does not send it again.
-            if let Some(lease) = self.unsettled().get_mut(receipt) {
-                lease.is_dead_letter = true;
-            }
+            lock(&self.dead_letters).insert(receipt.clone());
         }
         self.delete(receipt).await
     }
 
     async fn extend(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
         let leased: Vec<_> =
-            receipts.iter().filter(|receipt| self.lease_of(receipt).is_ok()).cloned().collect();
-        let reply = self.set_leases(&leased, self.lease).await;
+            receipts.iter().filter(|receipt| self.check_held(receipt).is_ok()).cloned().collect();
+        let reply = self.set_leases(&leased, self.leases.length()).await;
         reply.map_err(|failure| failure.into_error(&self.errors, "extend leases"))
     }
 
     fn extend_interval(&self) -> Option<Duration> {
-        Some(self.lease / 3)
+        Some(self.leases.length() / 3)
     }
 
     async fn put(&self, bodies: &[Vec<u8>]) -> Result<(), QueueError> {
@@ -304,9 +317,9 @@ impl Queue for SqsQueue {
     }
 
     async fn close(&self) {
-        let unsettled: Vec<_> = self.unsettled().keys().cloned().collect();
+        let unsettled = self.leases.unsettled();
         // If this fails, they come back when their leases end.
         let _ = self.set_leases(&unsettled, Duration::ZERO).await;
-        self.unsettled().clear();
+        self.leases.clear();
     }
 }

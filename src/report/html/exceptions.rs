@@ -101,8 +101,8 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
         skipped(
             GIVEN_BACK,
             "Given back to the queue",
-            "The run stopped first, and the messages that name these went back to the queue for another run. This run \
-             sent no request for them.",
+            "The run stopped first, or slept for too long, and the messages that name these went back to the queue for \
+             another run. This run sent no request for them.",
         ),
         ended(
             Outcome::NotFound,

@@ -118,6 +118,34 @@ impl PendingAcks {
         }
     }
 
+    /// Returns true if the message that asked for `target` is certainly still with this worker. If not, it is left to
+    /// others, and the messages that waited for its name are considered on their own.
+    pub(super) async fn confirm(&self, target: Seq) -> bool {
+        let receipt = self.lock().by_target.get(&target).map(|own| own.message.receipt.clone());
+        let Some(receipt) = receipt else { return false };
+        if self.queue.holds(&receipt).await {
+            return true;
+        }
+        let lost = {
+            let mut messages = self.lock();
+            let lost = messages.by_target.remove(&target);
+            if let Some(lost) = &lost {
+                let waiting = messages.waiting.remove(&lost.name).unwrap_or_default();
+                messages.ready.extend(waiting.into_iter().map(|message| (message, Outcome::Skipped)));
+            }
+            lost
+        };
+        if let Some(lost) = lost {
+            tracing::warn!(
+                datasource = lost.name.as_str(),
+                "not sent: this worker gave no sign of life for so long that the broker may have given the message to another one"
+            );
+            // For the case that it has not.
+            self.give_back(lost.message);
+        }
+        false
+    }
+
     pub(super) fn acknowledge(&self, receipt: Receipt) {
         let acks = self.clone();
         self.tasks.spawn(async move {

@@ -2,12 +2,13 @@
 //! Those whose attempts were in doubt when a process died come first.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::SideEvent;
+use super::super::wakefulness::Wakefulness;
 use super::{Allowance, Feed, StopReason};
 use crate::audit::{AuditError, AuditReader, DuePart};
 use crate::domain::{Outcome, Seq, Target, lock};
@@ -23,6 +24,7 @@ pub(in crate::run) struct LogFeed {
     protection: Protection,
     side_events: UnboundedSender<SideEvent>,
     allowance: Allowance,
+    wakefulness: Arc<Wakefulness>,
 }
 
 /// How far the log has been read.
@@ -46,6 +48,7 @@ impl LogFeed {
         protection: Protection,
         canary: &[String],
         side_events: UnboundedSender<SideEvent>,
+        wakefulness: Arc<Wakefulness>,
     ) -> Result<Self, AuditError> {
         let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
         let mut page = VecDeque::new();
@@ -55,7 +58,7 @@ impl LogFeed {
         let ahead = page.iter().map(|target| target.seq).collect();
         let pages = Pages { reader, page, ahead, part, after: 0, at_end: false };
         let (pages, allowance) = (Mutex::new(pages), Allowance::unlimited());
-        Ok(Self { run, pages, protection, side_events, allowance })
+        Ok(Self { run, pages, protection, side_events, allowance, wakefulness })
     }
 
     /// The next target that is due, whether or not it may be sent.
@@ -94,6 +97,11 @@ impl Feed for LogFeed {
 
     fn limit_to(&self, limit: u64) {
         self.allowance.limit_to(limit);
+    }
+
+    async fn confirm(&self, _: Seq) -> Result<bool, StopReason> {
+        self.wakefulness.check()?;
+        Ok(true)
     }
 
     fn settled(&self, _: Seq, _: Outcome) {}

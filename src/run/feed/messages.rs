@@ -292,6 +292,10 @@ impl Feed for MessageFeed {
         self.allowance.limit_to(limit);
     }
 
+    async fn confirm(&self, target: Seq) -> Result<bool, StopReason> {
+        Ok(self.acks.confirm(target).await)
+    }
+
     fn settled(&self, target: Seq, outcome: Outcome) {
         self.acks.settled(target, outcome);
     }

@@ -55,6 +55,12 @@ pub(super) trait Feed: Send + Sync {
     /// Hands out no more than `limit` targets in all, from now on.
     fn limit_to(&self, limit: u64);
 
+    /// Returns true if the target may still be sent by this run. If not, its message is left to other workers.
+    ///
+    /// # Errors
+    /// If nothing more may be sent, because the run slept for too long.
+    async fn confirm(&self, target: Seq) -> Result<bool, StopReason>;
+
     /// Takes note that a target has its outcome, durably.
     fn settled(&self, target: Seq, outcome: Outcome);
 
