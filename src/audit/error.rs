@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::domain::Timestamp;
+
 /// Why the audit log cannot be opened, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
@@ -179,11 +181,13 @@ pub enum AuditError {
     Signing(#[from] crate::sshsig::SignatureError),
     /// The clock went backwards.
     #[error(
-        "the clock jumped back by {by_seconds} s, to before the last record; set the clock right, then `decom resume`"
+        "the clock is {by_seconds} s before the last record of the audit log ({last}); set the clock right, then `decom resume`, or, if the clock was wrong when that was written, close the log with `decom audit rotate`"
     )]
     ClockWentBack {
         /// By how much, in whole seconds.
         by_seconds: i64,
+        /// When the last record was written.
+        last: Timestamp,
     },
     /// SQLite failed.
     #[error("{}: cannot {action} the audit log: {source}{}", path.display(), advice(source))]

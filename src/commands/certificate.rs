@@ -9,7 +9,7 @@ use super::CommandError;
 use super::context::{Context, VERSION, quoted};
 use super::output::{ReadError, to_new_file, written};
 use crate::audit::AuditReader;
-use crate::domain::{ExitStatus, RunSummary, Timestamp, hex};
+use crate::domain::{ExitStatus, Place, RunSummary, Timestamp, hex};
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
 };
@@ -62,7 +62,7 @@ pub(super) fn issue(
             &mut |filter, take| read_error.keep(reader.each_result(run_id, filter, take));
         write_certificate(out, &certificate, targets)
     };
-    let written = written(out, reader.path(), &mut write);
+    let written = written(out, reader.path(), Place::Kind(report::CERTIFICATE), &mut write);
     drop(moment);
     read_error.or(written).map(|()| ExitStatus::Done)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::observers::Observers;
-use super::{CommandError, Interrupts};
+use super::{CommandError, Interrupts, clock};
 use crate::api::BaseUrl;
 use crate::config::{Environment, Flags, LogFormat, Settings};
 use crate::domain::{Clock, hex};
@@ -62,6 +62,7 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 impl<'a> Context<'a> {
     /// Resolves the settings and starts the log stream.
     pub(super) fn new(options: &'a Options, world: &'a World) -> Result<Self, CommandError> {
+        clock::check_range(world.clock.timestamp())?;
         let settings = Settings::resolve(options.config.as_deref(), &world.environment, &options.flags)?;
         let log = LogOptions {
             json: match settings.log.format {

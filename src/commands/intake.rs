@@ -32,11 +32,19 @@ pub(super) fn read(
 ) -> Result<Intake, CommandError> {
     let mut reader = CsvReader::open(&request.input, &request.csv)?;
     let mut builder = TargetsBuilder::new(spool_folder(folder), shard);
+    let mut last = None;
     for row in &mut reader {
         let row = row?;
+        last = Some(row.name.clone());
         builder.add(&NewTarget { name: row.name, reason: row.reason, ticket: row.ticket, skip: None })?;
     }
-    let InputFacts { label, sha256, rows, empty_rows, .. } = reader.finish()?;
+    let InputFacts { label, sha256, rows, empty_rows, is_open_ended, .. } = reader.finish()?;
+    if let Some(last) = last.filter(|_| is_open_ended && request.input.is_piped()) {
+        tracing::warn!(
+            "{label} ends without a line break; check that the last name, `{}`, was not cut off",
+            visible(last.as_str())
+        );
+    }
     if empty_rows > 0 {
         tracing::warn!(
             "{label}: skipped {} of nothing but separators",

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::CommandError;
 use super::context::{Context, VERSION, host, random_hex};
+use super::{CommandError, clock};
 use crate::audit::{AuditError, AuditLog, AuditReader, CheckpointOptions, LogOptions};
 use crate::domain::Seq;
 use crate::plan::{InDoubt, KnownGone};
@@ -19,6 +19,7 @@ pub(super) fn with_log<T>(
     context: &Context<'_>,
     work: impl FnOnce(Option<&AuditLog>) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
+    clock::check_log(context)?;
     if context.options.dry_run {
         return work(None);
     }

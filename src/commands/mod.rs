@@ -5,6 +5,7 @@
 mod access;
 mod audit;
 mod certificate;
+mod clock;
 mod completions;
 mod context;
 mod ending;

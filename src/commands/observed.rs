@@ -6,6 +6,7 @@ use std::path::{Path, absolute};
 use super::CommandError;
 use super::context::{Context, VERSION, host, quoted};
 use super::observers::{ObservedRun, Observers};
+use super::output::refuse_log;
 use super::runtime::block_on;
 use crate::audit::{AuditError, AuditReader};
 use crate::config::{NoticeForm, find_webhook};
@@ -33,6 +34,9 @@ pub(super) fn observed<'a>(
 
 fn start(context: &Context<'_>, is_rehearsal: bool) -> Result<Observers, CommandError> {
     let (settings, api) = (&context.settings.watch, &context.settings.api);
+    if let Some(file) = &settings.metrics_file {
+        refuse_log(file, &context.settings.audit.db)?;
+    }
     let webhook = find_webhook(settings, api.allow_http)?;
     let sends = webhook.is_some() || settings.push_gateway.is_some();
     let options = || WatchOptions {

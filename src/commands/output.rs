@@ -1,6 +1,7 @@
 //! Where a report goes: a file, or standard output.
 
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -36,23 +37,25 @@ impl ReadError {
 pub(super) fn written(
     out: Option<&Path>,
     log: &Path,
+    kind: Place,
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CommandError> {
     match out {
         None => to_stdout(write),
-        Some(path) => to_file(path, log, write),
+        Some(path) => to_file(path, log, kind, write),
     }
 }
 
 /// Writes the file at `path`, which must not be a part of `log`: it would be lost.
-pub(super) fn to_file(
+fn to_file(
     path: &Path,
     log: &Path,
+    kind: Place,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CommandError> {
     refuse_log(path, log)?;
     let failed = |source| CommandError::Output { path: path.to_owned(), source };
-    write_whole_file(path, Place::Any, None, write).map_err(failed)
+    write_whole_file(path, kind, None, write).map_err(failed)
 }
 
 /// Writes the file at `path`, whose name the user did not choose: if there is one, it must hold the same.
@@ -81,9 +84,18 @@ pub(super) fn to_new_file(
     write_whole_file(path, Place::New, None, write).map_err(failed)
 }
 
-/// Refuses a file that is a part of the log: it would be lost.
-fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
-    let place = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+/// Refuses a file that is a part of the log, or would be one: it would be lost.
+pub(super) fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
+    // Where there is no file yet, its folder and its name.
+    let place = |path: &Path| match fs::metadata(path) {
+        Ok(found) => Some((found.dev(), found.ino(), None)),
+        Err(_) => {
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let found = fs::metadata(folder).ok()?;
+            Some((found.dev(), found.ino(), path.file_name().map(OsStr::to_owned)))
+        }
+    };
     let part = |suffix| {
         let mut part = log.as_os_str().to_owned();
         part.push(suffix);
@@ -92,9 +104,7 @@ fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
     let there = place(path);
     if there.is_some() && ["", "-wal", "-shm", ".lock"].into_iter().any(|it| place(&part(it)) == there) {
         let path = path.display();
-        return Err(CommandError::Usage(format!(
-            "{path}: this is the audit log; name another file with --out"
-        )));
+        return Err(CommandError::Usage(format!("{path}: this is the audit log; name another file")));
     }
     Ok(())
 }

@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::CommandError;
 use super::access::ApiAccess;
 use super::context::{Context, Options, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
 use super::log::known_gone;
+use super::output::refuse_log;
 use super::survey::Survey;
+use super::{CommandError, clock};
 use crate::config::ConfigError;
 use crate::domain::{ExitStatus, NewTarget, Seq, Timestamp};
 use crate::plan::{
@@ -50,6 +51,9 @@ fn make(
     out: Option<&Path>,
     offline: bool,
 ) -> Result<ExitStatus, CommandError> {
+    if let Some(out) = out {
+        refuse_log(out, &context.settings.audit.db)?;
+    }
     let base_url = context.base_url()?;
     let rate = context.settings.pace.rate;
     let access = if offline {
@@ -65,6 +69,7 @@ fn make(
     let protection = context.protection()?;
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log), None)?;
+    clock::check_log(context)?;
     let known_gone = known_gone(log, base_url.as_str(), Seq(0), None)?;
     let mut selection = Selection::new(
         targets,

@@ -7,7 +7,7 @@ use super::context::{Context, Options, World};
 use super::output::{ReadError, to_stdout, written};
 use super::{CommandError, certificate};
 use crate::audit::{self, AuditReader};
-use crate::domain::{ExitStatus, Timestamp};
+use crate::domain::{ExitStatus, Place, Timestamp};
 use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
 
 /// What `decom runs` is asked for.
@@ -70,7 +70,7 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
         ));
     }
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
-        written(request.out.as_deref(), log, write)
+        written(request.out.as_deref(), log, Place::Kind(format.beginnings()), write)
     };
     if options.flags.checkpoint.checkpoint_dir.is_some() {
         return Err(CommandError::Usage(

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -17,7 +18,7 @@ use super::runtime::block_on;
 use super::survey::Survey;
 use super::{CommandError, permission, resume};
 use crate::audit::{AuditError, AuditReader, OpenRun};
-use crate::domain::{DatasourceName, ExitStatus, Seq};
+use crate::domain::{DatasourceName, ExitStatus, Seq, Timestamp};
 use crate::plan::{
     Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, Shard, is_expired,
 };
@@ -25,6 +26,9 @@ use crate::run::Supply;
 
 /// In which pod of an Indexed Job this is, as Kubernetes says it.
 const COMPLETION_INDEX: &str = "JOB_COMPLETION_INDEX";
+
+/// How far the clocks of the machines that make and run a plan may be apart.
+const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 /// What `decom run` is asked for.
 #[derive(Debug, Clone)]
@@ -234,6 +238,12 @@ fn look(context: &Context<'_>) -> Result<Option<AuditReader>, CommandError> {
 
 /// Passes if the plan may still be run.
 fn check_time(context: &Context<'_>, plan: &SavedPlan) -> Result<(), CommandError> {
+    let now = context.world.clock.timestamp();
+    let is_made = plan.created_at.parse().is_ok_and(|at: Timestamp| at.since(now) <= CLOCKS_APART);
+    if !is_made {
+        let (at, now) = (plan.created_at.clone(), now.to_string());
+        return Err(CommandError::PlanRefused(PlanRefusal::FromTheFuture { at, now }));
+    }
     if !is_expired(&plan.expires_at, context.world.clock.timestamp()) {
         return Ok(());
     }

@@ -31,7 +31,7 @@ pub struct Settings {
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct AuditSettings {
-    #[serde(deserialize_with = "values::file")]
+    #[serde(deserialize_with = "values::log")]
     pub db: PathBuf,
     #[serde(deserialize_with = "values::duration")]
     pub clock_tolerance: Duration,

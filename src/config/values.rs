@@ -121,9 +121,16 @@ fn between(text: &str, least: Duration, most: Duration) -> Option<Duration> {
     humantime::parse_duration(text).ok().filter(|duration| (least..=most).contains(duration))
 }
 
-/// A path that has to be there.
-pub(super) fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    text(deserializer, "path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
+/// The path of an audit log. SQLite's own names for databases that are not files are refused: `:memory:` keeps nothing.
+pub(super) fn log<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    text(
+        deserializer,
+        "path of a file (for one whose name begins with `:` or `file:`, write ./ before it)",
+        |text| {
+            let is_path = !text.is_empty() && !text.starts_with(':') && !text.starts_with("file:");
+            is_path.then(|| PathBuf::from(text))
+        },
+    )
 }
 
 /// A path, or an empty text: not set.

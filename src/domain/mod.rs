@@ -44,4 +44,4 @@ pub use tls::install_tls_provider;
 pub use token::{Token, TokenError};
 pub use verdict::Verdict;
 pub use webhook::{Webhook, WebhookError};
-pub use whole_file::{Place, write_whole_file};
+pub use whole_file::{Place, check_place, write_whole_file};

@@ -28,6 +28,12 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Returns true if it can be written as RFC 3339 with a year of four digits, and is not before 1970.
+    #[must_use]
+    pub fn is_valid(self) -> bool {
+        self.0 >= 0 && jiff::Timestamp::from_microsecond(self.0).is_ok()
+    }
+
     fn formatted(self, format: &str) -> String {
         // Years before -9999 and after 9999 are outside jiff's range; no clock returns them.
         jiff::Timestamp::from_microsecond(self.0).unwrap_or_default().strftime(format).to_string()

@@ -46,6 +46,8 @@ pub struct InputFacts {
     pub rows: u64,
     /// How many rows held nothing but separators, and were skipped.
     pub empty_rows: u64,
+    /// The last row ended with the input, and not with a line break: it may have been cut off.
+    pub is_open_ended: bool,
 }
 
 /// An iterator over the rows of a CSV, which holds no more than one of them in memory.
@@ -114,8 +116,10 @@ impl CsvReader {
         if self.errors > 0 {
             return Err(InputError::Refused { input: self.label, errors: self.errors });
         }
+        let is_open_ended = self.records.is_open_ended;
         let (sha256, bytes) = self.records.into_inner().facts();
-        Ok(InputFacts { label: self.label, sha256, bytes, rows: self.rows, empty_rows: self.empty_rows })
+        let (rows, empty_rows) = (self.rows, self.empty_rows);
+        Ok(InputFacts { label: self.label, sha256, bytes, rows, empty_rows, is_open_ended })
     }
 
     fn skip_mark(&mut self) -> Result<(), InputError> {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,6 +23,15 @@ pub enum Input {
 }
 
 impl Input {
+    /// Returns true if another program may write it just now, and end in the middle of a name.
+    #[must_use]
+    pub fn is_piped(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::File(path) => fs::metadata(path).is_ok_and(|found| !found.is_file()),
+        }
+    }
+
     /// Opens it for reading.
     pub(super) fn open(&self) -> Result<Box<dyn Read + Send>, InputError> {
         match self {

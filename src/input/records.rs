@@ -147,12 +147,14 @@ pub(super) struct Records<R> {
     delimiter: u8,
     /// What went wrong while the opening was read: returned after the bytes before it are split.
     failure: Option<io::Error>,
+    /// The last record ended with the input, and not with a line break.
+    pub(super) is_open_ended: bool,
 }
 
 impl<R: Read> Records<R> {
     pub(super) fn new(input: R, delimiter: u8) -> Self {
         let chunk = vec![0; CHUNK_BYTES].into_boxed_slice();
-        Self { input, chunk, from: 0, to: 0, line: 1, delimiter, failure: None }
+        Self { input, chunk, from: 0, to: 0, line: 1, delimiter, failure: None, is_open_ended: false }
     }
 
     /// The first bytes, without taking them: [`OPENING_BYTES`] or more, or all that can be read.
@@ -283,7 +285,7 @@ impl<R: Read> Records<R> {
         Ok(Step::To(next))
     }
 
-    fn end_of_input(&self, state: State, record: &mut Record) -> Result<bool, SplitError> {
+    fn end_of_input(&mut self, state: State, record: &mut Record) -> Result<bool, SplitError> {
         match state {
             State::RecordStart => Ok(false),
             State::Quoted(opened) => Err(SplitError {
@@ -294,6 +296,7 @@ impl<R: Read> Records<R> {
             State::Return { .. } => Err(self.fault(None, SplitErrorKind::BareReturn)),
             State::FieldStart | State::Plain | State::QuoteSeen(_) => {
                 record.end_field();
+                self.is_open_ended = true;
                 Ok(true)
             }
         }

@@ -48,6 +48,10 @@ pub enum PlanRefusal {
         "the plan expired at {at}; run {run_id} of it began in time, and `decom resume {run_id}` continues it"
     )]
     ExpiredMeanwhile { at: String, run_id: String },
+    #[error(
+        "the plan was made at {at}, which is in the future by this machine's clock ({now}); set the clock right, or make a new plan"
+    )]
+    FromTheFuture { at: String, now: String },
     #[error("the plan is for {planned}, and the base URL is {configured}; pass --base-url {planned}")]
     OtherHost { planned: String, configured: String },
     #[error(

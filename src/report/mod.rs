@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
 pub use forecast::{Forecast, GuardResult, ListingSummary, NameList};
-pub use html::{Annex, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
+pub use html::{Annex, CERTIFICATE, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
 pub use json::print_ending_json;
 pub use ocsf::{OCSF_VERSION, ocsf_event};
 pub use text::{delimited, grouped, rounded, visible};
@@ -36,6 +36,17 @@ pub enum Format {
 }
 
 impl Format {
+    /// What a report in this format begins with, about a run or about one datasource. `0` stands for any digit.
+    #[must_use]
+    pub const fn beginnings(self) -> &'static [&'static str] {
+        match self {
+            Self::Table => &[" Run            0", "00000000T000000Z-"],
+            Self::Csv => &["run_id,target,datasource,"],
+            Self::Json => &["{\"run\":{\"", "[{\"approved_by\":", "[]"],
+            Self::Markdown => &["# Run 0", "| run | retry of |"],
+        }
+    }
+
     /// The results that a report in this format lists.
     #[must_use]
     pub const fn lists(self) -> ResultFilter<'static> {

@@ -12,6 +12,9 @@ use crate::domain::{Place, lock, write_whole_file};
 /// The collector runs as another user.
 const MODE: u32 = 0o644;
 
+/// What a file with decom's metrics begins with.
+const KIND: Place = Place::Kind(&["# HELP decom_", "# TYPE decom_"]);
+
 /// The file that metrics are written to.
 pub(super) struct MetricsFile {
     path: PathBuf,
@@ -43,9 +46,7 @@ impl MetricsFile {
     pub(super) fn write(&self) -> Result<(), WatchError> {
         let _writing = lock(&self.writing);
         // The collector only reads files that end in .prom.
-        write_whole_file(&self.path, Place::Any, Some(MODE), |out| {
-            out.write_all(self.metrics.text().as_bytes())
-        })
-        .map_err(|source| WatchError::File { path: self.path.clone(), source })
+        write_whole_file(&self.path, KIND, Some(MODE), |out| out.write_all(self.metrics.text().as_bytes()))
+            .map_err(|source| WatchError::File { path: self.path.clone(), source })
     }
 }

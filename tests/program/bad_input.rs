@@ -358,3 +358,23 @@ fn standard_input_is_an_input() {
         )
     );
 }
+
+#[test]
+fn a_log_that_is_not_a_file() {
+    for name in [":memory:", "file:log.db", "file::memory:?cache=shared"] {
+        let said = refused_flags(&["--audit-db", name]);
+        assert!(said.contains("must be a path of a file") && said.contains(name), "{said}");
+    }
+}
+
+#[test]
+fn a_piped_list_that_may_have_been_cut_off_names_its_last_row() {
+    let estate = Estate::of(&["acme", "acme-2"]);
+    let warned = |list: &str| {
+        let mut command = estate.sandbox.decom(&["run", "-", "--base-url", estate.emulator.base_url()]);
+        command.args(["--max-share", "100", "--dry-run"]).stdin(list).run().expect(0).stderr
+    };
+    let said = warned("name\nacme\nacme-2");
+    assert!(said.contains("the last name, `acme-2`, was not cut off"), "{said}");
+    assert!(!warned("name\nacme\nacme-2\n").contains("cut off"));
+}

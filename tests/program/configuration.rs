@@ -119,7 +119,7 @@ fn a_value_of_the_wrong_kind() {
     assert_snapshot!(of("[safety]\nmax_share = \"half\"\n"), @r#"decom.toml, line 2, column 13: safety.max_share must be a percentage such as 50 or 50% (above 0, up to 100, at most 15 digits), not "half""#);
     assert_snapshot!(of("[api]\nconnect_timeout = 10\n"), @r#"decom.toml, line 2, column 19: api.connect_timeout must be a quoted duration such as "30s" (above 0s, up to 24h), not 10"#);
     assert_snapshot!(of("[api]\nconnect_timeout = \"10\"\n"), @r#"decom.toml, line 2, column 19: api.connect_timeout must be a duration such as "30s" (above 0s, up to 24h), not "10""#);
-    assert_snapshot!(of("[audit]\ndb = \"\"\n"), @r#"decom.toml, line 2, column 6: audit.db must be a path, not """#);
+    assert_snapshot!(of("[audit]\ndb = \"\"\n"), @r#"decom.toml, line 2, column 6: audit.db must be a path of a file (for one whose name begins with `:` or `file:`, write ./ before it), not """#);
     assert_snapshot!(of("[log]\nlevel = \"loud,,\"\n"), @r#"decom.toml, line 2, column 9: log.level must be a level such as `info`, or a filter such as `info,decom=debug`, not "loud,,""#);
     assert_snapshot!(of("[safety]\nmax_share = 99.999_999_999_999_999_9\n"), @r#"decom.toml, line 2, column 13: safety.max_share must be a percentage such as 50 or 50% (above 0, up to 100, at most 15 digits), not "99.999_999_999_999_999_9""#);
     // A whole number will do where a fraction may stand.

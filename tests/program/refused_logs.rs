@@ -341,5 +341,5 @@ fn a_log_from_the_future_is_refused_by_the_clock() {
     let elsewhere = Server::deleting();
     assert_eq!(run_with_clock(&sandbox, &elsewhere.url(), &ahead), ExitStatus::Done);
     let finished = sandbox.run(&server, &["run", "names.csv"]);
-    refused(&finished, &server, &["the clock jumped back", "set the clock right"]);
+    refused(&finished, &server, &["before the last record", "set the clock right"]);
 }

@@ -2,6 +2,7 @@
 //! goes on, and what reports tell of it.
 
 mod account;
+mod clock;
 mod gone;
 mod open;
 mod origin;

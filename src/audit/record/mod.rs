@@ -6,6 +6,7 @@
 mod canonical;
 mod file;
 mod lineage;
+mod order;
 mod schema;
 mod statement;
 
@@ -18,6 +19,7 @@ pub(super) use file::{
     refuse_other_things, schema_of,
 };
 pub(super) use lineage::{Predecessor, refuse_closed};
+pub(super) use order::not_before;
 pub(super) use schema::{
     APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SchemaDifferences, make_merged, partial_indexes, seal,
 };

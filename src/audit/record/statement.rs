@@ -103,7 +103,7 @@ impl Statement {
             if fs::symlink_metadata(&beside).is_ok() && !is_signature(&beside) {
                 return Err(AuditError::CheckpointTaken { path: beside });
             }
-            write_file(&beside, Place::Any, &signature)?;
+            write_file(&beside, SIGNATURE, &signature)?;
         }
         write_file(path, Place::New, &text)
     }
@@ -115,6 +115,9 @@ pub(in crate::audit) fn signature_of(path: &Path) -> PathBuf {
     name.push(".sig");
     name.into()
 }
+
+/// What a signature begins with.
+const SIGNATURE: Place = Place::Kind(&["-----BEGIN SSH SIGNATURE-----"]);
 
 fn is_signature(path: &Path) -> bool {
     read_file(path, LONGEST_FILE).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----"))

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::fact::RunOpening;
-use super::writer::{Writer, not_before};
+use super::writer::Writer;
 use super::{NewTargets, WriteResult};
 use crate::audit::AuditError;
+use crate::audit::record::not_before;
 use crate::audit::record::{APPEND, Head, Kind, Record};
 use crate::domain::{NewTarget, Outcome, Seq};
 

@@ -30,7 +30,7 @@ pub(super) use lock::WriterLock;
 pub(super) use open::{fold, leave_wal, migrate, open_for_writing};
 pub(super) use predecessor::{closing_name, give_name, name_predecessor, sync_folder};
 pub use writer::Commit;
-pub(super) use writer::{Writer, not_before};
+pub(super) use writer::Writer;
 
 use crate::audit::AuditError;
 use crate::audit::record::real_path;

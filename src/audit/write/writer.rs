@@ -19,8 +19,8 @@ use super::log_files::LogFiles;
 use super::open::fold;
 use super::{LogOptions, NewTargets, WriteResult};
 use crate::audit::AuditError;
-use crate::audit::record::{APPEND, Head};
-use crate::domain::{Seq, Timestamp};
+use crate::audit::record::{APPEND, Head, not_before};
+use crate::domain::Seq;
 
 /// More facts than this never share one commit, so that no one waits for long.
 const LARGEST_BATCH: usize = 1024;
@@ -215,19 +215,4 @@ pub(super) fn answer(ack: Option<Ack>, result: WriteResult) {
         // A worker that was aborted waits no longer.
         let _ = ack.send(result);
     }
-}
-
-/// Records are in order of time. Small steps back (threads that finish at once, a clock being slewed) are levelled; a
-/// jump back is an error, as the log would then say something false.
-pub(in crate::audit) fn not_before(
-    at: Timestamp,
-    last_us: i64,
-    tolerance: Duration,
-) -> Result<i64, AuditError> {
-    let at_us = at.as_micros();
-    let behind = last_us.saturating_sub(at_us);
-    if i128::from(behind) > i128::try_from(tolerance.as_micros()).unwrap_or(i128::MAX) {
-        return Err(AuditError::ClockWentBack { by_seconds: behind / 1_000_000 });
-    }
-    Ok(at_us.max(last_us))
 }

@@ -9,7 +9,7 @@ use super::super::CommandError;
 use super::super::context::{Context, Options, World};
 use super::super::output::written;
 use crate::audit::AuditReader;
-use crate::domain::ExitStatus;
+use crate::domain::{ExitStatus, Place};
 use crate::report::ocsf_event;
 
 /// The form of an export.
@@ -26,6 +26,14 @@ impl ExportFormat {
         match self {
             Self::Jsonl => "jsonl",
             Self::Ocsf => "ocsf",
+        }
+    }
+
+    /// What an export in this format begins with.
+    const fn beginnings(self) -> &'static [&'static str] {
+        match self {
+            Self::Jsonl => &["{\"seq\":0"],
+            Self::Ocsf => &["{\"activity_id\":0,\"activity_name\":\""],
         }
     }
 }
@@ -74,7 +82,8 @@ pub fn export(request: &ExportRequest, options: &Options, world: &World) -> Resu
     let run = request.run.as_deref().map(|wanted| reader.run(Some(wanted))).transpose()?;
     let run_id = run.as_ref().map(|run| run.run_id.as_str());
     let mut unreadable = None;
-    let written = written(request.out.as_deref(), reader.path(), &mut |out| {
+    let kind = Place::Kind(request.format.beginnings());
+    let written = written(request.out.as_deref(), reader.path(), kind, &mut |out| {
         let mut done = Ok(());
         let mut put = |line: fmt::Arguments<'_>| {
             done = writeln!(out, "{line}");

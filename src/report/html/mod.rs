@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{ResultFilter, RunAccount, RunSummary, TargetResult, Timestamp, hex};
 use assessment::Assessment;
+pub use page::CERTIFICATE;
 use page::Page;
 
 /// The most rows of targets on the page; more of them are in an annex.

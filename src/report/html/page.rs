@@ -15,6 +15,14 @@ const REHEARSAL: &str = "REHEARSAL – nothing real was deleted";
 /// Forbids the browser to load or run anything, whatever the page holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
+/// What a certificate begins with.
+pub const CERTIFICATE: &[&str] = &[concat!(
+    "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" ",
+    "content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">",
+    "<meta name=\"referrer\" content=\"no-referrer\"><meta name=\"robots\" content=\"noindex\">",
+    "<meta name=\"generator\" content=\"decom "
+)];
+
 /// The page that is being written.
 pub(super) struct Page<'a> {
     out: &'a mut dyn Write,

@@ -207,15 +207,23 @@ fn known(reader: &AuditReader) -> Result<(u64, u64), AuditError> {
     reader.connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| reader.failed(e))
 }
 
-/// `decom-audit.db` becomes `decom-audit-20260301T093000Z.db`, by the time of the last record.
+/// `decom-audit.db` becomes `decom-audit-20260301T093000Z.db`, by the time of the last record; the next one of the same
+/// second `decom-audit-20260301T093000Z-2.db`.
 fn default_name(path: &Path, last: Timestamp) -> PathBuf {
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(format!("-{}", last.compact()));
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
+    let named = |number: u32| {
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{}", last.compact()));
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        if let Some(extension) = path.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        path.with_file_name(name)
+    };
+    let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+    (1..100).map(named).find(is_free).unwrap_or_else(|| named(1))
 }
 
 /// Folds the write-ahead log in, and keeps every other process out from here on: SQLite would take what lies

@@ -9,9 +9,10 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::audit::record::{Head, Kind, Predecessor, Record, beside};
-use crate::audit::write::{append_one, migrate, not_before};
+use crate::audit::record::{Head, Kind, Predecessor, Record, beside, not_before};
+use crate::audit::write::{append_one, migrate};
 use crate::audit::{AuditError, LogOptions};
+use crate::domain::Timestamp;
 
 /// Removes what an attempt left that was killed before it decided.
 pub(super) fn remove_left_over(path: &Path) -> Result<(), AuditError> {
@@ -40,12 +41,28 @@ pub(super) fn close(
     if (end.seq, end.hash) != (head.seq, head.hash) {
         return Err(AuditError::BrokenChain { path: path.to_owned(), seq: end.seq });
     }
-    let at_us = not_before(options.at, end.at_us, options.clock_tolerance)?;
-    let detail = json!({ "tool_version": options.tool_version }).to_string();
+    // A log that is ahead of the time can be closed, and nothing else: its last record says when it was.
+    let behind = is_ahead(end.at_us, options);
+    if behind {
+        let last = Timestamp::from_micros(end.at_us);
+        tracing::warn!(%last, "the last record of this log is ahead of the clock; its successor begins with the time of the clock");
+    }
+    let at_us = options.at.as_micros().max(end.at_us);
+    let closed_at = behind.then(|| options.at.to_string());
+    let mut detail = json!({ "tool_version": options.tool_version });
+    if let Some(closed_at) = closed_at {
+        detail["closed_at"] = closed_at.into();
+    }
+    let detail = detail.to_string();
     let record = Record { name: Some(&options.new_log_id), detail: Some(&detail), ..Record::of(Kind::Close) };
     append_one(&mut copy, &mut end, &record, at_us).map_err(|e| failed(path, e))?;
     durable(copy, path, Permissions::from_mode(permissions.mode() & !0o222))?;
     Ok(end)
+}
+
+/// Returns true if a record at `at_us` is ahead of the clock by more than is levelled.
+fn is_ahead(at_us: i64, options: &LogOptions) -> bool {
+    not_before(options.at, at_us, options.clock_tolerance).is_err()
 }
 
 /// Makes the log that follows the closed one at `path`.
@@ -67,7 +84,8 @@ pub(super) fn succeed(
     })
     .to_string();
     let record = Record { name: Some(&options.new_log_id), detail: Some(&detail), ..Record::of(Kind::Log) };
-    append_one(&mut successor, &mut Head::empty(), &record, closed_at_us).map_err(|e| failed(path, e))?;
+    let at_us = if is_ahead(closed_at_us, options) { options.at.as_micros() } else { closed_at_us };
+    append_one(&mut successor, &mut Head::empty(), &record, at_us).map_err(|e| failed(path, e))?;
     durable(successor, path, permissions.clone())
 }
 
