@@ -92,6 +92,12 @@ impl BaseUrl {
         self.0.as_str().trim_end_matches('/')
     }
 
+    /// Returns true if it leads to this machine itself, which is reached without a proxy.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
     /// Returns the URL of an endpoint; `path` begins with a slash, and is percent-encoded.
     pub(super) fn endpoint(&self, path: &str) -> Result<Url, ApiError> {
         Url::parse(&format!("{}{path}", self.as_str())).map_err(|_| ApiError::BaseUrl {
@@ -132,12 +138,12 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
         .referer(false)
         .tcp_nodelay(true)
         .http1_only();
-    if is_loopback(&options.base_url.0) {
+    if options.base_url.is_loopback() {
         // A proxy cannot reach this machine's own address, but would see the token.
         builder = builder.no_proxy();
     }
     // A CA file that is given is checked even if TLS is not used.
-    let needs_none = options.base_url.0.scheme() == "http" && is_loopback(&options.base_url.0);
+    let needs_none = options.base_url.0.scheme() == "http" && options.base_url.is_loopback();
     if !needs_none || options.ca_file.is_some() {
         builder = builder.tls_certs_only(trusted(options.ca_file.as_deref())?);
     } else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Request, Response};
 use tokio::time::{timeout, timeout_at};
@@ -107,6 +107,9 @@ impl Deleter {
         let deadline = tokio::time::Instant::now() + self.attempt_timeout;
         let (Classification { answer, retriable }, headers) =
             match timeout(self.response_timeout, self.client.execute(request)).await {
+                Ok(Ok(response)) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                    (Failure::of_proxy().classification(), RateLimitHeaders::default())
+                }
                 Ok(Ok(mut response)) => {
                     let headers = RateLimitHeaders::read(response.headers(), self.clock.now());
                     (self.read(&mut response, deadline).await, headers)

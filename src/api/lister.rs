@@ -206,16 +206,21 @@ impl Lister {
             Ok(response) => response,
             Err(error) => return silent(Err(Trouble::Passing(self.unanswered(what, &error)))),
         };
+        if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            return silent(Err(Trouble::Lasting(self.unreachable(Failure::of_proxy().message))));
+        }
         let headers = RateLimitHeaders::read(response.headers(), self.clock.now());
         let throttled = response.status() == StatusCode::TOO_MANY_REQUESTS;
         Attempt { content: content(what, &mut response).await, headers, throttled }
     }
 
+    fn unreachable(&self, why: String) -> ApiError {
+        ApiError::Unreachable { url: self.base_url.as_str().to_owned(), why }
+    }
+
     fn unanswered(&self, what: &'static str, error: &reqwest::Error) -> ApiError {
         match Failure::of(error) {
-            Failure { verdict: Verdict::NotSent, message, .. } => {
-                ApiError::Unreachable { url: self.base_url.as_str().to_owned(), why: message }
-            }
+            Failure { verdict: Verdict::NotSent, message, .. } => self.unreachable(message),
             Failure { message, .. } => unavailable(what, message),
         }
     }

@@ -18,6 +18,10 @@ impl Failure {
     /// TLS handshake are errors of connecting: no byte of the request has left. After that, the request may have been
     /// carried out.
     pub(super) fn of(error: &reqwest::Error) -> Self {
+        let mut message = error_chain(error);
+        if message.contains("proxy authorization required") {
+            return Self::of_proxy();
+        }
         let (verdict, code) = if error.is_connect() || error.is_builder() {
             (Verdict::NotSent, if error.is_timeout() { "connect_timeout" } else { "connect_failed" })
         } else if error.is_timeout() {
@@ -25,11 +29,16 @@ impl Failure {
         } else {
             (Verdict::NoAnswer, "connection_lost")
         };
-        let mut message = error_chain(error);
         if message.contains("UnknownIssuer") {
             message.push_str(" (name the certificates of a private authority with --ca-file)");
         }
         Self { verdict, code, message }
+    }
+
+    /// A proxy refuses to pass the request on. The API never answers so: nothing can have reached it.
+    pub(super) fn of_proxy() -> Self {
+        let message = "the proxy asks for a user and a password (HTTP 407); name them in the proxy variable, like http://USER:PASSWORD@HOST:PORT";
+        Self { verdict: Verdict::NotSent, code: "proxy_refused", message: message.to_owned() }
     }
 
     /// No reply began within `limit`.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::CommandError;
 use super::context::Context;
 use crate::api::{ApiOptions, BaseUrl, Lister};
-use crate::config::find_token;
+use crate::config::{check_proxies, find_token};
 use crate::domain::Token;
 use crate::ratelimit::{PaceOptions, Pacer, Rate};
 use crate::run::SideChannel;
@@ -48,6 +48,9 @@ impl ApiAccess {
             connections: pace.concurrency,
             listing_patience: settings.listing_patience,
         };
+        if !api.base_url.is_loopback() {
+            check_proxies(&context.world.environment)?;
+        }
         api.check(&token)?;
         let side_channel = SideChannel::default();
         let options = PaceOptions {

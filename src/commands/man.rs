@@ -38,7 +38,7 @@ pub fn man(request: &ManRequest, program: Command) -> Result<ExitStatus, Command
     })?;
     for page in &pages {
         let path = folder.join(format!("{}.1", page.name()));
-        write_whole_file(&path, Place::Any, None, |out| page.write(out))
+        write_whole_file(&path, Place::Kind(&[PAGE]), None, |out| page.write(out))
             .map_err(|source| CommandError::Output { path, source })?;
     }
     Ok(ExitStatus::Done)
@@ -49,6 +49,9 @@ fn named_parts(command: Command) -> Command {
     let command = command.disable_help_subcommand(true).mut_subcommands(named_parts);
     command.subcommand_value_name("COMMAND").subcommand_help_heading("COMMANDS")
 }
+
+/// How each page begins.
+const PAGE: &str = ".ie \\n(.g";
 
 /// The man page of a command.
 struct Page<'a> {

@@ -9,7 +9,7 @@ use super::observers::{ObservedRun, Observers};
 use super::output::refuse_log;
 use super::runtime::block_on;
 use crate::audit::{AuditError, AuditReader};
-use crate::config::{NoticeForm, find_webhook};
+use crate::config::{NoticeForm, check_proxies, find_webhook};
 use crate::domain::{ExitStatus, LogState, RunSummary, Webhook};
 use crate::run::StopReason;
 use crate::telemetry::{self, Notice, Outside, Watch, WatchOptions};
@@ -39,6 +39,9 @@ fn start(context: &Context<'_>, is_rehearsal: bool) -> Result<Observers, Command
     }
     let webhook = find_webhook(settings, api.allow_http)?;
     let sends = webhook.is_some() || settings.push_gateway.is_some();
+    if sends {
+        check_proxies(&context.world.environment)?;
+    }
     let options = || WatchOptions {
         metrics_addr: settings.metrics_addr,
         metrics_file: settings.metrics_file.clone(),

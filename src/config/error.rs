@@ -40,4 +40,11 @@ pub enum ConfigError {
     Webhook { place: String, source: WebhookError },
     #[error("watch.notify_url and watch.notify_url_file are both set; unset one")]
     TwoWebhooks,
+    /// The value may hold a password, and is not shown.
+    #[error(
+        "{name} does not name a proxy that can be used; write it like http://HOST:PORT, or unset it; nothing was sent"
+    )]
+    Proxy { name: &'static str },
+    #[error("{name}: `{entry}` would not be understood: {why}; nothing was sent")]
+    NoProxy { name: &'static str, entry: String, why: &'static str },
 }

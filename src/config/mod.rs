@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod flags;
 mod layers;
+mod proxy;
 mod secrets;
 mod setting;
 mod settings;
@@ -16,6 +17,7 @@ pub use error::ConfigError;
 pub use flags::{
     ApprovalFlags, CheckpointFlags, Flags, LogFlags, LogFormat, PlanFlags, QueueFlags, RunFlags, WorkFlags,
 };
+pub use proxy::check_proxies;
 pub use secrets::{find_token, find_webhook};
 pub use settings::{
     ApiSettings, AuditSettings, LogSettings, NoticeForm, PaceSettings, QueueSettings, ReportSettings,

@@ -37,6 +37,27 @@ impl Broker {
         }
     }
 
+    /// Why the path of an address means nothing to it.
+    fn misreads(self, path: &str) -> Option<&'static str> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let is_number = path.bytes().all(|byte| byte.is_ascii_digit());
+        match self {
+            Self::Redis if !is_number => {
+                Some("the path must be the number of a database; name the queue with ?queue=NAME")
+            }
+            Self::Rabbit if path.contains('/') => Some(
+                "the path must be one virtual host, with `/` in its name as %2F; name the queue with ?queue=NAME",
+            ),
+            Self::JetStream if !path.is_empty() => {
+                Some("a path means nothing to NATS; name the queue with ?queue=NAME")
+            }
+            Self::Sqs if !path.trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some("the path must be the number of an account; name the queue with ?queue=NAME")
+            }
+            _ => None,
+        }
+    }
+
     /// Returns true if this build has its client.
     const fn is_built_in(self) -> bool {
         match self {
@@ -148,6 +169,15 @@ impl FromStr for Address {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(refused("it names no host"));
         }
+        // They would be taken for the name of the queue, and another one would be used.
+        if url.fragment().is_some() {
+            return Err(refused(
+                "`#` and what follows it mean nothing here; name the queue with ?queue=NAME",
+            ));
+        }
+        if let Some(why) = broker.misreads(url.path()) {
+            return Err(refused(why));
+        }
         let (ours, others): (Vec<_>, Vec<_>) = url
             .query_pairs()
             .map(|(key, value)| (key.into_owned(), value.into_owned()))
@@ -212,6 +242,11 @@ mod tests {
             "redis://u:s3cret@host?queue=a&queue=b",
             "redis://u:s3cret@ho st/?queue=",
             "amqp://u:s3c:r@et@host:port",
+            "redis://u:s3cret@host/leaving",
+            "redis://u:s3cret@host#leaving",
+            "amqp://u:s3cret@host/vhost/leaving",
+            "nats://u:s3cret@host/leaving",
+            "sqs://u:s3cret@host/leaving",
         ] {
             let said = text.parse::<Address>().unwrap_err().to_string();
             assert!(!said.contains("s3c") && !said.contains("et@"), "{said}");

@@ -1,5 +1,6 @@
 //! The content of a message: a bare name, or JSON with the name, the reason and the ticket.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{DatasourceName, NameError};
@@ -28,6 +29,11 @@ pub enum MessageError {
         "the message is not JSON of the form {{\"datasourceName\": …, \"reason\": …, \"ticket\": …}}: {why}"
     )]
     Json { why: String },
+    /// As a bare name it would hardly be meant.
+    #[error(
+        "the message is JSON, but not an object of the form {{\"datasourceName\": …, \"reason\": …, \"ticket\": …}}; a name that looks like JSON must be put into one"
+    )]
+    NotAnObject,
     #[error(transparent)]
     Name(#[from] NameError),
     #[error("the name is blank")]
@@ -64,6 +70,9 @@ impl DeletionRequest {
                 reason: note("reason", json.reason)?,
                 ticket: note("ticket", json.ticket)?,
             });
+        }
+        if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+            return Err(MessageError::NotAnObject);
         }
         Ok(Self { name: name(text)?, reason: None, ticket: None })
     }
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_bare_name_is_taken_exactly_as_written() {
-        for body in ["kunde-1", " kunde 1 ", "[a]", "\"quoted\"", "Kunde, Straße 1"] {
+        for body in ["kunde-1", " kunde 1 ", "[a]", "\"a\" b", "5 b", "Kunde, Straße 1"] {
             assert_eq!(parse(body).unwrap().name.as_str(), body);
         }
     }
@@ -143,6 +152,11 @@ mod tests {
         for (body, what) in [
             ("", "is empty"),
             ("  ", "is blank"),
+            ("\"name\"", "is JSON, but not an object"),
+            ("[\"name\"]", "is JSON, but not an object"),
+            (" null", "is JSON, but not an object"),
+            ("5", "is JSON, but not an object"),
+            (r#"[{"datasourceName": "a"}]"#, "is JSON, but not an object"),
             ("a\n", "control character U+000A"),
             ("\u{FEFF}a", "byte order mark"),
             (r#"{"datasourceName": "a""#, "not JSON"),

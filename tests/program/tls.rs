@@ -150,3 +150,39 @@ fn the_own_machine_is_reached_without_a_proxy() {
     assert_eq!(server.deletions().len(), 1);
     assert_eq!(proxy.connections(), 0);
 }
+
+#[test]
+fn a_proxy_that_cannot_be_understood_is_refused() {
+    let server = Server::deleting();
+    let other = ["--allow-http", "--base-url", "http://api.example.test"];
+    for (variable, value) in [
+        ("HTTP_PROXY", "ftp://s3cret@proxy"),
+        ("ALL_PROXY", "http://proxy:s3cret"),
+        ("https_proxy", "://"),
+        ("NO_PROXY", "*.example.test"),
+        ("no_proxy", "api.example.test:80"),
+    ] {
+        let sandbox = Sandbox::new();
+        let url = server.url();
+        let settings = [("http_proxy", url.as_str()), (variable, value)];
+        let ended = delete_a(&sandbox, &server, &other, &settings).expect(2);
+        assert!(ended.message().contains(variable), "{}", ended.message());
+        assert!(!ended.stderr.contains("s3cret") && !sandbox.log().exists());
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_is_named() {
+    let proxy = Server::receiving(Reply::status(407));
+    for (variable, base_url) in
+        [("HTTP_PROXY", "http://api.example.test"), ("HTTPS_PROXY", "https://api.example.test")]
+    {
+        let (sandbox, url) = (Sandbox::new(), proxy.url());
+        let arguments = ["--allow-http", "--base-url", base_url, "--max-attempts", "1"];
+        let ended = delete_a(&sandbox, &proxy, &arguments, &[(variable, url.as_str())]).expect(4);
+        assert_eq!((ended.outcome("a"), &*ended.result("a").error_code), ("failed", "proxy_refused"));
+        assert!(ended.stdout.contains("the proxy asks for a user and a password"), "{}", ended.stdout);
+        sandbox.decom(&["audit", "verify"]).run().expect(1);
+    }
+}

@@ -76,9 +76,6 @@ fn endpoint(address: &Address) -> Result<Endpoint, String> {
             _ => return Err(format!("unknown parameter `{key}`; known are queue, region, plain")),
         }
     }
-    if account(address).is_some_and(|account| !account.chars().all(|c| c.is_ascii_digit())) {
-        return Err("the path must be the number of an account, or empty".to_owned());
-    }
     let scheme = if plain { "http" } else { "https" };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     Ok(Endpoint { url: format!("{scheme}://{host}{port}"), region, credentials: credentials(url)?, plain })
@@ -172,7 +169,6 @@ mod tests {
             ("sqs://sqs.example?plain=true", "this machine's own"),
             ("sqs://localhost?plain=yes", "must be `true`"),
             ("sqs://localhost?regoin=a", "unknown parameter `regoin`"),
-            ("sqs://localhost/account", "number of an account"),
             ("sqs://id@localhost", "is missing"),
         ] {
             let why = parse(text).err().unwrap();
