@@ -75,6 +75,9 @@ impl BaseUrl {
             _ => return Err(refused("only https (and http) can be used")),
         }
         let path = url.path().trim_end_matches('/').to_owned();
+        if path.ends_with("/api/v2") {
+            return Err(refused("it ends with /api/v2, which decom adds itself; leave that out"));
+        }
         url.set_path(&path);
         Ok(Self(url))
     }

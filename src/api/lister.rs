@@ -3,6 +3,8 @@
 //! Pages shift while entries are deleted, so that one pass over pages can miss an entry that exists, or show one that
 //! does not. A listing that comes in pages is therefore read until two passes are equal.
 
+mod probe;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,6 +15,8 @@ use reqwest_retry::policies::ExponentialBackoff;
 use reqwest_retry::{RetryDecision, RetryPolicy};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+
+pub use probe::Probe;
 
 use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, build};
@@ -220,7 +224,7 @@ impl Lister {
 
     fn unanswered(&self, what: &'static str, error: &reqwest::Error) -> ApiError {
         match Failure::of(error) {
-            Failure { verdict: Verdict::NotSent, message, .. } => self.unreachable(message),
+            Failure { verdict: Verdict::NotSent, .. } => self.unreachable(Failure::cause(error)),
             Failure { message, .. } => unavailable(what, message),
         }
     }

@@ -16,5 +16,5 @@ pub use client::{ApiOptions, BaseUrl, trusted};
 pub use deleter::{Deleter, Reply};
 pub use dependants::Dependants;
 pub use error::ApiError;
-pub use lister::Lister;
+pub use lister::{Lister, Probe};
 pub use verdict::{Body, BodyEnd, Classification, classify};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Classification;
-use crate::domain::{Answer, Verdict, error_chain};
+use crate::domain::{Answer, Verdict, error_chain, root_cause};
 
 /// A failure below HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl Failure {
     /// TLS handshake are errors of connecting: no byte of the request has left. After that, the request may have been
     /// carried out.
     pub(super) fn of(error: &reqwest::Error) -> Self {
-        let mut message = error_chain(error);
+        let message = error_chain(error);
         if message.contains("proxy authorization required") {
             return Self::of_proxy();
         }
@@ -29,10 +29,12 @@ impl Failure {
         } else {
             (Verdict::NoAnswer, "connection_lost")
         };
-        if message.contains("UnknownIssuer") {
-            message.push_str(" (name the certificates of a private authority with --ca-file)");
-        }
-        Self { verdict, code, message }
+        Self { verdict, code, message: with_advice(message) }
+    }
+
+    /// Why no connection could be made, in a few words.
+    pub(super) fn cause(error: &reqwest::Error) -> String {
+        with_advice(root_cause(error))
     }
 
     /// A proxy refuses to pass the request on. The API never answers so: nothing can have reached it.
@@ -57,4 +59,11 @@ impl Failure {
         };
         Classification { answer, retriable: true }
     }
+}
+
+fn with_advice(mut message: String) -> String {
+    if message.contains("UnknownIssuer") {
+        message.push_str(" (name the certificates of a private authority with --ca-file)");
+    }
+    message
 }

@@ -17,6 +17,6 @@ pub use read::{AuditReader, DuePart, Moment, OpenRun, RunOrigin, Voucher};
 pub use record::{PURPOSE as CHECKPOINT, Statement, chain_hash};
 pub use verify::refuse_to_certify;
 pub use write::{
-    AuditLog, CheckpointOptions, Commit, Fact, ListingCheck, LogOptions, NewTargets, Recorder, RunEnding,
-    RunOpening, WriteResult,
+    AuditLog, CheckpointOptions, Commit, Fact, ListingCheck, LogInspection, LogOptions, NewTargets, Recorder,
+    RunEnding, RunOpening, WriteResult, inspect,
 };

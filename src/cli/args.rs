@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 
 use super::audit::AuditCommand;
-use super::flags::{InputArgs, LogArgs, OutputArgs, RunArgs};
+use super::flags::{InputArgs, JsonArgs, LogArgs, OutputArgs, RunArgs};
+use super::inspect::{CheckArgs, ConfigArgs, ListArgs};
 use crate::commands::{
     self, CommandError, CompletionsRequest, EnqueueRequest, ManRequest, Options, PlanRequest,
     RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput, RunRequest, RunsRequest, Shell,
@@ -41,6 +42,12 @@ Start with `decom rehearse INPUT`: it needs no token and deletes nothing.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// List the datasources that exist, as CSV that is valid input
+    List(ListArgs),
+    /// Check what a run needs: token, API, rate limit, audit log, queue; a line each, with what to do
+    Check(CheckArgs),
+    /// Print the documented defaults, the values in force, or the schema of the configuration file
+    Config(ConfigArgs),
     /// Show what a run would do, and save it with --out; deletes nothing
     #[command(group(ArgGroup::new("what").args(["input", "show"]).required(true)))]
     Plan {
@@ -149,6 +156,8 @@ enum Command {
         #[arg(long, value_name = "FORMAT", default_value_t = Format::Table)]
         format: Format,
         #[command(flatten)]
+        json: JsonArgs,
+        #[command(flatten)]
         log: LogArgs,
     },
     /// Report one run from the audit log
@@ -171,6 +180,8 @@ enum Command {
         /// The folder of the log's checkpoints, for the one that the certificate shows
         #[arg(long, value_name = "DIR")]
         checkpoint_dir: Option<String>,
+        #[command(flatten)]
+        json: JsonArgs,
         #[command(flatten)]
         log: LogArgs,
     },
@@ -230,6 +241,9 @@ struct RehearseArgs {
 impl Cli {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self.command {
+            Command::List(args) => args.execute(world),
+            Command::Check(args) => args.execute(world),
+            Command::Config(args) => args.execute(world),
             Command::Plan { input, out, show, offline, plan, run } => {
                 let request = match show {
                     Some(path) => PlanRequest::Show(path),
@@ -274,8 +288,12 @@ impl Cli {
                 options.flags.queue = queue;
                 commands::enqueue(&EnqueueRequest { input: input.request()? }, &options, world)
             }
-            Command::Runs { format, log } => commands::runs(&RunsRequest { format }, &log.options(), world),
-            Command::Report { wanted, datasource, format, out, issued_at, checkpoint_dir, log } => {
+            Command::Runs { format, json, log } => {
+                let format = if json.json { Format::Json } else { format };
+                commands::runs(&RunsRequest { format }, &log.options(), world)
+            }
+            Command::Report { wanted, datasource, format, out, issued_at, checkpoint_dir, json, log } => {
+                let format = if json.json { RunFormat::Plain(Format::Json) } else { format };
                 let mut options = log.options();
                 options.flags.checkpoint.checkpoint_dir = checkpoint_dir;
                 let request = ReportRequest { run: wanted, datasource, format, out, issued_at };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::flags::{LogArgs, OutputArgs};
+use super::flags::{JsonArgs, LogArgs, OutputArgs};
 use crate::commands::{
     self, CheckpointRequest, CommandError, ExportFormat, ExportRequest, MergeRequest, Options, RotateRequest,
     VerifyRequest, World,
@@ -46,9 +46,6 @@ pub(super) struct VerifyArgs {
     /// Public keys that sign nothing any more, one a line
     #[arg(long, value_name = "FILE", requires = "allowed_signers")]
     revoked_signers: Option<PathBuf>,
-    /// The result as JSON, like --output json
-    #[arg(long, help_heading = "Output")]
-    json: bool,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -62,6 +59,8 @@ pub(super) struct CheckpointArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     checkpoint: CheckpointFlags,
+    #[command(flatten)]
+    json: JsonArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -89,9 +88,8 @@ pub(super) struct MergeArgs {
     /// The new file
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The result as JSON
-    #[arg(long, help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 #[derive(Debug, Args)]
@@ -101,9 +99,8 @@ pub(super) struct RotateArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     checkpoint: CheckpointFlags,
-    /// The result as JSON
-    #[arg(long, help_heading = "Output")]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -112,7 +109,7 @@ impl AuditCommand {
     pub(super) fn execute(self, world: &World) -> Result<ExitStatus, CommandError> {
         match self {
             Self::Verify(args) => {
-                let options = Options { json: args.json || args.output.is_json(), ..args.log.options() };
+                let options = Options { json: args.output.is_json(), ..args.log.options() };
                 let request = VerifyRequest {
                     checkpoints: args.checkpoints,
                     allowed_signers: args.allowed_signers,
@@ -121,7 +118,7 @@ impl AuditCommand {
                 commands::verify(&request, &options, world)
             }
             Self::Checkpoint(args) => {
-                let mut options = args.log.options();
+                let mut options = Options { json: args.json.json, ..args.log.options() };
                 options.flags.checkpoint = args.checkpoint;
                 commands::checkpoint(&CheckpointRequest { out: args.out }, &options, world)
             }
@@ -131,11 +128,11 @@ impl AuditCommand {
             }
             Self::Merge(args) => {
                 let request = MergeRequest { logs: args.logs, out: args.out };
-                let options = Options { json: args.json, ..Options::default() };
+                let options = Options { json: args.json.json, ..Options::default() };
                 commands::merge(&request, &options, world)
             }
             Self::Rotate(args) => {
-                let mut options = Options { json: args.json, ..args.log.options() };
+                let mut options = Options { json: args.json.json, ..args.log.options() };
                 options.flags.checkpoint = args.checkpoint;
                 commands::rotate(&RotateRequest { out: args.out }, &options, world)
             }

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::commands::{CommandError, InputRequest, Options};
-use crate::config::{CheckpointFlags, Flags, LogFlags, RunFlags};
+use crate::config::{ApiFlags, CheckpointFlags, Flags, LogFlags, RunFlags};
 use crate::input::{CsvOptions, Input, parse_delimiter};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct LogArgs {
     #[command(flatten)]
     settings: LogFlags,
-    /// A configuration file; `config/default.toml` documents every setting
+    /// A configuration file; `decom config` prints every setting with its documentation
     #[arg(long, value_name = "FILE", help_heading = "Settings")]
     config: Option<PathBuf>,
     /// No progress, and warnings only
@@ -42,10 +42,33 @@ pub(super) struct RunArgs {
     output: OutputArgs,
 }
 
+/// How to reach the API, for commands that only ask it.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ApiArgs {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    settings: ApiFlags,
+    /// A file that holds the service token [default: the environment's DATABRAIN_TOKEN or DATABRAIN_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", help_heading = "API")]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct JsonArgs {
+    /// Print the result as JSON
+    #[arg(long, help_heading = "Output")]
+    pub(super) json: bool,
+}
+
 #[derive(Debug, Clone, Args)]
 pub(super) struct OutputArgs {
-    /// The form of the result on stdout
-    #[arg(long, value_name = "FORM", value_enum, default_value = "table", help_heading = "Output")]
+    #[command(flatten)]
+    json: JsonArgs,
+    /// `json` is --json, `table` is text for people
+    #[arg(long, value_name = "FORM", value_enum, default_value = "table", hide = true)]
     output: OutputForm,
 }
 
@@ -96,9 +119,22 @@ impl RunArgs {
     }
 }
 
+impl ApiArgs {
+    pub(super) fn options(self) -> Options {
+        let log = self.log.options();
+        let run = RunFlags { api: self.settings, ..RunFlags::default() };
+        Options {
+            flags: Flags { run, ..log.flags },
+            token_file: self.token_file,
+            json: self.json.json,
+            ..log
+        }
+    }
+}
+
 impl OutputArgs {
     pub(super) fn is_json(&self) -> bool {
-        self.output == OutputForm::Json
+        self.json.json || self.output == OutputForm::Json
     }
 }
 

@@ -3,13 +3,17 @@
 mod args;
 mod audit;
 mod flags;
+mod help;
+mod inspect;
+mod suggestion;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use serde_json::json;
 
 use crate::commands::{Interrupts, World};
 use crate::config::Environment;
@@ -21,13 +25,24 @@ use args::Cli;
 #[must_use]
 pub fn main() -> ExitCode {
     forbid_dumps();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let mut command = help::arranged(Cli::command());
+    let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        let is_json = asks_for_json(&matches);
+        Cli::from_arg_matches(&matches).map(|cli| (cli, is_json))
+    });
+    let (cli, is_json) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
+            let error = suggestion::safe(error, &mut command);
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // If neither stdout nor stderr can be written, only the exit code is left.
             let _ = error.print();
             let status = if asked { ExitStatus::Done } else { ExitStatus::Usage };
+            if !asked && std::env::args_os().any(|word| word == "--json") {
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                print_json(first.strip_prefix("error: ").unwrap_or(first), status);
+            }
             return ExitCode::from(status.code());
         }
     };
@@ -51,9 +66,30 @@ pub fn main() -> ExitCode {
         let error_text = error.to_string();
         let lines: Vec<_> = error_text.split('\n').map(visible).collect();
         let _ = writeln!(io::stderr(), "decom: {}", lines.join("\n"));
+        if is_json && !error.follows_output() {
+            print_json(&error_text, error.exit());
+        }
         error.exit()
     });
     ExitCode::from(status.code())
+}
+
+/// Returns true if the command is to print JSON.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    let mut leaf = matches;
+    while let Some((_, inner)) = leaf.subcommand() {
+        leaf = inner;
+    }
+    // A command without the flag has no such argument, which is an error here.
+    let has_flag = leaf.try_get_one::<bool>("json").ok().flatten().is_some_and(|json| *json);
+    let mut forms = leaf.try_get_raw("output").ok().flatten().into_iter().flatten();
+    has_flag || forms.any(|form| form == "json")
+}
+
+/// Prints, in the place of a result, why there is none. That stdout is closed does not change how the process ends.
+fn print_json(message: &str, status: ExitStatus) {
+    let object = json!({ "error": { "message": message, "exit_code": status.code() } });
+    let _ = writeln!(io::stdout(), "{object}");
 }
 
 /// Keeps the token out of core dumps, and out of reach of the other processes of the same user.

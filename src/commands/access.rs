@@ -70,6 +70,12 @@ impl ApiAccess {
         self.api.base_url.host()
     }
 
+    /// The same, for a command that only looks: nobody waits for it for long.
+    pub(super) fn impatient(mut self) -> Self {
+        self.api.listing_patience = self.api.listing_patience.min(LONGEST_WAIT);
+        self
+    }
+
     /// Reads the listings before a run, at the same pace. A person at a terminal is not kept waiting for long.
     pub(super) fn lister(&self, context: &Context<'_>) -> Result<Lister, CommandError> {
         let (pacer, clock) = (self.pacer.clone(), context.world.clock.clone());

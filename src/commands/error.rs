@@ -68,6 +68,9 @@ pub enum CommandError {
     Output { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output or the terminal: {0}")]
     Terminal(#[from] io::Error),
+    /// What the command had to show is on standard output already, and says the same.
+    #[error(transparent)]
+    AfterOutput(Box<Self>),
 }
 
 impl CommandError {
@@ -76,9 +79,21 @@ impl CommandError {
         matches!(self, Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// The same error, after a result was printed.
+    pub(super) fn after_output(self) -> Self {
+        Self::AfterOutput(Box::new(self))
+    }
+
+    /// Returns true if a result was printed before.
+    #[must_use]
+    pub const fn follows_output(&self) -> bool {
+        matches!(self, Self::AfterOutput(_))
+    }
+
     #[must_use]
     pub fn exit(&self) -> ExitStatus {
         match self {
+            Self::AfterOutput(error) => error.exit(),
             Self::Audit(error) => of_audit(error),
             Self::Run(RunError::Audit(error)) => of_audit(error),
             Self::NotSound { .. } => ExitStatus::Audit,
@@ -87,9 +102,10 @@ impl CommandError {
                 ExitStatus::Refused
             }
             Self::Approval(error) if !error.is_usage() => ExitStatus::Refused,
-            Self::Unauthorized(_) | Self::Unavailable(_) | Self::Api(ApiError::Pace(_)) => {
+            Self::Unauthorized(_) | Self::Unavailable(_) | Self::Api(ApiError::Unauthorized { .. }) => {
                 ExitStatus::Stopped
             }
+            Self::Api(error) if error.may_pass() => ExitStatus::Stopped,
             Self::Queue(error) | Self::Enqueue { source: error, .. } if error.is_transient() => {
                 ExitStatus::Stopped
             }

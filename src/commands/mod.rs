@@ -5,8 +5,10 @@
 mod access;
 mod audit;
 mod certificate;
+mod check;
 mod clock;
 mod completions;
+mod config;
 mod context;
 mod ending;
 mod enqueue;
@@ -14,6 +16,7 @@ mod error;
 mod execution;
 mod intake;
 mod interrupts;
+mod list;
 mod log;
 mod man;
 mod observed;
@@ -36,12 +39,15 @@ pub use audit::{
     CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, RotateRequest, UnknownExportFormat,
     VerifyRequest, checkpoint, export, merge, rotate, verify,
 };
+pub use check::check;
 pub use completions::{CompletionsRequest, Shell, completions};
+pub use config::{ConfigRequest, config};
 pub use context::{Options, World};
 pub use enqueue::{EnqueueRequest, enqueue};
 pub use error::CommandError;
 pub use intake::InputRequest;
 pub use interrupts::Interrupts;
+pub use list::{ListRequest, list};
 pub use man::{ManRequest, man};
 pub use plan::{PlanRequest, plan};
 pub use rehearse::{RehearseRequest, rehearse};

@@ -97,7 +97,7 @@ fn make(
     }
     stdout.flush()?;
     drop(stdout);
-    survey.check()?;
+    survey.check().map_err(CommandError::after_output)?;
     Ok(ExitStatus::Done)
 }
 

@@ -51,8 +51,8 @@ impl Proposal {
     ) -> Result<(), CommandError> {
         let mut out = io::stdout().lock();
         self.planned.write(&mut out, context.options.json)?;
-        self.survey.check()?;
-        let verdict = verdict()?;
+        self.survey.check().map_err(CommandError::after_output)?;
+        let verdict = verdict().map_err(CommandError::after_output)?;
         if !context.options.json {
             writeln!(out, "(dry run) nothing was sent; {verdict}")?;
         }

@@ -43,17 +43,22 @@ pub(super) fn queue_address(context: &Context<'_>) -> Result<Address, CommandErr
     Ok(address)
 }
 
+/// How the queue at `address` is opened.
+pub(super) fn queue_options(context: &Context<'_>, address: &Address) -> QueueOptions {
+    QueueOptions {
+        address: address.clone(),
+        worker: format!("{}-{}-{}", host(), std::process::id(), random_hex(4)),
+        unsettled: u16::try_from(context.settings.pace.concurrency).unwrap_or(u16::MAX),
+        lease: context.settings.queue.hold,
+    }
+}
+
 /// Opens the queue at `address`, and waits a while for a broker that is away.
 pub(super) async fn open_queue(
     context: &Context<'_>,
     address: &Address,
 ) -> Result<Box<dyn Queue>, CommandError> {
-    let options = QueueOptions {
-        address: address.clone(),
-        worker: format!("{}-{}-{}", host(), std::process::id(), random_hex(4)),
-        unsettled: u16::try_from(context.settings.pace.concurrency).unwrap_or(u16::MAX),
-        lease: context.settings.queue.hold,
-    };
+    let options = queue_options(context, address);
     let begun = Instant::now();
     let patience = START.min(context.settings.queue.max_outage);
     loop {

@@ -6,7 +6,11 @@ use std::ffi::{OsStr, OsString};
 use figment::value::Value;
 
 use super::ConfigError;
-use super::setting::{SETTINGS, Setting, is_foreign, nearest};
+use super::setting::{SETTINGS, Setting, is_foreign};
+use crate::domain::nearest;
+
+/// How the name of every variable that sets something begins.
+const PREFIX: &str = "DECOM_";
 
 /// The environment, as it was when the program started, or as a test makes it. An empty variable counts as not
 /// set, as in whatever hands down `NAME=${UNSET}`.
@@ -50,14 +54,20 @@ impl Environment {
             SETTINGS.iter().flat_map(Setting::variables).map(|variable| variable.name).collect();
         let names = self.0.keys().filter_map(|name| name.to_str());
         let unknown = |name: &&str| {
-            name.starts_with("DECOM_") && !is_foreign(name) && !known.iter().any(|known| known == name)
+            name.starts_with(PREFIX) && !is_foreign(name) && !known.iter().any(|known| known == name)
         };
         let Some(name) = names.into_iter().find(unknown) else { return Ok(()) };
         let nearest = match name {
             // A token that ends up in the setting with the nearest name would be recorded.
             "DECOM_TOKEN" => Some("DATABRAIN_TOKEN".to_owned()),
             "DECOM_TOKEN_FILE" => Some("DATABRAIN_TOKEN_FILE".to_owned()),
-            _ => nearest(name, known.iter().map(String::as_str)),
+            _ => {
+                // Without what all have in common, which would make every short name like another.
+                let plain = |name: &str| name.trim_start_matches(PREFIX).to_owned();
+                let safe = SETTINGS.iter().filter(|setting| !setting.weakens()).flat_map(Setting::variables);
+                let safe: Vec<_> = safe.map(|variable| plain(&variable.name)).collect();
+                nearest(&plain(name), safe.iter().map(String::as_str)).map(|near| format!("{PREFIX}{near}"))
+            }
         };
         Err(ConfigError::UnknownKey { place: "the environment".to_owned(), key: name.to_owned(), nearest })
     }

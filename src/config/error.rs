@@ -12,7 +12,7 @@ pub enum ConfigError {
     /// The file is not TOML.
     #[error("{}, line {line}, column {column}: {why}", path.display())]
     Syntax { path: PathBuf, line: usize, column: usize, why: String },
-    #[error("{place}: there is no setting `{key}`{}; `config/default.toml` documents all settings", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    #[error("{place}: there is no setting `{key}`{}; `decom config` prints all settings", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     UnknownKey { place: String, key: String, nearest: Option<String> },
     #[error("{place}: {key} must be {expected}, not {actual}")]
     Invalid { place: String, key: String, expected: String, actual: String },

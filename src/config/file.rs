@@ -6,8 +6,9 @@ use figment::value::Value;
 use toml_edit::Item;
 
 use super::ConfigError;
-use super::setting::{SETTINGS, Setting, nearest};
+use super::setting::{SETTINGS, Setting};
 use super::toml_value::{document, value_of};
+use crate::domain::nearest;
 
 /// A setting that a file holds, and the place of its value.
 pub(super) struct FileEntry {
@@ -51,7 +52,8 @@ pub(super) fn entries(path: &Path, text: &str) -> Result<Vec<FileEntry>, ConfigE
         for (key, item) in table.iter().flat_map(|table| table.iter()) {
             let at = table.and_then(|table| table.key(key)).map_or(at, start);
             let Some(setting) = settings().find(|setting| setting.key == key) else {
-                let near = nearest(key, settings().map(|setting| setting.key.as_str()));
+                let safe = settings().filter(|setting| !setting.weakens());
+                let near = nearest(key, safe.map(|setting| setting.key.as_str()));
                 let near = near.map(|key| format!("{section}.{key}")).or_else(|| named(key));
                 return unknown(at, format!("{section}.{key}"), near);
             };

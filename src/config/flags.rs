@@ -61,9 +61,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// How to delete.
+/// How to reach the API, and how fast to ask it.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-pub struct RunFlags {
+pub struct ApiFlags {
     /// The URL of the API [default: the public API]
     #[arg(long, value_name = "URL", help_heading = "API")]
     pub base_url: Option<String>,
@@ -76,6 +76,14 @@ pub struct RunFlags {
     /// How fast: a ceiling such as 480/2m, `auto` (the server's headers decide) or `unlimited`
     #[arg(long, value_name = "RATE", help_heading = "Pace")]
     pub rate: Option<Rate>,
+}
+
+/// How to delete.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct RunFlags {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub api: ApiFlags,
     /// How many requests are under way at once [default: 8]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Pace")]
     pub concurrency: Option<i64>,

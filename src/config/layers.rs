@@ -22,7 +22,12 @@ pub(super) struct Layers {
     figment: Figment,
     /// What the file has decided: the setting, its value, and where it is set.
     locked: Vec<(&'static Setting, Value, String)>,
+    /// Where each setting was set, by its path, the layers below first.
+    places: Vec<(String, String)>,
 }
+
+/// The place of a value that nothing has changed.
+pub(super) const DEFAULT: &str = "default";
 
 impl Layers {
     pub(super) fn new(
@@ -30,9 +35,9 @@ impl Layers {
         environment: &Environment,
         flags: &Flags,
     ) -> Result<Self, ConfigError> {
-        let mut layers = Self { figment: Figment::new(), locked: Vec::new() };
+        let mut layers = Self { figment: Figment::new(), locked: Vec::new(), places: Vec::new() };
         for setting in SETTINGS.iter() {
-            layers.set(setting, setting.default.clone(), "config/default.toml".to_owned())?;
+            layers.set(setting, setting.default.clone(), DEFAULT.to_owned())?;
         }
         // The variable is meant for every program, so that a missing bundle is ignored.
         let bundle = environment.get("SSL_CERT_FILE")?.filter(|path| Path::new(path).is_file());
@@ -79,6 +84,7 @@ impl Layers {
             }
             (_, value) => value,
         };
+        self.places.push((path.clone(), place.clone()));
         let layer = Layer { place, path, value };
         self.figment = std::mem::take(&mut self.figment).merge(layer);
         Ok(())
@@ -91,6 +97,24 @@ impl Layers {
     /// The place where the setting `path` was set.
     pub(super) fn place(&self, path: &str) -> String {
         self.figment.find_metadata(path).map_or_else(String::new, |metadata| metadata.name.to_string())
+    }
+
+    /// The value of the setting `path`, and the places that it is from: all of a list that grew, otherwise one.
+    pub(super) fn value(&self, path: &str) -> Option<(Value, Vec<String>)> {
+        let value = self.figment.find_value(path).ok()?;
+        let mut places: Vec<_> =
+            self.places.iter().filter(|(of, _)| of == path).map(|(_, place)| place.clone()).collect();
+        let kept = if matches!(value, Value::Array(..)) { 1 } else { places.len() - 1 };
+        if places.len() > 1 {
+            places.drain(..kept);
+        }
+        Some((value, places))
+    }
+
+    /// With another value for the setting `path`, whatever it is.
+    pub(super) fn with(&self, path: &str, value: Value) -> Self {
+        let layer = Layer { place: String::new(), path: path.to_owned(), value };
+        Self { figment: self.figment.clone().merge(layer), locked: Vec::new(), places: Vec::new() }
     }
 
     pub(super) fn invalid(&self, path: &str, expected: String, actual: impl Display) -> ConfigError {

@@ -1,24 +1,29 @@
 //! The configuration: flag > environment > file > defaults, resolved once into valid settings.
 
+mod effective;
 mod environment;
 mod error;
 mod file;
 mod flags;
 mod layers;
 mod proxy;
+mod schema;
 mod secrets;
 mod setting;
 mod settings;
 mod toml_value;
 mod values;
 
+pub use effective::{EffectiveSetting, effective_settings};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use flags::{
-    ApprovalFlags, CheckpointFlags, Flags, LogFlags, LogFormat, PlanFlags, QueueFlags, RunFlags, WorkFlags,
+    ApiFlags, ApprovalFlags, CheckpointFlags, Flags, LogFlags, LogFormat, PlanFlags, QueueFlags, RunFlags,
+    WorkFlags,
 };
 pub use proxy::check_proxies;
-pub use secrets::{find_token, find_webhook};
+pub use schema::schema;
+pub use secrets::{find_token, find_webhook, locate_token};
 pub use settings::{
     ApiSettings, AuditSettings, LogSettings, NoticeForm, PaceSettings, QueueSettings, ReportSettings,
     RetrySettings, RunSettings, SafetySettings, Settings, WatchSettings,

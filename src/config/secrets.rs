@@ -15,12 +15,20 @@ const LONGEST_FILE: u64 = 64 * 1024;
 /// Others may read or write it, or its group may write it. Kubernetes lets the group read secrets (`fsGroup`).
 const TOO_OPEN: u32 = 0o026;
 
-/// Finds the token: the file of the flag, else `DATABRAIN_TOKEN`, else the file that `DATABRAIN_TOKEN_FILE` names.
-/// One line break at the end is not part of it.
+/// Finds the token as [`locate_token`] does.
 ///
 /// # Errors
 /// If there is none, or it is malformed. The error never shows it.
 pub fn find_token(flag: Option<&Path>, environment: &Environment) -> Result<Token, ConfigError> {
+    locate_token(flag, environment).map(|(token, _)| token)
+}
+
+/// Finds the token, and the place that it is from: the file of the flag, else `DATABRAIN_TOKEN`, else the file that `DATABRAIN_TOKEN_FILE` names.
+/// One line break at the end is not part of it.
+///
+/// # Errors
+/// If there is none, or it is malformed. The error never shows it.
+pub fn locate_token(flag: Option<&Path>, environment: &Environment) -> Result<(Token, String), ConfigError> {
     let variable = environment.get("DATABRAIN_TOKEN")?;
     let named = environment.get("DATABRAIN_TOKEN_FILE")?.map(Path::new);
     let mut missing = ConfigError::NoToken;
@@ -36,10 +44,10 @@ pub fn find_token(flag: Option<&Path>, environment: &Environment) -> Result<Toke
         };
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let text = text.strip_suffix('\r').unwrap_or(text);
-        let token = Token::new(text).map_err(|source| ConfigError::Token { place, source });
-        match token {
-            Err(empty) if text.is_empty() => missing = empty,
-            token => return token,
+        match Token::new(text) {
+            Ok(token) => return Ok((token, place)),
+            Err(source) if text.is_empty() => missing = ConfigError::Token { place, source },
+            Err(source) => return Err(ConfigError::Token { place, source }),
         }
     }
     Err(missing)

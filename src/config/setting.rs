@@ -12,23 +12,28 @@ use super::toml_value::{document, value_of};
 /// Variables that begin with `DECOM_` and are not settings.
 const OTHER_VARIABLES: [&str; 1] = ["DECOM_CONFIG"];
 
+/// Settings of which a value takes a check away, or makes a success of what is none.
+const WEAKENING: [&str; 4] =
+    ["api.allow_http", "safety.ignore_not_found", "safety.listing_check", "run.accept"];
+
 /// All settings, as `config/default.toml` lists them.
 pub(super) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     let flags = flag_names();
     let defaults = document(DEFAULTS).ok();
     let sections = defaults.iter().flat_map(|defaults| defaults.iter());
     let keys = sections.flat_map(|(section, item)| {
-        item.as_table_like().into_iter().flat_map(move |table| {
-            table.iter().map(move |(key, default)| (section, key, value_of(DEFAULTS, default)))
-        })
+        item.as_table_like()
+            .into_iter()
+            .flat_map(move |table| table.iter().map(move |(key, default)| (section, key, default)))
     });
-    let setting = |(section, key, default): (&str, &str, Value)| {
+    let setting = |(section, key, default): (&str, &str, &toml_edit::Item)| {
         let long = format!("{section}_{key}");
         let flag = flags.iter().find(|(name, _)| *name == key || *name == long);
         Setting {
             section: section.to_owned(),
             key: key.to_owned(),
-            default,
+            default: value_of(DEFAULTS, default),
+            is_fraction: default.as_float().is_some(),
             flag: flag.map(|(_, flag)| flag.clone()),
         }
     };
@@ -40,13 +45,24 @@ pub(super) struct Setting {
     pub(super) section: String,
     pub(super) key: String,
     pub(super) default: Value,
+    /// If it is a number that may have a fraction, which its default keeps as a text.
+    is_fraction: bool,
     pub(super) flag: Option<String>,
 }
 
 impl Setting {
+    /// Returns true if it takes a check away or hides an outcome: none of these is suggested for what is misspelled.
+    pub(super) fn weakens(&self) -> bool {
+        WEAKENING.contains(&self.path().as_str())
+    }
+
     /// As `section.key`.
     pub(super) fn path(&self) -> String {
         format!("{}.{}", self.section, self.key)
+    }
+
+    pub(super) const fn is_fraction(&self) -> bool {
+        self.is_fraction
     }
 
     /// Returns true if a flag's field of this name sets it.
@@ -98,15 +114,6 @@ pub(super) fn is_foreign(name: &str) -> bool {
         || name.contains("_SERVICE_PORT")
         || name.ends_with("_PORT")
         || name.contains("_PORT_")
-}
-
-/// The candidate that is most like `word`, if one is like it at all.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
-        .min()
-        .map(|(_, candidate)| candidate.to_owned())
 }
 
 /// The items of a list in a variable, with commas or line breaks between, except within braces or brackets, which

@@ -185,7 +185,10 @@ impl Settings {
         environment: &Environment,
         flags: &Flags,
     ) -> Result<Self, ConfigError> {
-        let layers = Layers::new(file, environment, flags)?;
+        Self::of(&Layers::new(file, environment, flags)?)
+    }
+
+    pub(super) fn of(layers: &Layers) -> Result<Self, ConfigError> {
         let settings: Self = layers.extract()?;
         let SafetySettings { breaker_failures, breaker_window, .. } = settings.safety;
         if breaker_failures > breaker_window {

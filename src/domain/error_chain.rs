@@ -22,3 +22,16 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     }
     line
 }
+
+/// What is at the bottom of an error: the last of its sources, in lower case and without the system's number.
+#[must_use]
+pub fn root_cause(error: &dyn Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    let text = last.to_string();
+    let text = text.split(" (os error ").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}

@@ -25,7 +25,7 @@ mod whole_file;
 pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
 pub use boot_time::BootTime;
 pub use decision::{Doubt, Presence, decide};
-pub use error_chain::error_chain;
+pub use error_chain::{error_chain, root_cause};
 pub use event::{
     Answer, AttemptEnd, AttemptStart, NewTarget, Next, RefusedMessage, RequestedTarget, RunEvent, Seq,
     Settlement, Target,
@@ -38,7 +38,7 @@ pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
 pub use outcome::{Counts, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
 pub use request::{RequestAnswer, RequestOrigin, SentRequest};
-pub use spelling::{differences, is_invisible, near_miss_key, skeleton};
+pub use spelling::{differences, is_invisible, near_miss_key, nearest, skeleton};
 pub use time::{Clock, SystemClock, TimeError, Timestamp, seconds_up};
 pub use tls::install_tls_provider;
 pub use token::{Token, TokenError};

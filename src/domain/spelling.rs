@@ -63,6 +63,15 @@ pub fn differences(one: &str, other: &str) -> Vec<&'static str> {
     found
 }
 
+/// The candidate that `word` is most likely a misspelling of, if there is one.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
+        .min()
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
 fn without(name: &str, differences: &[Difference]) -> String {
     differences.iter().fold(name.to_owned(), |name, (_, plain)| plain(&name))
 }

@@ -21,6 +21,8 @@ pub enum PlanError {
         "protection pattern `{pattern}`: {why}; write a glob such as `prod-*`, and `[*]` for a star itself"
     )]
     Pattern { pattern: String, why: String },
+    #[error("`{glob}` is not a glob: {why}; write one such as `acme-*`, and `[*]` for a star itself")]
+    Glob { glob: String, why: String },
     #[error(
         "protection pattern `{}` holds the control character U+{:04X} at character {position}, which no name has; give each pattern by itself",
         pattern.escape_debug(), u32::from(*found)

@@ -4,6 +4,7 @@
 mod ending;
 mod forecast;
 mod html;
+mod inventory;
 mod json;
 mod ocsf;
 mod tables;
@@ -16,6 +17,7 @@ use std::str::FromStr;
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
 pub use forecast::{Forecast, GuardResult, ListingSummary, NameList};
 pub use html::{Annex, CERTIFICATE, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
+pub use inventory::{InventoryEntry, write_inventory_csv, write_inventory_json};
 pub use json::print_ending_json;
 pub use ocsf::{OCSF_VERSION, ocsf_event};
 pub use text::{delimited, grouped, rounded, visible};

@@ -82,14 +82,14 @@ fn a_named_file_goes_over_the_one_in_the_environment() {
 #[test]
 fn a_key_that_is_no_setting() {
     let of = |toml| refused(toml, &[], &["--config", "decom.toml"]);
-    assert_snapshot!(of("[safety]\n\nmax_delete = 7\n"), @"decom.toml, line 3, column 1: there is no setting `safety.max_delete`; did you mean `safety.max_deletes`?; `config/default.toml` documents all settings");
-    assert_snapshot!(of("[pace]\nrate = \"4/s\"\n[safty]\nmax_deletes = 7\n"), @"decom.toml, line 3, column 2: there is no setting `safty`; did you mean `safety`?; `config/default.toml` documents all settings");
+    assert_snapshot!(of("[safety]\n\nmax_delete = 7\n"), @"decom.toml, line 3, column 1: there is no setting `safety.max_delete`; did you mean `safety.max_deletes`?; `decom config` prints all settings");
+    assert_snapshot!(of("[pace]\nrate = \"4/s\"\n[safty]\nmax_deletes = 7\n"), @"decom.toml, line 3, column 2: there is no setting `safty`; did you mean `safety`?; `decom config` prints all settings");
     // A setting without its section, or in another one.
-    assert_snapshot!(of("max_deletes = 7\n"), @"decom.toml, line 1, column 1: there is no setting `max_deletes`; did you mean `safety.max_deletes`?; `config/default.toml` documents all settings");
-    assert_snapshot!(of("[run]\nmax_deletes = 7\n"), @"decom.toml, line 2, column 1: there is no setting `run.max_deletes`; did you mean `safety.max_deletes`?; `config/default.toml` documents all settings");
-    assert_snapshot!(of("[pace]\nrate = \"4/s\"\nfrobnicate = true"), @"decom.toml, line 3, column 1: there is no setting `pace.frobnicate`; `config/default.toml` documents all settings");
-    assert_snapshot!(of("pace = 3"), @"decom.toml, line 1, column 1: there is no setting `pace`; did you mean `pace.rate`?; `config/default.toml` documents all settings");
-    assert_snapshot!(of("[\"pa\\u001b\\nce\"]\n"), @r#"decom.toml, line 1, column 2: there is no setting `pa\u{1b}\nce`; did you mean `pace`?; `config/default.toml` documents all settings"#);
+    assert_snapshot!(of("max_deletes = 7\n"), @"decom.toml, line 1, column 1: there is no setting `max_deletes`; did you mean `safety.max_deletes`?; `decom config` prints all settings");
+    assert_snapshot!(of("[run]\nmax_deletes = 7\n"), @"decom.toml, line 2, column 1: there is no setting `run.max_deletes`; did you mean `safety.max_deletes`?; `decom config` prints all settings");
+    assert_snapshot!(of("[pace]\nrate = \"4/s\"\nfrobnicate = true"), @"decom.toml, line 3, column 1: there is no setting `pace.frobnicate`; `decom config` prints all settings");
+    assert_snapshot!(of("pace = 3"), @"decom.toml, line 1, column 1: there is no setting `pace`; did you mean `pace.rate`?; `decom config` prints all settings");
+    assert_snapshot!(of("[\"pa\\u001b\\nce\"]\n"), @r#"decom.toml, line 1, column 2: there is no setting `pa\u{1b}\nce`; did you mean `pace`?; `decom config` prints all settings"#);
 }
 
 #[test]
@@ -128,8 +128,8 @@ fn a_value_of_the_wrong_kind() {
 
 #[test]
 fn a_variable_that_is_no_setting() {
-    assert_snapshot!(refused("", &[("DECOM_MAX_DELETE", "7")], &[]), @"the environment: there is no setting `DECOM_MAX_DELETE`; did you mean `DECOM_MAX_DELETES`?; `config/default.toml` documents all settings");
-    assert_snapshot!(refused("", &[("DECOM_TOKEN", TOKEN)], &[]), @"the environment: there is no setting `DECOM_TOKEN`; did you mean `DATABRAIN_TOKEN`?; `config/default.toml` documents all settings");
+    assert_snapshot!(refused("", &[("DECOM_MAX_DELETE", "7")], &[]), @"the environment: there is no setting `DECOM_MAX_DELETE`; did you mean `DECOM_MAX_DELETES`?; `decom config` prints all settings");
+    assert_snapshot!(refused("", &[("DECOM_TOKEN", TOKEN)], &[]), @"the environment: there is no setting `DECOM_TOKEN`; did you mean `DATABRAIN_TOKEN`?; `decom config` prints all settings");
     assert_snapshot!(refused("", &[("DECOM_RATE", "fast")], &[]), @r#"DECOM_RATE: pace.rate: "fast" is not a rate; write requests per window, such as 480/2m, or auto, or unlimited"#);
     assert_snapshot!(refused("", &[("DECOM_IGNORE_NOT_FOUND", "perhaps")], &[]), @r#"DECOM_IGNORE_NOT_FOUND: safety.ignore_not_found must be `true` or `false`, not "perhaps""#);
     assert_snapshot!(refused("", &[("DECOM_NO_LISTING_CHECK", "perhaps")], &[]), @r#"DECOM_NO_LISTING_CHECK: safety.listing_check must be `true` or `false`, not "perhaps""#);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use decom::commands::{self, InputRequest, Interrupts, Options, RunInput, RunRequest, World};
-use decom::config::{Environment, Flags, LogFlags, RunFlags};
+use decom::config::{ApiFlags, Environment, Flags, LogFlags, RunFlags};
 use decom::domain::{Clock, ExitStatus};
 use decom::input::{CsvOptions, Input};
 use rusqlite::Connection;
@@ -288,7 +288,10 @@ fn run_with_clock(sandbox: &Sandbox, base_url: &str, offset: &Arc<AtomicI64>) ->
     let options = Options {
         flags: Flags {
             log: LogFlags { audit_db, ..LogFlags::default() },
-            run: RunFlags { base_url: Some(base_url.to_owned()), ..RunFlags::default() },
+            run: RunFlags {
+                api: ApiFlags { base_url: Some(base_url.to_owned()), ..ApiFlags::default() },
+                ..RunFlags::default()
+            },
             ..Flags::default()
         },
         yes: true,

@@ -74,6 +74,19 @@ impl WriterLock {
         Ok(Self { files: vec![file] })
     }
 
+    /// Returns who holds the lock, as it described itself, without taking it; `None` if nobody does.
+    pub(in crate::audit) fn holder(log: &Path) -> Option<String> {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(beside(log, ".lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {}
+            _ => return None,
+        }
+        let mut content = String::new();
+        let read = file.take(LONGEST).read_to_string(&mut content);
+        Some(read.map_or_else(|_| String::new(), |_| content.trim().to_owned()))
+    }
+
     /// Locks the log's file itself, once there is one. Only Linux keeps this lock apart from SQLite's own.
     ///
     /// # Errors

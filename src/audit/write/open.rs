@@ -63,7 +63,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), AuditError> {
 
 /// Refuses a log with a second name: SQLite keeps its write-ahead log beside the name by which a file was opened. By
 /// another name, the records that a killed decom left there would be missing without an error.
-fn refuse_second_names(path: &Path) -> Result<(), AuditError> {
+pub(super) fn refuse_second_names(path: &Path) -> Result<(), AuditError> {
     let links = fs::metadata(path).map_or(1, |metadata| metadata.nlink());
     if links > 1 { Err(AuditError::Linked { path: path.to_owned(), links }) } else { Ok(()) }
 }
@@ -120,7 +120,7 @@ pub(in crate::audit) fn migrate(connection: &mut Connection) -> rusqlite::Result
 
 /// Refuses file systems on which neither SQLite's locks nor its commits can be relied on.
 #[cfg(target_os = "linux")]
-fn refuse_network(path: &Path, real: &Path) -> Result<(), AuditError> {
+pub(super) fn refuse_network(path: &Path, real: &Path) -> Result<(), AuditError> {
     let folder = real.parent().unwrap_or(Path::new("/"));
     let io = |source| AuditError::Io { path: folder.to_owned(), action: "open", source };
     let found = rustix::fs::statfs(folder).map_err(|error| io(error.into()))?;
@@ -150,7 +150,7 @@ const fn network_file_system(number: i128) -> Option<&'static str> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn refuse_network(_path: &Path, _real: &Path) -> Result<(), AuditError> {
+pub(super) fn refuse_network(_path: &Path, _real: &Path) -> Result<(), AuditError> {
     Ok(())
 }
 

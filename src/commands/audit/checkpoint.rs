@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::super::CommandError;
 use super::super::context::{Context, Options, World, quoted};
 use super::super::output::to_stdout;
@@ -55,6 +57,17 @@ pub fn checkpoint(
     let path = request.out.clone().unwrap_or_else(in_folder);
     statement.write(&path, key.as_ref()).map_err(usage)?;
     to_stdout(|out| {
+        if options.json {
+            let object = json!({
+                "file": path.display().to_string(),
+                "log_id": statement.log_id,
+                "records": statement.records,
+                "head": statement.head,
+                "time": statement.time.to_string(),
+                "signed_with": key.as_ref().map(SigningKey::fingerprint),
+            });
+            return writeln!(out, "{object}");
+        }
         write!(out, "{statement}")?;
         if let Some(key) = key {
             let file = path.display();

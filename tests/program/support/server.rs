@@ -174,6 +174,12 @@ impl Server {
         self
     }
 
+    /// Answers requests for the list of datamarts by a script from now on.
+    pub fn answer_datamarts(&self, script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> &Self {
+        lock(&self.state.scripts).datamarts = Arc::new(script);
+        self
+    }
+
     /// Lists these datamarts from now on: each with the datasource that it reads.
     pub fn list_datamarts(&self, pairs: &[(&str, &str)]) -> &Self {
         let entry =

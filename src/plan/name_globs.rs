@@ -1,0 +1,30 @@
+//! Globs that select names exactly as they are written. What protects names is [`Protection`](super::Protection).
+
+use glob::Pattern;
+
+use super::{PlanError, glob as globs};
+
+/// Globs of which one has to match.
+#[derive(Debug, Clone, Default)]
+pub struct NameGlobs(Vec<Pattern>);
+
+impl NameGlobs {
+    /// # Errors
+    /// If one of them is not a glob.
+    pub fn new(globs: &[String]) -> Result<Self, PlanError> {
+        let compiled = globs.iter().map(|glob| {
+            let refused = |why| PlanError::Glob { glob: glob.clone(), why };
+            if glob.trim().is_empty() {
+                return Err(refused("it is empty".to_owned()));
+            }
+            globs::compile(glob).map_err(refused)
+        });
+        Ok(Self(compiled.collect::<Result<Vec<_>, _>>()?.concat()))
+    }
+
+    /// Returns true if one of the globs matches `name`, or if there is none.
+    #[must_use]
+    pub fn select(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|pattern| pattern.matches(name))
+    }
+}
