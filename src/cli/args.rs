@@ -62,6 +62,9 @@ enum Command {
         /// Do not ask the API: needs no token, and saves nothing
         #[arg(long, conflicts_with_all = ["show", "out"])]
         offline: bool,
+        /// Show every name, not only the first and the last few
+        #[arg(long, conflicts_with = "show")]
+        all: bool,
         #[command(flatten)]
         plan: PlanFlags,
         #[command(flatten)]
@@ -104,9 +107,9 @@ enum Command {
     },
     /// Make a new run of what failed in an earlier one; what that protected stays protected
     Retry {
-        /// The run, or the beginning of its id
+        /// The run, or the beginning of its id [default: the newest in which a target ended so]
         #[arg(value_name = "RUN")]
-        wanted: String,
+        wanted: Option<String>,
         /// The outcomes to try again
         #[arg(
             long,
@@ -244,10 +247,10 @@ impl Cli {
             Command::List(args) => args.execute(world),
             Command::Check(args) => args.execute(world),
             Command::Config(args) => args.execute(world),
-            Command::Plan { input, out, show, offline, plan, run } => {
+            Command::Plan { input, out, show, offline, all, plan, run } => {
                 let request = match show {
                     Some(path) => PlanRequest::Show(path),
-                    None => PlanRequest::Make { input: input.request()?, out, offline },
+                    None => PlanRequest::Make { input: input.request()?, out, offline, all },
                 };
                 let mut options = run.options();
                 options.flags.plan = plan;

@@ -19,6 +19,9 @@ pub(super) struct LogArgs {
     /// No progress, and warnings only
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
+    /// More of what happens, and every name
+    #[arg(long, short, conflicts_with = "quiet", help_heading = "Output")]
+    verbose: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -100,6 +103,7 @@ impl LogArgs {
             flags: Flags { log: self.settings, ..Flags::default() },
             config: self.config,
             quiet: self.quiet,
+            verbose: self.verbose,
             ..Options::default()
         }
     }

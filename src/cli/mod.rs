@@ -15,7 +15,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use serde_json::json;
 
-use crate::commands::{Interrupts, World};
+use crate::commands::{self, Interrupts, World};
 use crate::config::Environment;
 use crate::domain::{ExitStatus, SystemClock};
 use crate::report::visible;
@@ -33,12 +33,13 @@ pub fn main() -> ExitCode {
     let (cli, is_json) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            let error = suggestion::safe(error, &mut command);
+            let words: Vec<_> = std::env::args().skip(1).collect();
+            let error = suggestion::safe(error, &mut command, &words);
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // If neither stdout nor stderr can be written, only the exit code is left.
             let _ = error.print();
             let status = if asked { ExitStatus::Done } else { ExitStatus::Usage };
-            if !asked && std::env::args_os().any(|word| word == "--json") {
+            if !asked && words.iter().any(|word| word == "--json") {
                 let text = error.to_string();
                 let first = text.lines().next().unwrap_or_default();
                 print_json(first.strip_prefix("error: ").unwrap_or(first), status);
@@ -57,7 +58,9 @@ pub fn main() -> ExitCode {
     let world = World {
         environment: Environment::of(std::env::vars_os()),
         clock: Arc::new(SystemClock),
-        can_ask: io::stdin().is_terminal() && stderr_is_terminal,
+        can_ask: commands::can_ask(
+            stderr_is_terminal || io::stdin().is_terminal() || io::stdout().is_terminal(),
+        ),
         stderr_is_terminal,
         interrupts,
     };

@@ -25,7 +25,7 @@ const WEAKENING: [&str; 8] = [
 const UNDO: [&str; 8] = ["undo", "restore", "rollback", "revert", "recover", "undelete", "unrun", "back-out"];
 
 /// `error` with safe suggestions only.
-pub(super) fn safe(mut error: Error, command: &mut Command) -> Error {
+pub(super) fn safe(mut error: Error, command: &mut Command, words: &[String]) -> Error {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         _ => String::new(),
@@ -43,6 +43,8 @@ pub(super) fn safe(mut error: Error, command: &mut Command) -> Error {
         ErrorKind::UnknownArgument => {
             let flag = flag.split('=').next().unwrap_or_default();
             keep(&mut error, ContextKind::SuggestedArg, flag, &WEAKENING);
+            // The one of clap names what it would suggest.
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(named(command, words).render_usage()));
             // That it could be a value, or that another command has it.
             error.remove(ContextKind::Suggested);
             error.remove(ContextKind::SuggestedCommand);
@@ -54,19 +56,22 @@ pub(super) fn safe(mut error: Error, command: &mut Command) -> Error {
     }
 }
 
-/// Keeps of the suggestions the one that `word` is most likely a misspelling of, unless it is in `never`.
+/// The command that these words name.
+fn named(command: &Command, words: &[String]) -> Command {
+    let inner = |found, word| Command::find_subcommand(found, word).unwrap_or(found);
+    words.iter().fold(command, inner).clone()
+}
+
+/// Keeps of the suggestions the one that `word` begins, or is most likely a misspelling of, unless it is in `never`.
 fn keep(error: &mut Error, kind: ContextKind, word: &str, never: &[&str]) {
     let suggested = match error.remove(kind) {
         Some(ContextValue::String(one)) => vec![one],
         Some(ContextValue::Strings(all)) => all,
         _ => Vec::new(),
     };
-    let count = suggested.len();
-    let safe = suggested.iter().map(String::as_str).filter(|one| !never.contains(one));
-    match nearest(word, safe) {
-        Some(near) => drop(error.insert(kind, ContextValue::String(near))),
-        // The usage names what was suggested.
-        None if count > 0 => drop(error.remove(ContextKind::Usage)),
-        None => {}
+    let safe = || suggested.iter().map(String::as_str).filter(|one| !never.contains(one));
+    let begun = safe().find(|one| word.len() > 4 && one.starts_with(word)).map(str::to_owned);
+    if let Some(near) = begun.or_else(|| nearest(word, safe())) {
+        error.insert(kind, ContextValue::String(near));
     }
 }

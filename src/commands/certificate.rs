@@ -74,7 +74,7 @@ fn annex(run: &RunSummary, page: Option<&Path>, reader: &AuditReader) -> Result<
     let mut write = |out: &mut dyn Write| {
         let results: EachResult<'_> =
             &mut |take| read_error.keep(reader.each_result(&run.run_id, Format::Csv.lists(), take));
-        report::write_report(&mut SummingWriter { out, sum: &mut sum }, Format::Csv, run, results)
+        report::write_report(&mut SummingWriter { out, sum: &mut sum }, Format::Csv, run, results, false)
     };
     let path = page.map(beside);
     let written = match &path {

@@ -31,6 +31,8 @@ pub struct Options {
     pub yes: bool,
     /// No progress, and warnings only.
     pub quiet: bool,
+    /// More of what happens, and every name.
+    pub verbose: bool,
     /// The result as JSON.
     pub json: bool,
 }
@@ -39,7 +41,7 @@ pub struct Options {
 pub struct World {
     pub environment: Environment,
     pub clock: Arc<dyn Clock>,
-    /// If a user can be asked: stdin and stderr are a terminal.
+    /// If a user can be asked on a terminal.
     pub can_ask: bool,
     pub stderr_is_terminal: bool,
     pub interrupts: Interrupts,
@@ -57,6 +59,9 @@ pub(super) struct Context<'a> {
     _traces: Option<Traces>,
 }
 
+/// What reports the hashes of the audit log.
+const HASHES: &str = "decom::audit::write::head_publisher";
+
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl<'a> Context<'a> {
@@ -70,11 +75,12 @@ impl<'a> Context<'a> {
                 LogFormat::Text => false,
                 LogFormat::Json => true,
             },
-            filter: if options.quiet {
-                Targets::new().with_default(LevelFilter::WARN)
-            } else {
-                settings.log.level.clone()
+            filter: match (options.quiet, options.verbose) {
+                (true, _) => Targets::new().with_default(LevelFilter::WARN),
+                (_, true) => settings.log.level.clone().with_target("decom", LevelFilter::DEBUG),
+                _ => settings.log.level.clone(),
             },
+            hidden_in_text: (!options.verbose).then_some(HASHES),
             dir: settings.log.dir.as_deref(),
             dry_run: options.dry_run,
         };

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::CommandError;
 use super::context::Context;
 use super::execution::FinishedRun;
-use crate::audit::AuditReader;
+use crate::audit::{AuditReader, DuePart};
 use crate::domain::{ExitStatus, Outcome, ResultFilter, RunSummary};
-use crate::report::{self, EachResult, Ending};
+use crate::report::{self, EachResult, Ending, grouped};
 
 /// What a command adds to the end of its run.
 pub(super) enum Closing<'a> {
@@ -47,10 +47,14 @@ impl FinishedRun {
             let note = "What this run did not send is on the queue; start `decom work` again to continue.";
             notes.insert(0, note.to_owned());
         }
+        if let Some(line) = in_doubt(&reader, id)? {
+            notes.insert(0, line);
+        }
         let ending = Ending {
             next,
             stopped: report.stopped.as_ref().map(ToString::to_string),
             still_listed: report.still_listed.clone(),
+            verbose: context.options.verbose,
             refused: of_queue.then_some((report.refused.recorded, report.refused.set_aside)),
             notes,
         };
@@ -67,6 +71,22 @@ impl FinishedRun {
         }
         Ok(out.flush()?)
     }
+}
+
+/// A line about the pending targets whose requests left without a reply in the log, if there are any.
+fn in_doubt(reader: &AuditReader, run_id: &str) -> Result<Option<String>, CommandError> {
+    let Some(open) = reader.open_run_named(Some(run_id))? else { return Ok(None) };
+    let in_doubt = reader.due(open.seq, DuePart::InDoubt, 0, u32::MAX)?.len();
+    Ok(match in_doubt {
+        0 => None,
+        1 => Some(
+            "1 pending target is in doubt: its request left, and it may be gone. Continuing settles it first.".to_owned(),
+        ),
+        many => Some(format!(
+            "{} pending targets are in doubt: their requests left, and they may be gone. Continuing settles them first.",
+            grouped(many as u64)
+        )),
+    })
 }
 
 /// The commands that continue a run, or retry what failed in it, each with what it is for.

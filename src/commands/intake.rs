@@ -1,11 +1,13 @@
 //! Reads the input into a list of targets.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use super::context::quoted;
 use crate::domain::NewTarget;
 use crate::input::{CsvOptions, CsvReader, Input, InputFacts};
-use crate::plan::{Shard, Targets, TargetsBuilder};
+use crate::plan::{SavedPlan, Shard, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 
 /// What the names are read from, and how.
@@ -30,6 +32,24 @@ pub(super) fn read(
     folder: &Path,
     shard: Option<Shard>,
 ) -> Result<Intake, CommandError> {
+    read_names(request, folder, shard).map_err(|error| match (&request.input, error) {
+        // The likeliest reason why a file is no list of names.
+        (Input::File(path), CommandError::Input(_)) if SavedPlan::read(path).is_ok() => {
+            let (plan, path) = (path.display(), path.display().to_string());
+            let command = quoted(&["decom", "run", "--plan", &path].map(str::to_owned));
+            CommandError::Usage(format!("{plan} is a saved plan, not a list of names; use: {command}"))
+        }
+        (_, error) => error,
+    })
+}
+
+fn read_names(request: &InputRequest, folder: &Path, shard: Option<Shard>) -> Result<Intake, CommandError> {
+    if request.input == Input::Stdin && io::stdin().is_terminal() {
+        writeln!(
+            io::stderr(),
+            "Reading names from the terminal, one a line after a header; end with Ctrl-D."
+        )?;
+    }
     let mut reader = CsvReader::open(&request.input, &request.csv)?;
     let mut builder = TargetsBuilder::new(spool_folder(folder), shard);
     let mut last = None;

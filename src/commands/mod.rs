@@ -50,6 +50,7 @@ pub use interrupts::Interrupts;
 pub use list::{ListRequest, list};
 pub use man::{ManRequest, man};
 pub use plan::{PlanRequest, plan};
+pub use proposal::can_ask;
 pub use rehearse::{RehearseRequest, rehearse};
 pub use report::{ReportRequest, RunsRequest, report, runs};
 pub use resume::{ResumeRequest, resume};

@@ -15,13 +15,19 @@ use crate::domain::{ExitStatus, NewTarget, Seq, Timestamp};
 use crate::plan::{
     PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_expired,
 };
-use crate::report::{delimited, grouped, visible};
+use crate::report::{Forecast, delimited, grouped, visible};
 
 /// What `decom plan` is asked for.
 #[derive(Debug, Clone)]
 pub enum PlanRequest {
     /// Make a plan.
-    Make { input: InputRequest, out: Option<PathBuf>, offline: bool },
+    Make {
+        input: InputRequest,
+        out: Option<PathBuf>,
+        offline: bool,
+        /// Show every name.
+        all: bool,
+    },
     /// Show a saved one.
     Show(PathBuf),
 }
@@ -41,7 +47,9 @@ pub fn plan(request: &PlanRequest, options: &Options, world: &World) -> Result<E
     }
     match request {
         PlanRequest::Show(path) => show_saved(&context, path),
-        PlanRequest::Make { input, out, offline } => make(&context, input, out.as_deref(), *offline),
+        PlanRequest::Make { input, out, offline, all } => {
+            make(&context, input, out.as_deref(), *offline, *all)
+        }
     }
 }
 
@@ -50,6 +58,7 @@ fn make(
     input: &InputRequest,
     out: Option<&Path>,
     offline: bool,
+    all: bool,
 ) -> Result<ExitStatus, CommandError> {
     if let Some(out) = out {
         refuse_log(out, &context.settings.audit.db)?;
@@ -80,7 +89,7 @@ fn make(
         Some(access) => Survey::online(context, &mut selection, access, guards, true)?,
         None => Survey::offline(guards, &mut selection, "the API was not asked", true)?,
     };
-    let planned = survey.planned(context, &selection, base_url.host(), rate);
+    let planned = Forecast { all, ..survey.planned(context, &selection, base_url.host(), rate) };
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.

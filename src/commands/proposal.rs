@@ -7,8 +7,8 @@ use super::access::ApiAccess;
 use super::context::Context;
 use super::survey::Survey;
 use crate::plan::{PlanRefusal, Selection, is_expired};
-use crate::report::Forecast;
-use crate::terminal::{ask, phrase};
+use crate::report::{Forecast, grouped};
+use crate::terminal::{ControllingTerminal, ask, phrase};
 
 pub(super) struct Proposal {
     pub(super) planned: Forecast,
@@ -64,7 +64,7 @@ impl Proposal {
     pub(super) fn confirm(&self, context: &Context<'_>) -> Result<(), CommandError> {
         show(context, self.due, |out| self.planned.print(out))?;
         self.survey.check()?;
-        confirm(context, self.due, &self.planned.host)?;
+        confirm(context, self.due, &self.planned.host, self.planned.effect().as_deref())?;
         match &self.expires_at {
             Some(at) if is_expired(at, context.world.clock.timestamp()) => {
                 Err(CommandError::PlanRefused(PlanRefusal::Expired { at: at.clone() }))
@@ -74,23 +74,41 @@ impl Proposal {
     }
 }
 
+/// Returns true if a question can be asked: a terminal controls this process, and at least one of its standard streams
+/// shows that it was started from there.
+#[must_use]
+pub fn can_ask(any_stream_is_terminal: bool) -> bool {
+    any_stream_is_terminal && ControllingTerminal::open().is_ok()
+}
+
 /// Shows on stderr what is about to be done, unless it is to be quiet. What a user is asked to confirm is always
-/// shown.
+/// shown, and on the terminal too if stderr is not there.
 pub(super) fn show(
     context: &Context<'_>,
     due: u64,
-    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    print: impl Fn(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CommandError> {
-    if context.options.quiet && !context.will_ask(due) {
+    let will_ask = context.will_ask(due);
+    if context.options.quiet && !will_ask {
         return Ok(());
     }
     let mut out = io::stderr().lock();
     print(&mut out)?;
-    Ok(out.flush()?)
+    out.flush()?;
+    if will_ask && !context.world.stderr_is_terminal {
+        print(&mut ControllingTerminal::open()?.output)?;
+    }
+    Ok(())
 }
 
-/// Asks whether `count` datasources on `host` may be deleted, unless that was answered by flag.
-pub(super) fn confirm(context: &Context<'_>, count: u64, host: &str) -> Result<(), CommandError> {
+/// Asks on the terminal whether `count` datasources on `host` may be deleted, unless that was answered by flag. `effect`
+/// is what will happen, in words.
+pub(super) fn confirm(
+    context: &Context<'_>,
+    count: u64,
+    host: &str,
+    effect: Option<&str>,
+) -> Result<(), CommandError> {
     if context.options.yes || count == 0 {
         return Ok(());
     }
@@ -99,8 +117,16 @@ pub(super) fn confirm(context: &Context<'_>, count: u64, host: &str) -> Result<(
             "there is no terminal to confirm on; run again with --yes".to_owned(),
         ));
     }
-    let wanted = phrase(count, host);
-    if ask(&wanted, &mut io::stdin().lock(), &mut io::stderr().lock())? {
+    let mut terminal = ControllingTerminal::open()?;
+    if let Some(effect) = effect {
+        let sent = if count == 1 {
+            "1 name is sent".to_owned()
+        } else {
+            format!("{} names are sent", grouped(count))
+        };
+        writeln!(terminal.output, "{sent}: {effect}.")?;
+    }
+    if ask(&phrase(count, host), &mut terminal.input, &mut terminal.output)? {
         return Ok(());
     }
     Err(CommandError::Refused("not confirmed".to_owned()))

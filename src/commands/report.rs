@@ -87,7 +87,7 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
     let written = to(reader.path(), &mut |out| {
         let results: EachResult<'_> =
             &mut |take| read_error.keep(reader.each_result(&run.run_id, format.lists(), take));
-        write_report(out, format, &run, results)
+        write_report(out, format, &run, results, options.verbose)
     });
     read_error.or(written).map(|()| ExitStatus::Done)
 }

@@ -6,16 +6,17 @@ use super::access::ApiAccess;
 use super::context::{Context, Options, World};
 use super::execution::Job;
 use super::observed::observed;
+use super::output::to_stdout;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
-use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome, ResultFilter};
+use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome, ResultFilter, RunSummary};
 use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
 
 /// What `decom retry` is asked for.
 #[derive(Debug, Clone)]
 pub struct RetryRequest {
-    /// The run, or the beginning of its id.
-    pub run: String,
+    /// The run, or the beginning of its id; the newest in which a target ended so if there is none.
+    pub run: Option<String>,
     /// The outcomes that are tried again.
     pub outcomes: Vec<Outcome>,
 }
@@ -34,7 +35,13 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
     }
     let access = ApiAccess::configured(context)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
-    let earlier = reader.run(Some(&request.run))?;
+    let earlier = match &request.run {
+        Some(wanted) => reader.run(Some(wanted))?,
+        None => match newest(&reader, access.base_url(), &request.outcomes)? {
+            Some(run) => run,
+            None => return nothing_to_retry(context, &request.outcomes),
+        },
+    };
     if earlier.base_url != access.base_url() {
         return Err(CommandError::Usage(format!(
             "run {} was on {}, and the base URL is {}; name it with --base-url {}",
@@ -58,11 +65,10 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
     outcome?;
     let targets = builder.finish();
     if targets.facts().count == 0 {
-        let words: Vec<_> = request.outcomes.iter().map(|outcome| outcome.as_str()).collect();
         return Err(CommandError::Usage(format!(
             "no target of run {} ended {}; choose others with --outcome",
             earlier.run_id,
-            words.join(" or ")
+            in_words(&request.outcomes)
         )));
     }
     drop(reader);
@@ -85,4 +91,37 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
             }),
         })
     })
+}
+
+/// The newest run on this host in which a target ended with one of these outcomes.
+fn newest(
+    reader: &AuditReader,
+    base_url: &str,
+    outcomes: &[Outcome],
+) -> Result<Option<RunSummary>, CommandError> {
+    let fits = |run: &RunSummary| {
+        run.base_url == base_url && outcomes.iter().any(|outcome| run.counts.of(*outcome) > 0)
+    };
+    let found = reader.runs()?.into_iter().find(fits);
+    if let Some(run) = &found {
+        tracing::info!(started_at = run.started_at, input = run.input, "retrying run {}", run.run_id);
+    }
+    Ok(found)
+}
+
+fn nothing_to_retry(context: &Context<'_>, outcomes: &[Outcome]) -> Result<ExitStatus, CommandError> {
+    let mark = if context.options.dry_run { "(dry run) " } else { "" };
+    to_stdout(|out| {
+        if context.options.json {
+            writeln!(out, "{}", json!({ "status": "nothing_to_retry" }))
+        } else {
+            let outcomes = in_words(outcomes);
+            writeln!(out, "{mark}nothing to retry: no target of any run on this host ended {outcomes}")
+        }
+    })?;
+    Ok(ExitStatus::Done)
+}
+
+fn in_words(outcomes: &[Outcome]) -> String {
+    outcomes.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(" or ")
 }

@@ -8,7 +8,7 @@ use crate::api::ApiError;
 use crate::domain::DatasourceName;
 use crate::plan::{Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection};
 use crate::ratelimit::Rate;
-use crate::report::{Forecast, GuardResult, ListingSummary, NameList, rounded};
+use crate::report::{Forecast, GuardLine, GuardResult, ListingSummary, NameList};
 
 pub(super) struct Survey {
     preview: Preview,
@@ -136,17 +136,21 @@ impl Survey {
             let found = self.refusals.iter().find(|refusal| refusal.guard() == guard);
             found.map_or(GuardResult::Passes, |refusal| GuardResult::Refuses(refusal.to_string()))
         };
-        let mut shown_guards = vec![(format!("max_deletes {}", guards.max_deletes), refusal("max_deletes"))];
+        let line = |name, limit, unit, result| GuardLine { name, limit, unit, result };
+        #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52, or none")]
+        let max_deletes = guards.max_deletes as f64;
+        let mut shown_guards = vec![line("max_deletes", max_deletes, "", refusal("max_deletes"))];
         if guards.need_listing() {
             let result = self.unchecked().map_or_else(|| refusal("max_share"), GuardResult::Unchecked);
-            shown_guards.push((format!("max_share {} %", guards.max_share), result));
+            shown_guards.push(line("max_share", guards.max_share, " %", result));
         }
-        let Preview { listing, due: to_delete, protected, already_deleted, warnings } =
+        let Preview { listing, due: to_delete, protected, already_deleted, exists_again, warnings } =
             std::mem::take(&mut self.preview);
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         let whole = to_delete.is_some();
+        let again = listing.as_ref().map_or(0, |listing| listing.again);
         // How long it takes is about what this process sends.
         let sent = share.map_or(counts.due, |(_, due)| due);
         Forecast {
@@ -159,7 +163,8 @@ impl Survey {
             last: names(&selection.excerpt().last),
             to_delete,
             protected: NameList::new(counts.protected, protected),
-            already_deleted: NameList::new(counts.already_deleted, already_deleted),
+            already_deleted: NameList::new(counts.already_deleted - again, already_deleted),
+            exists_again: NameList::new(again, exists_again),
             listing: listing.map(|listing| ListingSummary {
                 all: listing.listed,
                 exist: listing.exist,
@@ -178,10 +183,7 @@ impl Survey {
             },
             guards: shown_guards,
             share: share.map(|(shard, due)| (shard.to_string(), due)),
-            time: rate
-                .time_for(sent)
-                .filter(|_| sent > 0)
-                .map(|time| (rounded(time).to_string(), rate.to_string())),
+            time: rate.time_for(sent).filter(|_| sent > 0).map(|time| (time, rate.to_string())),
             dry_run: context.options.dry_run,
             whole,
             ..Forecast::default()

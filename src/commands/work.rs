@@ -98,7 +98,7 @@ fn take_from(
             return Ok(None);
         };
         show(context, limit, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
-        confirm(context, limit, &host)?;
+        confirm(context, limit, &host, None)?;
         let known_gone = if request.again {
             None
         } else {

@@ -1,6 +1,6 @@
 //! The rows of the audit log's public views.
 
-use super::{Counts, Outcome};
+use super::{Counts, Outcome, SkipReason};
 
 /// One run, as the view `runs` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct RunSummary {
     /// SHA-256 of the input's bytes, in hexadecimal.
     pub input_sha256: Option<String>,
     pub counts: Counts,
+    /// How many of the skipped targets an earlier run had deleted.
+    pub already_deleted: u64,
     pub operator: Option<String>,
     pub reason: Option<String>,
     pub ticket: Option<String>,
@@ -34,6 +36,14 @@ pub struct RunSummary {
     pub retry_of: Option<String>,
     /// The ceiling that it kept, such as `480/2m`.
     pub rate: Option<String>,
+}
+
+impl RunSummary {
+    /// Returns how many targets are gone: deleted by this run or by an earlier one.
+    #[must_use]
+    pub const fn gone(&self) -> u64 {
+        self.counts.of(Outcome::Deleted) + self.counts.of(Outcome::DeletedUnconfirmed) + self.already_deleted
+    }
 }
 
 /// What one of several runs did with a datasource.
@@ -79,6 +89,15 @@ pub struct TargetResult {
     pub target_ticket: Option<String>,
     /// The broker's id of the message that asked for it, if it came from a queue.
     pub message_id: Option<String>,
+}
+
+impl TargetResult {
+    /// Returns true if it was not sent because an earlier run had deleted it.
+    #[must_use]
+    pub fn is_already_deleted(&self) -> bool {
+        self.outcome == Outcome::Skipped
+            && self.detail.as_deref() == Some(SkipReason::AlreadyDeleted.as_str())
+    }
 }
 
 /// A choice of the results of a run.

@@ -35,7 +35,7 @@ impl Input {
     /// Opens it for reading.
     pub(super) fn open(&self) -> Result<Box<dyn Read + Send>, InputError> {
         match self {
-            Self::Stdin => Ok(Box::new(io::stdin())),
+            Self::Stdin => Ok(Box::new(UntilEnd { inner: io::stdin(), has_ended: false })),
             Self::File(path) => {
                 let file = File::open(path).map_err(|error| self.refusal(error))?;
                 // A directory opens without complaint and fails only when it is read.
@@ -55,6 +55,23 @@ impl Input {
             io::ErrorKind::IsADirectory => InputError::Directory { input },
             _ => InputError::Unreadable { input, source: error },
         }
+    }
+}
+
+/// Reads up to the first end. A terminal may be read past it, and would ask for a second Ctrl-D.
+struct UntilEnd<R> {
+    inner: R,
+    has_ended: bool,
+}
+
+impl<R: Read> Read for UntilEnd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.has_ended {
+            return Ok(0);
+        }
+        let read = self.inner.read(buffer)?;
+        self.has_ended = read == 0 && !buffer.is_empty();
+        Ok(read)
     }
 }
 

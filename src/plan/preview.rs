@@ -28,6 +28,8 @@ pub struct Preview {
     pub protected: Vec<(String, String)>,
     /// Targets that are gone already, each with since when: all, or the first few.
     pub already_deleted: Vec<(String, String)>,
+    /// Targets that are skipped as deleted earlier, and exist again, each with why: all, or the first few.
+    pub exists_again: Vec<(String, String)>,
     /// What to warn of before anything is sent.
     pub warnings: Vec<String>,
 }
@@ -104,8 +106,10 @@ impl Preview {
                         again.insert(name.to_owned());
                         listing.first_again.get_or_insert_with(|| name.to_owned());
                         why.push_str(", AND EXISTS AGAIN; --again sends it");
+                        &mut preview.exists_again
+                    } else {
+                        &mut preview.already_deleted
                     }
-                    &mut preview.already_deleted
                 }
             };
             if whole || skipped.len() < SHOWN {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::text::{grouped, visible};
-use crate::domain::{Counts, Outcome, RunSummary, TargetResult};
+use crate::domain::{Outcome, RunSummary, TargetResult};
 
 /// Calls a function with the results of a run, one after the other, until it returns `false`.
 pub type EachResult<'a> = &'a mut dyn FnMut(&mut dyn FnMut(TargetResult) -> bool) -> io::Result<()>;
@@ -19,6 +19,9 @@ pub const EXCEPTIONS: &[Outcome] = &[
     Outcome::Pending,
 ];
 
+/// So many targets that an earlier run deleted are named.
+const FEW: u64 = 5;
+
 /// What to print at the end of a run beside its results.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
@@ -33,6 +36,8 @@ pub struct Ending {
     pub refused: Option<(u64, u64)>,
     /// Further lines, such as the path of the audit log.
     pub notes: Vec<String>,
+    /// Name also what an earlier run deleted.
+    pub verbose: bool,
 }
 
 /// Prints the end of a run for people.
@@ -43,7 +48,7 @@ pub fn print_ending(
     exceptions: EachResult<'_>,
 ) -> io::Result<()> {
     // The counts come last, so that they are on the screen after a long list.
-    print_exceptions(out, &run.counts, exceptions)?;
+    print_exceptions(out, run, exceptions, ending.verbose)?;
     if !ending.still_listed.is_empty() {
         writeln!(
             out,
@@ -66,7 +71,7 @@ pub fn print_ending(
         writeln!(out, "It stopped early: {why}")?;
     }
     writeln!(out)?;
-    print_counts(out, &run.counts)?;
+    print_counts(out, run)?;
     if let Some((refused, set_aside)) = ending.refused.filter(|(refused, _)| *refused > 0) {
         let messages = if refused == 1 { "message" } else { "messages" };
         let place = if set_aside >= refused {
@@ -97,46 +102,81 @@ pub fn print_ending(
 }
 
 /// Prints the number of targets by outcome, and their sum.
-pub(super) fn print_counts(out: &mut dyn Write, counts: &Counts) -> io::Result<()> {
+pub(super) fn print_counts(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
+    let counts = &run.counts;
     let width = grouped(counts.planned()).len();
     for (outcome, n) in counts.occurring() {
-        writeln!(out, "  {outcome:<20}{:>width$}   {}", grouped(n), meaning(outcome))?;
+        let meaning = match (outcome, run.already_deleted) {
+            (Outcome::Skipped, already) if already == n => {
+                "deleted by an earlier run, and not sent".to_owned()
+            }
+            (Outcome::Skipped, already) if already > 0 => {
+                format!("not sent; {} of them deleted by an earlier run", grouped(already))
+            }
+            _ => meaning(outcome).to_owned(),
+        };
+        writeln!(out, "  {outcome:<20}{:>width$}   {meaning}", grouped(n))?;
     }
     writeln!(out, "  {:<20}{:>width$}", "", "─".repeat(width))?;
     writeln!(out, "  {:<20}{:>width$}", "planned", grouped(counts.planned()))
 }
 
-/// Prints each target that was not deleted, and why.
+/// Prints each target that is not gone, and why. Of what an earlier run deleted, the number is enough if they are many,
+/// unless `verbose` asks for them.
 pub(super) fn print_exceptions(
     out: &mut dyn Write,
-    counts: &Counts,
+    run: &RunSummary,
     exceptions: EachResult<'_>,
+    verbose: bool,
 ) -> io::Result<()> {
-    let not_deleted: u64 = EXCEPTIONS
-        .iter()
-        .filter(|outcome| **outcome != Outcome::Pending)
-        .map(|outcome| counts.of(*outcome))
-        .sum();
-    if not_deleted == 0 {
-        return Ok(());
+    let (not_deleted, already) = (not_gone(run), run.already_deleted);
+    let names_already = already > 0 && (verbose || already <= FEW);
+    if not_deleted > 0 {
+        writeln!(out, "Not deleted ({}):", grouped(not_deleted))?;
     }
-    writeln!(out, "Not deleted ({}):", grouped(not_deleted))?;
-    let mut written = Ok(());
-    exceptions(&mut |result| {
-        if result.outcome == Outcome::Pending {
-            return true;
-        }
-        written = writeln!(
-            out,
-            "  {:<10} {}  {}",
-            result.outcome,
-            visible(&result.datasource),
-            explanation(&result)
-        );
-        written.is_ok()
-    })?;
+    let (mut written, mut deleted_before) = (Ok(()), Vec::new());
+    if not_deleted > 0 || names_already {
+        exceptions(&mut |result| {
+            if result.outcome == Outcome::Pending {
+                return true;
+            }
+            let (name, why) = (visible(&result.datasource), explanation(&result));
+            let line = format!("  {:<10} {name}  {why}", result.outcome);
+            if !result.is_already_deleted() {
+                written = writeln!(out, "{line}");
+            } else if names_already {
+                deleted_before.push(line);
+            }
+            written.is_ok()
+        })?;
+    }
     written?;
-    writeln!(out)
+    if not_deleted > 0 {
+        writeln!(out)?;
+    }
+    if names_already {
+        writeln!(out, "Deleted by an earlier run, and not sent again ({}):", grouped(already))?;
+        deleted_before.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        writeln!(out)?;
+    } else if let Some(line) = self::deleted_before(run) {
+        writeln!(out, "{line} --verbose names them.\n")?;
+    }
+    Ok(())
+}
+
+/// How many settled targets are not gone.
+pub(super) fn not_gone(run: &RunSummary) -> u64 {
+    run.counts.settled().saturating_sub(run.gone())
+}
+
+/// One line about the targets that an earlier run deleted, if there are any.
+pub(super) fn deleted_before(run: &RunSummary) -> Option<String> {
+    let were = match run.already_deleted {
+        0 => return None,
+        1 => "1 target was".to_owned(),
+        many => format!("{} targets were", grouped(many)),
+    };
+    Some(format!("{were} deleted by an earlier run and not sent again."))
 }
 
 /// Why a target ended as it did, on one line.

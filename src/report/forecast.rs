@@ -1,10 +1,11 @@
 //! What a run would do, shown before it begins.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::text::{delimited, grouped, visible};
+use super::text::{delimited, grouped, rounded, visible};
 
 /// How many names of each kind are shown unless all are asked for.
 const SOME: usize = 5;
@@ -32,22 +33,37 @@ pub struct Forecast {
     pub protected: NameList,
     /// Targets that are gone already, each with the time.
     pub already_deleted: NameList,
+    /// Targets that were deleted earlier and exist again, each with the time.
+    pub exists_again: NameList,
     /// What the listing shows, if it was read.
     pub listing: Option<ListingSummary>,
     /// Why the listing was not read, if that is worth a line.
     pub no_listing: Option<&'static str>,
-    /// The limit of each guard, and its result.
-    pub guards: Vec<(String, GuardResult)>,
+    /// Each guard, and its result.
+    pub guards: Vec<GuardLine>,
     /// The digest of the saved plan, and its approver.
     pub plan: Option<(String, Option<String>)>,
     /// The share of this process, and the number of targets to delete in it.
     pub share: Option<(String, u64)>,
-    /// The estimated time, and the rate.
-    pub time: Option<(String, String)>,
+    /// The estimated time in seconds, and the rate.
+    pub time: Option<(Duration, String)>,
     /// Nothing else will happen, so every line is marked.
     pub dry_run: bool,
-    /// Show every name.
+    /// Show every skipped name.
     pub whole: bool,
+    /// Show every name that is to be deleted.
+    pub all: bool,
+}
+
+/// A guard, its limit, and its result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuardLine {
+    /// As its setting is called.
+    pub name: &'static str,
+    pub limit: f64,
+    /// What the limit counts, after it.
+    pub unit: &'static str,
+    pub result: GuardResult,
 }
 
 /// The result of a guard.
@@ -97,7 +113,36 @@ fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n), if n == 1 { one } else { many })
 }
 
+impl GuardLine {
+    fn title(&self) -> String {
+        format!("{} {}{}", self.name, self.limit, self.unit)
+    }
+}
+
 impl Forecast {
+    /// What will happen to the targets as far as the listing shows, in one line; `None` if it was not read.
+    #[must_use]
+    pub fn effect(&self) -> Option<String> {
+        // The listing is about the whole input, and this process takes a share of it.
+        let listing = self.listing.as_ref().filter(|_| self.share.is_none())?;
+        let in_use = listing.in_use.as_ref().map(|in_use| in_use.len() as u64);
+        let deleted = grouped(listing.exist.saturating_sub(in_use.unwrap_or(0)));
+        let up_to = if in_use.is_none() { "up to " } else { "" };
+        let is = |n: u64| if n == 1 { "is" } else { "are" };
+        let missing = listing.missing.len() as u64;
+        let parts = [
+            (missing, if missing == 1 { "does not exist".to_owned() } else { "do not exist".to_owned() }),
+            (in_use.unwrap_or(0), format!("{} in use", is(in_use.unwrap_or(0)))),
+            (self.protected.count, format!("{} protected", is(self.protected.count))),
+            (self.already_deleted.count, format!("{} already deleted", is(self.already_deleted.count))),
+            (self.exists_again.count, "deleted earlier, and there again".to_owned()),
+        ];
+        let occurring = parts.into_iter().filter(|(n, _)| *n > 0);
+        let mut all = vec![format!("{up_to}{deleted} will be deleted")];
+        all.extend(occurring.map(|(n, what)| format!("{} {what}", grouped(n))));
+        Some(all.join(", "))
+    }
+
     /// Writes it as JSON or for people.
     pub fn write(&self, out: &mut dyn Write, json: bool) -> io::Result<()> {
         if json { self.print_json(out) } else { self.print(out) }
@@ -107,6 +152,7 @@ impl Forecast {
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut lines =
             vec![format!("{} on {}", counted(self.count, "datasource", "datasources"), self.host)];
+        lines.extend(self.effect().map(|effect| format!("  {effect}")));
         if let Some((digest, approver)) = &self.plan {
             lines.push(format!("  plan {digest}"));
             lines.push(match approver {
@@ -122,24 +168,41 @@ impl Forecast {
         if let Some((shard, due)) = &self.share {
             lines.push(format!("  {} of these in this process, {shard}", grouped(*due)));
         }
-        let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);
-        lines.extend(self.first.iter().map(|name| format!("      {}", delimited(name))));
-        if between > 0 {
-            lines.push(format!("      … {} more …", grouped(between)));
+        let shown = |name: &String| format!("      {}", delimited(name));
+        if let Some(all) = self.to_delete.as_ref().filter(|_| self.all) {
+            lines.extend(all.iter().map(shown));
+        } else {
+            let between = self.due.saturating_sub((self.first.len() + self.last.len()) as u64);
+            lines.extend(self.first.iter().map(shown));
+            if between > 0 {
+                let hint = if self.to_delete.is_some() { " (--all shows them)" } else { "" };
+                lines.push(format!("      … {} more …{hint}", grouped(between)));
+            }
+            lines.extend(self.last.iter().map(shown));
         }
-        lines.extend(self.last.iter().map(|name| format!("      {}", delimited(name))));
         match (&self.listing, self.no_listing) {
+            (Some(_), _) if self.due == 0 => {}
             (Some(listing), _) => self.add_listing(listing, &mut lines),
             (None, Some(why)) => lines.push(format!("  existence was not checked: {why}")),
             (None, None) => {}
         }
         self.add(&mut lines, "protected and skipped", &self.protected);
-        self.add(&mut lines, "already deleted according to the audit log and skipped", &self.already_deleted);
-        if let Some((time, rate)) = &self.time {
-            lines.push(format!("  about {time} at {rate}"));
+        let already = "already deleted according to the audit log and skipped";
+        if self.whole || self.already_deleted.count <= SOME as u64 {
+            self.add(&mut lines, already, &self.already_deleted);
+        } else {
+            // Night after night the same names: their number is enough.
+            lines.push(format!("  {} {already}", grouped(self.already_deleted.count)));
         }
-        for (guard, result) in &self.guards {
-            match result {
+        self.add(&mut lines, "deleted earlier, there again, and skipped", &self.exists_again);
+        if let Some((time, rate)) = &self.time {
+            lines.push(format!("  about {} at {rate}", rounded(*time)));
+        }
+        for line in &self.guards {
+            let guard = line.title();
+            match &line.result {
+                // Nothing is to be deleted, which no guard minds.
+                GuardResult::Passes if self.due == 0 && !self.whole => {}
                 GuardResult::Passes => lines.push(format!("  guard {guard}: passes")),
                 GuardResult::Refuses(why) => lines.push(format!("  guard {guard}: REFUSES: {why}")),
                 GuardResult::Unchecked(why) => lines.push(format!("  guard {guard}: not checked: {why}")),
@@ -231,10 +294,14 @@ impl Forecast {
         let guards: Vec<_> = self
             .guards
             .iter()
-            .map(|(guard, result)| match result {
-                GuardResult::Passes => json!({ "guard": guard, "holds": true, "why": null }),
-                GuardResult::Refuses(why) => json!({ "guard": guard, "holds": false, "why": why }),
-                GuardResult::Unchecked(why) => json!({ "guard": guard, "holds": null, "why": why }),
+            .map(|line| {
+                let (holds, why) = match &line.result {
+                    GuardResult::Passes => (Some(true), None),
+                    GuardResult::Refuses(why) => (Some(false), Some(why.as_str())),
+                    GuardResult::Unchecked(why) => (None, Some(*why)),
+                };
+                let (name, limit) = (line.name, line.limit);
+                json!({ "guard": line.title(), "name": name, "limit": limit, "holds": holds, "why": why })
             })
             .collect();
         let object = json!({
@@ -251,9 +318,11 @@ impl Forecast {
             "listing": listing,
             "protected": pairs(&self.protected),
             "already_deleted": pairs(&self.already_deleted),
+            "exists_again": pairs(&self.exists_again),
             "guards": guards,
-            "would_start": !self.guards.iter().any(|(_, result)| matches!(result, GuardResult::Refuses(_))),
-            "time": self.time.as_ref().map(|(time, _)| time),
+            "would_start": !self.guards.iter().any(|line| matches!(line.result, GuardResult::Refuses(_))),
+            "time": self.time.as_ref().map(|(time, _)| rounded(*time).to_string()),
+            "seconds": self.time.as_ref().map(|(time, _)| time.as_secs_f64().ceil()),
             "rate": self.time.as_ref().map(|(_, rate)| rate),
         });
         writeln!(out, "{object}")

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
-pub use forecast::{Forecast, GuardResult, ListingSummary, NameList};
+pub use forecast::{Forecast, GuardLine, GuardResult, ListingSummary, NameList};
 pub use html::{Annex, CERTIFICATE, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
 pub use inventory::{InventoryEntry, write_inventory_csv, write_inventory_json};
 pub use json::print_ending_json;
@@ -121,15 +121,17 @@ pub struct UnknownFormat {
     pub known: &'static str,
 }
 
-/// Writes a report of one run. `results` are those that [`Format::lists`].
+/// Writes a report of one run. `results` are those that [`Format::lists`]. With `verbose` a table names also what an
+/// earlier run deleted.
 pub fn write_report(
     out: &mut dyn Write,
     format: Format,
     run: &RunSummary,
     results: EachResult<'_>,
+    verbose: bool,
 ) -> io::Result<()> {
     match format {
-        Format::Table => tables::text(out, run, results),
+        Format::Table => tables::text(out, run, results, verbose),
         Format::Csv => tables::csv_report(out, run, results),
         Format::Json => json::report(out, run, results),
         Format::Markdown => tables::markdown_report(out, run, results),

@@ -5,20 +5,25 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::ending::{EXCEPTIONS, EachResult, explanation, print_counts, print_exceptions};
+use super::ending::{EachResult, deleted_before, explanation, not_gone, print_counts, print_exceptions};
 use super::text::{cell, grouped, markdown, visible};
 use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
 /// Writes one run as text: its facts, its counts, and what was not deleted.
-pub(super) fn text(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
+pub(super) fn text(
+    out: &mut dyn Write,
+    run: &RunSummary,
+    results: EachResult<'_>,
+    verbose: bool,
+) -> io::Result<()> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     for (label, value) in facts(run) {
         table.add_row([label.to_owned(), visible(&value).into_owned()]);
     }
     writeln!(out, "{}\n", trimmed(&table))?;
-    print_exceptions(out, &run.counts, results)?;
-    print_counts(out, &run.counts)
+    print_exceptions(out, run, results, verbose)?;
+    print_counts(out, run)
 }
 
 /// Writes one run as Markdown.
@@ -37,13 +42,18 @@ pub(super) fn markdown_report(
         writeln!(out, "| {} | {n} |", markdown(outcome.as_str()))?;
     }
     writeln!(out, "| **planned** | **{}** |", run.counts.planned())?;
-    let exceptions: u64 = EXCEPTIONS.iter().map(|outcome| run.counts.of(*outcome)).sum();
-    if exceptions == 0 {
+    if let Some(line) = deleted_before(run) {
+        writeln!(out, "\n{line}")?;
+    }
+    if not_gone(run) + run.counts.of(Outcome::Pending) == 0 {
         return Ok(());
     }
     writeln!(out, "\n## Not deleted\n\n| target | datasource | outcome | why |\n|---:|---|---|---|")?;
     let mut written = Ok(());
     results(&mut |result| {
+        if result.is_already_deleted() {
+            return true;
+        }
         let (name, outcome) = (markdown(&result.datasource), markdown(result.outcome.as_str()));
         written =
             writeln!(out, "| {} | {name} | {outcome} | {} |", result.target, markdown(&explanation(&result)));
@@ -222,7 +232,7 @@ fn runs_table(runs: &[RunSummary], show: impl Fn(&str) -> String) -> Table {
     ]);
     for run in runs {
         let counts = &run.counts;
-        let gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
+        let gone = run.gone();
         let pending = counts.of(Outcome::Pending);
         table.add_row([
             show(&run.run_id),

@@ -18,6 +18,8 @@ pub struct LogOptions<'a> {
     /// JSON lines on stderr instead of text.
     pub json: bool,
     pub filter: Targets,
+    /// A target whose events only machines compare: as text they are shown from warnings on.
+    pub hidden_in_text: Option<&'static str>,
     /// The folder of daily files.
     pub dir: Option<&'a Path>,
     /// Every line is marked as one of a dry run.
@@ -58,7 +60,9 @@ pub fn start(options: &LogOptions<'_>, others: Vec<LogLayer>) -> Result<Logging,
         // By NO_COLOR, CLICOLOR_FORCE, TERM and whether stderr is a terminal.
         let color = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         let layer = fmt::layer().with_target(false).with_ansi(color).with_writer(stderr);
-        Box::new(layer.with_filter(filter.clone()))
+        let hidden = options.hidden_in_text.map(|target| (target, LevelFilter::WARN));
+        let filter = filter.clone().with_targets(hidden);
+        Box::new(layer.with_filter(filter))
     };
     let mut layers = vec![shown];
     let mut guard = None;

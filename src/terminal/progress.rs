@@ -137,7 +137,15 @@ impl Watcher for Progress {
                 self.draw(counts, false);
             }
             RunEvent::Stopping { why } => {
-                tracing::warn!(why, "stopping: no new request is sent, requests in flight are finished");
+                let second = if why.starts_with("interrupted") {
+                    "; a second signal stops at once, and what is in flight is in doubt then"
+                } else {
+                    ""
+                };
+                tracing::warn!(
+                    why,
+                    "stopping: no new request is sent, requests in flight are finished{second}"
+                );
             }
         }
     }

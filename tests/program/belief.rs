@@ -272,7 +272,7 @@ fn an_api_that_cannot_be_reached_is_a_passing_reason() {
     let mut command = decom(&sandbox, &server, &["run", &input, "--max-share", "50"]);
     command.env("DECOM_BASE_URL", format!("http://{address}")).env("DECOM_API_LISTING_PATIENCE", "0s");
     let ended = command.run().expect(4);
-    for words in ["cannot reach http://127.0.0.1", "Connection refused", "--base-url", "nothing was sent"] {
+    for words in ["cannot reach http://127.0.0.1", "connection refused", "--base-url", "nothing was sent"] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains("--max-share 100"), "{}", ended.stderr);

@@ -261,3 +261,53 @@ fn a_resumed_run_and_a_plan_are_asked_about_too() {
     assert_eq!(code(&mut terminal).0, 3);
     assert_eq!(estate.deletes().len(), sent, "nobody confirmed");
 }
+
+/// `sh -c SCRIPT` on a terminal of its own, with `decom` in `$DECOM` and this API.
+fn shell_on_terminal(estate: &Estate, script: &str) -> PtySession {
+    let mut shell = estate.sandbox.program("sh");
+    shell.args(["-c", script]).env("TERM", "xterm").env("DECOM", env!("CARGO_BIN_EXE_decom"));
+    shell.env("DECOM_BASE_URL", estate.emulator.base_url()).env("DECOM_RATE", "unlimited");
+    shell.on_terminal(Options::new().strip_ansi_escape_codes(true))
+}
+
+#[test]
+fn the_terminal_is_asked_though_names_come_through_a_pipe_and_stderr_goes_to_a_file() {
+    let estate = estate();
+    let script = "cat names.csv | \"$DECOM\" run - 2> errors.txt";
+    let mut terminal = shell_on_terminal(&estate, script);
+    let (shown, phrase) = asked(&mut terminal);
+    assert_eq!(phrase, format!("delete 9 on {}", host(&estate)));
+    assert!(shown.contains("  9 to delete\r\n"), "what is asked about is shown where it is asked: {shown}");
+    let effect = "9 names are sent: 4 will be deleted, 1 does not exist, 4 are in use.\r\n";
+    assert!(shown.ends_with(effect), "{shown}");
+    assert_eq!(estate.deletes(), []);
+    terminal.send_line(&phrase).unwrap();
+    let (_, said) = code(&mut terminal);
+    assert_eq!(estate.deletes().len(), 9, "{said}");
+    let errors = std::fs::read_to_string(estate.sandbox.path("errors.txt")).unwrap();
+    assert!(errors.contains("  9 to delete\n"), "{errors}");
+}
+
+#[test]
+fn without_any_stream_on_the_terminal_nobody_is_asked() {
+    let estate = estate();
+    let script = "\"$DECOM\" run names.csv < /dev/null > out.txt 2> errors.txt; echo ended $?";
+    let mut terminal = shell_on_terminal(&estate, script);
+    terminal.exp_string("ended 3").unwrap();
+    let errors = std::fs::read_to_string(estate.sandbox.path("errors.txt")).unwrap();
+    assert!(errors.contains("there is no terminal to confirm on; run again with --yes"), "{errors}");
+}
+
+#[test]
+fn names_from_the_keyboard_are_asked_for() {
+    let estate = estate();
+    let mut terminal = on_terminal(&estate, &["run", "-"]);
+    terminal.exp_string("Reading names from the terminal").unwrap();
+    terminal.send_line("name").unwrap();
+    terminal.send_line("t-01").unwrap();
+    terminal.send_control('d').unwrap();
+    let (_, phrase) = asked(&mut terminal);
+    assert_eq!(phrase, format!("delete 1 on {}", host(&estate)));
+    terminal.send_line(&phrase).unwrap();
+    assert_eq!(code(&mut terminal).0, 0);
+}

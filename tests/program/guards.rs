@@ -125,7 +125,7 @@ fn an_api_that_cannot_be_reached_is_said_with_what_to_check() {
         assert!(said.stderr.contains("trying again in "), "{said:?}");
         let message = said.message();
         assert!(message.starts_with(&format!("cannot reach {url}: ")), "{message}");
-        assert!(message.contains("Connection refused"), "{message}");
+        assert!(message.contains("connection refused; "), "{message}");
         assert!(message.ends_with("; check --base-url and the network; nothing was sent"), "{message}");
     }
 }

@@ -54,6 +54,7 @@ mod queue_rabbitmq;
 mod queue_redis;
 #[cfg(feature = "sqs")]
 mod queue_sqs;
+mod quiet_nights;
 mod readme;
 mod records;
 mod refused_logs;
@@ -69,6 +70,7 @@ mod shells;
 mod signals;
 mod sleeping_workers;
 mod spellings;
+mod suggestions;
 mod support;
 mod tampering;
 mod tls;

@@ -94,6 +94,7 @@ fn everything_that_a_plan_shows() {
     settings().bind(|| {
         assert_snapshot!(planned.stdout, @r#"
         (dry run) 7 datasources on [host]
+        (dry run)   2 will be deleted, 2 do not exist, 1 is in use, 1 is protected, 1 is already deleted
         (dry run)   2 rows repeat a name
         (dry run)       globex
         (dry run)   5 to delete
@@ -178,15 +179,20 @@ fn a_plan_as_json() {
           "approved_by": null,
           "dry_run": true,
           "due": 6,
+          "exists_again": [],
           "guards": [
             {
               "guard": "max_deletes 500",
               "holds": true,
+              "limit": 500.0,
+              "name": "max_deletes",
               "why": null
             },
             {
               "guard": "max_share 50 %",
               "holds": true,
+              "limit": 50.0,
+              "name": "max_share",
               "why": null
             }
           ],
@@ -229,6 +235,7 @@ fn a_plan_as_json() {
             "globex"
           ],
           "repeated_rows": 2,
+          "seconds": 1.0,
           "share": null,
           "targets": 7,
           "time": "1s",

@@ -18,10 +18,31 @@ impl AuditReader {
     pub fn runs(&self) -> Result<Vec<RunSummary>, AuditError> {
         let mut statement = self
             .connection
-            .prepare("SELECT * FROM runs ORDER BY started_at DESC, run_id DESC")
+            .prepare(
+                "SELECT (SELECT seq FROM record WHERE kind = 'run' AND name = run_id) AS seq, *
+                   FROM runs ORDER BY started_at DESC, run_id DESC",
+            )
             .map_err(|e| self.failed(e))?;
-        let rows = statement.query_map([], |row| summary(row, counts(row)?)).map_err(|e| self.failed(e))?;
-        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+        let rows = statement
+            .query_map([], |row| Ok((Seq(row.get("seq")?), summary(row, counts(row)?)?)))
+            .map_err(|e| self.failed(e))?;
+        let mut runs = Vec::new();
+        for row in rows {
+            let (seq, mut run) = row.map_err(|e| self.failed(e))?;
+            if run.counts.of(Outcome::Skipped) > 0 {
+                run.already_deleted = self.already_deleted(seq)?;
+            }
+            runs.push(run);
+        }
+        Ok(runs)
+    }
+
+    /// How many targets of `run` were skipped because an earlier run had deleted them.
+    fn already_deleted(&self, run: Seq) -> Result<u64, AuditError> {
+        self.ask(
+            run,
+            "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail = 'already_deleted'",
+        )
     }
 
     /// The run whose id is, or begins with, `wanted`; the newest one where nothing is wanted.
@@ -39,7 +60,10 @@ impl AuditReader {
             .query_map([wanted], |row| Ok((Seq(row.get("seq")?), summary(row, Counts::default())?)))
             .map_err(|e| self.failed(e))?;
         let mut found = rows.collect::<Result<Vec<_>, _>>().map_err(|e| self.failed(e))?;
-        let counted = |(seq, run)| Ok(RunSummary { counts: self.counts(seq)?, ..run });
+        let counted = |(seq, run)| {
+            let already_deleted = self.already_deleted(seq)?;
+            Ok(RunSummary { counts: self.counts(seq)?, already_deleted, ..run })
+        };
         if let Some(exact) = found.iter().position(|(_, run)| run.run_id == wanted) {
             return counted(found.swap_remove(exact));
         }
@@ -58,7 +82,10 @@ impl AuditReader {
         let id: Option<String> = self
             .connection
             .query_row(
-                "SELECT name FROM record WHERE kind = 'run' ORDER BY at_us DESC, +seq DESC LIMIT 1",
+                // A worker that found its queue empty did nothing that is worth a report.
+                "SELECT name FROM record r WHERE kind = 'run'
+                  ORDER BY EXISTS (SELECT 1 FROM record t WHERE t.kind = 'target' AND t.run = r.seq) DESC,
+                           at_us DESC, +seq DESC LIMIT 1",
                 [],
                 |row| row.get(0),
             )
@@ -102,6 +129,7 @@ fn summary(row: &Row<'_>, counts: Counts) -> rusqlite::Result<RunSummary> {
         input: row.get("input")?,
         input_sha256: row.get("input_sha256")?,
         counts,
+        already_deleted: 0,
         operator: row.get("operator")?,
         reason: row.get("reason")?,
         ticket: row.get("ticket")?,

@@ -44,6 +44,7 @@ pub fn verify(request: &VerifyRequest, options: &Options, world: &World) -> Resu
                     "why": error.to_string(),
                 });
                 to_stdout(|out| writeln!(out, "{why}"))?;
+                return Err(error.after_output());
             }
             return Err(error);
         }
