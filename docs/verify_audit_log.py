@@ -18,8 +18,9 @@ import sys
 COLUMNS = """seq kind at_us run target number name verdict http_status error_code message latency_us
 waited_us datasource_id outcome evidence reason ticket detail hash""".split()
 INTEGERS = set("seq at_us run target number http_status latency_us waited_us".split())
-# SHA-256 over the schema's texts: change one trigger or view, and it is another.
-SCHEMA = "bff2edefa74628cf66aab7d2a58fdf020277b0b7a201c69f9a0c3884549a8ca2"
+# SHA-256 over the texts of each version of the schema: change one trigger or view, and it is another.
+SCHEMAS = {1: "bff2edefa74628cf66aab7d2a58fdf020277b0b7a201c69f9a0c3884549a8ca2",
+           2: "a0ed9e7a6f5d0dc3d1f6b9bce58395fca43feea9068cd27028367e533ca5364a"}
 FORM = r"decom audit checkpoint v1\nlog (\w+)\nrecords ([1-9]\d*)\nhead ([0-9a-f]{64})\ntime \S+Z\n"
 
 
@@ -113,7 +114,8 @@ def problems(log, folder=None):
     query = """SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema
                 WHERE type NOT IN ('table', 'index') OR tbl_name = 'record' ORDER BY type, name"""
     texts = [row for row in log.execute(query) if all(isinstance(value, Text) for value in row)]
-    if hashlib.sha256(b"\0".join(b"\0".join(row) for row in texts)).hexdigest() != SCHEMA:
+    (version,) = log.execute("PRAGMA user_version").fetchone()
+    if hashlib.sha256(b"\0".join(b"\0".join(row) for row in texts)).hexdigest() != SCHEMAS.get(version):
         yield "a table, an index, a trigger or a view is not as decom made it"
     else:  # SQLite's check does not find an entry too many in an index that has but some of the records
         for name, sql in log.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'record'").fetchall():
@@ -154,9 +156,11 @@ def problems(log, folder=None):
         yield from contradictions(record)
         name, attempt = names.get(record["target"]), (record["target"], record["number"])
         if kind == b"target":
-            names[seq] = record["name"]
-            if json.loads(record["detail"] or "{}").get("redelivered"):
-                doubted.add(record["name"])
+            detail = json.loads(record["detail"] or "{}")
+            # A datasource and a datamart of one name are two resources.
+            names[seq] = (detail.get("kind", "datasource"), record["name"])
+            if detail.get("redelivered"):
+                doubted.add(names[seq])
         elif kind == b"send":
             unanswered[attempt] = name
         elif kind == b"answer":

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::CommandError;
 use super::context::quoted;
-use crate::domain::NewTarget;
+use crate::domain::{NewTarget, TargetRole};
 use crate::input::{CsvOptions, CsvReader, Input, InputFacts};
 use crate::plan::{SavedPlan, Shard, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
@@ -56,7 +56,13 @@ fn read_names(request: &InputRequest, folder: &Path, shard: Option<Shard>) -> Re
     for row in &mut reader {
         let row = row?;
         last = Some(row.name.clone());
-        builder.add(&NewTarget { name: row.name, reason: row.reason, ticket: row.ticket, skip: None })?;
+        builder.add(&NewTarget {
+            name: row.name,
+            role: TargetRole::Datasource,
+            reason: row.reason,
+            ticket: row.ticket,
+            skip: None,
+        })?;
     }
     let InputFacts { label, sha256, rows, empty_rows, is_open_ended, .. } = reader.finish()?;
     if let Some(last) = last.filter(|_| is_open_ended && request.input.is_piped()) {

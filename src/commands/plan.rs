@@ -121,7 +121,7 @@ fn freeze(
     let safety = &context.settings.safety;
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
     selection.each(|target| {
-        let NewTarget { name, reason, ticket, skip } = target;
+        let NewTarget { name, reason, ticket, skip, .. } = target;
         let name = name.to_string();
         match skip {
             None => targets.push(SavedTarget { name, reason, ticket }),

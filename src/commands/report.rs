@@ -7,7 +7,7 @@ use super::context::{Context, Options, World};
 use super::output::{ReadError, to_stdout, written};
 use super::{CommandError, certificate};
 use crate::audit::{self, AuditReader};
-use crate::domain::{ExitStatus, Place, Timestamp};
+use crate::domain::{ExitStatus, Place, ResourceKind, Timestamp};
 use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
 
 /// What `decom runs` is asked for.
@@ -78,7 +78,7 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
         ));
     }
     if let Some(name) = &request.datasource {
-        let entries = reader.history_of(name)?;
+        let entries = reader.history_of(ResourceKind::Datasource, name)?;
         to(reader.path(), &mut |out| write_history(out, format, &entries))?;
         return Ok(ExitStatus::Done);
     }

@@ -14,7 +14,7 @@ use super::runtime::block_on;
 use super::survey::Survey;
 use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
-use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason};
+use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason, TargetRole};
 use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 use crate::run::{STOPPED, Supply, given_back};
@@ -165,7 +165,8 @@ fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targ
     let mut added = Ok(());
     reader.each_due_name(run, is_of_queue, |name| {
         if added.is_ok() {
-            added = builder.add(&NewTarget { name, reason: None, ticket: None, skip: None });
+            let role = TargetRole::Datasource;
+            added = builder.add(&NewTarget { name, role, reason: None, ticket: None, skip: None });
         }
     })?;
     added?;

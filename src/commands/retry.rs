@@ -9,7 +9,9 @@ use super::observed::observed;
 use super::output::to_stdout;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
-use crate::domain::{DatasourceName, ExitStatus, NewTarget, Outcome, ResultFilter, RunSummary};
+use crate::domain::{
+    DatasourceName, ExitStatus, NewTarget, Outcome, ResourceKind, ResultFilter, RunSummary, TargetRole,
+};
 use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
 
 /// What `decom retry` is asked for.
@@ -56,9 +58,10 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
     let mut outcome = Ok(());
     reader.each_result(&earlier.run_id, ResultFilter::AnyOutcome(&request.outcomes), |target| {
         // A name that is in the log was checked when it was taken on.
-        if let Ok(name) = DatasourceName::new(&target.datasource) {
+        if let (ResourceKind::Datasource, Ok(name)) = (target.kind, DatasourceName::new(&target.name)) {
             let (reason, ticket) = (target.target_reason, target.target_ticket);
-            outcome = builder.add(&NewTarget { name, reason, ticket, skip: None });
+            let role = TargetRole::Datasource;
+            outcome = builder.add(&NewTarget { name, role, reason, ticket, skip: None });
         }
         outcome.is_ok()
     })?;

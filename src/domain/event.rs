@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Counts, DatasourceName, Doubt, Evidence, Outcome, SkipReason, Timestamp, Verdict};
+use super::{
+    Counts, DatasourceName, Doubt, Evidence, Outcome, ResourceKind, SkipReason, TargetRole, Timestamp,
+    Verdict,
+};
 
 /// The place of a record in the audit log, from 1. It also identifies what the record began: a run or a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +15,8 @@ pub struct Seq(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTarget {
     pub name: DatasourceName,
+    /// What it is, and what it is deleted with.
+    pub role: TargetRole,
     /// Why it is to be deleted, from the input's `reason` column.
     pub reason: Option<String>,
     /// From the input's `ticket` column.
@@ -28,6 +33,8 @@ pub struct Target {
     /// Its number in the run, from 1.
     pub number: u64,
     pub name: DatasourceName,
+    /// What it is, and what it is deleted with.
+    pub role: TargetRole,
     /// How many attempts an interrupted process has made already.
     pub attempts: u32,
     /// One of them, or one of an earlier run, got no clear reply.
@@ -37,6 +44,11 @@ pub struct Target {
 }
 
 impl Target {
+    #[must_use]
+    pub const fn kind(&self) -> ResourceKind {
+        self.role.kind()
+    }
+
     /// Returns the doubt before its next attempt.
     #[must_use]
     pub const fn doubt(&self) -> Doubt {

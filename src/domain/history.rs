@@ -1,6 +1,8 @@
 //! The rows of the audit log's public views.
 
-use super::{Counts, Outcome, SkipReason};
+use std::borrow::Cow;
+
+use super::{Counts, Outcome, ResourceKind, SkipReason};
 
 /// One run, as the view `runs` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +68,10 @@ pub struct TargetResult {
     pub run_id: String,
     /// The target's number in the run, from 1.
     pub target: u64,
-    pub datasource: String,
+    pub name: String,
+    pub kind: ResourceKind,
+    /// Of a datamart: the datasource that it reads.
+    pub dependant_of: Option<String>,
     pub outcome: Outcome,
     pub attempts: u32,
     /// Of the last reply.
@@ -97,6 +102,21 @@ impl TargetResult {
     pub fn is_already_deleted(&self) -> bool {
         self.outcome == Outcome::Skipped
             && self.detail.as_deref() == Some(SkipReason::AlreadyDeleted.as_str())
+    }
+
+    /// The name, if it is that of a datasource: what the column `datasource` holds.
+    #[must_use]
+    pub fn datasource(&self) -> Option<&str> {
+        (self.kind == ResourceKind::Datasource).then_some(self.name.as_str())
+    }
+
+    /// The name for people, after the kind if it is not a datasource.
+    #[must_use]
+    pub fn label(&self) -> Cow<'_, str> {
+        match self.kind {
+            ResourceKind::Datasource => Cow::Borrowed(&self.name),
+            ResourceKind::Datamart => Cow::Owned(format!("{} {}", self.kind, self.name)),
+        }
     }
 }
 

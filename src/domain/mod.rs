@@ -8,6 +8,7 @@ mod event;
 mod exit;
 mod hex;
 mod history;
+mod kind;
 mod lock;
 mod loopback;
 mod name;
@@ -33,6 +34,7 @@ pub use event::{
 pub use exit::ExitStatus;
 pub use hex::hex;
 pub use history::{HistoryEntry, ResultFilter, RunSummary, TargetResult};
+pub use kind::{ResourceKind, TargetRole, UnknownKind};
 pub use lock::lock;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};

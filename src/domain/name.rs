@@ -1,4 +1,4 @@
-//! The name of a datasource, exactly as it was written, and which texts cannot be one.
+//! The name of a datasource or of a datamart, exactly as it was written, and which texts cannot be one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// The longest name that is accepted, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 1024;
 
-/// A datasource's name.
+/// The name of a datasource, or of a datamart.
 ///
 /// The API matches names exactly (case, spaces, Unicode form), so a name is checked and then never
 /// altered: not trimmed, not normalised. Cheap to clone.

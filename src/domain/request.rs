@@ -1,6 +1,6 @@
 //! One request with everything that the audit log knows of it, for formats that describe events and not tables.
 
-use super::{Outcome, Timestamp};
+use super::{Outcome, ResourceKind, Timestamp};
 
 /// What all requests of one run have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,8 @@ pub struct SentRequest {
     pub at: Timestamp,
     /// The target's number in the run.
     pub target: u64,
-    pub datasource: String,
+    pub name: String,
+    pub kind: ResourceKind,
     /// The reason in the input for this name.
     pub reason: Option<String>,
     /// The ticket in the input for this name.

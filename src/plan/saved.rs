@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
-use crate::domain::{DatasourceName, NewTarget, Place, SkipReason, Timestamp, Token, hex, write_whole_file};
+use crate::domain::{
+    DatasourceName, NewTarget, Place, SkipReason, TargetRole, Timestamp, Token, hex, write_whole_file,
+};
 use crate::sshsig;
 
 /// The format that is written and read.
@@ -205,7 +207,8 @@ impl SavedPlan {
         for (name, reason, ticket) in all {
             let name = DatasourceName::new(name)
                 .map_err(|error| PlanError::NoPlan { path: path.to_owned(), why: error.to_string() })?;
-            builder.add(&NewTarget { name, reason: reason.clone(), ticket: ticket.clone(), skip: None })?;
+            let (role, reason, ticket) = (TargetRole::Datasource, reason.clone(), ticket.clone());
+            builder.add(&NewTarget { name, role, reason, ticket, skip: None })?;
         }
         Ok(builder.finish())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::SpooledTempFile;
 
 use super::saved::SavedSkipReason;
-use crate::domain::{DatasourceName, NewTarget};
+use crate::domain::{DatasourceName, NewTarget, TargetRole};
 
 /// How many bytes stay in memory before they go to disk.
 const MEMORY: usize = 1024 * 1024;
@@ -57,7 +57,8 @@ fn targets(file: impl io::Read) -> impl Iterator<Item = io::Result<NewTarget>> {
         let (name, reason, ticket, skip): OwnedLine = serde_json::from_str(&line?)?;
         let name =
             DatasourceName::new(&name).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        Ok(NewTarget { name, reason, ticket, skip: skip.map(|(reason, words)| (reason.into(), words)) })
+        let (role, skip) = (TargetRole::Datasource, skip.map(|(reason, words)| (reason.into(), words)));
+        Ok(NewTarget { name, role, reason, ticket, skip })
     })
 }
 
@@ -70,6 +71,7 @@ mod tests {
     fn returns_targets_as_they_were_and_in_order() {
         let target = |name: String, reason: Option<&str>, skip| NewTarget {
             name: DatasourceName::new(&name).unwrap(),
+            role: TargetRole::Datasource,
             reason: reason.map(str::to_owned),
             ticket: reason.map(|_| "OFF-1".to_owned()),
             skip,

@@ -140,7 +140,7 @@ pub(super) fn print_exceptions(
             if result.outcome == Outcome::Pending {
                 return true;
             }
-            let (name, why) = (visible(&result.datasource), explanation(&result));
+            let (name, why) = (visible(&result.label()).into_owned(), explanation(&result));
             let line = format!("  {:<10} {name}  {why}", result.outcome);
             if !result.is_already_deleted() {
                 written = writeln!(out, "{line}");

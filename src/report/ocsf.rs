@@ -123,10 +123,10 @@ pub fn ocsf_event(by: &RequestOrigin, request: &SentRequest) -> Value {
 
 /// One sentence for people.
 fn message(request: &SentRequest) -> String {
-    let name = &request.datasource;
+    let SentRequest { name, kind, .. } = request;
     match &request.answer {
         None => format!("the request to delete `{name}` was recorded, and no reply to it"),
-        Some(answer) if answer.verdict == "deleted" => format!("deleted the datasource `{name}`"),
+        Some(answer) if answer.verdict == "deleted" => format!("deleted the {kind} `{name}`"),
         Some(answer) => match &answer.message {
             Some(text) => format!("the deletion of `{name}` was not confirmed ({}): {text}", answer.verdict),
             None => format!("the deletion of `{name}` was not confirmed ({})", answer.verdict),
@@ -155,7 +155,7 @@ fn response(answer: &RequestAnswer) -> Value {
 }
 
 fn resource(request: &SentRequest) -> Value {
-    let mut resource = json!({ "name": request.datasource, "type": "datasource" });
+    let mut resource = json!({ "name": request.name, "type": request.kind.as_str() });
     if let Some(id) = request.answer.as_ref().and_then(|answer| answer.datasource_id.as_ref()) {
         resource["uid"] = json!(id);
     }

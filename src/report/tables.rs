@@ -54,7 +54,7 @@ pub(super) fn markdown_report(
         if result.is_already_deleted() {
             return true;
         }
-        let (name, outcome) = (markdown(&result.datasource), markdown(result.outcome.as_str()));
+        let (name, outcome) = (markdown(&result.label()), markdown(result.outcome.as_str()));
         written =
             writeln!(out, "| {} | {name} | {outcome} | {} |", result.target, markdown(&explanation(&result)));
         written.is_ok()
@@ -84,8 +84,9 @@ pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachRes
     csv.flush()
 }
 
-/// The columns of the view `results`, in its order.
-const RESULT_COLUMNS: [&str; 16] = [
+/// The columns of the view `results`, in its order. Its `name` is `resource` here: beside `datasource`, nobody could
+/// tell which of two names is meant if the report is read as an input.
+const RESULT_COLUMNS: [&str; 19] = [
     "run_id",
     "target",
     "datasource",
@@ -102,16 +103,19 @@ const RESULT_COLUMNS: [&str; 16] = [
     "target_reason",
     "target_ticket",
     "message_id",
+    "resource",
+    "kind",
+    "dependant_of",
 ];
 
-fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 16] {
+fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 19] {
     fn text(value: Option<&str>) -> Cow<'_, str> {
         cell(value.unwrap_or_default())
     }
     [
         result.run_id.as_str().into(),
         result.target.to_string().into(),
-        cell(&result.datasource),
+        text(result.datasource()),
         result.outcome.as_str().into(),
         result.attempts.to_string().into(),
         result.http_status.map(|status| status.to_string()).unwrap_or_default().into(),
@@ -125,6 +129,9 @@ fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 16] {
         text(result.target_reason.as_deref()),
         text(result.target_ticket.as_deref()),
         text(result.message_id.as_deref()),
+        cell(&result.name),
+        result.kind.as_str().into(),
+        text(result.dependant_of.as_deref()),
     ]
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, ListingCheck, Recorder};
-use crate::domain::{Answer, Clock, Doubt, Evidence, Presence, Seq, Settlement, Target, Verdict, decide};
+use crate::domain::{
+    Answer, Clock, Doubt, Evidence, Presence, ResourceKind, Seq, Settlement, Target, Verdict, decide,
+};
 
 /// A target for which no further attempt helps, while nothing is settled.
 #[derive(Debug, Clone)]
@@ -97,7 +99,7 @@ impl ListingJudge {
         let mut still_listed = Vec::new();
         let (at, listed) = (self.clock.timestamp(), names.len() as u64);
         for name in names {
-            if let Some(target) = reader.gone_target(self.run, name)? {
+            if let Some(target) = reader.gone_target(self.run, ResourceKind::Datasource, name)? {
                 tracing::error!(datasource = name, "deleted, and still in the listing");
                 still_listed.push(name.clone());
                 let check =

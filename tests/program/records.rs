@@ -206,7 +206,7 @@ fn the_file_says_what_it_is() {
     run(&sandbox, &server, &["a"]).expect(0);
     let one = |query: &str| column(&sandbox.log(), query).concat();
     assert_eq!(one("PRAGMA application_id"), 0x6465_636d.to_string());
-    assert_eq!(one("PRAGMA user_version"), "1");
+    assert_eq!(one("PRAGMA user_version"), "2");
     assert_eq!(one("SELECT strict FROM pragma_table_list WHERE name = 'record'"), "1");
     assert_eq!(one("PRAGMA integrity_check"), "ok");
     // One file that can be copied, once the run is over.
@@ -245,13 +245,13 @@ fn the_public_views_have_the_columns_of_the_contract() {
             "results",
             "run_id, target, datasource, outcome, attempts, http_status, error_code, message, \
              datasource_id, evidence, detail, first_attempt_at, finished_at, target_reason, target_ticket, \
-             message_id",
+             message_id, name, kind, dependant_of",
         ),
         ("refused_messages", "run_id, refused_at, message_id, body, why"),
         (
             "attempts",
             "run_id, target, datasource, attempt, started_at, finished_at, verdict, http_status, \
-             error_code, message, latency_ms, waited_ms, request_id",
+             error_code, message, latency_ms, waited_ms, request_id, name, kind",
         ),
     ] {
         let found = column(&sandbox.log(), &format!("SELECT name FROM pragma_table_info('{view}')"));

@@ -147,17 +147,17 @@ fn a_report_as_csv() {
     let estate = estate();
     let report = printed(&estate.sandbox, &["report", "--format", "csv"]);
     settings().bind(|| assert_snapshot!(report, @r#"
-    run_id,target,datasource,outcome,attempts,http_status,error_code,message,datasource_id,evidence,detail,first_attempt_at,finished_at,target_reason,target_ticket,message_id,plan_digest,approved_by
-    [run],1,acme,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],contract ended,OFF-1,,,
-    [run],2,globex,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],,,,,
-    [run],3,prod-1,skipped,0,,,matches the protected pattern `prod-*`,,rule,protected,,[time],,,,,
-    [run],4,'=cmd|'/c calc'!A1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,,
-    [run],5,'+1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,,
-    [run],6,'-1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,,
-    [run],7,'@x,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,,
-    [run],8,a|b *c* [d](http://e) <i>,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,,
-    [run],9,invoice[rlo]fdp.exe,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,,
-    [run],10,"comma, ""quote""",not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,,
+    run_id,target,datasource,outcome,attempts,http_status,error_code,message,datasource_id,evidence,detail,first_attempt_at,finished_at,target_reason,target_ticket,message_id,resource,kind,dependant_of,plan_digest,approved_by
+    [run],1,acme,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],contract ended,OFF-1,,acme,datasource,,,
+    [run],2,globex,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],,,,globex,datasource,,,
+    [run],3,prod-1,skipped,0,,,matches the protected pattern `prod-*`,,rule,protected,,[time],,,,prod-1,datasource,,,
+    [run],4,'=cmd|'/c calc'!A1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'=cmd|'/c calc'!A1,datasource,,,
+    [run],5,'+1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'+1,datasource,,,
+    [run],6,'-1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'-1,datasource,,,
+    [run],7,'@x,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'@x,datasource,,,
+    [run],8,a|b *c* [d](http://e) <i>,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,a|b *c* [d](http://e) <i>,datasource,,,
+    [run],9,invoice[rlo]fdp.exe,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,invoice[rlo]fdp.exe,datasource,,,
+    [run],10,"comma, ""quote""",not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,"comma, ""quote""",datasource,,,
     "#));
 
     // Read as CSV, no cell begins like a formula, and behind the apostrophe each name is whole.
@@ -188,7 +188,7 @@ fn a_report_as_json() {
     }
     settings().bind(|| {
         assert_snapshot!(report["run"], @r#"{"approved_by":null,"base_url":"[api]","deleted":2,"deleted_unconfirmed":0,"exit_code":1,"failed":0,"finished_at":"[time]","host":"[machine]","in_use":0,"input":"names.csv","input_sha256":"[sha256]","not_found":7,"operator":"ann","pending":0,"plan_digest":null,"planned":10,"rate":"unlimited","reason":"=1+1","rejected":0,"retry_of":null,"run_id":"[run]","skipped":1,"started_at":"[time]","status":"finished","ticket":"OFF|7","tool_version":"0.1.0","unknown":0}"#);
-        assert_snapshot!(report["results"][2], @r#"{"attempts":0,"datasource":"prod-1","datasource_id":null,"detail":"protected","error_code":null,"evidence":"rule","finished_at":"[time]","first_attempt_at":null,"http_status":null,"message":"matches the protected pattern `prod-*`","message_id":null,"outcome":"skipped","run_id":"[run]","target":3,"target_reason":null,"target_ticket":null}"#);
+        assert_snapshot!(report["results"][2], @r#"{"attempts":0,"datasource":"prod-1","datasource_id":null,"dependant_of":null,"detail":"protected","error_code":null,"evidence":"rule","finished_at":"[time]","first_attempt_at":null,"http_status":null,"kind":"datasource","message":"matches the protected pattern `prod-*`","message_id":null,"name":"prod-1","outcome":"skipped","run_id":"[run]","target":3,"target_reason":null,"target_ticket":null}"#);
     });
 }
 

@@ -7,6 +7,7 @@ mod gone;
 mod open;
 mod origin;
 mod results;
+mod role;
 mod runs;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ pub use origin::RunOrigin;
 
 use crate::audit::AuditError;
 use crate::audit::record::Content;
-use crate::domain::{Counts, DatasourceName, Outcome, Seq, Target};
+use crate::domain::{Counts, DatasourceName, Outcome, ResourceKind, Seq, Target};
+use role::{kind_is, role_of};
 
 /// Asks the log questions. Never writes, and never blocks the writer.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ const DOUBTED_HERE: &str = "EXISTS (
     WHERE s.target = t.seq AND s.kind = 'send'
       AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer')))";
 
-/// Whether nobody knows if the datasource of target `t` was deleted: some attempt for its name on
+/// Whether nobody knows if the resource of target `t` was deleted: some attempt for its kind and name on
 /// this host (?4), of whichever run, got no clear answer, and nothing that came later told whether
 /// it exists. A refusal for another reason (403) tells nothing of the kind.
 const DOUBTED: &str = "EXISTS (
@@ -61,6 +63,7 @@ const DOUBTED: &str = "EXISTS (
     JOIN record s ON s.target = e.seq AND s.kind = 'send'
     LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
     WHERE e.kind = 'target' AND e.name = t.name
+      AND coalesce(e.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
       AND (e.run = t.run OR r.detail ->> '$.base_url' = ?4)
       AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer'))
       AND NOT EXISTS (
@@ -68,14 +71,16 @@ const DOUBTED: &str = "EXISTS (
         JOIN record q ON q.seq = l.run
         JOIN record o ON o.target = l.seq
         WHERE l.kind = 'target' AND l.name = t.name AND o.seq > s.seq
+          AND coalesce(l.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
           AND (o.outcome IN ('deleted', 'deleted_unconfirmed', 'not_found', 'in_use')
                OR o.evidence = 'still_listed')
           AND q.detail ->> '$.base_url' = ?4))";
 
-/// The target of run ?2 with the name ?1, where it ended as gone. Asked for each name that is listed, so
+/// The target of run ?2 with the name ?1 and the kind ?3, where it ended as gone. Asked for each name that is listed, so
 /// that it must not walk through the whole run: the plus keeps SQLite from choosing that way.
 const GONE_TARGET: &str = "SELECT t.seq FROM record t JOIN record o ON o.target = t.seq
     WHERE t.kind = 'target' AND t.name = ?1 AND +t.run = ?2
+      AND coalesce(t.detail ->> '$.kind', 'datasource') = ?3
       AND o.outcome IN ('deleted', 'deleted_unconfirmed')";
 
 const SETTLED: &str = "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
@@ -164,7 +169,8 @@ impl AuditReader {
     ) -> Result<Vec<Target>, AuditError> {
         let attempts = "coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0)";
         let query = format!(
-            "SELECT t.seq, t.number, t.name, {attempts}, {DOUBTED}, coalesce(t.detail ->> '$.redelivered', 0)
+            "SELECT t.seq, t.number, t.name, {attempts}, {DOUBTED}, coalesce(t.detail ->> '$.redelivered', 0),
+                    t.detail
                FROM record t
               WHERE t.kind = 'target' AND t.run = ?1 AND {which}"
         );
@@ -176,6 +182,7 @@ impl AuditReader {
                     seq: Seq(row.get(0)?),
                     number: row.get(1)?,
                     name: name_of(row, 2)?,
+                    role: role_of(row, 6)?,
                     attempts: row.get(3)?,
                     doubted: row.get(4)?,
                     redelivered: row.get(5)?,
@@ -250,12 +257,13 @@ impl AuditReader {
         self.connection.query_row(query, [run.0], |row| row.get(0)).map_err(|e| self.failed(e))
     }
 
-    /// The target of `run` of this name, where it ended as gone.
-    pub fn gone_target(&self, run: Seq, name: &str) -> Result<Option<Seq>, AuditError> {
+    /// The target of `run` of this kind and name, where it ended as gone.
+    pub fn gone_target(&self, run: Seq, kind: ResourceKind, name: &str) -> Result<Option<Seq>, AuditError> {
         self.connection
             .prepare_cached(GONE_TARGET)
             .and_then(|mut statement| {
-                statement.query_row(params![name, run.0], |row| Ok(Seq(row.get(0)?))).optional()
+                let found = params![name, run.0, kind.as_str()];
+                statement.query_row(found, |row| Ok(Seq(row.get(0)?))).optional()
             })
             .map_err(|e| self.failed(e))
     }
@@ -319,14 +327,22 @@ impl AuditReader {
             .map_err(|e| self.failed(e))
     }
 
-    /// Whether an attempt for the datasource `name` on this host, of whichever run, got no clear answer, and
-    /// nothing that came later told whether it exists.
-    pub fn in_doubt(&self, run: Seq, name: &str, base_url: &str) -> Result<bool, AuditError> {
-        let query = format!("WITH t (run, name) AS (VALUES (?1, ?2)) SELECT {DOUBTED} FROM t WHERE ?3");
+    /// Whether an attempt for the resource of this kind and name on this host, of whichever run, got no clear
+    /// answer, and nothing that came later told whether it exists.
+    pub fn in_doubt(
+        &self,
+        run: Seq,
+        kind: ResourceKind,
+        name: &str,
+        base_url: &str,
+    ) -> Result<bool, AuditError> {
+        let query = format!(
+            "WITH t (run, name, detail) AS (VALUES (?1, ?2, json_object('kind', ?3))) SELECT {DOUBTED} FROM t WHERE ?4 <> ''"
+        );
         self.connection
             .prepare_cached(&query)
             .and_then(|mut statement| {
-                statement.query_row(params![run.0, name, true, base_url], |row| row.get(0))
+                statement.query_row(params![run.0, name, kind.as_str(), base_url], |row| row.get(0))
             })
             .map_err(|e| self.failed(e))
     }
@@ -378,9 +394,10 @@ mod tests {
     #[test]
     fn one_name_is_looked_up_by_its_index() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(crate::audit::record::SCHEMA).unwrap();
+        crate::audit::record::make_log(&connection).unwrap();
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {GONE_TARGET}")).unwrap();
-        let steps = statement.query_map(params!["a", 2], |row| row.get::<_, String>(3)).unwrap();
+        let steps =
+            statement.query_map(params!["a", 2, "datasource"], |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<_> = steps.map(Result::unwrap).collect();
         assert!(steps[0].contains("record_datasource"), "{steps:?}");
     }

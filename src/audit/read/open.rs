@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::audit::AuditError;
-use crate::audit::record::{BUSY_TIMEOUT, Content, Schema, refuse_other_things, schema_of};
+use crate::audit::record::{BUSY_TIMEOUT, Content, Schema, refuse_other_things, schema_of, show_views};
 
 /// Opens an existing file for reading only. A log that was killed before it began is not there yet.
 pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Content), AuditError> {
@@ -13,9 +13,9 @@ pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Content), Aud
         return Err(AuditError::Missing { path: path.to_owned() });
     }
     refuse_other_things(path)?;
+    let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "open", source };
     let open = |access| {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let failed = |source| AuditError::Sqlite { path: path.to_owned(), action: "open", source };
         let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         let schema = schema_of(&connection, path)?;
@@ -30,9 +30,11 @@ pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Content), Aud
         }
         other => other?,
     };
-    match schema {
-        Schema::Ours => Ok((connection, Content::Log)),
-        Schema::Merged => Ok((connection, Content::Merged)),
-        Schema::NotYet => Err(AuditError::Missing { path: path.to_owned() }),
-    }
+    let content = match schema {
+        Schema::Ours => Content::Log,
+        Schema::Merged => Content::Merged,
+        Schema::NotYet => return Err(AuditError::Missing { path: path.to_owned() }),
+    };
+    show_views(&connection, content == Content::Merged).map_err(failed)?;
+    Ok((connection, content))
 }

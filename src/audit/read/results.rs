@@ -1,18 +1,21 @@
 //! The results of a run, or of one datasource over all runs: rows of the view `results`.
 
+use std::str::FromStr;
+
+use rusqlite::types::Type;
 use rusqlite::{Row, params};
 
 use super::AuditReader;
 use crate::audit::AuditError;
-use crate::domain::{HistoryEntry, Outcome, ResultFilter, TargetResult};
+use crate::domain::{HistoryEntry, Outcome, ResourceKind, ResultFilter, TargetResult};
 
 /// The columns of the view that [`result`] reads, in that order.
 const COLUMNS: &str = "v.run_id, v.target, v.datasource, v.outcome, v.attempts, v.http_status, v.error_code, v.message,
     v.datasource_id, v.evidence, v.detail, v.first_attempt_at, v.finished_at, v.target_reason, v.target_ticket,
-    v.message_id";
+    v.message_id, v.name, v.kind, v.dependant_of";
 
 /// How many these are.
-const WIDTH: usize = 16;
+const WIDTH: usize = 19;
 
 impl AuditReader {
     /// Hands each result of the run that passes `filter` to `take`, in the order of the targets, until that
@@ -40,12 +43,12 @@ impl AuditReader {
         each().map_err(|e| self.failed(e))
     }
 
-    /// The results of the datasource with this name, over all runs, the oldest first.
-    pub fn history_of(&self, datasource: &str) -> Result<Vec<HistoryEntry>, AuditError> {
+    /// The results of the resource of this kind and name, over all runs, the oldest first.
+    pub fn history_of(&self, kind: ResourceKind, name: &str) -> Result<Vec<HistoryEntry>, AuditError> {
         let query = format!(
             "SELECT {COLUMNS}, r.started_at, r.retry_of, r.plan_digest, r.approved_by
                FROM results v JOIN runs r ON r.run_id = v.run_id
-              WHERE v.datasource = ?1 ORDER BY r.started_at, r.run_id, v.target"
+              WHERE v.name = ?1 AND v.kind = ?2 ORDER BY r.started_at, r.run_id, v.target"
         );
         let entry = |row: &Row<'_>| {
             Ok(HistoryEntry {
@@ -57,7 +60,7 @@ impl AuditReader {
             })
         };
         let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
-        let rows = statement.query_map(params![datasource], entry).map_err(|e| self.failed(e))?;
+        let rows = statement.query_map(params![name, kind.as_str()], entry).map_err(|e| self.failed(e))?;
         rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
     }
 }
@@ -80,13 +83,13 @@ fn condition(filter: ResultFilter<'_>) -> String {
 }
 
 fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
-    let outcome = row.get_ref(3)?.as_str()?.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
-    })?;
+    let (outcome, kind) = (parsed(row, 3)?, parsed(row, 17)?);
     Ok(TargetResult {
         run_id: row.get(0)?,
         target: row.get(1)?,
-        datasource: row.get(2)?,
+        name: row.get(16)?,
+        kind,
+        dependant_of: row.get(18)?,
         outcome,
         attempts: row.get(4)?,
         http_status: row.get(5)?,
@@ -101,6 +104,17 @@ fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
         target_ticket: row.get(14)?,
         message_id: row.get(15)?,
     })
+}
+
+/// The word in this column.
+fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    row.get_ref(column)?
+        .as_str()?
+        .parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
 #[cfg(test)]
@@ -130,7 +144,7 @@ mod tests {
 
     fn reader() -> AuditReader {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(crate::audit::record::SCHEMA).unwrap();
+        crate::audit::record::make_log(&connection).unwrap();
         let columns = "seq, kind, at_us, run, target, number, name, outcome, evidence, detail";
         connection
             .execute_batch(&format!(
@@ -145,7 +159,7 @@ mod tests {
         let mut names = String::new();
         reader()
             .each_result("r", filter, |result| {
-                names.push_str(&result.datasource);
+                names.push_str(&result.name);
                 true
             })
             .unwrap();
@@ -173,7 +187,7 @@ mod tests {
         let read: Vec<_> = COLUMNS.split(',').map(|column| column.trim().to_owned()).collect();
         assert_eq!(read, view);
         assert_eq!(read.len(), WIDTH);
-        let history = reader.history_of("a").unwrap();
+        let history = reader.history_of(ResourceKind::Datasource, "a").unwrap();
         assert_eq!(history.len(), 2);
         assert_eq!(history[0].result.first_attempt_at.as_deref(), Some("1970-01-01T00:00:01.000000Z"));
         assert_eq!(history[0].result.finished_at.as_deref(), Some("1970-01-01T00:00:02.999999Z"));

@@ -9,6 +9,7 @@ mod lineage;
 mod order;
 mod schema;
 mod statement;
+mod target;
 
 #[cfg(test)]
 pub(super) use canonical::COLUMNS;
@@ -21,7 +22,8 @@ pub(super) use file::{
 pub(super) use lineage::{Predecessor, refuse_closed};
 pub(super) use order::not_before;
 pub(super) use schema::{
-    APPLICATION_ID, SCHEMA, SCHEMA_VERSION, SchemaDifferences, make_merged, partial_indexes, seal,
+    SchemaDifferences, make_log, make_merged, partial_indexes, replace_views, seal, show_views,
 };
 pub(super) use statement::{EXTENSION, LONGEST_FILE, signature_of};
 pub use statement::{PURPOSE, Statement};
+pub(super) use target::{detail_of_role, role_from_detail};

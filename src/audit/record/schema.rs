@@ -13,17 +13,70 @@ pub(in crate::audit) const APPLICATION_ID: i64 = 0x6465_636d;
 pub(in crate::audit) const MERGED_ID: i64 = 0x6465_634d;
 
 /// The newest schema version, in the database header's user version.
-pub(in crate::audit) const SCHEMA_VERSION: i64 = 1;
+pub(in crate::audit) const SCHEMA_VERSION: i64 = 2;
 
-/// The tables, indexes, triggers and views.
-pub(in crate::audit) const SCHEMA: &str = include_str!("schema.sql");
+/// The table of records, its indexes and its triggers: the same in every version.
+const RECORDS: &str = include_str!("schema.sql");
+
+/// The public views of each version, the oldest first.
+const VIEWS_OF_VERSIONS: [&str; 2] =
+    [include_str!("views/version_1.sql"), include_str!("views/version_2.sql")];
 
 /// The public views.
 const VIEWS: [&str; 4] = ["runs", "results", "attempts", "refused_messages"];
 
+/// Makes the schema of a log.
+pub(in crate::audit) fn make_log(connection: &Connection) -> rusqlite::Result<()> {
+    make_log_of(connection, SCHEMA_VERSION)
+}
+
+fn make_log_of(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    connection.execute_batch(RECORDS)?;
+    connection.execute_batch(VIEWS_OF_VERSIONS[place_of(version)])?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", version)
+}
+
+/// Replaces the views of a log that an earlier version made. Records stay as they are.
+pub(in crate::audit) fn replace_views(connection: &Connection) -> rusqlite::Result<()> {
+    for view in VIEWS {
+        connection.execute_batch(&format!("DROP VIEW {view}"))?;
+    }
+    connection.execute_batch(VIEWS_OF_VERSIONS[place_of(SCHEMA_VERSION)])?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)
+}
+
+/// Shows a file of an earlier version to this connection alone with the views of this one: temporary views hide those
+/// that are stored.
+pub(in crate::audit) fn show_views(connection: &Connection, is_merged: bool) -> rusqlite::Result<()> {
+    if version_of(connection)? >= SCHEMA_VERSION {
+        return Ok(());
+    }
+    for ((kind, _), (_, sql)) in expected(is_merged, SCHEMA_VERSION)? {
+        if let Some(sql) = sql.as_ref().filter(|_| kind == "view") {
+            connection.execute_batch(&sql.replacen("CREATE VIEW", "CREATE TEMP VIEW", 1))?;
+        }
+    }
+    Ok(())
+}
+
+fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// The place of a version among all; an unknown one is held against the newest.
+fn place_of(version: i64) -> usize {
+    let last = VIEWS_OF_VERSIONS.len() - 1;
+    usize::try_from(version).ok().and_then(|version| version.checked_sub(1)).unwrap_or(last).min(last)
+}
+
 /// Makes the schema of a merged file: that of a log, and each view with the log's id at the end.
 pub(in crate::audit) fn make_merged(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(SCHEMA)?;
+    make_merged_of(connection, SCHEMA_VERSION)
+}
+
+fn make_merged_of(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    make_log_of(connection, version)?;
     connection.execute_batch(include_str!("merged.sql"))?;
     for view in VIEWS {
         let query = "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1";
@@ -35,8 +88,7 @@ pub(in crate::audit) fn make_merged(connection: &Connection) -> rusqlite::Result
                FROM {view}_without_log v;"
         ))?;
     }
-    connection.pragma_update(None, "application_id", MERGED_ID)?;
-    connection.pragma_update(None, "user_version", SCHEMA_VERSION)
+    connection.pragma_update(None, "application_id", MERGED_ID)
 }
 
 /// Lets nothing be added any more.
@@ -53,19 +105,21 @@ fn entries(connection: &Connection) -> rusqlite::Result<Entries> {
     rows.collect()
 }
 
-/// The schema of a log, or of a merged file, as decom makes it.
-fn expected(is_merged: bool) -> rusqlite::Result<&'static Entries> {
-    static LOG: OnceLock<Entries> = OnceLock::new();
-    static MERGED: OnceLock<Entries> = OnceLock::new();
-    let known = if is_merged { &MERGED } else { &LOG };
+/// The schema of a log, or of a merged file, as decom makes it in this version of the schema.
+fn expected(is_merged: bool, version: i64) -> rusqlite::Result<&'static Entries> {
+    static LOGS: [OnceLock<Entries>; VIEWS_OF_VERSIONS.len()] =
+        [const { OnceLock::new() }; VIEWS_OF_VERSIONS.len()];
+    static MERGED: [OnceLock<Entries>; VIEWS_OF_VERSIONS.len()] =
+        [const { OnceLock::new() }; VIEWS_OF_VERSIONS.len()];
+    let known = &(if is_merged { &MERGED } else { &LOGS })[place_of(version)];
     if let Some(expected) = known.get() {
         return Ok(expected);
     }
     let fresh = Connection::open_in_memory()?;
     if is_merged {
-        make_merged(&fresh).and_then(|()| seal(&fresh))?;
+        make_merged_of(&fresh, version).and_then(|()| seal(&fresh))?;
     } else {
-        fresh.execute_batch(SCHEMA)?;
+        make_log_of(&fresh, version)?;
     }
     let made = entries(&fresh)?;
     Ok(known.get_or_init(|| made))
@@ -82,9 +136,10 @@ pub(in crate::audit) struct SchemaDifferences {
 }
 
 impl SchemaDifferences {
-    /// Compares the schema of `connection` with that of a log, or of a merged file.
+    /// Compares the schema of `connection` with that of a log, or of a merged file, of the same version.
     pub(in crate::audit) fn of(connection: &Connection, is_merged: bool) -> rusqlite::Result<Self> {
-        let (mut found, expected) = (entries(connection)?, expected(is_merged)?);
+        let expected = expected(is_merged, version_of(connection)?)?;
+        let mut found = entries(connection)?;
         let mut differences = Self::default();
         for (key, made) in expected {
             match found.remove(key) {
@@ -121,7 +176,7 @@ fn in_words((kind, name): &(String, String)) -> String {
 
 /// The partial indexes on the table of records: the name of each, and the condition for a record to be in it.
 pub(in crate::audit) fn partial_indexes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SCHEMA.split(';').filter_map(|statement| {
+    RECORDS.split(';').filter_map(|statement| {
         let (_, index) = statement.split_once("INDEX ")?;
         let (name, rest) = index.split_once(" ON record ")?;
         Some((name, rest.split_once(" WHERE ")?.1))
@@ -135,7 +190,7 @@ mod tests {
     #[test]
     fn partial_indexes_are_those_that_sqlite_makes_of_the_schema() {
         let log = Connection::open_in_memory().unwrap();
-        log.execute_batch(SCHEMA).unwrap();
+        make_log(&log).unwrap();
         let mut statement =
             log.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY rowid").unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -136,7 +136,7 @@ fn unreadable(
     }
 }
 
-/// Returns true if a request for the name of the fact's target, of whichever run, raised doubt before, or the message
+/// Returns true if a request for the kind and name of the fact's target, of whichever run, raised doubt before, or the message
 /// that asked for it had been given to another worker.
 fn earlier_doubt(connection: &Connection, shift: i64, fact: &Fact) -> bool {
     let query = "SELECT EXISTS (
@@ -144,6 +144,7 @@ fn earlier_doubt(connection: &Connection, shift: i64, fact: &Fact) -> bool {
         OR EXISTS (
             SELECT 1 FROM record t
               JOIN record e ON e.kind = 'target' AND e.name = t.name
+               AND coalesce(e.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
               JOIN record s ON s.target = e.seq AND s.kind = 'send'
               LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
              WHERE t.seq = ?1 AND s.seq < ?2

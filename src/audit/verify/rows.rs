@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::shape::{COLUMNS, Kind, evidence_of, is_integer, kind_of, outcome_of, place, verdict_of};
 use super::verdicts::{can_follow, can_settle, can_show};
 use super::{Finding, Findings};
-use crate::audit::record::{BEFORE_THE_FIRST, Hash};
+use crate::audit::record::{BEFORE_THE_FIRST, Hash, role_from_detail};
 use crate::domain::{Outcome, Verdict};
 
 const KIND: usize = place("kind");
@@ -214,6 +214,11 @@ fn fact(
     if let Some((_, detail)) = words.as_deref()
         && !serde_json::from_str::<serde_json::Value>(detail).is_ok_and(|value| value.is_object())
     {
+        findings.add(Finding::Word { seq, column: "detail" });
+    }
+    // As are what other targets of the name are, and whether a message had been delivered before.
+    let detail = std::str::from_utf8(bytes_of(values[DETAIL])).ok().filter(|_| set & (1 << DETAIL) != 0);
+    if kind == Kind::Target && role_from_detail(detail).is_err() {
         findings.add(Finding::Word { seq, column: "detail" });
     }
     let (run, target, number) = (integers[RUN], integers[TARGET], integers[NUMBER]);

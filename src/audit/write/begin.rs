@@ -8,8 +8,7 @@ use super::fact::RunOpening;
 use super::writer::Writer;
 use super::{NewTargets, WriteResult};
 use crate::audit::AuditError;
-use crate::audit::record::not_before;
-use crate::audit::record::{APPEND, Head, Kind, Record};
+use crate::audit::record::{APPEND, Head, Kind, Record, detail_of_role, not_before};
 use crate::domain::{NewTarget, Outcome, Seq};
 
 /// The index by name. Names come in any order, and with each one another page of it would be written: 14 s of
@@ -87,7 +86,8 @@ fn append_all(
     let run = head.seq;
     for (number, target) in (1..).zip(targets) {
         let target = target.map_err(|source| AuditError::Targets { source })?;
-        write(head, &taken_on(run, number, &target))?;
+        let detail = detail_of_role(&target.role);
+        write(head, &taken_on(run, number, &target, detail.as_deref()))?;
         if let Some((reason, message)) = &target.skip {
             let skipped = Record {
                 run: Some(run),
@@ -104,13 +104,14 @@ fn append_all(
     Ok(run)
 }
 
-fn taken_on(run: i64, number: i64, target: &NewTarget) -> Record<'_> {
+fn taken_on<'a>(run: i64, number: i64, target: &'a NewTarget, detail: Option<&'a str>) -> Record<'a> {
     Record {
         run: Some(run),
         number: Some(number),
         name: Some(target.name.as_str()),
         reason: target.reason.as_deref(),
         ticket: target.ticket.as_deref(),
+        detail,
         ..Record::of(Kind::Target)
     }
 }

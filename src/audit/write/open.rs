@@ -9,8 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::audit::AuditError;
 use crate::audit::record::{
-    APPLICATION_ID, BUSY_TIMEOUT, Head, SCHEMA, SCHEMA_VERSION, Schema, SchemaDifferences, refuse_closed,
-    refuse_orphans, refuse_other_things, schema_of,
+    BUSY_TIMEOUT, Head, Schema, SchemaDifferences, make_log, refuse_closed, refuse_orphans,
+    refuse_other_things, replace_views, schema_of,
 };
 
 /// The oldest SQLite that does not lose committed content when connections write and checkpoint at
@@ -106,15 +106,16 @@ pub(in crate::audit) fn fold(connection: &Connection) {
     }
 }
 
-/// Brings the schema up to [`SCHEMA_VERSION`], one step a version, all or nothing.
+/// Brings the schema up to date, all or nothing.
 pub(in crate::audit) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version < 1 {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    match version {
+        ..1 => make_log(&transaction)?,
+        1 => replace_views(&transaction)?,
+        // A newer one is refused before.
+        _ => {}
     }
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }
 

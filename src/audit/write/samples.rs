@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{AuditLog, LogOptions, RunOpening};
-use crate::domain::{DatasourceName, NewTarget, Timestamp};
+use crate::domain::{DatasourceName, NewTarget, TargetRole, Timestamp};
 
 /// The time of every record.
 pub(super) const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
@@ -40,5 +40,11 @@ pub(super) fn opening(run_id: &str) -> RunOpening {
 }
 
 pub(super) fn target(name: &str) -> NewTarget {
-    NewTarget { name: DatasourceName::new(name).unwrap(), reason: None, ticket: None, skip: None }
+    NewTarget {
+        name: DatasourceName::new(name).unwrap(),
+        role: TargetRole::Datasource,
+        reason: None,
+        ticket: None,
+        skip: None,
+    }
 }

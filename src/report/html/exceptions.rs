@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::page::Page;
 use super::wording::{counted, exact_time, name, number, text};
 use super::{Certificate, EachTarget, LONGEST_LIST};
-use crate::domain::{GIVEN_BACK, Outcome, ResultFilter, SkipReason, TargetResult};
+use crate::domain::{GIVEN_BACK, Outcome, ResourceKind, ResultFilter, SkipReason, TargetResult};
 
 /// Targets with something in common.
 struct Group {
@@ -202,7 +202,7 @@ fn row(result: &TargetResult) -> Markup {
     html! {
         tr {
             td.n { (result.target) }
-            td { (name(&result.datasource)) (purpose(result)) }
+            td { @if let ResourceKind::Datamart = result.kind { "datamart " } (name(&result.name)) (purpose(result)) }
             td { (why(result)) }
             @if result.outcome == Outcome::InUse {
                 td.dependants {

@@ -8,7 +8,7 @@ use super::exceptions::purpose;
 use super::page::Page;
 use super::wording::{code, counted, exact_time, name, text};
 use super::{Annex, Certificate, EachTarget};
-use crate::domain::{Outcome, ResultFilter, TargetResult};
+use crate::domain::{Outcome, ResourceKind, ResultFilter, TargetResult};
 
 pub(super) fn section(
     page: &mut Page<'_>,
@@ -86,7 +86,7 @@ fn row(result: &TargetResult) -> Markup {
     html! {
         tr.other[!result.outcome.is_gone()] {
             td.n { (result.target) }
-            td { (name(&result.datasource)) (purpose(result)) }
+            td { @if let ResourceKind::Datamart = result.kind { "datamart " } (name(&result.name)) (purpose(result)) }
             td { (outcome(result.outcome)) }
             td { @if let Some(at) = &result.first_attempt_at { (exact_time(at)) } @else { "–" } }
             td { @if let Some(at) = &result.finished_at { (exact_time(at)) } @else { "–" } }

@@ -15,8 +15,8 @@ use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
-    Clock, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, Seq, Settlement, SkipReason,
-    Target, Token,
+    Clock, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, ResourceKind, Seq, Settlement,
+    SkipReason, Target, TargetRole, Token,
 };
 use crate::plan::Rules;
 use crate::queue::{DeletionRequest, Message, Queue, QueueError};
@@ -194,9 +194,11 @@ impl MessageFeed {
         }
         let redelivered = message.redelivered;
         self.acks.add(target, name.clone(), message);
-        let doubted = state.reader.in_doubt(self.run, name.as_str(), &self.base_url)?;
+        let kind = ResourceKind::Datasource;
+        let doubted = state.reader.in_doubt(self.run, kind, name.as_str(), &self.base_url)?;
         self.allowance.hand_out();
-        Ok(Some(Target { seq: target, number, name, attempts: 0, doubted, redelivered }))
+        let role = TargetRole::Datasource;
+        Ok(Some(Target { seq: target, number, name, role, attempts: 0, doubted, redelivered }))
     }
 
     /// Returns true if the datasource, which the audit log knows as deleted, exists now: then it was created again, and

@@ -4,13 +4,13 @@ use rusqlite::{OptionalExtension, Row};
 
 use crate::audit::record::{Content, Hash};
 use crate::audit::{AuditError, AuditReader};
-use crate::domain::{RequestAnswer, RequestOrigin, SentRequest, Timestamp, hex};
+use crate::domain::{RequestAnswer, RequestOrigin, ResourceKind, SentRequest, Timestamp, hex};
 
 /// A walk along the records with a look-up for each: nothing is sorted, and nothing held.
 const REQUESTS: &str = "
     SELECT s.seq, s.hash, s.at_us, s.run, t.number, t.name, t.reason, t.ticket, s.number, s.waited_us,
            a.seq, a.hash, a.at_us, a.verdict, a.http_status, a.error_code, a.message, a.latency_us,
-           a.datasource_id, o.outcome, o.evidence
+           a.datasource_id, o.outcome, o.evidence, t.detail ->> '$.kind'
       FROM record s
       JOIN record t ON t.seq = s.target AND t.kind = 'target'
       LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
@@ -128,11 +128,18 @@ fn request(row: &Row<'_>, shift: i64) -> rusqlite::Result<SentRequest> {
             Some((outcome, row.get(20)?))
         }
     };
+    let kind = match row.get::<_, Option<String>>(21)? {
+        None => ResourceKind::Datasource,
+        Some(word) => word.parse().map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(21, rusqlite::types::Type::Text, Box::new(error))
+        })?,
+    };
     Ok(SentRequest {
         record: place(0)?,
         at: Timestamp::from_micros(row.get(2)?),
         target: row.get(4)?,
-        datasource: row.get(5)?,
+        name: row.get(5)?,
+        kind,
         reason: row.get(6)?,
         ticket: row.get(7)?,
         attempt: row.get(8)?,

@@ -92,7 +92,7 @@ impl Output {
                    JOIN record r ON r.seq = t.run
                    JOIN log l ON r.seq > l.shift AND r.seq <= l.shift + l.records
                   WHERE o.outcome IN ('deleted', 'deleted_unconfirmed')
-                  GROUP BY r.detail ->> '$.base_url', t.name
+                  GROUP BY r.detail ->> '$.base_url', t.detail ->> '$.kind', t.name
                  HAVING count(DISTINCT l.number) > 1
                   ORDER BY t.name",
             )
