@@ -87,6 +87,7 @@ def can_show(verdict, status, code):
     return {
         "deleted": status == 200,
         "not_found": code == "DATASOURCE_NAME_ERROR",
+        "not_found_or_invalid": status == 400 and code == "INVALID_REQUEST_BODY",
         "in_use": code == "DATASOURCE_IN_USE",
         "unauthorized": status == 401 or code in TOKEN_CODES,
         "throttled": status == 429,

@@ -1,6 +1,6 @@
 //! The emulator of the API by itself, for programs in any language: benchmarks, and trials by hand.
 //!
-//! `cargo run --example emulator -- NAMES [--limit 500/10s] [--headers draft-8] [--request-log FILE]`
+//! `cargo run --example emulator -- NAMES [--datamarts 3] [--limit 500/10s] [--headers draft-8] [--request-log FILE]`
 //!
 //! NAMES is a file with the name of a datasource on each line. The first line on stdout is the base URL; the token is
 //! read from `DATABRAIN_TOKEN`. The emulator ends when its stdin is closed, so that it never outlives its caller.
@@ -19,6 +19,9 @@ use decom::ratelimit::Rate;
 struct Options {
     /// The names of the datasources that exist, one on each line
     names: PathBuf,
+    /// How many datamarts read each datasource at most
+    #[arg(long, default_value_t = 0)]
+    datamarts: u8,
     /// The limit, as requests in a fixed window; none without it
     #[arg(long)]
     limit: Option<Rate>,
@@ -41,6 +44,7 @@ fn main() -> Result<()> {
     });
     ensure!(limit != Some(None), "a limit is a number of requests in a window, such as 500/10s");
     let emulator = Emulator::start(EmulatorOptions {
+        datamarts: options.datamarts,
         limit: limit.flatten(),
         header_generation: options.headers,
         request_log: options.request_log,

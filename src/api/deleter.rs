@@ -12,8 +12,8 @@ use url::Url;
 
 use super::client::{ApiOptions, build};
 use super::transport::Failure;
-use super::{ApiError, Body, BodyEnd, Classification, classify};
-use crate::domain::{Answer, Clock, DatasourceName, Token, Verdict, error_chain};
+use super::{ApiError, Body, BodyEnd, Classification, classify, classify_datamart};
+use crate::domain::{Answer, Clock, Resource, ResourceKind, Token, Verdict, error_chain};
 use crate::ratelimit::RateLimitHeaders;
 
 /// What RFC 3986 leaves unreserved; everything else is encoded, so that a space is never a plus.
@@ -22,10 +22,11 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// How much of a body is read at most, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;
 
-/// Deletes datasources. The only type that can; a dry run never builds one.
+/// Deletes datasources and datamarts. The only type that can; a dry run never builds one.
 pub struct Deleter {
     client: Client,
-    endpoint: Url,
+    datasources: Url,
+    datamarts: Url,
     token: Token,
     clock: Arc<dyn Clock>,
     response_timeout: Duration,
@@ -39,6 +40,8 @@ pub struct Reply {
     pub answer: Answer,
     /// Another attempt may get another verdict.
     pub retriable: bool,
+    /// No other target may be sent after this reply.
+    pub stops: bool,
     /// What the headers say about the rate limit.
     pub headers: RateLimitHeaders,
     /// From the first byte sent to the last byte read.
@@ -56,7 +59,13 @@ impl Reply {
             message: Some(why.to_owned()),
             datasource_id: None,
         };
-        Self { answer, retriable: false, headers: RateLimitHeaders::default(), latency: Duration::ZERO }
+        Self {
+            answer,
+            retriable: false,
+            stops: false,
+            headers: RateLimitHeaders::default(),
+            latency: Duration::ZERO,
+        }
     }
 }
 
@@ -66,7 +75,8 @@ impl Deleter {
     pub fn new(options: &ApiOptions, token: &Token, clock: Arc<dyn Clock>) -> Result<Self, ApiError> {
         Ok(Self {
             client: build(options, token)?,
-            endpoint: options.base_url.endpoint("/api/v2/datasource")?,
+            datasources: options.base_url.endpoint("/api/v2/datasource")?,
+            datamarts: options.base_url.endpoint("/api/v2/data-app/datamart")?,
             token: token.clone(),
             clock,
             response_timeout: options.response_timeout.min(options.attempt_timeout),
@@ -74,11 +84,12 @@ impl Deleter {
         })
     }
 
-    /// Sends one request to delete `name`, its attempt number `number`, and reads the reply. Whatever happens is a
+    /// Sends one request to delete `resource`, its attempt number `number`, and reads the reply. Whatever happens is a
     /// reply, never an error, and nothing is sent twice.
-    pub async fn delete(&self, name: &DatasourceName, number: u32, request_id: &str) -> Reply {
+    pub async fn delete(&self, resource: Resource<'_>, number: u32, request_id: &str) -> Reply {
         let span = self.span(number);
-        let reply = self.exchange(self.request(name, request_id)).instrument(span.clone()).await;
+        let request = self.request(resource, request_id);
+        let reply = self.exchange(resource, request).instrument(span.clone()).await;
         span.record("http.response.status_code", reply.answer.http_status);
         span.record("error.type", reply.answer.error_code.as_deref());
         let (verdict, latency_ms) =
@@ -95,38 +106,42 @@ impl Deleter {
             attempt = number,
             http.request.method = "DELETE",
             http.request.resend_count = number - 1,
-            server.address = self.endpoint.host_str(),
-            server.port = self.endpoint.port_or_known_default(),
+            server.address = self.datasources.host_str(),
+            server.port = self.datasources.port_or_known_default(),
             http.response.status_code = tracing::field::Empty,
             error.r#type = tracing::field::Empty,
         )
     }
 
-    async fn exchange(&self, request: Request) -> Reply {
+    async fn exchange(&self, resource: Resource<'_>, request: Request) -> Reply {
         let began = Instant::now();
         let deadline = tokio::time::Instant::now() + self.attempt_timeout;
-        let (Classification { answer, retriable }, headers) =
+        let (Classification { answer, retriable, stops }, headers) =
             match timeout(self.response_timeout, self.client.execute(request)).await {
                 Ok(Ok(response)) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                     (Failure::of_proxy().classification(), RateLimitHeaders::default())
                 }
                 Ok(Ok(mut response)) => {
                     let headers = RateLimitHeaders::read(response.headers(), self.clock.now());
-                    (self.read(&mut response, deadline).await, headers)
+                    (self.read(resource, &mut response, deadline).await, headers)
                 }
                 Ok(Err(error)) => (Failure::of(&error).classification(), RateLimitHeaders::default()),
                 Err(_) => {
                     (Failure::timeout(self.response_timeout).classification(), RateLimitHeaders::default())
                 }
             };
-        Reply { answer: self.redacted(answer), retriable, headers, latency: began.elapsed() }
+        Reply { answer: self.redacted(answer), retriable, stops, headers, latency: began.elapsed() }
     }
 
-    fn request(&self, name: &DatasourceName, request_id: &str) -> Request {
-        let mut url = self.endpoint.clone();
+    fn request(&self, resource: Resource<'_>, request_id: &str) -> Request {
+        let (endpoint, parameter) = match resource.kind {
+            ResourceKind::Datasource => (&self.datasources, "datasourceName="),
+            ResourceKind::Datamart => (&self.datamarts, "datamartName="),
+        };
+        let mut url = endpoint.clone();
         let mut query = String::with_capacity(128);
-        query.push_str("datasourceName=");
-        query.extend(utf8_percent_encode(name.as_str(), ENCODED));
+        query.push_str(parameter);
+        query.extend(utf8_percent_encode(resource.name.as_str(), ENCODED));
         url.set_query(Some(&query));
         let mut request = Request::new(Method::DELETE, url);
         if let Ok(value) = HeaderValue::from_str(request_id) {
@@ -135,9 +150,18 @@ impl Deleter {
         request
     }
 
-    async fn read(&self, response: &mut Response, deadline: tokio::time::Instant) -> Classification {
+    async fn read(
+        &self,
+        resource: Resource<'_>,
+        response: &mut Response,
+        deadline: tokio::time::Instant,
+    ) -> Classification {
         let status = response.status().as_u16();
-        let mut classification = classify(status, &read_bounded(response, deadline).await);
+        let body = read_bounded(response, deadline).await;
+        let mut classification = match resource.kind {
+            ResourceKind::Datasource => classify(status, &body),
+            ResourceKind::Datamart => classify_datamart(resource.name.as_str(), status, &body),
+        };
         if let (300..=399, Some(location)) = (status, response.headers().get(http::header::LOCATION)) {
             // Cut only after the redaction, which does not recognise half a token.
             let location = self.token.redact(String::from_utf8_lossy(location.as_bytes()).into_owned());

@@ -32,7 +32,7 @@ impl Dependants {
     /// read.
     pub async fn of(&self, name: &DatasourceName) -> Vec<String> {
         let read = self.by_datasource.get_or_init(|| async {
-            let why = match timeout(LONGEST, self.lister.datamarts()).await {
+            let why = match timeout(LONGEST, self.lister.dependants()).await {
                 Ok(Ok(by_datasource)) => return by_datasource,
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no listing within {}", humantime::format_duration(LONGEST)),

@@ -20,10 +20,10 @@ pub use probe::Probe;
 
 use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, build};
-use super::listing::{Datamart, Entry, NamedEntry, Page, Pass};
+use super::listing::{DatamartEntry, Entry, NamedEntry, Page, Pass};
 use super::transport::Failure;
 use super::verdict::{error_code, refuses_token};
-use crate::domain::{Clock, Token, Verdict, error_chain};
+use crate::domain::{Clock, Datamart, MAX_NAME_BYTES, Token, Verdict, error_chain};
 use crate::ratelimit::{Pacer, RateLimitHeaders};
 
 /// How long one request may take: a listing may hold very many names.
@@ -86,20 +86,33 @@ impl Lister {
         Ok(all.into_iter().map(|entry| entry.name).collect())
     }
 
-    /// Returns the names of the datamarts, by the name of the datasource that they read.
+    /// Returns all datamarts, each with its complete definition.
     ///
     /// # Errors
-    /// If the listing cannot be read whole, or an entry does not say which datasource it reads.
-    pub async fn datamarts(&self) -> Result<HashMap<String, Vec<String>>, ApiError> {
+    /// If the listing cannot be read whole, or an entry does not say which datasource it reads: what depends on a
+    /// datasource could not be told then.
+    pub async fn datamarts(&self) -> Result<Vec<Datamart>, ApiError> {
         const WHAT: &str = "datamarts";
-        let all: Vec<Datamart> = self.read(WHAT, "/api/v2/data-app/datamarts").await?;
+        let all: Vec<DatamartEntry> = self.read(WHAT, "/api/v2/data-app/datamarts").await?;
+        let known = all.into_iter().map(|entry| {
+            entry.into_datamart().map_err(|name| {
+                let why =
+                    format!("datamart `{}` does not say which datasource it reads", bounded_name(&name));
+                ApiError::Listing { what: WHAT, why }
+            })
+        });
+        known.collect()
+    }
+
+    /// Returns the names of the datamarts, by the name of the datasource that they read. A name that is longer than one
+    /// can be is cut.
+    ///
+    /// # Errors
+    /// As [`Lister::datamarts`].
+    pub async fn dependants(&self) -> Result<HashMap<String, Vec<String>>, ApiError> {
         let mut by_datasource: HashMap<_, Vec<_>> = HashMap::new();
-        for (datasource, name) in all.into_iter().map(Datamart::into_names) {
-            let Some(datasource) = datasource else {
-                let why = format!("datamart `{name}` does not say which datasource it reads");
-                return Err(ApiError::Listing { what: WHAT, why });
-            };
-            by_datasource.entry(datasource).or_default().push(name);
+        for Datamart { name, datasource, .. } in self.datamarts().await? {
+            by_datasource.entry(datasource).or_default().push(bounded_name(&name));
         }
         Ok(by_datasource)
     }
@@ -299,6 +312,13 @@ async fn bounded(response: &mut Response) -> Result<Option<Vec<u8>>, reqwest::Er
         bytes.extend_from_slice(&chunk);
     }
     Ok(Some(bytes))
+}
+
+fn bounded_name(name: &str) -> String {
+    match name.char_indices().find(|(at, c)| at + c.len_utf8() > MAX_NAME_BYTES) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 fn refused(what: &'static str, status: StatusCode) -> ApiError {

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::domain::MAX_NAME_BYTES;
+use crate::domain::Datamart;
 
 /// A listing whose length is not a multiple of this was not one page of a longer one.
 const ROUND: usize = 5;
@@ -15,7 +16,7 @@ const ROUND: usize = 5;
 #[serde(bound = "T: DeserializeOwned")]
 pub(super) struct Page<T> {
     pub(super) data: Vec<T>,
-    pub(super) error: Option<serde_json::Value>,
+    pub(super) error: Option<Value>,
 }
 
 /// An entry of a listing.
@@ -35,36 +36,55 @@ impl Entry for NamedEntry {
     }
 }
 
+/// A datamart, with the whole of its entry.
 #[derive(Deserialize)]
-pub(super) struct Datamart {
+#[serde(try_from = "Value")]
+pub(super) struct DatamartEntry {
     name: String,
-    #[serde(rename = "companyIntegration")]
-    company_integration: Option<NamedEntry>,
+    datasource: Option<String>,
+    entry: Value,
 }
 
-impl Datamart {
-    /// Returns the name of the datasource that it reads, if the entry says it, and its own name, cut if it is longer
-    /// than a name can be.
-    pub(super) fn into_names(self) -> (Option<String>, String) {
-        (self.company_integration.map(|integration| integration.name), cut(self.name))
+/// Why an entry is not a datamart.
+#[derive(Debug, thiserror::Error)]
+#[error("an entry has no name")]
+pub(super) struct Nameless;
+
+impl TryFrom<Value> for DatamartEntry {
+    type Error = Nameless;
+
+    fn try_from(entry: Value) -> Result<Self, Nameless> {
+        let name = entry["name"].as_str().ok_or(Nameless)?.to_owned();
+        let datasource = entry["companyIntegration"]["name"].as_str().map(str::to_owned);
+        Ok(Self { name, datasource, entry })
     }
 }
 
-impl Entry for Datamart {
+impl DatamartEntry {
+    /// Returns the datamart, or its name if the entry does not say which datasource it reads.
+    pub(super) fn into_datamart(self) -> Result<Datamart, String> {
+        let Self { name, datasource, entry } = self;
+        let Some(datasource) = datasource else { return Err(name) };
+        let tables = entry["datamartTables"].as_array();
+        let columns =
+            tables.into_iter().flatten().filter_map(|table| table["datamartTableColumns"].as_array());
+        Ok(Datamart {
+            name,
+            datasource,
+            tenancy: entry["datamartOrganization"]["tenancyLevel"].as_str().map(str::to_owned),
+            tables: tables.map_or(0, Vec::len),
+            columns: columns.map(Vec::len).sum(),
+            definition: entry.to_string(),
+        })
+    }
+}
+
+impl Entry for DatamartEntry {
     fn key(&self) -> String {
-        let reads = self.company_integration.as_ref().map_or("", |integration| &integration.name);
+        let reads = self.datasource.as_deref().unwrap_or_default();
         // No name holds a NUL.
         format!("{}\0{reads}", self.name)
     }
-}
-
-fn cut(mut name: String) -> String {
-    if name.len() > MAX_NAME_BYTES {
-        let end = (0..=MAX_NAME_BYTES).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
-        name.truncate(end);
-        name.push('…');
-    }
-    name
 }
 
 /// The entries of one pass over a listing, each once.

@@ -1,6 +1,6 @@
 //! The Databrain API: the requests that can be sent, and what the replies show.
 //!
-//! [`Deleter`] sends one deletion, once; [`Lister`] reads the listings and cannot delete. Failures of one target are
+//! [`Deleter`] sends one deletion of a datasource or a datamart, once; [`Lister`] reads the listings and cannot delete. Failures of one target are
 //! data (an [`Answer`](crate::domain::Answer)); an [`ApiError`] means that the API cannot be used.
 
 mod client;
@@ -17,4 +17,4 @@ pub use deleter::{Deleter, Reply};
 pub use dependants::Dependants;
 pub use error::ApiError;
 pub use lister::{Lister, Probe};
-pub use verdict::{Body, BodyEnd, Classification, classify};
+pub use verdict::{Body, BodyEnd, Classification, classify, classify_datamart};

@@ -57,7 +57,7 @@ impl Failure {
             message: Some(self.message),
             datasource_id: None,
         };
-        Classification { answer, retriable: true }
+        Classification { answer, retriable: true, stops: false }
     }
 }
 

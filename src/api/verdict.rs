@@ -1,4 +1,4 @@
-//! What one reply of the deletion endpoint shows: the table "Verdicts" of the contract.
+//! What one reply of a deletion endpoint shows: the table "Verdicts" of the contract.
 //!
 //! Status and error code decide together, as three different meanings share HTTP 400, and an error code may come
 //! with any status. Success is never assumed: a 200 that is not the documented one proves nothing.
@@ -39,20 +39,67 @@ pub struct Classification {
     pub answer: Answer,
     /// Another attempt may get another verdict.
     pub retriable: bool,
+    /// No other target may be sent after this reply.
+    pub stops: bool,
 }
 
-/// Returns what a reply of the deletion endpoint shows. The first row of the contract's table that fits decides.
+/// Returns what a reply to the deletion of a datasource shows. The first row of the contract's table that fits decides.
 #[must_use]
 pub fn classify(status: u16, body: &Body) -> Classification {
+    classification(status, body, Content::parse(body), |_, code| match code {
+        "DATASOURCE_NAME_ERROR" => Some(Verdict::NotFound),
+        "DATASOURCE_IN_USE" => Some(Verdict::InUse),
+        _ => None,
+    })
+}
+
+/// Returns what a reply to the deletion of the datamart `sent` shows. Its success names what was deleted: if that is
+/// another name, nobody knows what the API takes names for, and the run has to stop.
+#[must_use]
+pub fn classify_datamart(sent: &str, status: u16, body: &Body) -> Classification {
     let content = Content::parse(body);
+    let other = content.name.clone().filter(|name| name != sent);
+    // "Datamart not found" and malformed input share this code.
+    let of_code = |status, code: &str| {
+        (status == 400 && code == "INVALID_REQUEST_BODY").then_some(Verdict::NotFoundOrInvalid)
+    };
+    let found = classification(status, body, content, of_code);
+    match other {
+        Some(other) if found.answer.verdict == Verdict::Deleted => Classification {
+            answer: Answer {
+                verdict: Verdict::NoAnswer,
+                error_code: Some(OTHER_DELETED.to_owned()),
+                message: one_line(&format!(
+                    "the API says that it deleted `{other}`, and `{sent}` was asked for"
+                )),
+                ..found.answer
+            },
+            retriable: false,
+            stops: true,
+        },
+        _ => found,
+    }
+}
+
+/// What decom calls a success that names another resource than was sent.
+const OTHER_DELETED: &str = "other_deleted";
+
+/// The verdict of the contract's table; `of_code` knows the error codes that belong to one kind of resource, each with
+/// the status that it came with.
+fn classification(
+    status: u16,
+    body: &Body,
+    content: Content,
+    of_code: impl Fn(u16, &str) -> Option<Verdict>,
+) -> Classification {
     let code = content.code.as_deref();
+    let documented = code.and_then(|code| of_code(status, code));
     let (verdict, retriable) = match (status, code) {
         (300..=399, _) => (Verdict::Rejected, false),
         (429, _) => (Verdict::Throttled, true),
         (401, _) => (Verdict::Unauthorized, false),
         (_, Some(code)) if refuses_token(code) => (Verdict::Unauthorized, false),
-        (_, Some("DATASOURCE_NAME_ERROR")) => (Verdict::NotFound, false),
-        (_, Some("DATASOURCE_IN_USE")) => (Verdict::InUse, false),
+        _ if let Some(verdict) = documented => (verdict, false),
         (200, _) if content.is_success => (Verdict::Deleted, false),
         (408 | 500 | 502 | 503 | 504, _) => (Verdict::ServerError, true),
         (500..=599, _) => (Verdict::ServerError, false),
@@ -73,7 +120,7 @@ pub fn classify(status: u16, body: &Body) -> Classification {
         message,
         datasource_id: content.id,
     };
-    Classification { answer, retriable }
+    Classification { answer, retriable, stops: verdict == Verdict::Unauthorized }
 }
 
 /// Returns true if an error code says that the token is missing, invalid, expired or of the wrong kind, in any of
@@ -95,6 +142,8 @@ struct Content {
     code: Option<String>,
     message: Option<String>,
     id: Option<String>,
+    /// The id, whatever it holds.
+    name: Option<String>,
     /// A JSON object with a string `id` and no `error`, read whole: the documented success.
     is_success: bool,
     cut_short: bool,
@@ -141,7 +190,8 @@ impl Content {
             is_success: error.is_none() && id.is_some(),
             code: code.or(outer_code).filter(|code| is_word(code)),
             message: message.or(outer_message).and_then(|message| one_line(&message)),
-            id: id.filter(|id| is_word(id)),
+            id: id.clone().filter(|id| is_word(id)),
+            name: id,
             cut_short: false,
         }
     }

@@ -64,7 +64,7 @@ impl Survey {
             let lister = access.lister(context)?;
             match lister.datasources().await {
                 Ok(datasources) => {
-                    let dependants = lister.datamarts().await.map_err(|error| {
+                    let dependants = lister.dependants().await.map_err(|error| {
                         tracing::warn!(%error, "could not read the list of datamarts; dependants were not checked");
                     });
                     Ok(Some(Listings { datasources, dependants: dependants.ok() }))

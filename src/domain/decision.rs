@@ -78,7 +78,8 @@ mod tests {
     /// The contract's table "Outcomes", row by row; what no row names is not settled.
     fn outcome(verdict: Verdict, doubt: Doubt, presence: Option<Presence>) -> Option<&'static str> {
         let in_doubt = doubt != Doubt::None;
-        let open = ["throttled", "server_error", "no_answer", "not_sent"].contains(&verdict.as_str())
+        let open = ["not_found_or_invalid", "throttled", "server_error", "no_answer", "not_sent"]
+            .contains(&verdict.as_str())
             || (verdict == Verdict::Rejected && in_doubt);
         Some(match (verdict.as_str(), presence) {
             ("deleted", _) => "deleted acknowledged",

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Counts, DatasourceName, Doubt, Evidence, Outcome, ResourceKind, SkipReason, TargetRole, Timestamp,
-    Verdict,
+    Counts, DatasourceName, Doubt, Evidence, Outcome, Resource, SkipReason, TargetRole, Timestamp, Verdict,
 };
 
 /// The place of a record in the audit log, from 1. It also identifies what the record began: a run or a target.
@@ -45,8 +44,8 @@ pub struct Target {
 
 impl Target {
     #[must_use]
-    pub const fn kind(&self) -> ResourceKind {
-        self.role.kind()
+    pub const fn resource(&self) -> Resource<'_> {
+        Resource { kind: self.role.kind(), name: &self.name }
     }
 
     /// Returns the doubt before its next attempt.
@@ -95,7 +94,7 @@ pub enum Next {
     Attempt,
     /// No further attempt helps, and nothing is settled: a listing has to settle it.
     Open(Doubt),
-    /// Nothing: the token is not accepted, and the run stops.
+    /// Nothing: the run stops, as the token is not accepted or the API deleted another resource.
     Stop,
 }
 

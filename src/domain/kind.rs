@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::DatasourceName;
+
 /// What a target is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum ResourceKind {
@@ -46,6 +48,13 @@ impl FromStr for ResourceKind {
 #[error("`{text}` is not a kind of resource; the kinds are datasource and datamart")]
 pub struct UnknownKind {
     pub text: String,
+}
+
+/// What one request is to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resource<'a> {
+    pub kind: ResourceKind,
+    pub name: &'a DatasourceName,
 }
 
 /// What the audit log says of a target beside its name.

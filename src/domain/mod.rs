@@ -2,6 +2,7 @@
 
 mod account;
 mod boot_time;
+mod datamart;
 mod decision;
 mod error_chain;
 mod event;
@@ -25,6 +26,7 @@ mod whole_file;
 
 pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
 pub use boot_time::BootTime;
+pub use datamart::Datamart;
 pub use decision::{Doubt, Presence, decide};
 pub use error_chain::{error_chain, root_cause};
 pub use event::{
@@ -34,7 +36,7 @@ pub use event::{
 pub use exit::ExitStatus;
 pub use hex::hex;
 pub use history::{HistoryEntry, ResultFilter, RunSummary, TargetResult};
-pub use kind::{ResourceKind, TargetRole, UnknownKind};
+pub use kind::{Resource, ResourceKind, TargetRole, UnknownKind};
 pub use lock::lock;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};

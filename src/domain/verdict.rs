@@ -5,10 +5,13 @@ use std::fmt;
 /// What one attempt, that is one HTTP request for one target, showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// The documented success: the API says that it deleted the datasource.
+    /// The documented success: the API says that it deleted the resource.
     Deleted,
     /// `DATASOURCE_NAME_ERROR`: there is no datasource of that name.
     NotFound,
+    /// `INVALID_REQUEST_BODY` for a datamart: there is none of that name, or the request is malformed. Only a listing
+    /// shows which.
+    NotFoundOrInvalid,
     /// `DATASOURCE_IN_USE`: something depends on it.
     InUse,
     /// Any other definite refusal.
@@ -27,9 +30,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Deleted,
         Self::NotFound,
+        Self::NotFoundOrInvalid,
         Self::InUse,
         Self::Rejected,
         Self::Unauthorized,
@@ -45,6 +49,7 @@ impl Verdict {
         match self {
             Self::Deleted => "deleted",
             Self::NotFound => "not_found",
+            Self::NotFoundOrInvalid => "not_found_or_invalid",
             Self::InUse => "in_use",
             Self::Rejected => "rejected",
             Self::Unauthorized => "unauthorized",

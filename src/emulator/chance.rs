@@ -22,6 +22,10 @@ pub(super) enum DrawPurpose {
     Id,
     /// The fault of one page of a listing.
     PageFault,
+    /// The fault of one request for a datamart.
+    DatamartFault,
+    /// How many tables and columns a datamart has.
+    Definition,
 }
 
 /// The source of all draws of one emulator.

@@ -1,8 +1,8 @@
 //! The faults that the emulator injects on purpose, how often, and how they are written.
 //!
 //! Faults come in three families that are drawn separately. Most belong to one request and may be gone with the
-//! next; `in-use` and `missing` belong to a name and hold at every attempt; `shifting-pages` belongs to a page of
-//! a listing.
+//! next; `in-use`, `missing`, `workspace` and `shared` belong to the name of a datasource and hold at every attempt;
+//! `shifting-pages` belongs to a page of a listing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -52,10 +52,14 @@ pub enum FaultKind {
     Http204,
     /// `gzip`: replies correctly, but compressed, although the client did not ask for it.
     Gzip,
-    /// `in-use`: the name has dependants and cannot be deleted, at any attempt.
+    /// `in-use`: datamarts read the datasource, and it cannot be deleted before them.
     InUse,
     /// `missing`: the name does not exist, at any attempt.
     Missing,
+    /// `workspace`: a workspace, which no listing shows, is connected to the datasource, so that it cannot be deleted.
+    Workspace,
+    /// `shared`: the datasource serves several customers: a datamart that reads it has the tenancy level `TABLE`.
+    Shared,
     /// `shifting-pages`: listings come in pages only, and a page begins one entry late or early, as if an entry
     /// before it had been deleted or added since the last page.
     ShiftingPages,
@@ -81,7 +85,7 @@ impl Family {
 
 impl FaultKind {
     /// Every kind, in the order in which [`Faults`] are displayed.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Http500,
         Self::Http500After,
         Self::Http502Html,
@@ -100,6 +104,8 @@ impl FaultKind {
         Self::Gzip,
         Self::InUse,
         Self::Missing,
+        Self::Workspace,
+        Self::Shared,
         Self::ShiftingPages,
     ];
 
@@ -125,13 +131,15 @@ impl FaultKind {
             Self::Gzip => "gzip",
             Self::InUse => "in-use",
             Self::Missing => "missing",
+            Self::Workspace => "workspace",
+            Self::Shared => "shared",
             Self::ShiftingPages => "shifting-pages",
         }
     }
 
     const fn family(self) -> Family {
         match self {
-            Self::InUse | Self::Missing => Family::Name,
+            Self::InUse | Self::Missing | Self::Workspace | Self::Shared => Family::Name,
             Self::ShiftingPages => Family::Page,
             _ => Family::Request,
         }
@@ -146,8 +154,8 @@ impl fmt::Display for FaultKind {
 
 /// How often each kind of fault is injected.
 ///
-/// Written as `http500=5%,drop=1%,missing=2%`, or `none`. The percentage of `in-use` and `missing` is of the names,
-/// that of `shifting-pages` is of the pages, and all others are of the requests that delete. The percentages of one
+/// Written as `http500=5%,drop=1%,missing=2%`, or `none`. The percentage of `in-use`, `missing`,
+/// `workspace` and `shared` is of the names of datasources, that of `shifting-pages` is of the pages, and all others are of the requests that delete. The percentages of one
 /// family add up to 100 at most, because one request has one fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {

@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use super::chance::{Chance, DrawPurpose};
+use super::datamarts::Datamarts;
 use super::faults::{Family, FaultKind, Faults};
 
 /// The entries of one page of a listing.
@@ -14,26 +15,6 @@ pub(super) const PAGE: usize = 10;
 /// How many words of 64 datasources share one count.
 const BLOCK: usize = 64;
 const MOST_DATAMARTS: u8 = 3;
-const SUBJECTS: [&str; 16] = [
-    "sales",
-    "finance",
-    "customer-360",
-    "marketing",
-    "inventory",
-    "support",
-    "product-usage",
-    "billing",
-    "logistics",
-    "churn",
-    "onboarding",
-    "hr",
-    "procurement",
-    "web-traffic",
-    "revenue",
-    "risk",
-];
-const KINDS: [&str; 8] =
-    ["analytics", "overview", "dashboard", "insights", "monthly", "kpis", "report", "embedded"];
 
 /// One of the two listings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,20 +39,15 @@ struct Named<'a> {
     name: &'a str,
 }
 
-#[derive(Serialize)]
-struct Datamart<'a> {
-    name: &'a str,
-    #[serde(rename = "companyIntegration")]
-    company_integration: Named<'a>,
-}
-
 /// The state of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameState {
     /// Exists at this position and can be deleted.
     Free(usize),
-    /// Exists, and datamarts depend on it.
+    /// Exists, and datamarts read it.
     InUse,
+    /// Exists, and a workspace is connected to it.
+    Bound,
     /// Was given, but drawn to be missing from the start.
     Missing,
     /// Was deleted or never given.
@@ -92,13 +68,30 @@ pub(super) struct Inventory {
     present_in_block: Vec<usize>,
     /// The positions that are drawn to be missing, ascending.
     missing: Vec<usize>,
-    /// For each datamart the position of its datasource, ascending.
-    datamarts: Vec<usize>,
+    /// The positions of datasources to which a workspace is connected, ascending.
+    bound: Vec<usize>,
+    datamarts: Datamarts,
+}
+
+/// What is drawn for the names, while they are admitted.
+#[derive(Default)]
+struct Drawn {
+    missing: Vec<usize>,
+    bound: Vec<usize>,
+    /// The position of a datasource for each datamart that reads it.
+    sources: Vec<usize>,
+    shared: Vec<usize>,
 }
 
 impl Inventory {
-    /// Takes `names`, of which equal ones are one datasource, and draws the fault of each.
-    pub(super) fn new(names: impl Iterator<Item = String>, faults: &Faults, chance: Chance) -> Self {
+    /// Takes `names`, of which equal ones are one datasource, and draws the fault of each, and which datamarts read it:
+    /// at most `most_datamarts`, if no fault decides that.
+    pub(super) fn new(
+        names: impl Iterator<Item = String>,
+        most_datamarts: u8,
+        faults: &Faults,
+        chance: Chance,
+    ) -> Self {
         let (mut text, mut ends) = (String::new(), Vec::with_capacity(names.size_hint().0));
         for name in names {
             text.push_str(&name);
@@ -115,33 +108,40 @@ impl Inventory {
             present: vec![0; words],
             present_in_block: vec![0; words.div_ceil(BLOCK)],
             missing: Vec::new(),
-            datamarts: Vec::new(),
+            bound: Vec::new(),
+            datamarts: Datamarts::new(chance, Vec::new(), Vec::new()),
         };
         let mut sorted = std::mem::take(&mut inventory.sorted);
         sorted.sort_unstable_by_key(|at| (inventory.name(*at), *at));
         sorted.dedup_by(|later, first| inventory.name(*later) == inventory.name(*first));
+        let mut drawn = Drawn::default();
         for at in &sorted {
-            inventory.admit(*at, faults);
+            inventory.admit(*at, most_datamarts, faults, &mut drawn);
         }
-        inventory.sorted = sorted;
-        inventory.missing.sort_unstable();
-        inventory.datamarts.sort_unstable();
-        inventory
+        let Drawn { mut missing, mut bound, sources, shared } = drawn;
+        missing.sort_unstable();
+        bound.sort_unstable();
+        Self { sorted, missing, bound, datamarts: Datamarts::new(chance, sources, shared), ..inventory }
     }
 
-    fn admit(&mut self, at: usize, faults: &Faults) {
+    fn admit(&mut self, at: usize, most_datamarts: u8, faults: &Faults, drawn: &mut Drawn) {
         let (chance, name) = (self.chance, self.name(at));
         let draw = faults.has_any(Family::Name).then(|| chance.draw(DrawPurpose::NameFault, name, 0));
-        match draw.and_then(|draw| faults.of_draw(Family::Name, draw)) {
+        let fault = draw.and_then(|draw| faults.of_draw(Family::Name, draw));
+        let below = |bound: u8| chance.below(bound, DrawPurpose::Datamarts, name, 0);
+        let datamarts = match fault {
             Some(FaultKind::Missing) => {
-                self.missing.push(at);
+                drawn.missing.push(at);
                 return;
             }
-            Some(_) => {
-                let datamarts = 1 + chance.below(MOST_DATAMARTS, DrawPurpose::Datamarts, name, 0);
-                self.datamarts.extend((0..datamarts).map(|_| at));
-            }
-            None => {}
+            Some(FaultKind::InUse | FaultKind::Shared) => 1 + below(MOST_DATAMARTS),
+            _ => below(most_datamarts.saturating_add(1)),
+        };
+        drawn.sources.extend((0..datamarts).map(|_| at));
+        match fault {
+            Some(FaultKind::Workspace) => drawn.bound.push(at),
+            Some(FaultKind::Shared) => drawn.shared.push(at),
+            _ => {}
         }
         self.present[at / 64] |= 1 << (at % 64);
         self.present_in_block[at / 64 / BLOCK] += 1;
@@ -156,8 +156,10 @@ impl Inventory {
         if self.present[at / 64] & (1 << (at % 64)) == 0 {
             let missing = self.missing.binary_search(&at).is_ok();
             if missing { NameState::Missing } else { NameState::Absent }
-        } else if self.datamarts.binary_search(&at).is_ok() {
+        } else if self.datamarts.read(at) {
             NameState::InUse
+        } else if self.bound.binary_search(&at).is_ok() {
+            NameState::Bound
         } else {
             NameState::Free(at)
         }
@@ -169,11 +171,25 @@ impl Inventory {
         self.present_in_block[at / 64 / BLOCK] -= 1;
     }
 
+    /// Removes the datamart of this name; returns false if there is none.
+    pub(super) fn delete_datamart(&mut self, name: &str) -> bool {
+        let is_named = |index: &usize| self.datamart_name(*index) == name;
+        let found = self.datamarts.candidate(name).filter(is_named);
+        if let Some(index) = found {
+            self.datamarts.delete(index);
+        }
+        found.is_some()
+    }
+
+    fn datamart_name(&self, index: usize) -> String {
+        self.datamarts.name(index, self.name(self.datamarts.source(index)))
+    }
+
     /// The position of the entry with this index in a listing; `None` past the end.
     pub(super) fn position(&self, listing: Listing, index: usize) -> Option<usize> {
         let mut skip = index;
         if listing == Listing::Datamarts {
-            return (skip < self.datamarts.len()).then_some(skip);
+            return self.datamarts.nth(skip);
         }
         let block = self.present_in_block.iter().position(|count| {
             let here = skip < *count;
@@ -204,7 +220,7 @@ impl Inventory {
         while more(entries, out.len()) {
             let at = match listing {
                 Listing::Datasources => self.next_present(from)?,
-                Listing::Datamarts => (from < self.datamarts.len()).then_some(from)?,
+                Listing::Datamarts => self.datamarts.next(from)?,
             };
             if std::mem::replace(begun, true) {
                 out.push(b',');
@@ -213,33 +229,13 @@ impl Inventory {
             let _ = match listing {
                 Listing::Datasources => serde_json::to_writer(&mut *out, &Named { name: self.name(at) }),
                 Listing::Datamarts => {
-                    let source = self.datamarts[at];
-                    let company_integration = Named { name: self.name(source) };
-                    let name = self.datamart_name(at, source);
-                    serde_json::to_writer(&mut *out, &Datamart { name: &name, company_integration })
+                    let reads = self.name(self.datamarts.source(at));
+                    serde_json::to_writer(&mut *out, &self.datamarts.entry(at, reads))
                 }
             };
             (from, entries) = (at + 1, entries + 1);
         }
         Some(from)
-    }
-
-    fn datamart_name(&self, datamart: usize, source: usize) -> String {
-        let first = self.datamarts.partition_point(|at| *at < source);
-        let nth = u32::try_from(datamart - first).unwrap_or_default();
-        let draw = |bound: usize, turn: u32| {
-            let bound = u8::try_from(bound).unwrap_or(u8::MAX);
-            // Draw 0 was for the number of datamarts; each takes two further ones for its words.
-            usize::from(self.chance.below(
-                bound,
-                DrawPurpose::Datamarts,
-                self.name(source),
-                1 + 2 * nth + turn,
-            ))
-        };
-        let (subject, kind) = (SUBJECTS[draw(SUBJECTS.len(), 0)], KINDS[draw(KINDS.len(), 1)]);
-        // The number makes each name unique.
-        format!("{subject}-{kind}-{}", datamart + 1)
     }
 
     fn name(&self, at: usize) -> &str {
@@ -260,8 +256,9 @@ impl Inventory {
     /// The memory that the inventory takes, in bytes.
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        let words = [&self.ends, &self.sorted, &self.present_in_block, &self.missing, &self.datamarts];
+        let words = [&self.ends, &self.sorted, &self.present_in_block, &self.missing, &self.bound];
         self.text.capacity()
+            + self.datamarts.heap_bytes()
             + self.present.capacity() * 8
             + words.iter().map(|v| v.capacity() * 8).sum::<usize>()
     }

@@ -8,9 +8,11 @@
 //! `inventory` (what exists) → `replies`.
 
 mod chance;
+mod datamarts;
 mod faults;
 mod inventory;
 mod limiter;
+mod query;
 mod replies;
 mod request_log;
 mod server;
@@ -40,6 +42,9 @@ pub struct EmulatorOptions {
     pub datasources: Box<dyn Iterator<Item = String> + Send>,
     /// The datasources that a workspace uses: they cannot be deleted, and no listing shows why.
     pub in_workspaces: HashSet<String>,
+    /// How many datamarts read each datasource at most. Their number is drawn from the seed; where it is 0, only
+    /// datasources with the faults `in-use` and `shared` have any.
+    pub datamarts: u8,
     /// Which faults are injected, and how often.
     pub faults: Faults,
     /// Equal seeds and names meet equal faults, whatever the order and concurrency of the requests.
@@ -51,7 +56,7 @@ pub struct EmulatorOptions {
     /// The headers that announce the rate limit.
     pub header_generation: HeaderGeneration,
     /// A file that gets a line of JSON for every DELETE request before its reply is sent: `at` (microseconds of
-    /// Unix time), `request_id` (the `X-Request-Id`), `name`, `did` (`deleted` or `nothing`) and `status` (`null`
+    /// Unix time), `request_id` (the `X-Request-Id`), `kind`, `name`, `did` (`deleted` or `nothing`) and `status` (`null`
     /// if the connection was cut). A request that cannot be logged gets no reply.
     pub request_log: Option<PathBuf>,
 }
@@ -67,6 +72,7 @@ impl EmulatorOptions {
             token: token.into(),
             datasources: Box::new(datasources.into_iter()),
             in_workspaces: HashSet::new(),
+            datamarts: 0,
             faults: Faults::none(),
             seed: 0,
             latency: Duration::ZERO,
@@ -82,6 +88,7 @@ impl fmt::Debug for EmulatorOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmulatorOptions")
             .field("in_workspaces", &self.in_workspaces)
+            .field("datamarts", &self.datamarts)
             .field("faults", &self.faults)
             .field("seed", &self.seed)
             .field("latency", &self.latency)
@@ -139,9 +146,11 @@ pub struct Tally {
     pub requests: u64,
     /// Datasources deleted, whatever the reply was.
     pub deletions: u64,
+    /// Datamarts deleted, whatever the reply was.
+    pub datamart_deletions: u64,
     /// Requests that the rate limit refused. Spurious 429s are among the faults instead.
     pub throttled: u64,
-    /// Faults injected, by kind; kinds that did not occur are left out. `in-use` and `missing` count requests for
+    /// Faults injected, by kind; kinds that did not occur are left out. Those of names count requests for
     /// such names.
     pub faults: BTreeMap<FaultKind, u64>,
 }

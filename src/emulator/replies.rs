@@ -45,6 +45,15 @@ pub(super) fn deleted(id: &str) -> Reply {
     reply(StatusCode::OK, JSON, json!({ "id": id, "message": "Datasource deleted successfully" }).to_string())
 }
 
+pub(super) fn datamart_deleted(name: &str) -> Reply {
+    reply(StatusCode::OK, JSON, json!({ "id": name, "error": null }).to_string())
+}
+
+/// With the code of malformed input, as the API documents it.
+pub(super) fn no_such_datamart() -> Reply {
+    invalid("Datamart not found")
+}
+
 pub(super) fn invalid(message: &str) -> Reply {
     error(StatusCode::BAD_REQUEST, "INVALID_REQUEST_BODY", message)
 }

@@ -18,14 +18,16 @@ pub(super) struct LoggedRequest<'a> {
     pub(super) at: u64,
     /// Its `X-Request-Id`.
     pub(super) request_id: Option<&'a str>,
-    /// The datasource; `null` if the query names none.
+    /// `datasource` or `datamart`.
+    pub(super) kind: &'static str,
+    /// The datasource or datamart; `null` if the query names none.
     pub(super) name: Option<&'a str>,
     pub(super) did: Effect,
     /// The HTTP status about to be sent; `null` if the connection is cut instead.
     pub(super) status: Option<u16>,
 }
 
-/// What a request did to its datasource.
+/// What a request did to its datasource or datamart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Effect {

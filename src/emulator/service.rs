@@ -3,7 +3,6 @@
 //! A request is decided and takes effect at once, under one lock; then comes the latency, then the reply. A client
 //! that stops waiting, or is killed meanwhile, leaves a deletion that was done, as with the real service.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -11,19 +10,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::header::AUTHORIZATION;
 use http::{Method, Request, StatusCode};
-use url::form_urlencoded;
 
 use super::chance::{Chance, DrawPurpose};
 use super::faults::{Family, FaultKind, Faults};
 use super::inventory::{Inventory, Listing, NameState, PAGE};
 use super::limiter::Limiter;
+use super::query::{deletable, listed, name_to_delete, page_number, parameter, values};
 use super::replies::{self, ConnectionCut, Reply};
 use super::request_log::{Effect, LoggedRequest, RequestLog, unix_micros};
 use super::{EmulatorError, EmulatorOptions, Tally};
-use crate::domain::lock;
+use crate::domain::{ResourceKind, lock};
 
-const DATASOURCES: &str = "/api/v2/datasource";
-const DATAMARTS: &str = "/api/v2/data-app/datamarts";
 const REQUEST_ID: &str = "x-request-id";
 /// How much longer a slow reply takes: this many latencies, and no less than the minimum.
 const SLOW_LATENCIES: u32 = 20;
@@ -38,9 +35,9 @@ pub(super) struct State {
     pub(super) tally: Tally,
     limiter: Option<Limiter>,
     log: Option<RequestLog>,
-    /// How many requests there were for each name whose last reply was a fault. Other names are not kept, so
-    /// this stays small with a million names.
-    faulty_requests: HashMap<Box<str>, u32>,
+    /// How many requests there were for each name of a datasource, or of a datamart, whose last reply was a fault.
+    /// Other names are not kept, so this stays small with a million names.
+    faulty_requests: [HashMap<Box<str>, u32>; 2],
     /// How many pages were read.
     pages: u32,
 }
@@ -49,7 +46,7 @@ impl State {
     /// How many names are remembered between two requests.
     #[cfg(test)]
     pub(super) fn remembered_names(&self) -> usize {
-        self.faulty_requests.len()
+        self.faulty_requests.iter().map(HashMap::len).sum()
     }
 
     fn count(&mut self, fault: FaultKind) {
@@ -95,10 +92,10 @@ impl Service {
         let generation = options.header_generation;
         let state = State {
             log: options.request_log.map(open).transpose()?,
-            inventory: Inventory::new(options.datasources, &options.faults, chance),
+            inventory: Inventory::new(options.datasources, options.datamarts, &options.faults, chance),
             tally: Tally::default(),
             limiter: options.limit.map(|limit| Limiter::new(limit, generation)),
-            faulty_requests: HashMap::new(),
+            faulty_requests: [HashMap::new(), HashMap::new()],
             pages: 0,
         };
         Ok(Self {
@@ -138,10 +135,12 @@ impl Service {
         if request.method() == Method::DELETE
             && let Some(log) = &mut state.log
         {
-            let name = datasource_name(request.uri().query());
+            let kind = deletable(request.uri().path()).unwrap_or(ResourceKind::Datasource);
+            let name = name_to_delete(kind, request.uri().query());
             let logged = LoggedRequest {
                 at: unix_micros(wall),
                 request_id: header(request, REQUEST_ID),
+                kind: kind.as_str(),
                 name: name.as_deref(),
                 did: decision.effect,
                 status: decision.reply.as_ref().map(|reply| reply.status().as_u16()),
@@ -160,21 +159,26 @@ impl Service {
     }
 
     fn handle<B>(&self, state: &mut State, request: &Request<B>) -> Decision {
-        let listing = match (request.method(), request.uri().path()) {
-            (&Method::DELETE | &Method::GET, DATASOURCES) => Listing::Datasources,
-            (&Method::GET, DATAMARTS) => Listing::Datamarts,
-            _ => return Decision::reply(replies::no_such_endpoint()),
+        let path = request.uri().path();
+        let (listing, deletes) = match *request.method() {
+            Method::GET => (listed(path), None),
+            Method::DELETE => (None, deletable(path)),
+            _ => (None, None),
         };
+        if listing.is_none() && deletes.is_none() {
+            return Decision::reply(replies::no_such_endpoint());
+        }
         if header(request, AUTHORIZATION.as_str()) != Some(&self.credentials) {
             return Decision::reply(replies::unauthenticated());
         }
         let query = request.uri().query();
-        if request.method() == Method::GET {
+        if let Some(listing) = listing {
             return Decision::reply(self.list(state, listing, query));
         }
-        match datasource_name(query) {
-            None => Decision::reply(replies::invalid("datasourceName is required")),
-            Some(name) => self.delete_with_faults(state, &name),
+        let kind = deletes.unwrap_or(ResourceKind::Datasource);
+        match name_to_delete(kind, query) {
+            None => Decision::reply(replies::invalid(&format!("{} is required", parameter(kind)))),
+            Some(name) => self.delete_with_faults(state, kind, &name),
         }
     }
 
@@ -214,16 +218,20 @@ impl Service {
         if draw.is_multiple_of(2) { first + 1 } else { first - 1 }
     }
 
-    fn delete_with_faults(&self, state: &mut State, name: &str) -> Decision {
-        let Some((fault, draw)) = self.next_fault(state, name) else { return self.delete(state, name) };
+    fn delete_with_faults(&self, state: &mut State, kind: ResourceKind, name: &str) -> Decision {
+        let Some((fault, draw)) = self.next_fault(state, kind, name) else {
+            return self.delete(state, kind, name);
+        };
         state.count(fault);
         if let Some(decision) = fault_before(fault, draw) {
             return decision;
         }
-        if fault == FaultKind::Http200Error && matches!(state.inventory.state(name), NameState::Free(_)) {
+        let deletable =
+            kind == ResourceKind::Datamart || matches!(state.inventory.state(name), NameState::Free(_));
+        if fault == FaultKind::Http200Error && deletable {
             return Decision::reply(replies::with_status(replies::server_error(), StatusCode::OK));
         }
-        let mut decision = self.delete(state, name);
+        let mut decision = self.delete(state, kind, name);
         let deleted = decision.effect == Effect::Deleted;
         decision.reply = match fault {
             FaultKind::Drop | FaultKind::DropAfter => None,
@@ -244,23 +252,35 @@ impl Service {
     }
 
     /// The fault of this request for `name` with its draw, if there is one.
-    fn next_fault(&self, state: &mut State, name: &str) -> Option<(FaultKind, u64)> {
+    fn next_fault(&self, state: &mut State, kind: ResourceKind, name: &str) -> Option<(FaultKind, u64)> {
         if !self.faults.has_any(Family::Request) {
             return None;
         }
-        let earlier = state.faulty_requests.get(name).copied().unwrap_or_default();
-        let draw = self.chance.draw(DrawPurpose::RequestFault, name, earlier);
+        let faulty_requests = &mut state.faulty_requests[kind as usize];
+        let earlier = faulty_requests.get(name).copied().unwrap_or_default();
+        let purpose = match kind {
+            ResourceKind::Datasource => DrawPurpose::RequestFault,
+            ResourceKind::Datamart => DrawPurpose::DatamartFault,
+        };
+        let draw = self.chance.draw(purpose, name, earlier);
         let fault = self.faults.of_draw(Family::Request, draw);
         if fault.is_some() {
             // Also if the reply is slow or compressed, because the client may not have understood it.
-            state.faulty_requests.insert(Box::from(name), earlier.saturating_add(1));
+            faulty_requests.insert(Box::from(name), earlier.saturating_add(1));
         } else {
-            state.faulty_requests.remove(name);
+            faulty_requests.remove(name);
         }
         Some((fault?, draw))
     }
 
-    fn delete(&self, state: &mut State, name: &str) -> Decision {
+    fn delete(&self, state: &mut State, kind: ResourceKind, name: &str) -> Decision {
+        if kind == ResourceKind::Datamart {
+            if !state.inventory.delete_datamart(name) {
+                return Decision::reply(replies::no_such_datamart());
+            }
+            state.tally.datamart_deletions += 1;
+            return Decision { effect: Effect::Deleted, ..Decision::reply(replies::datamart_deleted(name)) };
+        }
         match state.inventory.state(name) {
             NameState::Free(_) if self.in_workspaces.contains(name) => Decision::reply(replies::in_use()),
             NameState::Free(at) => {
@@ -271,6 +291,10 @@ impl Service {
             }
             NameState::InUse => {
                 state.count(FaultKind::InUse);
+                Decision::reply(replies::in_use())
+            }
+            NameState::Bound => {
+                state.count(FaultKind::Workspace);
                 Decision::reply(replies::in_use())
             }
             NameState::Missing => {
@@ -296,28 +320,6 @@ fn fault_before(fault: FaultKind, draw: u64) -> Option<Decision> {
         _ => return None,
     };
     Some(Decision { reply, effect: Effect::Nothing, wait: Duration::ZERO })
-}
-
-/// The values of a parameter, decoded once, with `+` for a space as Express decodes it.
-fn values<'a>(query: Option<&'a str>, key: &str) -> Vec<Cow<'a, str>> {
-    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    pairs.filter(|(k, _)| k == key).map(|(_, value)| value).collect()
-}
-
-/// The only value of a parameter. Express makes an array of several, which no endpoint takes.
-fn value<'a>(query: Option<&'a str>, key: &str) -> Option<Cow<'a, str>> {
-    let mut values = values(query, key);
-    values.pop().filter(|_| values.is_empty())
-}
-
-fn datasource_name(query: Option<&str>) -> Option<Cow<'_, str>> {
-    value(query, "datasourceName").filter(|name| !name.is_empty())
-}
-
-fn page_number(query: Option<&str>) -> Option<usize> {
-    let number = value(query, "pageNumber")?;
-    let digits = number.bytes().all(|b| b.is_ascii_digit());
-    number.parse().ok().filter(|page| digits && *page > 0)
 }
 
 fn header<'a, B>(request: &'a Request<B>, name: &str) -> Option<&'a str> {

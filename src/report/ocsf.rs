@@ -33,6 +33,7 @@ impl Status {
             Some(Verdict::Unauthorized) => Self { id: 2, name: "Failure", severity: medium },
             Some(
                 Verdict::NotFound
+                | Verdict::NotFoundOrInvalid
                 | Verdict::InUse
                 | Verdict::Rejected
                 | Verdict::Throttled

@@ -65,14 +65,14 @@ impl Delivery {
             // Once more: the process may have slept while the record was written.
             let confirmed = feed.confirm(target.seq).await;
             let reply = match &confirmed {
-                Ok(true) => self.deleter.delete(&target.name, number, &request_id).await,
+                Ok(true) => self.deleter.delete(target.resource(), number, &request_id).await,
                 Ok(false) => Reply::not_sent("message_lost", LOST),
                 Err(reason) => Reply::not_sent("slept", &reason.to_string()),
             };
             turn.answered(&reply.headers, reply.answer.verdict == Verdict::Throttled);
             let verdict = reply.answer.verdict;
-            if verdict == Verdict::Unauthorized {
-                // At once: no other name would fare better.
+            if reply.stops {
+                // At once: no other target may be sent.
                 self.stop.cancel();
             }
             doubt = doubt.after(verdict);
@@ -80,7 +80,7 @@ impl Delivery {
             let next = match (pause, decide(verdict, doubt, None)) {
                 (Some(_), _) => Next::Attempt,
                 (None, Some((outcome, evidence))) => Next::Settled(outcome, evidence),
-                (None, None) if verdict == Verdict::Unauthorized => Next::Stop,
+                (None, None) if reply.stops => Next::Stop,
                 // It stays due.
                 (None, None) if confirmed.is_err() => Next::Attempt,
                 (None, None) => Next::Open(doubt),

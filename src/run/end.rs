@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::feed::PendingAcks;
+use super::listing::Listed;
 use super::{RefusedMessages, RunReport, StopReason};
 use crate::audit::{AuditError, AuditReader, RunEnding};
 use crate::domain::{
@@ -92,12 +93,9 @@ impl End<'_, '_> {
         let answers = state.stopped.as_ref().is_none_or(StopReason::api_answers);
         let is_needed = anything_gone || !open.is_empty();
         let settling = async {
-            let names = if answers && is_needed { judge.read().await } else { None };
-            judge.settle(open, names.as_ref()).await?;
-            match names {
-                Some(names) => judge.check(&names, self.reader).await,
-                None => Ok(Vec::new()),
-            }
+            let listed = if answers && is_needed { judge.read().await } else { Listed::default() };
+            judge.settle(open, &listed).await?;
+            judge.check(&listed, self.reader).await
         };
         tokio::select! {
             still_listed = settling => still_listed,

@@ -206,21 +206,24 @@ impl Engine<'_> {
             return;
         }
         let judge = self.judge;
-        let names = tokio::select! {
-            names = judge.read() => names,
+        let listed = tokio::select! {
+            listed = judge.read() => listed,
             Some(interrupt) = self.interrupts.recv() => {
                 self.state.interrupted = true;
                 return self.halt(StopReason::Interrupted(interrupt));
             }
         };
         self.state.listed_at = Some(Instant::now());
-        if names.is_some() || judge.lister.is_none() || self.feed.is_waited_for() {
-            let open = std::mem::take(&mut self.state.open);
-            if let Err(error) = judge.settle(open, names.as_ref()).await {
-                self.halt(StopReason::Audit(error));
-            }
-            self.catch_up().await;
-        } else {
+        let settles_all = judge.lister.is_none() || self.feed.is_waited_for();
+        let (settled, open) = std::mem::take(&mut self.state.open)
+            .into_iter()
+            .partition(|open| settles_all || listed.has(open.target.resource().kind));
+        self.state.open = open;
+        if let Err(error) = judge.settle(settled, &listed).await {
+            self.halt(StopReason::Audit(error));
+        }
+        self.catch_up().await;
+        if !self.state.open.is_empty() {
             let alarm = self.breaker.give_up_open();
             self.heed(alarm);
         }
@@ -276,7 +279,8 @@ impl Engine<'_> {
                 self.state.open.push(OpenTarget { target, answer, doubt });
                 self.heed(alarm);
             }
-            Next::Stop => self.halt(StopReason::Unauthorized(answer)),
+            Next::Stop if verdict == Verdict::Unauthorized => self.halt(StopReason::Unauthorized(answer)),
+            Next::Stop => self.halt(StopReason::OtherDeleted(answer)),
         }
     }
 

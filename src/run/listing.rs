@@ -1,12 +1,13 @@
 //! Settles by the listing what no attempt could settle, and holds what is gone against it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, ListingCheck, Recorder};
 use crate::domain::{
-    Answer, Clock, Doubt, Evidence, Presence, ResourceKind, Seq, Settlement, Target, Verdict, decide,
+    Answer, Clock, Doubt, Evidence, Presence, Resource, ResourceKind, Seq, Settlement, Target, Verdict,
+    decide,
 };
 
 /// A target for which no further attempt helps, while nothing is settled.
@@ -34,8 +35,24 @@ impl OpenTarget {
     }
 }
 
-/// The names that a listing holds.
-pub(super) type Names = HashSet<String>;
+/// The names that the listings hold, by kind.
+#[derive(Debug, Default)]
+pub(super) struct Listed(HashMap<ResourceKind, HashSet<String>>);
+
+impl Listed {
+    /// Returns true if the listing of this kind was read.
+    pub(super) fn has(&self, kind: ResourceKind) -> bool {
+        self.0.contains_key(&kind)
+    }
+
+    fn presence(&self, resource: Resource<'_>) -> Presence {
+        match self.0.get(&resource.kind).map(|names| names.contains(resource.name.as_str())) {
+            Some(true) => Presence::Listed,
+            Some(false) => Presence::Absent,
+            None => Presence::Unknown,
+        }
+    }
+}
 
 /// Records what a listing shows of the targets of one run.
 pub(super) struct ListingJudge {
@@ -44,33 +61,37 @@ pub(super) struct ListingJudge {
     pub(super) clock: Arc<dyn Clock>,
     /// `None` if no listing is to be read.
     pub(super) lister: Option<Lister>,
+    /// The kinds of the run's targets.
+    pub(super) kinds: Vec<ResourceKind>,
 }
 
 impl ListingJudge {
-    /// Reads the listing; `None` if there is none to read, or it cannot be read.
-    pub(super) async fn read(&self) -> Option<Names> {
-        match self.lister.as_ref()?.datasources().await {
-            Ok(names) => Some(names.into_iter().collect()),
-            Err(error) => {
-                tracing::warn!(%error, "the outcomes are not checked against the listing");
-                None
+    /// Reads the listing of each kind, unless there is none to read, or it cannot be read.
+    pub(super) async fn read(&self) -> Listed {
+        let mut found = Listed::default();
+        let Some(lister) = &self.lister else { return found };
+        for kind in &self.kinds {
+            let names = match kind {
+                ResourceKind::Datasource => lister.datasources().await,
+                ResourceKind::Datamart => {
+                    let datamarts = lister.datamarts().await;
+                    datamarts.map(|all| all.into_iter().map(|datamart| datamart.name).collect())
+                }
+            };
+            match names {
+                Ok(names) => drop(found.0.insert(*kind, names.into_iter().collect())),
+                Err(error) => tracing::warn!(%error, "the outcomes are not checked against the listing"),
             }
         }
+        found
     }
 
-    /// Settles `open` by a listing that was read after the last attempt of each had ended; without one, by the doubt.
-    pub(super) async fn settle(
-        &self,
-        open: Vec<OpenTarget>,
-        names: Option<&Names>,
-    ) -> Result<(), Arc<AuditError>> {
+    /// Settles `open` by the listings, which were read after the last attempt of each had ended; without that of its
+    /// kind, by the doubt.
+    pub(super) async fn settle(&self, open: Vec<OpenTarget>, listed: &Listed) -> Result<(), Arc<AuditError>> {
         let mut pending = Vec::with_capacity(open.len());
         for OpenTarget { target, answer, doubt } in open {
-            let presence = match names.map(|names| names.contains(target.name.as_str())) {
-                Some(true) => Presence::Listed,
-                Some(false) => Presence::Absent,
-                None => Presence::Unknown,
-            };
+            let presence = listed.presence(target.resource());
             let Some((outcome, evidence)) = decide(answer.verdict, doubt, Some(presence)) else { continue };
             let settlement = Settlement {
                 target: target.seq,
@@ -89,26 +110,33 @@ impl ListingJudge {
         Ok(())
     }
 
-    /// Holds what the run has deleted against a listing, and records what it shows. Returns the names that are still
-    /// listed.
+    /// Holds what the run has deleted against the listings, and records what they show. Returns the names that are
+    /// still listed.
     pub(super) async fn check(
         &self,
-        names: &Names,
+        Listed(by_kind): &Listed,
         reader: &AuditReader,
     ) -> Result<Vec<String>, Arc<AuditError>> {
         let mut still_listed = Vec::new();
-        let (at, listed) = (self.clock.timestamp(), names.len() as u64);
-        for name in names {
-            if let Some(target) = reader.gone_target(self.run, ResourceKind::Datasource, name)? {
-                tracing::error!(datasource = name, "deleted, and still in the listing");
-                still_listed.push(name.clone());
+        let (at, listed) = (self.clock.timestamp(), by_kind.values().map(HashSet::len).sum::<usize>() as u64);
+        let names = by_kind.iter().flat_map(|(kind, names)| names.iter().map(move |name| (*kind, name)));
+        for (kind, name) in names {
+            if let Some(target) = reader.gone_target(self.run, kind, name)? {
+                tracing::error!(datasource = name, kind = kind.as_str(), "deleted, and still in the listing");
+                still_listed.push(match kind {
+                    ResourceKind::Datasource => name.clone(),
+                    ResourceKind::Datamart => format!("{kind} {name}"),
+                });
                 let check =
                     ListingCheck { at, target: Some(target), evidence: Evidence::StillListed, listed };
                 self.recorder.checked(self.run, check).await?;
             }
         }
-        let check = ListingCheck { at, target: None, evidence: Evidence::AbsentFromListing, listed };
-        self.recorder.checked(self.run, check).await?;
+        // It stands for all other targets, and so for those of each kind.
+        if self.kinds.iter().all(|kind| by_kind.contains_key(kind)) {
+            let check = ListingCheck { at, target: None, evidence: Evidence::AbsentFromListing, listed };
+            self.recorder.checked(self.run, check).await?;
+        }
         still_listed.sort();
         Ok(still_listed)
     }

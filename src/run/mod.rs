@@ -192,7 +192,8 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
             (Arc::new(MessageFeed::new(parts)), Some(acks))
         }
     };
-    let judge = ListingJudge { run, recorder: recorder.clone(), clock: clock.clone(), lister };
+    let kinds = reader.kinds_of(run)?;
+    let judge = ListingJudge { run, recorder: recorder.clone(), clock: clock.clone(), lister, kinds };
     let mut engine = Engine {
         breaker: Breaker::new(limits.breaker_window, limits.breaker_failures),
         limits,

@@ -22,6 +22,8 @@ pub enum StopReason {
     Interrupted(Interrupt),
     /// The API does not accept the token.
     Unauthorized(Answer),
+    /// The API says that it deleted another resource than was sent.
+    OtherDeleted(Answer),
     /// Too many of the last targets failed.
     TooManyFailures {
         failures: usize,
@@ -128,6 +130,11 @@ impl fmt::Display for StopReason {
                     write!(f, ": {message}")?;
                 }
                 Ok(())
+            }
+            Self::OtherDeleted(answer) => {
+                let what =
+                    answer.message.as_deref().unwrap_or("the API deleted another resource than was sent");
+                write!(f, "{what}; find out why before you resume")
             }
             Self::TooManyFailures { failures, window } => {
                 write!(

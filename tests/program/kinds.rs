@@ -16,7 +16,7 @@ use crate::support::{Sandbox, rows};
 const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
 const HOST: &str = "http://127.0.0.1";
 
-fn open(path: &Path) -> AuditLog {
+pub(super) fn open(path: &Path) -> AuditLog {
     let options = LogOptions {
         holder: "process of a test".to_owned(),
         new_log_id: "0123456789abcdef".to_owned(),
@@ -28,7 +28,7 @@ fn open(path: &Path) -> AuditLog {
     AuditLog::open(path, &options).unwrap()
 }
 
-fn opening(run_id: &str) -> RunOpening {
+pub(super) fn opening(run_id: &str, base_url: &str) -> RunOpening {
     RunOpening {
         run_id: run_id.to_owned(),
         at: AT,
@@ -38,11 +38,11 @@ fn opening(run_id: &str) -> RunOpening {
         operator: "a test".to_owned(),
         reason: None,
         ticket: None,
-        base_url: HOST.to_owned(),
+        base_url: base_url.to_owned(),
         token_fingerprint: String::new(),
         tool_version: "0".to_owned(),
         host: String::new(),
-        settings: serde_json::json!({}),
+        settings: serde_json::json!({ "with_datamarts": true }),
     }
 }
 
@@ -60,7 +60,7 @@ async fn begin(recorder: &Recorder, run_id: &str) -> Seq {
         skip: None,
     };
     let targets = [target(datamart()), target(TargetRole::Group { datamarts: 1 })].map(Ok);
-    recorder.begin_run(opening(run_id), Box::new(targets.into_iter())).await.unwrap()
+    recorder.begin_run(opening(run_id, HOST), Box::new(targets.into_iter())).await.unwrap()
 }
 
 /// Records an attempt for `target`, and its answer.

@@ -26,6 +26,7 @@ mod clocks;
 mod colors;
 mod configuration;
 mod confirmation;
+mod datamart_requests;
 mod datasette;
 mod doubt;
 mod exports;

@@ -1,7 +1,8 @@
 //! The whole table of statuses and bodies, as the pure function knows it.
 
-use decom::api::{Body, BodyEnd, classify};
+use decom::api::{Body, BodyEnd, classify, classify_datamart};
 use decom::domain::Verdict;
+use serde_json::json;
 
 /// What a body says, as the rows of the contract's table "Verdicts" ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,4 +128,45 @@ fn no_text_of_an_answer_is_long_or_breaks_a_line() {
             }
         }
     }
+}
+
+/// The rows of the contract's table that are about datamarts, with a status and a body for each.
+#[test]
+fn replies_to_the_deletion_of_a_datamart_get_the_verdict_of_the_contract() {
+    let long = "x".repeat(300);
+    let deleted = |id: &str| json!({ "id": id, "error": null }).to_string();
+    let code = |code: &str| json!({ "error": { "code": code, "message": "so", "status": 400 } }).to_string();
+    for (sent, status, body, verdict, retriable, stops) in [
+        ("sales", 200, deleted("sales"), Verdict::Deleted, false, false),
+        // Longer than what is kept as an id, and compared nevertheless.
+        (long.as_str(), 200, deleted(&long), Verdict::Deleted, false, false),
+        ("sales", 200, deleted("Sales"), Verdict::NoAnswer, false, true),
+        ("sales", 200, deleted(&long), Verdict::NoAnswer, false, true),
+        ("sales", 200, deleted(""), Verdict::NoAnswer, true, false),
+        ("sales", 200, code("INVALID_REQUEST_BODY"), Verdict::NoAnswer, true, false),
+        ("sales", 400, code("INVALID_REQUEST_BODY"), Verdict::NotFoundOrInvalid, false, false),
+        ("sales", 422, code("INVALID_REQUEST_BODY"), Verdict::Rejected, false, false),
+        ("sales", 500, code("INVALID_REQUEST_BODY"), Verdict::ServerError, true, false),
+        // The codes of datasources say nothing about a datamart.
+        ("sales", 400, code("DATASOURCE_NAME_ERROR"), Verdict::Rejected, false, false),
+        ("sales", 400, code("DATASOURCE_IN_USE"), Verdict::Rejected, false, false),
+        ("sales", 400, code("EXPIRED_SERVICE_TOKEN"), Verdict::Unauthorized, false, true),
+        ("sales", 429, deleted("sales"), Verdict::Throttled, true, false),
+        ("sales", 204, String::new(), Verdict::NoAnswer, true, false),
+    ] {
+        let body = Body { bytes: body.into_bytes(), end: BodyEnd::Whole };
+        let found = classify_datamart(sent, status, &body);
+        assert_eq!(
+            (found.answer.verdict, found.retriable, found.stops),
+            (verdict, retriable, stops),
+            "{sent} {status} {body:?}"
+        );
+    }
+    let body = Body { bytes: deleted("hr").into_bytes(), end: BodyEnd::Whole };
+    let other = classify_datamart("sales", 200, &body).answer;
+    assert_eq!(other.error_code.as_deref(), Some("other_deleted"));
+    assert_eq!(
+        other.message.as_deref(),
+        Some("the API says that it deleted `hr`, and `sales` was asked for")
+    );
 }

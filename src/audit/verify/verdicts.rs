@@ -17,6 +17,7 @@ const TOKEN_CODES: [&[u8]; 5] = [
 pub(super) fn can_show(verdict: Verdict, status: Option<i64>, code: &[u8]) -> bool {
     match (verdict, status) {
         (Verdict::NotFound, Some(_)) => code == b"DATASOURCE_NAME_ERROR",
+        (Verdict::NotFoundOrInvalid, Some(status)) => status == 400 && code == b"INVALID_REQUEST_BODY",
         (Verdict::InUse, Some(_)) => code == b"DATASOURCE_IN_USE",
         (Verdict::Unauthorized, Some(status)) => status == 401 || TOKEN_CODES.contains(&code),
         (Verdict::ServerError, Some(status)) => status == 408 || (500..=599).contains(&status),

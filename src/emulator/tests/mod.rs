@@ -1,5 +1,6 @@
 //! The emulator over real HTTP.
 
+mod datamarts;
 mod endpoints;
 mod faulty;
 mod limits;

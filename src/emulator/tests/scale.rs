@@ -28,7 +28,7 @@ async fn a_hundred_thousand_names_are_listed_paged_and_deleted() {
 
 #[test]
 fn a_name_costs_little_more_than_its_text() {
-    let inventory = Inventory::new(numbered(MANY), &Faults::rehearsal(), Chance { seed: 0 });
+    let inventory = Inventory::new(numbered(MANY), 0, &Faults::rehearsal(), Chance { seed: 0 });
     let text: usize = numbered(MANY).map(|name| name.len()).sum();
     let beyond = (inventory.heap_bytes() - text) / MANY;
     assert!(beyond <= 20, "{beyond} bytes for each name");
@@ -38,7 +38,7 @@ fn a_name_costs_little_more_than_its_text() {
 fn every_page_is_right_while_datasources_go() {
     // Enough for several blocks of the count, with gaps across their borders.
     let names: Vec<_> = numbered(10_000).collect();
-    let mut inventory = Inventory::new(names.clone().into_iter(), &Faults::none(), Chance { seed: 0 });
+    let mut inventory = Inventory::new(names.clone().into_iter(), 0, &Faults::none(), Chance { seed: 0 });
     let mut left = Vec::new();
     for (nth, name) in names.iter().enumerate() {
         if nth % 3 == 0 || (4_000..4_200).contains(&nth) {

@@ -69,6 +69,11 @@ impl Reply {
         Self::json(200, &json!({ "id": id, "message": "Datasource deleted successfully" }))
     }
 
+    /// The documented answer to the deletion of a datamart.
+    pub fn datamart_deleted(name: &str) -> Self {
+        Self::json(200, &json!({ "id": name, "error": null }))
+    }
+
     /// The documented form of an error.
     pub fn error(status: u16, code: &str) -> Self {
         let message = format!("said {code}");

@@ -28,7 +28,7 @@ pub struct Request {
     pub path: String,
     /// Everything after the `?`, as it was sent.
     pub query: String,
-    /// The value of `datasourceName`, decoded; empty if there is none.
+    /// The value of `datasourceName` or `datamartName`, decoded; empty if there is none.
     pub name: String,
     /// In the order in which they came, names in lower case.
     pub headers: Vec<(String, String)>,
@@ -54,7 +54,12 @@ impl Request {
     }
 
     pub fn is_deletion(&self) -> bool {
-        self.method == "DELETE" && self.path.ends_with("/api/v2/datasource")
+        self.method == "DELETE" && (self.path.ends_with("/api/v2/datasource") || self.is_of_datamart())
+    }
+
+    /// Returns true if it is the deletion of a datamart.
+    pub fn is_of_datamart(&self) -> bool {
+        self.path.ends_with("/api/v2/data-app/datamart")
     }
 
     /// The number of the page that it asks for, from 1; `None` if it asks for all at once.
@@ -185,6 +190,12 @@ impl Server {
         let entry =
             |&(name, reads): &(&str, &str)| json!({ "name": name, "companyIntegration": { "name": reads } });
         lock(&self.state.scripts).datamarts = listing(pairs.iter().map(entry).collect());
+        self
+    }
+
+    /// Answers requests for the list of datamarts by a script from now on.
+    pub fn answer_datamarts(&self, script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> &Self {
+        lock(&self.state.scripts).datamarts = Arc::new(script);
         self
     }
 
@@ -324,7 +335,7 @@ impl State {
     fn remember(&self, request: &mut Request) {
         if request.is_deletion() {
             let mut attempts = lock(&self.attempts);
-            let attempt = attempts.entry(request.name.clone()).or_default();
+            let attempt = attempts.entry(format!("{}?{}", request.path, request.name)).or_default();
             *attempt += 1;
             request.attempt = *attempt;
         }
@@ -360,7 +371,8 @@ fn parsed(head: &str) -> Request {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     // Percent-decoded literally: a plus is a plus.
-    let name = query.strip_prefix("datasourceName=").unwrap_or_default();
+    let name = query.strip_prefix("datasourceName=").or_else(|| query.strip_prefix("datamartName="));
+    let name = name.unwrap_or_default();
     let name = percent_encoding::percent_decode_str(name).decode_utf8().unwrap().into_owned();
     let (path, query) = (path.to_owned(), query.to_owned());
     Request { method, path, query, name, headers, body: Vec::new(), at: Instant::now(), attempt: 0 }

@@ -1,0 +1,178 @@
+//! The datamarts that exist, each with a definition that is drawn from the seed instead of being kept.
+
+use serde_json::{Value, json};
+
+use super::chance::{Chance, DrawPurpose};
+
+const SUBJECTS: [&str; 16] = [
+    "sales",
+    "finance",
+    "customer-360",
+    "marketing",
+    "inventory",
+    "support",
+    "product-usage",
+    "billing",
+    "logistics",
+    "churn",
+    "onboarding",
+    "hr",
+    "procurement",
+    "web-traffic",
+    "revenue",
+    "risk",
+];
+const KINDS: [&str; 8] =
+    ["analytics", "overview", "dashboard", "insights", "monthly", "kpis", "report", "embedded"];
+const TABLES: [&str; 4] = ["customers", "orders", "invoices", "events"];
+const COLUMNS: [(&str, &str); 5] = [
+    ("id", "integer"),
+    ("name", "varchar"),
+    ("created_at", "timestamp"),
+    ("amount", "numeric"),
+    ("status", "varchar"),
+];
+
+/// All datamarts, in the order of the datasources that they read. A datamart is known by its index.
+#[derive(Debug)]
+pub(super) struct Datamarts {
+    chance: Chance,
+    /// For each datamart the position of its datasource, ascending.
+    sources: Vec<usize>,
+    /// The positions of datasources that serve several customers, ascending.
+    shared: Vec<usize>,
+    /// One bit for each datamart, set if it exists.
+    present: Vec<u64>,
+}
+
+impl Datamarts {
+    pub(super) fn new(chance: Chance, mut sources: Vec<usize>, mut shared: Vec<usize>) -> Self {
+        sources.sort_unstable();
+        shared.sort_unstable();
+        let mut present = vec![u64::MAX; sources.len().div_ceil(64)];
+        if let Some(last) = present.last_mut() {
+            *last >>= (64 - sources.len() % 64) % 64;
+        }
+        Self { chance, sources, shared, present }
+    }
+
+    /// Returns true if a datamart reads the datasource at this position.
+    pub(super) fn read(&self, source: usize) -> bool {
+        let first = self.first_of(source);
+        self.next(first).is_some_and(|next| self.sources[next] == source)
+    }
+
+    /// The position of the datasource that a datamart reads.
+    pub(super) fn source(&self, index: usize) -> usize {
+        self.sources[index]
+    }
+
+    /// The first datamart that exists, from `from` on.
+    pub(super) fn next(&self, from: usize) -> Option<usize> {
+        let mut word = from / 64;
+        let mut bits = self.present.get(word)? & (u64::MAX << (from % 64));
+        while bits == 0 {
+            word += 1;
+            bits = *self.present.get(word)?;
+        }
+        Some(word * 64 + bits.trailing_zeros() as usize)
+    }
+
+    /// The datamart that comes after `skip` others.
+    pub(super) fn nth(&self, mut skip: usize) -> Option<usize> {
+        let word = self.present.iter().position(|bits| {
+            let count = bits.count_ones() as usize;
+            let here = skip < count;
+            if !here {
+                skip -= count;
+            }
+            here
+        })?;
+        let mut at = self.next(word * 64)?;
+        for _ in 0..skip {
+            at = self.next(at + 1)?;
+        }
+        Some(at)
+    }
+
+    /// The one datamart that can have this name, if it exists: each name ends with the number of its datamart.
+    pub(super) fn candidate(&self, name: &str) -> Option<usize> {
+        let (_, number) = name.rsplit_once('-')?;
+        let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+        (self.next(index)? == index).then_some(index)
+    }
+
+    pub(super) fn delete(&mut self, index: usize) {
+        self.present[index / 64] &= !(1 << (index % 64));
+    }
+
+    /// The name of a datamart that reads the datasource `reads`.
+    pub(super) fn name(&self, index: usize, reads: &str) -> String {
+        let nth = u32::try_from(index - self.first_of(self.sources[index])).unwrap_or_default();
+        let draw = |bound: usize, turn: u32| {
+            // Draw 0 was for the number of datamarts; each takes two further ones for its words.
+            self.draw(bound, DrawPurpose::Datamarts, reads, 1 + 2 * nth + turn)
+        };
+        let (subject, kind) = (SUBJECTS[draw(SUBJECTS.len(), 0)], KINDS[draw(KINDS.len(), 1)]);
+        // The number makes each name unique.
+        format!("{subject}-{kind}-{}", index + 1)
+    }
+
+    /// The entry of a datamart in the listing, in the documented form.
+    pub(super) fn entry(&self, index: usize, reads: &str) -> Value {
+        let name = self.name(index, reads);
+        let draw = |bound, turn| self.draw(bound, DrawPurpose::Definition, &name, turn);
+        let shared = self.shared.binary_search(&self.sources[index]).is_ok();
+        let tables = (0..=draw(TABLES.len(), 0)).map(|table| {
+            let columns = COLUMNS.iter().take(2 + draw(COLUMNS.len() - 1, 1));
+            json!({
+                "schemaName": "public",
+                "tableName": TABLES[table],
+                "label": TABLES[table],
+                "clientColumn": "id",
+                "isHide": false,
+                "datamartTableColumns": columns.map(|(column, datatype)| json!({
+                    "columnName": column,
+                    "datatype": datatype,
+                    "alias": column,
+                    "label": column,
+                    "isHide": false,
+                })).collect::<Vec<_>>(),
+            })
+        });
+        let mut entry = json!({
+            "name": name,
+            "companyIntegration": { "name": reads },
+            "datamartTables": tables.collect::<Vec<_>>(),
+            "datamartRelationships": [],
+        });
+        // The settings are optional.
+        if shared || draw(4, 2) > 0 {
+            let level = if shared { "TABLE" } else { "DATABASE" };
+            entry["datamartOrganization"] = json!({
+                "tenancyLevel": level,
+                "schemaName": "public",
+                "tableName": "organizations",
+                "tableClientNameColumn": "name",
+                "tablePrimaryKeyColumn": "id",
+            });
+        }
+        entry
+    }
+
+    /// A number below `bound`, which is small.
+    fn draw(&self, bound: usize, purpose: DrawPurpose, name: &str, nth: u32) -> usize {
+        let bound = u8::try_from(bound).unwrap_or(u8::MAX);
+        usize::from(self.chance.below(bound, purpose, name, nth))
+    }
+
+    fn first_of(&self, source: usize) -> usize {
+        self.sources.partition_point(|at| *at < source)
+    }
+
+    /// The memory that they take, in bytes.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        (self.sources.capacity() + self.shared.capacity() + self.present.capacity()) * 8
+    }
+}

@@ -1,0 +1,116 @@
+//! How one datamart is deleted: what is sent, what each reply means, and what the listing settles. The run is put into
+//! the log as decom records one, and the real program continues it.
+
+use decom::domain::{DatasourceName, NewTarget, TargetRole};
+
+use super::kinds::{open, opening};
+use crate::support::{Output, Reply, Request, Sandbox, Server, rows};
+
+/// A run over these targets, each a name and the datasource that it reads if it is a datamart.
+fn recorded(sandbox: &Sandbox, server: &Server, targets: &[(&str, Option<&str>)]) {
+    let log = open(&sandbox.log());
+    let role = |reads: Option<&str>| match reads {
+        Some(of) => TargetRole::Dependant { of: of.to_owned(), definition_sha256: "ab".repeat(32) },
+        None => TargetRole::Group { datamarts: 1 },
+    };
+    let targets: Vec<_> = targets
+        .iter()
+        .map(|(name, reads)| {
+            let (name, role) = (DatasourceName::new(name).unwrap(), role(*reads));
+            Ok(NewTarget { name, role, reason: None, ticket: None, skip: None })
+        })
+        .collect();
+    let recorder = log.recorder();
+    let begun = recorder.begin_run(opening("one", &server.url()), Box::new(targets.into_iter()));
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(begun).unwrap();
+    drop(recorder);
+    log.close();
+}
+
+fn resume(sandbox: &Sandbox, server: &Server) -> Output {
+    sandbox.sequential(server, &["resume", "one"]).run()
+}
+
+/// `kind name outcome evidence` of each target.
+fn outcomes(sandbox: &Sandbox) -> Vec<String> {
+    let query = "SELECT kind, name, outcome, evidence FROM results ORDER BY target";
+    rows(&sandbox.log(), query).iter().map(|row| row.join(" ").trim_end().to_owned()).collect()
+}
+
+#[test]
+fn a_datamart_is_deleted_by_its_own_request_and_held_against_its_own_listing() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|request: &Request| {
+        if request.is_of_datamart() { Reply::datamart_deleted(&request.name) } else { Reply::deleted() }
+    });
+    // A datamart that has the name of a datasource that exists, and the other way round.
+    server.list(&["sales & hr"]).list_datamarts(&[("acme", "sales & hr")]);
+    recorded(&sandbox, &server, &[("sales & hr", Some("acme")), ("acme", None)]);
+    resume(&sandbox, &server).expect(0);
+    let sent: Vec<_> = server.deletions().iter().map(|it| format!("{}?{}", it.path, it.query)).collect();
+    assert_eq!(
+        sent,
+        ["/api/v2/data-app/datamart?datamartName=sales%20%26%20hr", "/api/v2/datasource?datasourceName=acme"]
+    );
+    assert_eq!(server.deletions()[0].id(), "one-1-1");
+    assert_eq!(
+        outcomes(&sandbox),
+        ["datamart sales & hr deleted absent_from_listing", "datasource acme deleted absent_from_listing"]
+    );
+    sandbox.decom(&["audit", "verify"]).run().expect(1);
+}
+
+#[test]
+fn a_datamart_that_is_still_listed_after_its_deletion_is_reported() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|request: &Request| Reply::datamart_deleted(&request.name));
+    server.list_datamarts(&[("sales", "acme")]);
+    recorded(&sandbox, &server, &[("sales", Some("acme"))]);
+    let said = resume(&sandbox, &server).expect(1);
+    assert!(said.stdout.contains("datamart sales"), "{said:?}");
+    assert_eq!(outcomes(&sandbox), ["datamart sales deleted still_listed"]);
+}
+
+#[test]
+fn not_found_and_malformed_share_a_code_and_the_listing_decides() {
+    for (listed, outcome) in
+        [(&[][..], "not_found absent_from_listing"), (&[("sales", "acme")][..], "failed still_listed")]
+    {
+        let sandbox = Sandbox::new();
+        let server = Server::start(|_| Reply::error(400, "INVALID_REQUEST_BODY"));
+        // The datasource of that name exists either way.
+        server.list(&["sales"]).list_datamarts(listed);
+        recorded(&sandbox, &server, &[("sales", Some("acme"))]);
+        resume(&sandbox, &server).expect(1);
+        assert_eq!(server.deletions().len(), 1, "nothing is gained by another attempt");
+        assert_eq!(outcomes(&sandbox), [format!("datamart sales {outcome}")]);
+        let verdict = rows(&sandbox.log(), "SELECT verdict, error_code FROM attempts");
+        assert_eq!(verdict, [["not_found_or_invalid", "INVALID_REQUEST_BODY"]]);
+    }
+}
+
+#[test]
+fn a_listing_that_hides_what_a_datamart_reads_settles_nothing() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_| Reply::error(400, "INVALID_REQUEST_BODY"));
+    server.answer_datamarts(|_| {
+        Reply::json(200, &serde_json::json!({ "data": [{ "name": "other" }], "error": null }))
+    });
+    recorded(&sandbox, &server, &[("sales", Some("acme"))]);
+    resume(&sandbox, &server).expect(1);
+    assert_eq!(outcomes(&sandbox), ["datamart sales failed no_clear_answer"]);
+}
+
+#[test]
+fn the_run_stops_if_the_api_deletes_another_datamart_than_was_sent() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_| Reply::datamart_deleted("hr"));
+    recorded(&sandbox, &server, &[("sales", Some("acme")), ("acme", None)]);
+    let said = resume(&sandbox, &server).expect(4);
+    let why = "the API says that it deleted `hr`, and `sales` was asked for; find out why before you resume";
+    assert!(said.stdout.contains(why), "{said:?}");
+    assert_eq!(server.names_sent(), ["sales"]);
+    assert_eq!(outcomes(&sandbox), ["datamart sales pending", "datasource acme pending"]);
+    let attempt = rows(&sandbox.log(), "SELECT verdict, error_code, http_status FROM attempts");
+    assert_eq!(attempt, [["no_answer", "other_deleted", "200"]]);
+}
