@@ -79,7 +79,7 @@ pub enum AuditError {
         found: String,
     },
     /// Another decom writes to this log.
-    #[error("{}: another decom writes to this audit log ({holder}); wait for it, or use another --audit-db", path.display())]
+    #[error("{}: the audit log is in use by {}; wait for it to end", path.display(), if holder.is_empty() { "another decom" } else { holder })]
     Held {
         /// The file.
         path: PathBuf,

@@ -152,9 +152,8 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, QueueError> {
         let refused = |why: &str| QueueError::Address { given: without_password(text), why: why.to_owned() };
-        let mut url = Url::parse(text).map_err(|error| {
-            refused(&format!("{error}; write it like redis://127.0.0.1:6379?queue=decom"))
-        })?;
+        let mut url = Url::parse(text)
+            .map_err(|_| refused("it is not a URL; write for example redis://127.0.0.1:6379?queue=decom"))?;
         let broker = match url.scheme() {
             "redis" | "rediss" => Broker::Redis,
             "amqp" | "amqps" => Broker::Rabbit,

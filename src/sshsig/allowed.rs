@@ -23,6 +23,11 @@ pub(super) struct AllowedSigner {
 impl AllowedSigner {
     /// Reads a line, or says in words what is wrong with it.
     pub(super) fn parse(line: &str) -> Result<Self, String> {
+        if public_key(line).is_ok() {
+            return Err("this is a public key without its owner; write their name before it, as in \
+                        `ann@example.com namespaces=\"decom-plan\" ssh-ed25519 KEY`"
+                .to_owned());
+        }
         let (principals, rest) = word(line).ok_or("there are no principals")?;
         let (options, key) = if let Ok(key) = public_key(rest) {
             ("", key)

@@ -192,7 +192,7 @@ fn a_log_with_a_run_that_is_not_finished_stays_open() {
     let mut running = sandbox.start(&server, &["run", "more.csv"]);
     running.wait_until("its request is under way", || server.deletions().len() > 1);
     let held = refused(&sandbox, 4);
-    assert!(held.contains("another decom writes to this audit log"), "{held}");
+    assert!(held.contains("the audit log is in use by process "), "{held}");
     running.kill();
     let run = column(&sandbox.log(), "SELECT run_id FROM runs ORDER BY started_at DESC").remove(0);
     let why = refused(&sandbox, 3);

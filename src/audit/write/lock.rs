@@ -106,7 +106,7 @@ impl WriterLock {
                 self.files.push(file);
             }
             Err(TryLockError::WouldBlock) => {
-                let holder = "under another name of the same file".to_owned();
+                let holder = "another decom, under another name of the same file".to_owned();
                 return Err(AuditError::Held { path: log.to_owned(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
