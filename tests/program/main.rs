@@ -65,6 +65,7 @@ mod rehearsal;
 mod reports;
 mod resuming;
 mod rotations;
+mod schemas;
 mod second_person;
 mod secrets;
 mod settling;

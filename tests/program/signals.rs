@@ -96,9 +96,14 @@ fn a_second_signal_stops_at_once_and_what_was_under_way_is_in_doubt() {
     let mut running = decom(&sandbox, &server, &["run", &input, "--concurrency", "2"]).envs(ENDLESS).start();
     server.wait_until(arrived(2));
     running.signal(Signal::TERM);
-    running.wait_for_line(STOPPING);
+    let stopping = running.wait_for_line(STOPPING);
+    assert!(
+        stopping.contains("a second signal stops at once, and what is in flight is in doubt then"),
+        "{stopping}"
+    );
     running.signal(Signal::TERM);
     let ended = running.finish().expect(143);
+    assert!(ended.stdout.contains("2 pending targets are in doubt: their requests left"), "{}", ended.stdout);
     assert!(ended.all_are("pending"), "{ended:#?}");
     let open = column(&sandbox.log(), "SELECT datasource FROM attempts WHERE finished_at IS NULL");
     assert_eq!(open, ["n-0", "n-1"]);
