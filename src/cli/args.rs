@@ -62,6 +62,9 @@ enum Command {
         /// Do not ask the API: needs no token, and saves nothing
         #[arg(long, conflicts_with_all = ["show", "out"])]
         offline: bool,
+        /// Replace the file of --out if it is there
+        #[arg(long, requires = "out")]
+        force: bool,
         /// Show every name, not only the first and the last few
         #[arg(long, conflicts_with = "show")]
         all: bool,
@@ -177,6 +180,9 @@ enum Command {
         /// The file to write [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Replace the file of --out if it is there and holds something else
+        #[arg(long, requires = "out")]
+        force: bool,
         /// When the certificate is issued, in RFC 3339: the same time gives the same bytes [default: now]
         #[arg(long, value_name = "TIME")]
         issued_at: Option<Timestamp>,
@@ -247,10 +253,10 @@ impl Cli {
             Command::List(args) => args.execute(world),
             Command::Check(args) => args.execute(world),
             Command::Config(args) => args.execute(world),
-            Command::Plan { input, out, show, offline, all, plan, run } => {
+            Command::Plan { input, out, show, offline, force, all, plan, run } => {
                 let request = match show {
                     Some(path) => PlanRequest::Show(path),
-                    None => PlanRequest::Make { input: input.request()?, out, offline, all },
+                    None => PlanRequest::Make { input: input.request()?, out, offline, all, force },
                 };
                 let mut options = run.options();
                 options.flags.plan = plan;
@@ -295,11 +301,21 @@ impl Cli {
                 let format = if json.json { Format::Json } else { format };
                 commands::runs(&RunsRequest { format }, &log.options(), world)
             }
-            Command::Report { wanted, datasource, format, out, issued_at, checkpoint_dir, json, log } => {
+            Command::Report {
+                wanted,
+                datasource,
+                format,
+                out,
+                force,
+                issued_at,
+                checkpoint_dir,
+                json,
+                log,
+            } => {
                 let format = if json.json { RunFormat::Plain(Format::Json) } else { format };
                 let mut options = log.options();
                 options.flags.checkpoint.checkpoint_dir = checkpoint_dir;
-                let request = ReportRequest { run: wanted, datasource, format, out, issued_at };
+                let request = ReportRequest { run: wanted, datasource, format, out, force, issued_at };
                 commands::report(&request, &options, world)
             }
             Command::Audit(command) => command.execute(world),

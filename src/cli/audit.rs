@@ -76,6 +76,9 @@ pub(super) struct ExportArgs {
     /// The file to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file of --out if it is there and holds something else
+    #[arg(long, requires = "out")]
+    force: bool,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -123,7 +126,8 @@ impl AuditCommand {
                 commands::checkpoint(&CheckpointRequest { out: args.out }, &options, world)
             }
             Self::Export(args) => {
-                let request = ExportRequest { run: args.wanted, format: args.format, out: args.out };
+                let request =
+                    ExportRequest { run: args.wanted, format: args.format, out: args.out, force: args.force };
                 commands::export(&request, &args.log.options(), world)
             }
             Self::Merge(args) => {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::CommandError;
 use super::context::{Context, VERSION, quoted};
-use super::output::{ReadError, to_new_file, written};
+use super::output::{Destination, ReadError, to_file, to_new_file, written};
 use crate::audit::AuditReader;
 use crate::domain::{ExitStatus, Place, RunSummary, Timestamp, hex};
 use crate::report::{
@@ -17,7 +17,7 @@ use crate::report::{
 /// Issues the certificate of the wanted run, or of the newest, to `out` or to standard output.
 pub(super) fn issue(
     wanted: Option<&str>,
-    out: Option<&Path>,
+    out: Destination<'_>,
     issued_at: Option<Timestamp>,
     context: &Context<'_>,
     reader: &AuditReader,
@@ -68,7 +68,7 @@ pub(super) fn issue(
 }
 
 /// Writes the schedule beside the page, or, for a page on standard output, only computes its digest.
-fn annex(run: &RunSummary, page: Option<&Path>, reader: &AuditReader) -> Result<Annex, CommandError> {
+fn annex(run: &RunSummary, page: Destination<'_>, reader: &AuditReader) -> Result<Annex, CommandError> {
     let read_error = ReadError::default();
     let mut sum = Sum::default();
     let mut write = |out: &mut dyn Write| {
@@ -76,8 +76,11 @@ fn annex(run: &RunSummary, page: Option<&Path>, reader: &AuditReader) -> Result<
             &mut |take| read_error.keep(reader.each_result(&run.run_id, Format::Csv.lists(), take));
         report::write_report(&mut SummingWriter { out, sum: &mut sum }, Format::Csv, run, results, false)
     };
-    let path = page.map(beside);
+    let path = page.path.map(beside);
     let written = match &path {
+        Some(path) if page.force => {
+            to_file(path, reader.path(), Place::Kind(Format::Csv.beginnings()), &mut write)
+        }
         Some(path) => to_new_file(path, reader.path(), &mut write),
         None => write(&mut io::sink()).map_err(CommandError::Terminal),
     };

@@ -69,7 +69,7 @@ fn read(
         if !request.without_datamarts && !context.options.json {
             return Ok((names, None));
         }
-        match lister.().await {
+        match lister.dependants().await {
             Ok(datamarts) => Ok((names, Some(datamarts))),
             Err(error) if request.without_datamarts => Err(error.into()),
             Err(error) => {

@@ -33,21 +33,32 @@ impl ReadError {
     }
 }
 
-/// Writes to the file at `out`, which must not be a part of `log`, or to standard output.
+/// Where the user wants a report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Destination<'a> {
+    /// The file; standard output if there is none.
+    pub(super) path: Option<&'a Path>,
+    /// Replace a file that is there and holds something else.
+    pub(super) force: bool,
+}
+
+/// Writes to the file of `out`, which must not be a part of `log`, or to standard output.
 pub(super) fn written(
-    out: Option<&Path>,
+    out: Destination<'_>,
     log: &Path,
     kind: Place,
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CommandError> {
-    match out {
+    match out.path {
         None => to_stdout(write),
+        // What is not a regular file, such as a pipe, is written to as it is.
+        Some(path) if !out.force && (path.is_file() || !path.exists()) => to_new_file(path, log, write),
         Some(path) => to_file(path, log, kind, write),
     }
 }
 
 /// Writes the file at `path`, which must not be a part of `log`: it would be lost.
-fn to_file(
+pub(super) fn to_file(
     path: &Path,
     log: &Path,
     kind: Place,
@@ -58,7 +69,7 @@ fn to_file(
     write_whole_file(path, kind, None, write).map_err(failed)
 }
 
-/// Writes the file at `path`, whose name the user did not choose: if there is one, it must hold the same.
+/// Writes the file at `path`. If there is one, it must hold the same: nothing is overwritten without being asked for.
 pub(super) fn to_new_file(
     path: &Path,
     log: &Path,
@@ -76,7 +87,7 @@ pub(super) fn to_new_file(
             Ok(())
         } else {
             Err(CommandError::Usage(format!(
-                "{}: there is a file here already that holds something else; move it away, or give the page another name with --out",
+                "{}: there is a file here already that holds something else; name another with --out, or replace it with --force",
                 path.display()
             )))
         };

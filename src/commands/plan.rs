@@ -7,11 +7,11 @@ use super::access::ApiAccess;
 use super::context::{Context, Options, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
 use super::log::known_gone;
-use super::output::refuse_log;
+use super::output::{Destination, refuse_log, to_file};
 use super::survey::Survey;
 use super::{CommandError, clock};
 use crate::config::ConfigError;
-use crate::domain::{ExitStatus, NewTarget, Seq, Timestamp};
+use crate::domain::{ExitStatus, NewTarget, Place, Seq, Timestamp};
 use crate::plan::{
     PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_expired,
 };
@@ -27,6 +27,8 @@ pub enum PlanRequest {
         offline: bool,
         /// Show every name.
         all: bool,
+        /// Replace a file that is there.
+        force: bool,
     },
     /// Show a saved one.
     Show(PathBuf),
@@ -47,8 +49,9 @@ pub fn plan(request: &PlanRequest, options: &Options, world: &World) -> Result<E
     }
     match request {
         PlanRequest::Show(path) => show_saved(&context, path),
-        PlanRequest::Make { input, out, offline, all } => {
-            make(&context, input, out.as_deref(), *offline, *all)
+        PlanRequest::Make { input, out, offline, all, force } => {
+            let out = Destination { path: out.as_deref(), force: *force };
+            make(&context, input, out, *offline, *all)
         }
     }
 }
@@ -56,11 +59,11 @@ pub fn plan(request: &PlanRequest, options: &Options, world: &World) -> Result<E
 fn make(
     context: &Context<'_>,
     input: &InputRequest,
-    out: Option<&Path>,
+    out: Destination<'_>,
     offline: bool,
     all: bool,
 ) -> Result<ExitStatus, CommandError> {
-    if let Some(out) = out {
+    if let Some(out) = out.path {
         refuse_log(out, &context.settings.audit.db)?;
     }
     let base_url = context.base_url()?;
@@ -93,15 +96,19 @@ fn make(
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
-    if let (Some(path), Some(access)) = (out.filter(|_| survey.refusals.is_empty()), &access) {
+    if let (Some(path), Some(access)) = (out.path.filter(|_| survey.refusals.is_empty()), &access) {
         let saved = freeze(context, &mut selection, access, label, sha256)?;
-        saved.write(path)?;
+        if out.force {
+            to_file(path, log, Place::Kind(SavedPlan::BEGINNINGS), |out| saved.write_to(out))?;
+        } else {
+            saved.write(path)?;
+        }
         if !context.options.json {
             writeln!(stdout, "(dry run) saved as {}, to be run until {}", path.display(), saved.expires_at)?;
             writeln!(stdout, "(dry run) digest {}", saved.digest)?;
         }
     }
-    if let Some(path) = out.filter(|_| !survey.refusals.is_empty() && !context.options.json) {
+    if let Some(path) = out.path.filter(|_| !survey.refusals.is_empty() && !context.options.json) {
         writeln!(stdout, "(dry run) not saved as {}: a run of it would be refused", path.display())?;
     }
     stdout.flush()?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::context::{Context, Options, World};
-use super::output::{ReadError, to_stdout, written};
+use super::output::{Destination, ReadError, to_stdout, written};
 use super::{CommandError, certificate};
 use crate::audit::{self, AuditReader};
 use crate::domain::{ExitStatus, Place, ResourceKind, Timestamp};
@@ -26,6 +26,8 @@ pub struct ReportRequest {
     pub format: RunFormat,
     /// The file; standard output if there is none.
     pub out: Option<PathBuf>,
+    /// Replace a file that is there.
+    pub force: bool,
     /// When a certificate is issued; now if it is not given.
     pub issued_at: Option<Timestamp>,
 }
@@ -52,10 +54,11 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
         audit::refuse_to_certify(&context.settings.audit.db)?;
     }
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
+    let destination = Destination { path: request.out.as_deref(), force: request.force };
     let format = match (request.format, &request.datasource) {
         (RunFormat::Plain(format), _) => format,
         (RunFormat::Certificate, None) => {
-            let (wanted, out) = (request.run.as_deref(), request.out.as_deref());
+            let (wanted, out) = (request.run.as_deref(), destination);
             return certificate::issue(wanted, out, request.issued_at, &context, &reader);
         }
         (RunFormat::Certificate, Some(_)) => {
@@ -70,7 +73,7 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
         ));
     }
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
-        written(request.out.as_deref(), log, Place::Kind(format.beginnings()), write)
+        written(destination, log, Place::Kind(format.beginnings()), write)
     };
     if options.flags.checkpoint.checkpoint_dir.is_some() {
         return Err(CommandError::Usage(

@@ -1,5 +1,6 @@
 //! A plan on disk: frozen, digested, and exactly what a run will do.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,9 @@ impl From<SavedSkipReason> for SkipReason {
 }
 
 impl SavedPlan {
+    /// How the file of a plan begins; see [`Place::Kind`].
+    pub const BEGINNINGS: &'static [&'static str] = &["{\n  \"format\": 0"];
+
     /// Sorts, seals with `token`, and computes the digest: the plan is frozen from here on.
     #[must_use]
     pub fn sealed(mut self, token: &Token) -> Self {
@@ -187,11 +191,13 @@ impl SavedPlan {
     pub fn write(&self, path: &Path) -> Result<(), PlanError> {
         let unwritable = |source| PlanError::Unwritable { path: path.to_owned(), source };
         // Never over another file: not over a plan that is being reviewed, nor over the audit log.
-        write_whole_file(path, Place::New, None, |out| {
-            serde_json::to_writer_pretty(&mut *out, self)?;
-            writeln!(out)
-        })
-        .map_err(unwritable)
+        write_whole_file(path, Place::New, None, |out| self.write_to(out)).map_err(unwritable)
+    }
+
+    /// Writes the plan as [`SavedPlan::write`] does.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        writeln!(out)
     }
 
     /// All that the plan names: what is to be deleted, and what is skipped.

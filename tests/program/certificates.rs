@@ -355,7 +355,7 @@ fn a_file_in_the_place_of_the_annex_stays(sandbox: &Sandbox, again: &dyn Fn() ->
         std::fs::write(&annex, other).unwrap();
         let refused = again();
         assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
-        assert!(refused.message().contains("more-schedule.csv: there is a file here already that holds something else; move it away, or give the page another name with --out"), "{refused:?}");
+        assert!(refused.message().contains("more-schedule.csv: there is a file here already that holds something else; name another with --out, or replace it with --force"), "{refused:?}");
         assert_eq!(std::fs::read(&annex).unwrap(), other, "as it was");
         assert!(!page.exists(), "no page without its annex");
     }

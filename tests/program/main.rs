@@ -45,6 +45,7 @@ mod notices;
 mod old_logs;
 mod one_file;
 mod outputs;
+mod overwriting;
 mod pace;
 mod plan_binding;
 mod plan_runs;

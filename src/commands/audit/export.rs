@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::super::CommandError;
 use super::super::context::{Context, Options, World};
-use super::super::output::written;
+use super::super::output::{Destination, written};
 use crate::audit::AuditReader;
 use crate::domain::{ExitStatus, Place};
 use crate::report::ocsf_event;
@@ -70,6 +70,8 @@ pub struct ExportRequest {
     pub format: ExportFormat,
     /// The file; standard output if there is none.
     pub out: Option<PathBuf>,
+    /// Replace a file that is there.
+    pub force: bool,
 }
 
 /// Exports the log, or what belongs to one run of it.
@@ -82,8 +84,9 @@ pub fn export(request: &ExportRequest, options: &Options, world: &World) -> Resu
     let run = request.run.as_deref().map(|wanted| reader.run(Some(wanted))).transpose()?;
     let run_id = run.as_ref().map(|run| run.run_id.as_str());
     let mut unreadable = None;
+    let destination = Destination { path: request.out.as_deref(), force: request.force };
     let kind = Place::Kind(request.format.beginnings());
-    let written = written(request.out.as_deref(), reader.path(), kind, &mut |out| {
+    let written = written(destination, reader.path(), kind, &mut |out| {
         let mut done = Ok(());
         let mut put = |line: fmt::Arguments<'_>| {
             done = writeln!(out, "{line}");

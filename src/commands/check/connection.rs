@@ -108,7 +108,7 @@ async fn of_api(context: &Context<'_>, lister: &Lister) -> Vec<Finding> {
         }
         Err(error) => unusable("datasources", error),
     });
-    findings.push(match lister.().await {
+    findings.push(match lister.dependants().await {
         Ok(by_datasource) => {
             let datamarts: usize = by_datasource.values().map(Vec::len).sum();
             let (datamarts, datasources) = (grouped(datamarts as u64), grouped(by_datasource.len() as u64));

@@ -193,12 +193,6 @@ impl Server {
         self
     }
 
-    /// Answers requests for the list of datamarts by a script from now on.
-    pub fn answer_datamarts(&self, script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> &Self {
-        lock(&self.state.scripts).datamarts = Arc::new(script);
-        self
-    }
-
     pub fn url(&self) -> String {
         let scheme = if self.state.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
