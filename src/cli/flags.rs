@@ -35,6 +35,9 @@ pub(super) struct RunArgs {
     /// A file that holds the service token [default: the environment's DATABRAIN_TOKEN or DATABRAIN_TOKEN_FILE]
     #[arg(long, value_name = "FILE", help_heading = "API")]
     token_file: Option<PathBuf>,
+    /// Allow to delete datasources that probably serve several customers (a datamart of tenancy TABLE), by name; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Safety")]
+    allow_shared: Vec<String>,
     /// Show what would be done, and send nothing that deletes
     #[arg(long, help_heading = "Safety")]
     dry_run: bool,
@@ -115,6 +118,7 @@ impl RunArgs {
         Options {
             flags: Flags { run: self.settings, checkpoint: self.checkpoint, ..log.flags },
             token_file: self.token_file,
+            allow_shared: self.allow_shared,
             dry_run: self.dry_run,
             yes: self.yes,
             json: self.output.is_json(),

@@ -10,7 +10,7 @@ use super::{CommandError, Interrupts, clock};
 use crate::api::BaseUrl;
 use crate::config::{Environment, Flags, LogFormat, Settings};
 use crate::domain::{Clock, hex};
-use crate::plan::{Guards, Protection};
+use crate::plan::{AllowShared, Guards, Protection};
 #[cfg(feature = "otlp")]
 use crate::telemetry::{ENDPOINTS, Traces};
 use crate::terminal::{self, LogOptions, Logging, Progress};
@@ -25,6 +25,8 @@ pub struct Options {
     pub flags: Flags,
     /// The file that holds the token.
     pub token_file: Option<PathBuf>,
+    /// Globs of shared datasources that may be deleted: only ever a flag.
+    pub allow_shared: Vec<String>,
     /// Show what would be done, and do nothing.
     pub dry_run: bool,
     /// Do not ask.
@@ -118,6 +120,11 @@ impl<'a> Context<'a> {
         patterns
     }
 
+    /// The shared datasources that the command line allows to delete.
+    pub(super) fn allow_shared(&self) -> Result<AllowShared, CommandError> {
+        Ok(AllowShared::new(&self.options.allow_shared)?)
+    }
+
     pub(super) fn protection(&self) -> Result<Protection, CommandError> {
         Ok(Protection::new(&self.settings.safety.protect)?)
     }
@@ -169,6 +176,7 @@ impl<'a> Context<'a> {
             }
         }
         all.extend(self.options.flags.repeated());
+        all.extend(self.options.allow_shared.iter().map(|glob| format!("--allow-shared={glob}")));
         quoted(&all)
     }
 }

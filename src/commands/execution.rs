@@ -9,7 +9,7 @@ use super::proposal::PlanOfRun;
 
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::domain::Seq;
-use crate::plan::Selection;
+use crate::plan::{AllowShared, Selection};
 use crate::run::{Limits, RetryOptions, RunParts, RunReport, Supply, execute};
 
 /// A run that is about to be shown, confirmed and begun.
@@ -24,6 +24,8 @@ pub(super) struct Job {
     pub(super) purpose: (Option<String>, Option<String>),
     /// The patterns of protected names that are in force.
     pub(super) protect: Vec<String>,
+    /// The shared datasources that may be deleted.
+    pub(super) allow_shared: AllowShared,
     /// The saved plan that it carries out.
     pub(super) plan: Option<PlanOfRun>,
     /// What else the log says of it; a JSON object.
@@ -80,6 +82,7 @@ impl Job {
                 "max_deletes": safety.max_deletes,
                 "max_share": safety.max_share,
                 "protect": self.protect,
+                "allow_shared": self.allow_shared.globs(),
                 "checkpoints": settings.audit.checkpoint_dir.is_some(),
                 "origin": origin,
             }),

@@ -6,7 +6,7 @@ use super::CommandError;
 use super::context::Context;
 use crate::audit::{AuditReader, OpenRun, RunOrigin};
 use crate::domain::Token;
-use crate::plan::{Approval, ApprovalCheck, PlanRefusal, SavedPlan, check_second_person};
+use crate::plan::{AllowShared, Approval, ApprovalCheck, PlanRefusal, SavedPlan, check_second_person};
 
 /// Who approved the plan; `None` if no approval is required and none was given.
 pub(super) fn approved(
@@ -59,6 +59,15 @@ pub(super) fn check_token(
         return Err(CommandError::PlanRefused(PlanRefusal::OtherTokenThanBegun { run_id }));
     }
     Ok(origin)
+}
+
+/// The shared datasources that a plan allows to delete, by these globs. What was reviewed counts: a flag beside it is
+/// refused.
+pub(super) fn shared_of_plan(context: &Context<'_>, globs: &[String]) -> Result<AllowShared, CommandError> {
+    if !context.options.allow_shared.is_empty() {
+        return Err(CommandError::PlanRefused(PlanRefusal::SharedByFlag));
+    }
+    Ok(AllowShared::new(globs)?)
 }
 
 /// Refuses to run without a plan if the configuration requires an approved one.

@@ -1,5 +1,6 @@
 //! `decom plan`: shows what a run would do, and saves it. Deletes nothing.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,7 @@ fn make(
             error => error,
         })?)
     };
-    let protection = context.protection()?;
+    let (protection, allow_shared) = (context.protection()?, context.allow_shared()?);
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log), None)?;
     clock::check_log(context)?;
@@ -89,7 +90,7 @@ fn make(
     )?;
     let guards = context.guards();
     let mut survey = match &access {
-        Some(access) => Survey::online(context, &mut selection, access, guards, true)?,
+        Some(access) => Survey::online(context, &mut selection, access, guards, &allow_shared, true)?,
         None => Survey::offline(guards, &mut selection, "the API was not asked", true)?,
     };
     let planned = Forecast { all, ..survey.planned(context, &selection, base_url.host(), rate) };
@@ -97,7 +98,7 @@ fn make(
     planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
     if let (Some(path), Some(access)) = (out.path.filter(|_| survey.refusals.is_empty()), &access) {
-        let saved = freeze(context, &mut selection, access, label, sha256)?;
+        let saved = freeze(context, &mut selection, access, &survey, (label, sha256))?;
         if out.force {
             to_file(path, log, Place::Kind(SavedPlan::BEGINNINGS), |out| saved.write_to(out))?;
         } else {
@@ -121,17 +122,22 @@ fn freeze(
     context: &Context<'_>,
     selection: &mut Selection,
     access: &ApiAccess,
-    input: String,
-    input_sha256: Option<String>,
+    survey: &Survey,
+    (input, input_sha256): (String, Option<String>),
 ) -> Result<SavedPlan, CommandError> {
     let now = context.world.clock.now();
     let safety = &context.settings.safety;
+    let shared: HashMap<_, _> =
+        survey.shared.iter().map(|(name, datamart)| (name.as_str(), datamart.as_str())).collect();
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
     selection.each(|target| {
         let NewTarget { name, reason, ticket, skip, .. } = target;
         let name = name.to_string();
         match skip {
-            None => targets.push(SavedTarget { name, reason, ticket }),
+            None => {
+                let shared_by = shared.get(name.as_str()).map(|datamart| (*datamart).to_owned());
+                targets.push(SavedTarget { name, reason, ticket, shared_by });
+            }
             Some((skip, why)) => skipped.push(SavedSkip { name, skip: skip.into(), why, reason, ticket }),
         }
     })?;
@@ -151,6 +157,7 @@ fn freeze(
             max_deletes: safety.max_deletes,
             max_share: safety.max_share,
             protect: safety.protect.clone(),
+            allow_shared: context.options.allow_shared.clone(),
         },
         targets,
         skipped,
@@ -185,13 +192,17 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
         (
             "guards",
             format!(
-                "max_deletes {}, max_share {} %, protected: {}",
+                "max_deletes {}, max_share {} %, protected: {}{}",
                 plan.guards.max_deletes,
                 plan.guards.max_share,
                 if plan.guards.protect.is_empty() {
                     "none".to_owned()
                 } else {
                     plan.guards.protect.join(" ")
+                },
+                match plan.guards.allow_shared.as_slice() {
+                    [] => String::new(),
+                    globs => format!(", allowed although shared: {}", globs.join(" ")),
                 }
             ),
         ),
@@ -202,7 +213,14 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
     writeln!(out, "(dry run) {} to delete:", grouped(plan.targets.len() as u64))?;
     for target in &plan.targets {
         let said = said_of(target.reason.as_deref(), target.ticket.as_deref());
-        writeln!(out, "(dry run)     {}{said}", delimited(&target.name))?;
+        let shared = target.shared_by.as_ref().map(|datamart| {
+            format!(
+                "  PROBABLY SHARED BY SEVERAL CUSTOMERS: its datamart `{}` has the tenancy level TABLE",
+                visible(datamart)
+            )
+        });
+        let shared = shared.unwrap_or_default();
+        writeln!(out, "(dry run)     {}{said}{shared}", delimited(&target.name))?;
     }
     if !plan.skipped.is_empty() {
         writeln!(out, "(dry run) {} skipped:", grouped(plan.skipped.len() as u64))?;

@@ -79,7 +79,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     let folder = intake::folder_of(path);
     // What the real run would be refused for is found here as well.
     context.base_url()?;
-    let protection = context.protection()?;
+    let (protection, allow_shared) = (context.protection()?, context.allow_shared()?);
     let Intake { mut targets, label, sha256, rows } = intake::read(&request.input, &folder, None)?;
 
     let mut names = Vec::new();
@@ -151,6 +151,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         input_sha256: sha256,
         purpose: (None, None),
         protect: context.protect(&[]),
+        allow_shared,
         plan: None,
         origin,
     };

@@ -15,7 +15,7 @@ use super::survey::Survey;
 use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason, TargetRole};
-use crate::plan::{Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
+use crate::plan::{AllowShared, Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 use crate::run::{STOPPED, Supply, given_back};
 
@@ -87,6 +87,13 @@ pub(super) fn carry_on(
     let origin = permission::check_token(&reader, &open.run_id, &access.token)?;
     permission::check_approval(context, &open, origin.approvers)?;
     drop(reader);
+    let mut globs = origin.allow_shared;
+    let allow_shared = if origin.plan.is_some() {
+        permission::shared_of_plan(context, &globs)?
+    } else {
+        globs.extend(context.options.allow_shared.iter().cloned());
+        AllowShared::new(&globs)?
+    };
     let of_queue = origin.is_of_queue;
     let finished = with_log(context, |log| {
         let reader = AuditReader::open(path)?;
@@ -121,7 +128,7 @@ pub(super) fn carry_on(
         let mut selection = Selection::new(due_targets(&reader, open.seq, of_queue)?, rules)?;
         // The share was decided when the run began: what it has deleted since would distort it.
         let guards = Guards { max_share: 100.0, ..context.guards() };
-        let survey = Survey::new(context, &mut selection, access, guards)?;
+        let survey = Survey::new(context, &mut selection, access, guards, &allow_shared)?;
         let plan = origin.plan.map(|digest| PlanOfRun {
             digest,
             approved_by: open.approved_by.clone(),

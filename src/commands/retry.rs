@@ -35,6 +35,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
     if !context.options.dry_run {
         permission::need_no_approval(context)?;
     }
+    let allow_shared = context.allow_shared()?;
     let access = ApiAccess::configured(context)?;
     let reader = AuditReader::open(&context.settings.audit.db)?;
     let earlier = match &request.run {
@@ -86,6 +87,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
             input_sha256: earlier.input_sha256.clone(),
             purpose: (None, None),
             protect,
+            allow_shared,
             plan: None,
             origin: json!({
                 "command": "retry",

@@ -122,6 +122,7 @@ fn names(
     }
     // Before the input is read, which may take long: a malformed pattern.
     context.protection()?;
+    let allow_shared = context.allow_shared()?;
     let folder = intake::folder_of(&context.settings.audit.db);
     let Intake { targets, mut label, sha256, rows } = intake::read(input, &folder, shard)?;
     if let Some(shard) = shard {
@@ -139,6 +140,7 @@ fn names(
             input_sha256: sha256,
             purpose: (None, None),
             protect: context.protect(&[]),
+            allow_shared,
             plan: None,
             origin: json!({ "command": "run", "rows": rows, "shard": shard.map(|shard| shard.to_string()) }),
         })
@@ -155,6 +157,7 @@ fn planned(
     let (plan, bytes) = SavedPlan::read(path)?;
     check_time(context, &plan)?;
     plan.check_place(access.base_url(), &access.token)?;
+    let allow_shared = permission::shared_of_plan(context, &plan.guards.allow_shared)?;
     let protection = Protection::new(&context.protect(&plan.guards.protect))?;
     for target in &plan.targets {
         let name = DatasourceName::new(&target.name).ok();
@@ -194,6 +197,7 @@ fn planned(
             input_sha256: plan.input_sha256.clone(),
             purpose: (plan.reason.clone(), plan.ticket.clone()),
             protect,
+            allow_shared,
             origin: origin_of_plan(&plan, approval.as_ref()),
             plan: Some(PlanOfRun {
                 digest: plan.digest,
@@ -295,7 +299,7 @@ pub(super) fn begin(
         let protection = context.protection()?;
         let in_doubt = in_doubt(path, access.base_url())?;
         let mut job = make(Rules { protection, known_gone, in_doubt, planned: PlannedSkips::new() })?;
-        let survey = Survey::new(context, &mut job.selection, &access, context.guards())?;
+        let survey = Survey::new(context, &mut job.selection, &access, context.guards(), &job.allow_shared)?;
         let canary = survey.canary();
         let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone());
         let Some(log) = log else {

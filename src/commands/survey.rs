@@ -1,19 +1,25 @@
 //! A look before anything is deleted: what the listings say, and what the guards say to it.
 
+use std::collections::HashMap;
+
 use super::CommandError;
 use super::access::ApiAccess;
 use super::context::Context;
 use super::runtime::block_on;
 use crate::api::ApiError;
-use crate::domain::DatasourceName;
-use crate::plan::{Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection};
+use crate::domain::{Datamart, DatasourceName};
+use crate::plan::{
+    AllowShared, Dependant, Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection, is_shared,
+};
 use crate::ratelimit::Rate;
-use crate::report::{Forecast, GuardLine, GuardResult, ListingSummary, NameList};
+use crate::report::{Forecast, GuardLine, GuardResult, InUse, ListingSummary, NameList};
 
 pub(super) struct Survey {
     preview: Preview,
     pub(super) refusals: Vec<Refusal>,
     guards: Guards,
+    /// Due targets that probably serve several customers, each with the datamart that shows it.
+    pub(super) shared: Vec<(String, String)>,
     /// Why the API was not asked; `None` if it was.
     unasked: Option<&'static str>,
 }
@@ -26,13 +32,14 @@ impl Survey {
         selection: &mut Selection,
         access: &ApiAccess,
         guards: Guards,
+        allowed: &AllowShared,
     ) -> Result<Self, CommandError> {
         let counts = selection.counts();
         // What the log knows to be gone may exist again, which only the listing shows.
         let matters = counts.due > 0 || counts.already_deleted > 0;
         let needs_listing = context.guards().need_listing() || context.settings.safety.canary > 0;
         if matters && (needs_listing || context.will_ask(counts.due)) {
-            Self::online(context, selection, access, guards, false)
+            Self::online(context, selection, access, guards, allowed, false)
         } else {
             Self::offline(guards, selection, "nothing is to be deleted", false)
         }
@@ -48,7 +55,7 @@ impl Survey {
         let extent = Extent { due: selection.counts().due, listing: None };
         let refusals = Guards { max_share: 100.0, ..guards }.refusals(extent);
         let preview = Preview::new(selection, None, whole, 0)?;
-        Ok(Self { preview, refusals, guards, unasked: Some(why) })
+        Ok(Self { preview, refusals, guards, shared: Vec::new(), unasked: Some(why) })
     }
 
     /// Reads the listings and asks the guards. All names are shown if `whole`.
@@ -57,6 +64,7 @@ impl Survey {
         selection: &mut Selection,
         access: &ApiAccess,
         guards: Guards,
+        allowed: &AllowShared,
         whole: bool,
     ) -> Result<Self, CommandError> {
         let mut failure = None;
@@ -64,10 +72,10 @@ impl Survey {
             let lister = access.lister(context)?;
             match lister.datasources().await {
                 Ok(datasources) => {
-                    let dependants = lister.dependants().await.map_err(|error| {
+                    let datamarts = lister.datamarts().await.map_err(|error| {
                         tracing::warn!(%error, "could not read the list of datamarts; dependants were not checked");
                     });
-                    Ok(Some(Listings { datasources, dependants: dependants.ok() }))
+                    Ok(Some(Listings { datasources, dependants: datamarts.ok().map(by_datasource) }))
                 }
                 // No guard has to be asked: no request would be accepted.
                 Err(error @ ApiError::Unauthorized { .. }) => Err(CommandError::Unauthorized(error)),
@@ -98,7 +106,13 @@ impl Survey {
                 why.clone_from(&failure);
             }
         }
-        Ok(Self { preview, refusals, guards, unasked: None })
+        let shared = preview.listing.as_ref().map(|listing| listing.shared.clone()).unwrap_or_default();
+        let not_allowed: Vec<_> = shared.iter().filter(|(name, _)| !allowed.allows(name)).collect();
+        if let Some((name, datamart)) = not_allowed.first() {
+            let (name, datamart) = (name.clone(), datamart.clone());
+            refusals.push(Refusal::Shared { count: not_allowed.len(), name, datamart });
+        }
+        Ok(Self { preview, refusals, guards, shared, unasked: None })
     }
 
     /// The names of the canary, which is smaller than the settings ask for if fewer can be deleted; `None` if it is
@@ -144,6 +158,11 @@ impl Survey {
             let result = self.unchecked().map_or_else(|| refusal("max_share"), GuardResult::Unchecked);
             shown_guards.push(line("max_share", guards.max_share, " %", result));
         }
+        if !self.shared.is_empty() {
+            #[expect(clippy::cast_precision_loss, reason = "a number of names is far below 2^52")]
+            let shared = self.shared.len() as f64;
+            shown_guards.push(line("allow_shared", shared, "", refusal("allow_shared")));
+        }
         let Preview { listing, due: to_delete, protected, already_deleted, exists_again, warnings } =
             std::mem::take(&mut self.preview);
         for warning in warnings {
@@ -175,7 +194,8 @@ impl Survey {
                         (name, near.into_iter().map(|near| (near.name, near.differs_in)).collect())
                     })
                     .collect(),
-                in_use: listing.in_use,
+                in_use: listing.in_use.map(|in_use| in_use.into_iter().map(with_tenancy).collect()),
+                shared: listing.shared,
             }),
             no_listing: match self.unasked {
                 None => Some("the listing could not be read"),
@@ -189,4 +209,20 @@ impl Survey {
             ..Forecast::default()
         }
     }
+}
+
+/// The datamarts that read each datasource, without their definitions.
+fn by_datasource(datamarts: Vec<Datamart>) -> HashMap<String, Vec<Dependant>> {
+    let mut by_datasource: HashMap<_, Vec<_>> = HashMap::new();
+    for datamart in datamarts {
+        let is_shared = is_shared(&datamart);
+        let Datamart { name, datasource, tenancy, .. } = datamart;
+        by_datasource.entry(datasource).or_default().push(Dependant { name, tenancy, is_shared });
+    }
+    by_datasource
+}
+
+/// A datasource that is in use, and each of its datamarts with the tenancy level.
+fn with_tenancy((name, used_by): (String, Vec<Dependant>)) -> InUse {
+    InUse { name, used_by: used_by.into_iter().map(|it| (it.name, it.tenancy)).collect() }
 }

@@ -125,6 +125,7 @@ fn take_from(
             input_sha256: None,
             purpose: (None, None),
             protect: context.protect(&[]),
+            allow_shared: context.allow_shared()?,
             plan: None,
             origin: json!({ "command": "work", "follow": follow, "limit": limit }),
         };

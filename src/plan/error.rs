@@ -23,6 +23,8 @@ pub enum PlanError {
     Pattern { pattern: String, why: String },
     #[error("`{glob}` is not a glob: {why}; write one such as `acme-*`, and `[*]` for a star itself")]
     Glob { glob: String, why: String },
+    #[error("--allow-shared `{pattern}`: {why}; write a glob such as `acme-*`, and `[*]` for a star itself")]
+    SharedPattern { pattern: String, why: String },
     #[error(
         "protection pattern `{}` holds the control character U+{:04X} at character {position}, which no name has; give each pattern by itself",
         pattern.escape_debug(), u32::from(*found)
@@ -67,6 +69,11 @@ pub enum PlanRefusal {
     OtherTokenThanBegun { run_id: String },
     #[error("`{name}` is protected by the pattern `{pattern}` by now; make a new plan")]
     ProtectedSince { name: String, pattern: String },
+    /// A flag asks for more than the plan that was reviewed.
+    #[error(
+        "which shared datasources may be deleted is part of the plan; make a new one with --allow-shared, or leave the flag out"
+    )]
+    SharedByFlag,
     #[error("run {run_id} has carried out the plan already; make a new one")]
     Applied { run_id: String },
     #[error(

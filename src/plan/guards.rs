@@ -42,6 +42,14 @@ pub enum Refusal {
         exist: u64,
         max: f64,
     },
+    /// Datasources that probably serve several customers are due, and not allowed by name.
+    Shared {
+        count: usize,
+        /// The first of them.
+        name: String,
+        /// The datamart that shows it.
+        datamart: String,
+    },
     /// The share is unknown.
     NoListing {
         max: f64,
@@ -127,6 +135,7 @@ impl Refusal {
         match self {
             Self::TooMany { .. } => "max_deletes",
             Self::TooLargeAShare { .. } | Self::NoListing { .. } => "max_share",
+            Self::Shared { .. } => "allow_shared",
         }
     }
 }
@@ -147,6 +156,17 @@ impl fmt::Display for Refusal {
                 "{due} of the {exist} datasources that exist would be deleted ({:.1} %), and one run may delete {max} %; if all are meant, raise --max-share",
                 share(*due, *exist)
             ),
+            Self::Shared { count, name, datamart } => {
+                let (others, names) = match count {
+                    1 => (String::new(), "it"),
+                    2 => (" (and 1 other)".to_owned(), "each"),
+                    count => (format!(" (and {} others)", count - 1), "each"),
+                };
+                write!(
+                    f,
+                    "`{name}`{others} probably serves several customers: its datamart `{datamart}` has the tenancy level TABLE; if deleting it for all of them is meant, name {names} with --allow-shared"
+                )
+            }
             Self::NoListing { max, why } => write!(
                 f,
                 "one run may delete {max} % of all datasources, and the total is unknown ({}); fix this",

@@ -13,14 +13,16 @@ mod selection;
 mod shard;
 mod target_file;
 mod targets;
+mod tenancy;
 
 pub use approval::{Approval, ApprovalCheck, ApprovalError, PURPOSE, check_second_person};
 pub use error::{PlanError, PlanRefusal};
 pub use guards::{Extent, Guards, ListingExtent, Refusal};
 pub use name_globs::NameGlobs;
-pub use preview::{ListingPreview, Listings, NearMiss, Preview};
+pub use preview::{Dependant, ListingPreview, Listings, NearMiss, Preview};
 pub use protection::{Protection, ProtectionMatch};
 pub use saved::{SavedGuards, SavedPlan, SavedSkip, SavedSkipReason, SavedTarget, is_expired};
 pub use selection::{Excerpt, InDoubt, KnownGone, PlannedSkips, Rules, Selection, SelectionCounts};
 pub use shard::Shard;
 pub use targets::{ListFacts, Targets, TargetsBuilder};
+pub use tenancy::{AllowShared, is_shared};

@@ -13,8 +13,18 @@ const SHOWN: usize = 5;
 pub struct Listings {
     /// The names of all datasources.
     pub datasources: Vec<String>,
-    /// What depends on a datasource, by its name; `None` if that could not be read.
-    pub dependants: Option<HashMap<String, Vec<String>>>,
+    /// The datamarts that read a datasource, by its name; `None` if that could not be read.
+    pub dependants: Option<HashMap<String, Vec<Dependant>>>,
+}
+
+/// A datamart that reads a datasource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependant {
+    pub name: String,
+    /// The level at which it separates customers, as the API writes it.
+    pub tenancy: Option<String>,
+    /// Its level says that the datasource probably serves several customers.
+    pub is_shared: bool,
 }
 
 /// What a run would do.
@@ -53,7 +63,9 @@ pub struct ListingPreview {
     /// The due targets that do not exist, each with the names that do and are like it.
     pub missing: Vec<(String, Vec<NearMiss>)>,
     /// The due targets that are in use, each with what depends on it; `None` if that could not be read.
-    pub in_use: Option<Vec<(String, Vec<String>)>>,
+    pub in_use: Option<Vec<(String, Vec<Dependant>)>>,
+    /// The due targets that probably serve several customers, each with the first datamart that shows it.
+    pub shared: Vec<(String, String)>,
     /// The targets for a canary: the first that are due, exist, and are not known to be in use.
     pub canary: Vec<String>,
     /// How many targets are skipped as already deleted, and exist again.
@@ -140,12 +152,15 @@ impl ListingPreview {
     }
 
     fn add_due(&mut self, name: &str, is_listed: bool, listings: &Listings, canary: usize) {
+        let used_by = listings.dependants.as_ref().and_then(|all| all.get(name));
+        if let Some(shared) = used_by.into_iter().flatten().find(|dependant| dependant.is_shared) {
+            self.shared.push((name.to_owned(), shared.name.clone()));
+        }
         if !is_listed {
             self.missing.push((name.to_owned(), Vec::new()));
             return;
         }
         self.exist += 1;
-        let used_by = listings.dependants.as_ref().and_then(|all| all.get(name));
         match (&mut self.in_use, used_by.filter(|all| !all.is_empty())) {
             (Some(in_use), Some(used_by)) => in_use.push((name.to_owned(), used_by.clone())),
             _ if self.canary.len() < canary => self.canary.push(name.to_owned()),

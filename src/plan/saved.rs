@@ -62,6 +62,9 @@ pub struct SavedGuards {
     pub max_share: f64,
     /// Globs of protected names.
     pub protect: Vec<String>,
+    /// Globs of shared datasources that may be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_shared: Vec<String>,
 }
 
 /// A datasource that is to be deleted.
@@ -74,6 +77,9 @@ pub struct SavedTarget {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// The datamart that shows that it probably serves several customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_by: Option<String>,
 }
 
 /// A datasource that is not to be deleted.

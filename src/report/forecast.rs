@@ -104,8 +104,18 @@ pub struct ListingSummary {
     pub exist: u64,
     /// Targets that do not exist, each with similar names that do, and in what they differ.
     pub missing: Vec<(String, Vec<(String, String)>)>,
-    /// Targets in use, each with its dependants; `None` if they could not be read.
-    pub in_use: Option<Vec<(String, Vec<String>)>>,
+    /// Targets in use; `None` if what depends on them could not be read.
+    pub in_use: Option<Vec<InUse>>,
+    /// Targets that probably serve several customers, each with the datamart that shows it.
+    pub shared: Vec<(String, String)>,
+}
+
+/// A target that is in use.
+#[derive(Debug, Clone)]
+pub struct InUse {
+    pub name: String,
+    /// The datamarts that read it, each with its tenancy level.
+    pub used_by: Vec<(String, Option<String>)>,
 }
 
 /// A number and its noun.
@@ -248,12 +258,23 @@ impl Forecast {
             Some(in_use) => {
                 let in_use: Vec<_> = in_use
                     .iter()
-                    .map(|(name, used_by)| {
-                        (name.clone(), format!("used by {}", visible(&used_by.join(", "))))
+                    .map(|InUse { name, used_by }| {
+                        let used_by = used_by.iter().map(|(name, tenancy)| match tenancy {
+                            Some(level) => format!("{name} (tenancy {level})"),
+                            None => name.clone(),
+                        });
+                        let used_by = used_by.collect::<Vec<_>>().join(", ");
+                        (name.clone(), format!("used by {}", visible(&used_by)))
                     })
                     .collect();
                 self.add(lines, "in use, which the API refuses", &NameList::all(in_use));
             }
+        }
+        if !listing.shared.is_empty() {
+            let shared = listing.shared.iter().map(|(name, datamart)| {
+                (name.clone(), format!("its datamart `{}` has the tenancy level TABLE", visible(datamart)))
+            });
+            self.add(lines, "PROBABLY SHARED BY SEVERAL CUSTOMERS", &NameList::all(shared.collect()));
         }
     }
 
@@ -277,9 +298,11 @@ impl Forecast {
         let pairs = |names: &NameList| {
             names.named.iter().map(|(name, why)| json!({ "name": name, "why": why })).collect::<Vec<_>>()
         };
-        let lists = |lists: &[(String, Vec<String>)], key: &str| {
-            lists.iter().map(|(name, others)| json!({ "name": name, key: others })).collect::<Vec<_>>()
+        let in_use = |InUse { name, used_by }: &InUse| {
+            let (names, levels): (Vec<_>, Vec<_>) = used_by.iter().cloned().unzip();
+            json!({ "name": name, "used_by": names, "tenancy": levels })
         };
+        let shared = |(name, datamart): &(String, String)| json!({ "name": name, "shared_by": datamart });
         let listing = self.listing.as_ref().map(|listing| {
             let missing = listing.missing.iter().map(|(name, near)| {
                 json!({ "name": name, "near": near.iter().map(|(near, _)| near).collect::<Vec<_>>() })
@@ -288,7 +311,8 @@ impl Forecast {
                 "all": listing.all,
                 "exist": listing.exist,
                 "missing": missing.collect::<Vec<_>>(),
-                "in_use": listing.in_use.as_ref().map(|in_use| lists(in_use, "used_by")),
+                "in_use": listing.in_use.as_ref().map(|all| all.iter().map(in_use).collect::<Vec<_>>()),
+                "shared": listing.shared.iter().map(shared).collect::<Vec<_>>(),
             })
         });
         let guards: Vec<_> = self

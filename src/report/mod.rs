@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
-pub use forecast::{Forecast, GuardLine, GuardResult, ListingSummary, NameList};
+pub use forecast::{Forecast, GuardLine, GuardResult, InUse, ListingSummary, NameList};
 pub use html::{Annex, CERTIFICATE, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
 pub use inventory::{InventoryEntry, write_inventory_csv, write_inventory_json};
 pub use json::print_ending_json;

@@ -70,6 +70,7 @@ mod schemas;
 mod second_person;
 mod secrets;
 mod settling;
+mod shared_datasources;
 mod sharing;
 mod shells;
 mod signals;

@@ -109,7 +109,7 @@ fn everything_that_a_plan_shows() {
         (dry run)   1 does not exist, but a similar name does:
         (dry run)       `Acme-prod` does not exist; `acme-prod` does, and differs in case
         (dry run)   1 in use, which the API refuses
-        (dry run)       wayne  used by billing-insights-1, marketing-overview-2, billing-monthly-3
+        (dry run)       wayne  used by billing-insights-1 (tenancy DATABASE), marketing-overview-2 (tenancy DATABASE), billing-monthly-3 (tenancy DATABASE)
         (dry run)   1 protected and skipped
         (dry run)       stark  matches the protected pattern `st*`
         (dry run)   1 already deleted according to the audit log and skipped
@@ -203,6 +203,11 @@ fn a_plan_as_json() {
             "in_use": [
               {
                 "name": "wayne",
+                "tenancy": [
+                  "DATABASE",
+                  "DATABASE",
+                  "DATABASE"
+                ],
                 "used_by": [
                   "billing-insights-1",
                   "marketing-overview-2",
@@ -221,7 +226,8 @@ fn a_plan_as_json() {
                 "name": "nowhere",
                 "near": []
               }
-            ]
+            ],
+            "shared": []
           },
           "plan_digest": null,
           "protected": [

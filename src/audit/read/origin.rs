@@ -16,6 +16,8 @@ pub struct RunOrigin {
     pub token_fingerprint: String,
     /// The protection that it was begun with.
     pub protect: Vec<String>,
+    /// The shared datasources that it was allowed to delete when it was begun.
+    pub allow_shared: Vec<String>,
     /// Whether it took its targets from a queue.
     pub is_of_queue: bool,
 }
@@ -37,7 +39,8 @@ impl AuditReader {
                         coalesce(detail -> '$.settings.origin.approver_names', '[]'),
                         coalesce(detail ->> '$.token_fingerprint', ''),
                         coalesce(detail -> '$.settings.protect', '[]'),
-                        coalesce(detail ->> '$.settings.origin.command', '') = 'work'
+                        coalesce(detail ->> '$.settings.origin.command', '') = 'work',
+                        coalesce(detail -> '$.settings.allow_shared', '[]')
                    FROM record WHERE kind = 'run' AND name = ?1",
                 params![run_id],
                 |row| {
@@ -47,6 +50,7 @@ impl AuditReader {
                         token_fingerprint: row.get(2)?,
                         protect: list(row, 3)?,
                         is_of_queue: row.get(4)?,
+                        allow_shared: list(row, 5)?,
                     })
                 },
             )
