@@ -109,6 +109,9 @@ async fn of_api(context: &Context<'_>, lister: &Lister) -> Vec<Finding> {
         Err(error) => unusable("datasources", error),
     });
     findings.push(match lister.dependants().await {
+        Ok(by_datasource) if by_datasource.is_empty() => {
+            Finding::new("datamarts", Status::Ok, "there are none".to_owned())
+        }
         Ok(by_datasource) => {
             let datamarts: usize = by_datasource.values().map(Vec::len).sum();
             let (datamarts, datasources) = (grouped(datamarts as u64), grouped(by_datasource.len() as u64));
