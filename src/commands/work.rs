@@ -87,7 +87,9 @@ fn take_from(
     let finished = with_log(context, |log| {
         let path = &context.settings.audit.db;
         let (host, limit) = (access.host(), limit(context, access)?);
-        let lines = announcement(context, address, &host, limit, idle);
+        let mut lines = announcement(context, address, &host, limit, idle);
+        // A dry run creates no queue, as connecting to one does.
+        lines.extend(log.is_some().then(|| waiting(context, address)).transpose()?);
         let Some(log) = log else {
             let mut out = io::stdout().lock();
             for line in lines {
@@ -169,6 +171,22 @@ fn limit(context: &Context<'_>, access: &ApiAccess) -> Result<u64, CommandError>
         }
         Err(refusal) => Err(CommandError::Refused(refusal.to_string())),
     }
+}
+
+/// How much is on the queue, as far as the broker knows. Takes nothing.
+fn waiting(context: &Context<'_>, address: &Address) -> Result<String, CommandError> {
+    let waiting = block_on(async {
+        let queue = open_queue(context, address).await?;
+        let waiting = queue.waiting().await;
+        queue.close().await;
+        Ok::<_, CommandError>(waiting)
+    })??;
+    Ok(match waiting {
+        Ok(0) => "  no message waits; check the name of the queue if there should be some".to_owned(),
+        Ok(1) => "  1 message waits".to_owned(),
+        Ok(many) => format!("  {} messages wait", grouped(many)),
+        Err(error) => format!("  how many messages wait is not known: {error}"),
+    })
 }
 
 /// What is about to be done.

@@ -357,3 +357,13 @@ fn a_message_is_owed_until_its_outcome_is_durable() {
     running.finish().expect(143);
     assert_eq!(scene.server.deletions().len(), 1, "it was sent once");
 }
+
+#[test]
+fn says_how_much_is_on_the_queue() {
+    let scene = scene!(Server::deleting());
+    scene.put(&["a", "b"]);
+    let some = scene.work(&[]).expect(0);
+    assert!(some.stderr.contains("\n  2 messages wait\n"), "{}", some.stderr);
+    let none = scene.work(&[]).expect(0);
+    assert!(none.stderr.contains("\n  no message waits; check the name of the queue"), "{}", none.stderr);
+}
