@@ -21,7 +21,7 @@ const WEAKENING: [&str; 8] = [
     "--with-datamarts",
 ];
 
-/// Words for what nobody can do.
+/// Words for what cannot be done.
 const UNDO: [&str; 8] = ["undo", "restore", "rollback", "revert", "recover", "undelete", "unrun", "back-out"];
 
 /// `error` with safe suggestions only.

@@ -70,7 +70,7 @@ impl ApiAccess {
         self.api.base_url.host()
     }
 
-    /// The same, for a command that only looks: nobody waits for it for long.
+    /// The same, for a command that only looks: its user is not kept waiting for long.
     pub(super) fn impatient(mut self) -> Self {
         self.api.listing_patience = self.api.listing_patience.min(LONGEST_WAIT);
         self

@@ -289,7 +289,7 @@ fn the_terminal_is_asked_though_names_come_through_a_pipe_and_stderr_goes_to_a_f
 }
 
 #[test]
-fn without_any_stream_on_the_terminal_nobody_is_asked() {
+fn no_question_without_any_stream_on_the_terminal() {
     let estate = estate();
     let script = "\"$DECOM\" run names.csv < /dev/null > out.txt 2> errors.txt; echo ended $?";
     let mut terminal = shell_on_terminal(&estate, script);

@@ -34,6 +34,7 @@ mod fail_closed;
 mod foreign_readers;
 mod guard_table;
 mod guards;
+mod help_pages;
 mod kinds;
 mod kubernetes;
 mod layers;

@@ -74,7 +74,7 @@ impl WriterLock {
         Ok(Self { files: vec![file] })
     }
 
-    /// Returns who holds the lock, as it described itself, without taking it; `None` if nobody does.
+    /// Returns who holds the lock, as it described itself, without taking it; `None` if it is free.
     pub(in crate::audit) fn holder(log: &Path) -> Option<String> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = OpenOptions::new().read(true).custom_flags(flags).open(beside(log, ".lock")).ok()?;
