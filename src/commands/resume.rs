@@ -76,6 +76,24 @@ fn nothing_to_resume(context: &Context<'_>, run: Option<&str>) -> Result<ExitSta
     Ok(ExitStatus::Done)
 }
 
+/// Mentions a run of other names that is not finished, such as of an older version of the list, when a new one is
+/// about to begin.
+pub(super) fn mention_unfinished(
+    context: &Context<'_>,
+    reader: &AuditReader,
+    base_url: &str,
+) -> Result<(), CommandError> {
+    if let Some(open) = reader.open_run_named(None)?.filter(|open| open.base_url == base_url) {
+        tracing::warn!(
+            started_at = open.started_at,
+            "run {} of other names is not finished; this one is new, and `{}` continues that one",
+            open.run_id,
+            context.command(&["resume", &open.run_id])
+        );
+    }
+    Ok(())
+}
+
 /// Continues `open`. The log is held meanwhile, so that no other process continues it too.
 pub(super) fn carry_on(
     context: &Context<'_>,

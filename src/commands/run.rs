@@ -131,7 +131,9 @@ fn names(
     if !again && let Some(open) = interrupted(context, targets.sha256(), access.base_url())? {
         return resume::carry_on(context, open, &mut access);
     }
-    mention_unfinished(context, access.base_url())?;
+    if let Some(reader) = look(context)? {
+        resume::mention_unfinished(context, &reader, access.base_url())?;
+    }
     begin(context, access, again, |rules| {
         Ok(Job {
             selection: Selection::new(targets, rules)?,
@@ -269,20 +271,6 @@ fn interrupted(
         Some(reader) => Ok(reader.open_run_of(targets, base_url)?),
         None => Ok(None),
     }
-}
-
-/// Mentions a run of other names that is not finished, such as of an older version of the list.
-fn mention_unfinished(context: &Context<'_>, base_url: &str) -> Result<(), CommandError> {
-    let Some(reader) = look(context)? else { return Ok(()) };
-    if let Some(open) = reader.open_run_named(None)?.filter(|open| open.base_url == base_url) {
-        tracing::warn!(
-            started_at = open.started_at,
-            "run {} of other names is not finished; this one is new, and `{}` continues that one",
-            open.run_id,
-            context.command(&["resume", &open.run_id])
-        );
-    }
-    Ok(())
 }
 
 /// Shows, guards, confirms, begins and executes the job that `make` makes of the rules. The log is held meanwhile,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::guard_line::{GuardLine, GuardResult};
 use super::text::{delimited, grouped, rounded, visible};
 
 /// How many names of each kind are shown unless all are asked for.
@@ -55,27 +56,6 @@ pub struct Forecast {
     pub all: bool,
 }
 
-/// A guard, its limit, and its result.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GuardLine {
-    /// As its setting is called.
-    pub name: &'static str,
-    pub limit: f64,
-    /// What the limit counts, after it.
-    pub unit: &'static str,
-    pub result: GuardResult,
-}
-
-/// The result of a guard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GuardResult {
-    Passes,
-    /// It refuses the run for this reason.
-    Refuses(String),
-    /// It could not be checked for this reason.
-    Unchecked(&'static str),
-}
-
 /// Names, each with a note, or the first few of them and their number.
 #[derive(Debug, Clone, Default)]
 pub struct NameList {
@@ -121,12 +101,6 @@ pub struct InUse {
 /// A number and its noun.
 fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(n), if n == 1 { one } else { many })
-}
-
-impl GuardLine {
-    fn title(&self) -> String {
-        format!("{} {}{}", self.name, self.limit, self.unit)
-    }
 }
 
 impl Forecast {
@@ -315,19 +289,7 @@ impl Forecast {
                 "shared": listing.shared.iter().map(shared).collect::<Vec<_>>(),
             })
         });
-        let guards: Vec<_> = self
-            .guards
-            .iter()
-            .map(|line| {
-                let (holds, why) = match &line.result {
-                    GuardResult::Passes => (Some(true), None),
-                    GuardResult::Refuses(why) => (Some(false), Some(why.as_str())),
-                    GuardResult::Unchecked(why) => (None, Some(*why)),
-                };
-                let (name, limit) = (line.name, line.limit);
-                json!({ "guard": line.title(), "name": name, "limit": limit, "holds": holds, "why": why })
-            })
-            .collect();
+        let guards: Vec<_> = self.guards.iter().map(GuardLine::object).collect();
         let object = json!({
             "dry_run": self.dry_run,
             "host": self.host,

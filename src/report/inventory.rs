@@ -63,6 +63,9 @@ mod tests {
 
     #[test]
     fn no_name_is_taken_for_the_header() {
-        assert_eq!(csv(&["Datasource_Name", "datasource"]), "name\nDatasource_Name\ndatasource\n");
+        assert_eq!(
+            csv(&["Datasource_Name", "DATASOURCENAME", "datasource"]),
+            "name\nDatasource_Name\nDATASOURCENAME\ndatasource\n"
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod ending;
 mod forecast;
+mod guard_line;
 mod html;
 mod inventory;
 mod json;
@@ -15,7 +16,8 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
-pub use forecast::{Forecast, GuardLine, GuardResult, InUse, ListingSummary, NameList};
+pub use forecast::{Forecast, InUse, ListingSummary, NameList};
+pub use guard_line::{GuardLine, GuardResult};
 pub use html::{Annex, CERTIFICATE, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
 pub use inventory::{InventoryEntry, write_inventory_csv, write_inventory_json};
 pub use json::print_ending_json;
