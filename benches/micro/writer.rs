@@ -67,7 +67,7 @@ fn answer(target: Seq) -> AttemptEnd {
             datasource_id: Some("8f14e45f-ceea-467f-a2f2-0d5b1c0a7e11".to_owned()),
         },
         next: Next::Settled(Outcome::Deleted, Evidence::Acknowledged),
-        dependants: Vec::new(),
+        dependants: None,
     }
 }
 

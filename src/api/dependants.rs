@@ -19,7 +19,8 @@ const MOST_NAMES: usize = 100;
 pub struct Dependants {
     lister: Lister,
     token: Token,
-    by_datasource: OnceCell<HashMap<String, Vec<String>>>,
+    /// `None` if they cannot be read.
+    by_datasource: OnceCell<Option<HashMap<String, Vec<String>>>>,
 }
 
 impl Dependants {
@@ -28,12 +29,12 @@ impl Dependants {
         Self { lister, token, by_datasource: OnceCell::new() }
     }
 
-    /// Returns the names of what depends on `name`, with the token redacted and at most 100; none if they cannot be
-    /// read.
-    pub async fn of(&self, name: &DatasourceName) -> Vec<String> {
+    /// Returns the names of the datamarts that read `name`, with the token redacted and at most 100; `None` if they
+    /// cannot be read.
+    pub async fn of(&self, name: &DatasourceName) -> Option<Vec<String>> {
         let read = self.by_datasource.get_or_init(|| async {
             let why = match timeout(LONGEST, self.lister.dependants()).await {
-                Ok(Ok(by_datasource)) => return by_datasource,
+                Ok(Ok(by_datasource)) => return Some(by_datasource),
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => format!("no listing within {}", humantime::format_duration(LONGEST)),
             };
@@ -41,14 +42,14 @@ impl Dependants {
                 error = why,
                 "cannot read what depends on the datasources in use; their dependants are not recorded"
             );
-            HashMap::new()
+            None
         });
-        let Some(names) = read.await.get(name.as_str()) else { return Vec::new() };
+        let names = read.await.as_ref()?.get(name.as_str()).map_or(&[][..], Vec::as_slice);
         let mut kept: Vec<_> =
             names.iter().take(MOST_NAMES).map(|name| self.token.redact(name.clone())).collect();
         if names.len() > MOST_NAMES {
             kept.push(format!("… and {} more", names.len() - MOST_NAMES));
         }
-        kept
+        Some(kept)
     }
 }

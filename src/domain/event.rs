@@ -81,8 +81,8 @@ pub struct AttemptEnd {
     pub latency: Duration,
     pub answer: Answer,
     pub next: Next,
-    /// The names of what depends on the datasource, if it is in use and they could be found.
-    pub dependants: Vec<String>,
+    /// The names of what depends on the datasource, if it is in use and the listing could be read.
+    pub dependants: Option<Vec<String>>,
 }
 
 /// What follows an attempt for its target.

@@ -110,6 +110,16 @@ impl TargetResult {
         (self.kind == ResourceKind::Datasource).then_some(self.name.as_str())
     }
 
+    /// The names of the datamarts that read it, if it is in use and the listing could be read. The last may stand for
+    /// those that are left out.
+    #[must_use]
+    pub fn dependants(&self) -> Option<Vec<String>> {
+        if self.outcome != Outcome::InUse {
+            return None;
+        }
+        serde_json::from_str(self.detail.as_deref()?).ok()
+    }
+
     /// The name for people, after the kind if it is not a datasource.
     #[must_use]
     pub fn label(&self) -> Cow<'_, str> {

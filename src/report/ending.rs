@@ -134,9 +134,10 @@ pub(super) fn print_exceptions(
     if not_deleted > 0 {
         writeln!(out, "Not deleted ({}):", grouped(not_deleted))?;
     }
-    let (mut written, mut deleted_before) = (Ok(()), Vec::new());
+    let (mut written, mut deleted_before, mut obstacles) = (Ok(()), Vec::new(), Obstacles::default());
     if not_deleted > 0 || names_already {
         exceptions(&mut |result| {
+            obstacles.add(&result);
             if result.outcome == Outcome::Pending {
                 return true;
             }
@@ -153,6 +154,7 @@ pub(super) fn print_exceptions(
     written?;
     if not_deleted > 0 {
         writeln!(out)?;
+        obstacles.print(out)?;
     }
     if names_already {
         writeln!(out, "Deleted by an earlier run, and not sent again ({}):", grouped(already))?;
@@ -179,6 +181,57 @@ pub(super) fn deleted_before(run: &RunSummary) -> Option<String> {
     Some(format!("{were} deleted by an earlier run and not sent again."))
 }
 
+/// What keeps datasources in use, in all.
+#[derive(Debug, Default)]
+struct Obstacles {
+    /// Datasources that datamarts read.
+    read: u64,
+    /// How many datamarts these are, if no more are left out.
+    datamarts: u64,
+    are_more: bool,
+    /// Datasources that no datamart reads.
+    unexplained: u64,
+}
+
+impl Obstacles {
+    fn add(&mut self, result: &TargetResult) {
+        let Some(dependants) = result.dependants() else { return };
+        if dependants.is_empty() {
+            self.unexplained += 1;
+            return;
+        }
+        self.read += 1;
+        let left_out = dependants.iter().filter(|name| name.starts_with("… and ")).count();
+        self.are_more |= left_out > 0;
+        self.datamarts += (dependants.len() - left_out) as u64;
+    }
+
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let datasources =
+            |n: u64| format!("{} {}", grouped(n), if n == 1 { "datasource" } else { "datasources" });
+        if self.read > 0 {
+            let (datamarts, keep) =
+                if self.datamarts == 1 { ("datamart", "keeps") } else { ("datamarts", "keep") };
+            writeln!(
+                out,
+                "{}{} {datamarts} {keep} {} in use.",
+                if self.are_more { "More than " } else { "" },
+                grouped(self.datamarts),
+                datasources(self.read)
+            )?;
+        }
+        if self.unexplained > 0 {
+            let (are, them) = if self.unexplained == 1 { ("is", "it") } else { ("are", "them") };
+            writeln!(
+                out,
+                "{} {are} in use, and no datamart was listed that reads {them}: a workspace or another resource may hold {them}, which the API does not show.",
+                datasources(self.unexplained)
+            )?;
+        }
+        if self.read + self.unexplained > 0 { writeln!(out) } else { Ok(()) }
+    }
+}
+
 /// Why a target ended as it did, on one line.
 #[must_use]
 pub fn explanation(result: &TargetResult) -> String {
@@ -192,10 +245,9 @@ pub fn explanation(result: &TargetResult) -> String {
         parts.push(format!("HTTP {status}"));
     }
     if let Some(detail) = &result.detail {
-        match (result.outcome, serde_json::from_str::<Vec<String>>(detail)) {
-            (Outcome::InUse, Ok(dependants)) => {
-                parts.push(format!("used by {}", visible(&dependants.join(", "))));
-            }
+        match (result.outcome, result.dependants()) {
+            (_, Some(dependants)) if dependants.is_empty() => parts.push("used by no datamart".to_owned()),
+            (_, Some(dependants)) => parts.push(format!("used by {}", visible(&dependants.join(", ")))),
             (Outcome::Skipped, _) if !parts.is_empty() => parts.insert(0, visible(detail).into_owned()),
             _ => parts.push(visible(detail).into_owned()),
         }

@@ -87,7 +87,7 @@ impl Delivery {
             };
             let dependants = match verdict {
                 Verdict::InUse => self.dependants.of(&target.name).await,
-                _ => Vec::new(),
+                _ => None,
             };
             let (at, latency, answer) = (self.clock.timestamp(), reply.latency, reply.answer);
             let end = AttemptEnd { target: target.clone(), number, at, latency, answer, next, dependants };

@@ -112,7 +112,7 @@ fn exceptions_come_before_everything_else_each_with_its_reason() {
         In use 1
         Something depends on these, so the API did not delete them. Remove the dependants first.
         No. | Datasource | Why | Dependants | Attempts | Settled (UTC)
-        4 | used | said DATASOURCE_IN_USE (DATASOURCE_IN_USE HTTP 400) | could not be read | 1 | [moment]
+        4 | used | said DATASOURCE_IN_USE (DATASOURCE_IN_USE HTTP 400) | no datamart | 1 | [moment]
         Protected 1
         A rule protects these names. No request was sent for them.
         No. | Datasource | Why | Attempts | Settled (UTC)

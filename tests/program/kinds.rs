@@ -69,7 +69,7 @@ async fn attempt(recorder: &Recorder, run: Seq, target: Target, verdict: Verdict
     recorder.attempt_starts(run, start).await.unwrap();
     let http_status = if verdict == Verdict::Deleted { Some(200) } else { None };
     let answer = Answer { verdict, http_status, error_code: None, message: None, datasource_id: None };
-    let (latency, dependants) = (Duration::ZERO, Vec::new());
+    let (latency, dependants) = (Duration::ZERO, None);
     let end = AttemptEnd { target, number: 1, at: AT, latency, answer, next, dependants };
     recorder.attempt_ended(run, end);
     recorder.flush().await.unwrap();

@@ -43,6 +43,7 @@ mod listings;
 mod merges;
 mod metrics;
 mod notices;
+mod obstacles;
 mod old_logs;
 mod one_file;
 mod outputs;

@@ -160,7 +160,7 @@ impl Fact {
                 ..Record::of(Kind::Send)
             }),
             Self::AttemptEnd(run, end) => {
-                let detail = (!end.dependants.is_empty()).then(|| json!(end.dependants).to_string());
+                let detail = end.dependants.as_ref().map(|names| json!(names).to_string());
                 let answer = &end.answer;
                 use_it(&Record {
                     run: Some(run.0),

@@ -206,7 +206,8 @@ fn row(result: &TargetResult) -> Markup {
             td { (why(result)) }
             @if result.outcome == Outcome::InUse {
                 td.dependants {
-                    @match dependants(result) {
+                    @match result.dependants() {
+                        Some(dependants) if dependants.is_empty() => { span.none { "no datamart" } }
                         Some(dependants) => { ul { @for dependant in &dependants { li { (name(dependant)) } } } }
                         None => { span.none { "could not be read" } }
                     }
@@ -248,11 +249,4 @@ fn why(result: &TargetResult) -> Markup {
         }
         @if result.evidence.as_deref() == Some("still_listed") { small { "still in the listing" } }
     }
-}
-
-fn dependants(result: &TargetResult) -> Option<Vec<String>> {
-    if result.outcome != Outcome::InUse {
-        return None;
-    }
-    serde_json::from_str(result.detail.as_deref()?).ok()
 }
