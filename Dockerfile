@@ -42,7 +42,7 @@ ARG RUNTIME_IMAGE
 ARG VERSION=0.1.0
 ARG REVISION=
 LABEL org.opencontainers.image.title="decom" \
-      org.opencontainers.image.description="Audited bulk deletion of Databrain datasources: rate-limited, resumable, and provable afterwards" \
+      org.opencontainers.image.description="Audited bulk deletion of Databrain datasources, resumable and provable" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \

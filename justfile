@@ -26,3 +26,8 @@ fuzz amount="30s" *targets:
 image:
     .ci/tools {{ venv }}
     .ci/image {{ venv }}
+
+# Build the packages twice, and check them: lintian, a fresh Debian, one hash
+package:
+    .ci/tools {{ venv }}
+    .ci/package
