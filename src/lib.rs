@@ -14,7 +14,7 @@
 //!
 //! Below them, [`domain`] holds the types that all share, and [`sshsig`] makes and checks signatures. Above them,
 //! [`telemetry`] and [`terminal`] watch a run, [`config`] resolves the settings, [`commands`] carries out each command,
-//! and [`cli`] parses the command line.
+//! and [`cli`] parses the command line. `ARCHITECTURE.md` says who is responsible for what.
 pub mod api;
 pub mod audit;
 pub mod cli;

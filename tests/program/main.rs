@@ -90,3 +90,4 @@ mod verdicts;
 mod wal_order;
 mod working;
 mod working_limits;
+mod workshop;
