@@ -80,6 +80,7 @@ mod sleeping_workers;
 mod spellings;
 mod suggestions;
 mod support;
+mod systemd;
 mod tampering;
 mod tls;
 mod tool_lines;
