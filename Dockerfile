@@ -39,7 +39,7 @@ RUN touch src/lib.rs src/main.rs \
 FROM ${RUNTIME_IMAGE}
 # After FROM an argument has to be named again.
 ARG RUNTIME_IMAGE
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=
 LABEL org.opencontainers.image.title="decom" \
       org.opencontainers.image.description="Audited bulk deletion of Databrain datasources, resumable and provable" \

@@ -70,7 +70,7 @@ fn it_says_who_asked_for_what_and_what_became_of_it() {
         Organisation: not named
         API host: [api] (http://[api])
         Period (UTC): [time] – [time] ([span])
-        Machine: [machine] (decom 0.1.0)
+        Machine: [machine] (decom 0.2.0)
         Carried out by: Ann
         Approved by: no approval is recorded
         Ticket: OFF-7
@@ -242,7 +242,7 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         Name:
         Signature:
         Date:
-        Certificate of deletion [id], issued [issued] UTC by decom 0.1.0 from the audit log. The same log, settings and time of issue give the same bytes.
+        Certificate of deletion [id], issued [issued] UTC by decom 0.2.0 from the audit log. The same log, settings and time of issue give the same bytes.
         ");
     });
 }

@@ -114,7 +114,7 @@ fn what_is_served_written_and_pushed_is_as_prometheus_wants_it_and_true() {
     assert_eq!((now["decom_ready"], now["decom_targets{outcome=\"pending\"}"]), (1.0, 8.0));
     assert_eq!(now["decom_rate_ceiling_requests_per_second"], 10.0);
     assert!(now["decom_run_start_timestamp_seconds"] > 1.7e9);
-    assert_eq!(now["decom_build_info{version=\"0.1.0\"}"], 1.0);
+    assert_eq!(now["decom_build_info{version=\"0.2.0\"}"], 1.0);
     assert!(!now.contains_key("decom_last_run_exit_code"), "it is not over");
     assert_eq!(get(&address, "/healthz").unwrap().0, 200);
     assert_eq!(get(&address, "/readyz").unwrap().0, 200);

@@ -71,7 +71,7 @@ fn a_report_as_text() {
          Reason         =1+1
          Ticket         OFF|7
          Machine        [machine]
-         Version        decom 0.1.0
+         Version        decom 0.2.0
          Exit code      1
 
         Not deleted (8):
@@ -114,7 +114,7 @@ fn a_report_as_markdown() {
     | Reason | =1+1 |
     | Ticket | OFF\|7 |
     | Machine | [machine] |
-    | Version | decom 0.1.0 |
+    | Version | decom 0.2.0 |
     | Exit code | 1 |
 
     ## Outcomes
@@ -187,7 +187,7 @@ fn a_report_as_json() {
         assert_eq!(keys, columns, "{view}");
     }
     settings().bind(|| {
-        assert_snapshot!(report["run"], @r#"{"approved_by":null,"base_url":"[api]","deleted":2,"deleted_unconfirmed":0,"exit_code":1,"failed":0,"finished_at":"[time]","host":"[machine]","in_use":0,"input":"names.csv","input_sha256":"[sha256]","not_found":7,"operator":"ann","pending":0,"plan_digest":null,"planned":10,"rate":"unlimited","reason":"=1+1","rejected":0,"retry_of":null,"run_id":"[run]","skipped":1,"started_at":"[time]","status":"finished","ticket":"OFF|7","tool_version":"0.1.0","unknown":0}"#);
+        assert_snapshot!(report["run"], @r#"{"approved_by":null,"base_url":"[api]","deleted":2,"deleted_unconfirmed":0,"exit_code":1,"failed":0,"finished_at":"[time]","host":"[machine]","in_use":0,"input":"names.csv","input_sha256":"[sha256]","not_found":7,"operator":"ann","pending":0,"plan_digest":null,"planned":10,"rate":"unlimited","reason":"=1+1","rejected":0,"retry_of":null,"run_id":"[run]","skipped":1,"started_at":"[time]","status":"finished","ticket":"OFF|7","tool_version":"0.2.0","unknown":0}"#);
         assert_snapshot!(report["results"][2], @r#"{"attempts":0,"datasource":"prod-1","datasource_id":null,"dependant_of":null,"detail":"protected","error_code":null,"evidence":"rule","finished_at":"[time]","first_attempt_at":null,"http_status":null,"kind":"datasource","message":"matches the protected pattern `prod-*`","message_id":null,"name":"prod-1","outcome":"skipped","run_id":"[run]","target":3,"target_reason":null,"target_ticket":null}"#);
     });
 }
@@ -208,7 +208,7 @@ fn runs_in_every_form() {
         "#);
         assert_snapshot!(runs("csv"), @r#"
         run_id,started_at,finished_at,status,input,input_sha256,planned,deleted,deleted_unconfirmed,not_found,in_use,rejected,failed,unknown,skipped,pending,operator,reason,ticket,base_url,tool_version,host,exit_code,plan_digest,approved_by,retry_of,rate
-        [run],[time],[time],finished,names.csv,[sha256],10,2,0,7,0,0,0,0,1,0,ann,'=1+1,OFF|7,[api],0.1.0,[machine],1,,,,unlimited
+        [run],[time],[time],finished,names.csv,[sha256],10,2,0,7,0,0,0,0,1,0,ann,'=1+1,OFF|7,[api],0.2.0,[machine],1,,,,unlimited
         "#);
     });
     let log = estate.sandbox.log();
