@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
@@ -33,8 +33,8 @@ impl ApiOptions {
     ///
     /// # Errors
     /// If the CA file cannot be used, or the client cannot be set up.
-    pub fn check(&self, token: &Token) -> Result<(), ApiError> {
-        build(self, token).map(drop)
+    pub fn check(&self) -> Result<(), ApiError> {
+        build(self).map(drop)
     }
 }
 
@@ -110,8 +110,8 @@ impl BaseUrl {
     }
 }
 
-/// Makes the client. The token is in one header, marked as sensitive.
-pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiError> {
+/// Makes the client. It does not hold the token, which may change.
+pub(super) fn build(options: &ApiOptions) -> Result<Client, ApiError> {
     install_tls_provider();
     // The certificates are only parsed when the client is made; the public ones are well-formed.
     let client = |error: reqwest::Error| match &options.ca_file {
@@ -119,9 +119,6 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
         None => ApiError::Client { why: error_chain(&error) },
     };
 
-    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-        .map_err(|_| ApiError::Client { why: "the token cannot be sent in a header".to_owned() })?;
-    authorization.set_sensitive(true);
     // Made once instead of for each request.
     let host = HeaderValue::try_from(options.base_url.host())
         .map_err(|error| ApiError::Client { why: error_chain(&error) })?;
@@ -131,7 +128,6 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
             (ACCEPT, HeaderValue::from_static("application/json")),
             // Replies are small. Compressed ones are read nevertheless.
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-            (AUTHORIZATION, authorization),
             (HOST, host),
         ]))
         .connect_timeout(options.connect_timeout)
@@ -153,6 +149,14 @@ pub(super) fn build(options: &ApiOptions, token: &Token) -> Result<Client, ApiEr
         builder = builder.tls_certs_only([]);
     }
     builder.build().map_err(client)
+}
+
+/// The one header with the token, marked as sensitive.
+pub(super) fn authorization(token: &Token) -> Result<(HeaderName, HeaderValue), ApiError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        .map_err(|_| ApiError::Client { why: "the token cannot be sent in a header".to_owned() })?;
+    value.set_sensitive(true);
+    Ok((AUTHORIZATION, value))
 }
 
 /// Returns the public certificate authorities, which are compiled in as a container may have none, and the private ones

@@ -10,10 +10,10 @@ use tokio::time::{timeout, timeout_at};
 use tracing::{Instrument, Span};
 use url::Url;
 
-use super::client::{ApiOptions, build};
+use super::client::{ApiOptions, authorization, build};
 use super::transport::Failure;
 use super::{ApiError, Body, BodyEnd, Classification, classify, classify_datamart};
-use crate::domain::{Answer, Clock, Resource, ResourceKind, Token, Verdict, error_chain};
+use crate::domain::{Answer, Clock, Credentials, Resource, ResourceKind, Token, Verdict, error_chain};
 use crate::ratelimit::RateLimitHeaders;
 
 /// What RFC 3986 leaves unreserved; everything else is encoded, so that a space is never a plus.
@@ -27,7 +27,8 @@ pub struct Deleter {
     client: Client,
     datasources: Url,
     datamarts: Url,
-    token: Token,
+    credentials: Credentials,
+    may_be_proxied: bool,
     clock: Arc<dyn Clock>,
     response_timeout: Duration,
     attempt_timeout: Duration,
@@ -42,6 +43,8 @@ pub struct Reply {
     pub retriable: bool,
     /// No other target may be sent after this reply.
     pub stops: bool,
+    /// The token was not accepted, and there is another one by now.
+    pub token_renewed: bool,
     /// What the headers say about the rate limit.
     pub headers: RateLimitHeaders,
     /// From the first byte sent to the last byte read.
@@ -63,6 +66,7 @@ impl Reply {
             answer,
             retriable: false,
             stops: false,
+            token_renewed: false,
             headers: RateLimitHeaders::default(),
             latency: Duration::ZERO,
         }
@@ -72,12 +76,17 @@ impl Reply {
 impl Deleter {
     /// # Errors
     /// If the HTTP client cannot be set up from `options`.
-    pub fn new(options: &ApiOptions, token: &Token, clock: Arc<dyn Clock>) -> Result<Self, ApiError> {
+    pub fn new(
+        options: &ApiOptions,
+        credentials: &Credentials,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ApiError> {
         Ok(Self {
-            client: build(options, token)?,
+            client: build(options)?,
             datasources: options.base_url.endpoint("/api/v2/datasource")?,
             datamarts: options.base_url.endpoint("/api/v2/data-app/datamart")?,
-            token: token.clone(),
+            credentials: credentials.clone(),
+            may_be_proxied: !options.base_url.is_loopback(),
             clock,
             response_timeout: options.response_timeout.min(options.attempt_timeout),
             attempt_timeout: options.attempt_timeout,
@@ -88,8 +97,15 @@ impl Deleter {
     /// reply, never an error, and nothing is sent twice.
     pub async fn delete(&self, resource: Resource<'_>, number: u32, request_id: &str) -> Reply {
         let span = self.span(number);
-        let request = self.request(resource, request_id);
-        let reply = self.exchange(resource, request).instrument(span.clone()).await;
+        let (token, number) = self.credentials.current();
+        let mut reply = match self.request(resource, request_id, &token) {
+            Ok(request) => self.exchange(resource, request).instrument(span.clone()).await,
+            Err(error) => Reply::not_sent("request_failed", &error.to_string()),
+        };
+        if reply.answer.verdict == Verdict::Unauthorized {
+            reply.token_renewed = self.credentials.renew(number);
+            reply.stops &= !reply.token_renewed;
+        }
         span.record("http.response.status_code", reply.answer.http_status);
         span.record("error.type", reply.answer.error_code.as_deref());
         let (verdict, latency_ms) =
@@ -113,12 +129,17 @@ impl Deleter {
         )
     }
 
+    /// Returns true if a proxy answered instead of the API.
+    fn is_of_proxy(&self, status: StatusCode) -> bool {
+        self.may_be_proxied && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    }
+
     async fn exchange(&self, resource: Resource<'_>, request: Request) -> Reply {
         let began = Instant::now();
         let deadline = tokio::time::Instant::now() + self.attempt_timeout;
         let (Classification { answer, retriable, stops }, headers) =
             match timeout(self.response_timeout, self.client.execute(request)).await {
-                Ok(Ok(response)) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Ok(Ok(response)) if self.is_of_proxy(response.status()) => {
                     (Failure::of_proxy().classification(), RateLimitHeaders::default())
                 }
                 Ok(Ok(mut response)) => {
@@ -130,10 +151,11 @@ impl Deleter {
                     (Failure::timeout(self.response_timeout).classification(), RateLimitHeaders::default())
                 }
             };
-        Reply { answer: self.redacted(answer), retriable, stops, headers, latency: began.elapsed() }
+        let (answer, latency) = (self.redacted(answer), began.elapsed());
+        Reply { answer, retriable, stops, token_renewed: false, headers, latency }
     }
 
-    fn request(&self, resource: Resource<'_>, request_id: &str) -> Request {
+    fn request(&self, resource: Resource<'_>, request_id: &str, token: &Token) -> Result<Request, ApiError> {
         let (endpoint, parameter) = match resource.kind {
             ResourceKind::Datasource => (&self.datasources, "datasourceName="),
             ResourceKind::Datamart => (&self.datamarts, "datamartName="),
@@ -147,7 +169,8 @@ impl Deleter {
         if let Ok(value) = HeaderValue::from_str(request_id) {
             request.headers_mut().insert("x-request-id", value);
         }
-        request
+        request.headers_mut().extend([authorization(token)?]);
+        Ok(request)
     }
 
     async fn read(
@@ -164,7 +187,7 @@ impl Deleter {
         };
         if let (300..=399, Some(location)) = (status, response.headers().get(http::header::LOCATION)) {
             // Cut only after the redaction, which does not recognise half a token.
-            let location = self.token.redact(String::from_utf8_lossy(location.as_bytes()).into_owned());
+            let location = self.credentials.redact(String::from_utf8_lossy(location.as_bytes()).into_owned());
             let location: String = location.chars().take(200).collect();
             classification.answer.message = Some(format!("redirect to {location}, not followed"));
         }
@@ -174,7 +197,7 @@ impl Deleter {
     /// Takes the token, which a server may echo, out of the answer.
     fn redacted(&self, mut answer: Answer) -> Answer {
         for text in [&mut answer.error_code, &mut answer.message, &mut answer.datasource_id] {
-            *text = text.take().map(|text| self.token.redact(text));
+            *text = text.take().map(|text| self.credentials.redact(text));
         }
         answer
     }

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::Lister;
-use crate::domain::{DatasourceName, Token};
+use crate::domain::{Credentials, DatasourceName};
 
 /// How long reading them may take: the recording of a definite reply waits for them.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -18,15 +18,15 @@ const MOST_NAMES: usize = 100;
 /// The dependants of each datasource.
 pub struct Dependants {
     lister: Lister,
-    token: Token,
+    credentials: Credentials,
     /// `None` if they cannot be read.
     by_datasource: OnceCell<Option<HashMap<String, Vec<String>>>>,
 }
 
 impl Dependants {
     #[must_use]
-    pub fn new(lister: Lister, token: Token) -> Self {
-        Self { lister, token, by_datasource: OnceCell::new() }
+    pub fn new(lister: Lister, credentials: Credentials) -> Self {
+        Self { lister, credentials, by_datasource: OnceCell::new() }
     }
 
     /// Returns the names of the datamarts that read `name`, with the token redacted and at most 100; `None` if they
@@ -46,7 +46,7 @@ impl Dependants {
         });
         let names = read.await.as_ref()?.get(name.as_str()).map_or(&[][..], Vec::as_slice);
         let mut kept: Vec<_> =
-            names.iter().take(MOST_NAMES).map(|name| self.token.redact(name.clone())).collect();
+            names.iter().take(MOST_NAMES).map(|name| self.credentials.redact(name.clone())).collect();
         if names.len() > MOST_NAMES {
             kept.push(format!("… and {} more", names.len() - MOST_NAMES));
         }

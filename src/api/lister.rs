@@ -19,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 pub use probe::Probe;
 
 use super::ApiError;
-use super::client::{ApiOptions, BaseUrl, build};
+use super::client::{ApiOptions, BaseUrl, authorization, build};
 use super::listing::{DatamartEntry, Entry, NamedEntry, Page, Pass};
 use super::transport::Failure;
 use super::verdict::{error_code, refuses_token};
-use crate::domain::{Clock, Datamart, MAX_NAME_BYTES, Token, Verdict, error_chain};
+use crate::domain::{Clock, Credentials, Datamart, MAX_NAME_BYTES, Token, Verdict, error_chain};
 use crate::ratelimit::{Pacer, RateLimitHeaders};
 
 /// How long one request may take: a listing may hold very many names.
@@ -45,6 +45,7 @@ const MOST_PASSES: usize = 5;
 #[derive(Clone)]
 pub struct Lister {
     client: Client,
+    credentials: Credentials,
     base_url: BaseUrl,
     pacer: Pacer,
     stop: CancellationToken,
@@ -58,7 +59,7 @@ impl Lister {
     /// If the HTTP client cannot be set up from `options`.
     pub fn new(
         options: &ApiOptions,
-        token: &Token,
+        credentials: &Credentials,
         pacer: Pacer,
         clock: Arc<dyn Clock>,
         stop: CancellationToken,
@@ -67,7 +68,8 @@ impl Lister {
             .retry_bounds(Duration::from_millis(500), Duration::from_secs(15))
             .build_with_max_retries(u32::MAX);
         Ok(Self {
-            client: build(options, token)?,
+            client: build(options)?,
+            credentials: credentials.clone(),
             base_url: options.base_url.clone(),
             pacer,
             stop,
@@ -184,10 +186,14 @@ impl Lister {
         let began = Instant::now();
         for retries in 0.. {
             let turn = self.pacer.turn(&self.stop).await?;
-            let attempt = self.attempt(what, path).await;
+            let (token, number) = self.credentials.current();
+            let attempt = self.attempt(what, path, &token).await;
             turn.answered(&attempt.headers, attempt.throttled);
             let trouble = match attempt.content {
                 Ok(content) => return Ok(content),
+                Err(Trouble::Lasting(ApiError::Unauthorized { .. })) if self.credentials.renew(number) => {
+                    continue;
+                }
                 Err(Trouble::Lasting(error)) => return Err(error),
                 Err(Trouble::Passing(error)) => error,
             };
@@ -213,17 +219,22 @@ impl Lister {
         }
     }
 
-    async fn attempt<T: Entry>(&self, what: &'static str, path: &str) -> Attempt<T> {
+    async fn attempt<T: Entry>(&self, what: &'static str, path: &str, token: &Token) -> Attempt<T> {
         let silent = |content| Attempt { content, headers: RateLimitHeaders::default(), throttled: false };
         let url = match self.base_url.endpoint(path) {
             Ok(url) => url,
             Err(error) => return silent(Err(Trouble::Lasting(error))),
         };
-        let mut response = match self.client.get(url).timeout(REQUEST_TIMEOUT).send().await {
+        let request = match authorization(token) {
+            Ok(header) => self.client.get(url).headers([header].into_iter().collect()),
+            Err(error) => return silent(Err(Trouble::Lasting(error))),
+        };
+        let mut response = match request.timeout(REQUEST_TIMEOUT).send().await {
             Ok(response) => response,
             Err(error) => return silent(Err(Trouble::Passing(self.unanswered(what, &error)))),
         };
-        if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        let is_proxied = !self.base_url.is_loopback();
+        if is_proxied && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return silent(Err(Trouble::Lasting(self.unreachable(Failure::of_proxy().message))));
         }
         let headers = RateLimitHeaders::read(response.headers(), self.clock.now());

@@ -9,7 +9,7 @@ use super::CommandError;
 use super::context::Context;
 use crate::api::{ApiOptions, BaseUrl, Lister};
 use crate::config::{check_proxies, find_token};
-use crate::domain::Token;
+use crate::domain::{Credentials, ReadToken, Token};
 use crate::ratelimit::{PaceOptions, Pacer, Rate};
 use crate::run::SideChannel;
 
@@ -18,7 +18,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct ApiAccess {
     pub(super) api: ApiOptions,
+    /// The one that the command began with.
     pub(super) token: Token,
+    pub(super) credentials: Credentials,
     pub(super) pacer: Pacer,
     pub(super) side_channel: SideChannel,
 }
@@ -27,8 +29,12 @@ impl ApiAccess {
     /// Access to the API of the settings.
     pub(super) fn configured(context: &Context<'_>) -> Result<Self, CommandError> {
         let base_url = context.base_url()?;
-        let token = find_token(context.options.token_file.as_deref(), &context.world.environment)?;
-        Self::new(context, base_url, token, context.settings.pace.rate)
+        let (flag, environment) = (context.options.token_file.clone(), context.world.environment.clone());
+        let token = find_token(flag.as_deref(), &environment)?;
+        // From the same place; a variable cannot have changed.
+        let again: ReadToken = Box::new(move || find_token(flag.as_deref(), &environment).ok());
+        let credentials = Credentials::new(token.clone(), Some(again));
+        Self::new(context, base_url, token, credentials, context.settings.pace.rate)
     }
 
     /// Access to the API at `base_url`: checked, so that no run begins that could not send.
@@ -36,6 +42,7 @@ impl ApiAccess {
         context: &Context<'_>,
         base_url: BaseUrl,
         token: Token,
+        credentials: Credentials,
         rate: Rate,
     ) -> Result<Self, CommandError> {
         let (settings, pace) = (&context.settings.api, &context.settings.pace);
@@ -51,7 +58,7 @@ impl ApiAccess {
         if !api.base_url.is_loopback() {
             check_proxies(&context.world.environment)?;
         }
-        api.check(&token)?;
+        api.check()?;
         let side_channel = SideChannel::default();
         let options = PaceOptions {
             max_pause: pace.max_pause,
@@ -59,7 +66,13 @@ impl ApiAccess {
             workers: pace.workers,
             on_event: Some(side_channel.pace_hook()),
         };
-        Ok(Self { api, token, pacer: Pacer::new(rate.shared(pace.workers), options), side_channel })
+        Ok(Self {
+            api,
+            token,
+            credentials,
+            pacer: Pacer::new(rate.shared(pace.workers), options),
+            side_channel,
+        })
     }
 
     pub(super) fn base_url(&self) -> &str {
@@ -83,6 +96,6 @@ impl ApiAccess {
         if context.world.stderr_is_terminal {
             api.listing_patience = api.listing_patience.min(LONGEST_WAIT);
         }
-        Ok(Lister::new(&api, &self.token, pacer, clock, CancellationToken::new())?)
+        Ok(Lister::new(&api, &self.credentials, pacer, clock, CancellationToken::new())?)
     }
 }

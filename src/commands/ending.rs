@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::CommandError;
 use super::context::Context;
 use super::execution::FinishedRun;
+use super::output::stdout;
 use crate::audit::{AuditReader, DuePart};
 use crate::domain::{ExitStatus, Outcome, ResultFilter, RunSummary};
 use crate::report::{self, EachResult, Ending, grouped};
@@ -22,10 +23,8 @@ impl FinishedRun {
     /// Prints the end. That it cannot be printed does not change how the run ended.
     pub(super) fn print(self, context: &Context<'_>, closing: &Closing<'_>) -> ExitStatus {
         match self.try_print(context, closing) {
-            Err(error) if !error.is_broken_pipe() => {
-                tracing::error!(%error, "the end of the run could not be printed");
-            }
-            _ => {}
+            Err(error) => tracing::error!(%error, "the end of the run could not be printed"),
+            Ok(()) => {}
         }
         self.report.exit
     }
@@ -63,7 +62,7 @@ impl FinishedRun {
                 .each_result(id, ResultFilter::AnyOutcome(report::EXCEPTIONS), take)
                 .map_err(io::Error::other)
         };
-        let mut out = io::BufWriter::new(io::stdout().lock());
+        let mut out = io::BufWriter::new(stdout());
         if context.options.json {
             report::print_ending_json(&mut out, &summary, &ending, exceptions)?;
         } else {

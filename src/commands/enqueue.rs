@@ -1,12 +1,13 @@
 //! `decom enqueue`: puts the names of an input on a queue.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use serde_json::json;
 
 use super::CommandError;
 use super::context::{Context, Options, World};
 use super::intake::{self, InputRequest, Intake};
+use super::output::stdout;
 use super::queue::{open_queue, queue_address};
 use super::runtime::block_on;
 use crate::domain::ExitStatus;
@@ -39,7 +40,7 @@ pub fn enqueue(
     let count = targets.facts().count;
     if options.dry_run {
         let line = format!("(dry run) {} from {label} would go on the queue {address}", messages(count));
-        writeln!(io::stdout().lock(), "{line}")?;
+        writeln!(stdout(), "{line}")?;
         return Ok(ExitStatus::Done);
     }
     let mut bodies = Vec::new();
@@ -59,7 +60,7 @@ pub fn enqueue(
         queue.close().await;
         Ok(())
     })??;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if options.json {
         writeln!(out, "{}", json!({ "queue": address.to_string(), "input": label, "messages": count }))?;
     } else {

@@ -74,11 +74,6 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// Returns true if a reader of ours, such as `head`, closed its end.
-    pub(super) fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
-
     /// The same error, after a result was printed.
     pub(super) fn after_output(self) -> Self {
         Self::AfterOutput(Box::new(self))

@@ -123,7 +123,7 @@ impl OpenedRun {
                 first_backoff: settings.retry.first_backoff,
                 longest_backoff: settings.retry.longest_backoff,
             },
-            token: access.token.clone(),
+            credentials: access.credentials.clone(),
             pacer: access.pacer.clone(),
             clock: context.world.clock.clone(),
             limits: Limits {

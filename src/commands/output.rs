@@ -149,6 +149,46 @@ impl Write for Comparison {
     }
 }
 
+/// Standard output for what a command shows beside its work. If a reader, such as `head`, closes its end, the rest is
+/// dropped, and the command does its work and ends as it would otherwise.
+pub(super) fn stdout() -> impl Write {
+    Stdout { out: io::stdout().lock(), is_closed: false }
+}
+
+struct Stdout {
+    out: io::StdoutLock<'static>,
+    is_closed: bool,
+}
+
+impl Stdout {
+    fn unless_closed<T>(
+        &mut self,
+        otherwise: T,
+        write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.is_closed {
+            return Ok(otherwise);
+        }
+        match write(&mut self.out) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(otherwise)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed((), Write::flush)
+    }
+}
+
 /// Writes to standard output. A reader that closes its end, such as `head`, is not an error.
 pub(super) fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CommandError> {
     let mut out = BufWriter::new(io::stdout().lock());

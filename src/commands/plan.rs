@@ -8,7 +8,7 @@ use super::access::ApiAccess;
 use super::context::{Context, Options, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
 use super::log::known_gone;
-use super::output::{Destination, refuse_log, to_file};
+use super::output::{Destination, refuse_log, stdout, to_file};
 use super::survey::Survey;
 use super::{CommandError, clock};
 use crate::config::ConfigError;
@@ -94,7 +94,7 @@ fn make(
         None => Survey::offline(guards, &mut selection, "the API was not asked", true)?,
     };
     let planned = Forecast { all, ..survey.planned(context, &selection, base_url.host(), rate) };
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut stdout = io::BufWriter::new(stdout());
     planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
     if let (Some(path), Some(access)) = (out.path.filter(|_| survey.refusals.is_empty()), &access) {
@@ -169,7 +169,7 @@ fn freeze(
 
 fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandError> {
     let (plan, bytes) = SavedPlan::read(path)?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(stdout());
     if context.options.json {
         out.write_all(&bytes)?;
         out.flush()?;

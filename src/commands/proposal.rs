@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::CommandError;
 use super::access::ApiAccess;
 use super::context::Context;
+use super::output::stdout;
 use super::survey::Survey;
 use crate::plan::{PlanRefusal, Selection, is_expired};
 use crate::report::{Forecast, grouped};
@@ -49,7 +50,7 @@ impl Proposal {
         context: &Context<'_>,
         verdict: impl FnOnce() -> Result<String, CommandError>,
     ) -> Result<(), CommandError> {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         self.planned.write(&mut out, context.options.json)?;
         self.survey.check().map_err(CommandError::after_output)?;
         let verdict = verdict().map_err(CommandError::after_output)?;

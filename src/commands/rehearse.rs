@@ -1,6 +1,6 @@
 //! `decom rehearse`: the whole of a run against an embedded emulator of the API.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,12 +13,13 @@ use super::execution::Job;
 use super::intake::{self, InputRequest, Intake};
 use super::log::with_log;
 use super::observed::observed;
+use super::output::stdout;
 use super::proposal::show;
 use super::runtime::block_on;
 use super::survey::Survey;
 use super::{CommandError, permission};
 use crate::api::BaseUrl;
-use crate::domain::{ExitStatus, Token};
+use crate::domain::{Credentials, ExitStatus, Token};
 use crate::emulator::{Emulator, EmulatorOptions, Faults, HeaderGeneration, WindowLimit};
 use crate::plan::{PlannedSkips, Rules, Selection};
 use crate::ratelimit::Rate;
@@ -97,7 +98,13 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     })?;
     let base_url = BaseUrl::new(emulator.base_url(), false)?;
     let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let mut access = ApiAccess::new(context, base_url, token, real_rate.scaled(pace(FASTER)))?;
+    let mut access = ApiAccess::new(
+        context,
+        base_url,
+        token.clone(),
+        Credentials::new(token, None),
+        real_rate.scaled(pace(FASTER)),
+    )?;
 
     let mut selection = Selection::new(
         targets,
@@ -124,7 +131,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         format!("Whether it stays below max_share {} % was not checked: {why}.", context.guards().max_share)
     });
     if options.dry_run {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         planned.write(&mut out, options.json)?;
         if !options.json {
             let verdict = if refused.is_empty() { "start" } else { "be refused" };

@@ -1,6 +1,6 @@
 //! `decom work`: takes names from a queue and deletes them, until the queue is empty or indefinitely.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::ending::Closing;
 use super::execution::Job;
 use super::log::{gone_according_to, with_log};
 use super::observed::observed;
+use super::output::stdout;
 use super::proposal::{confirm, show};
 use super::queue::{open_queue, queue_address};
 use super::runtime::block_on;
@@ -91,7 +92,7 @@ fn take_from(
         // A dry run creates no queue, as connecting to one does.
         lines.extend(log.is_some().then(|| waiting(context, address)).transpose()?);
         let Some(log) = log else {
-            let mut out = io::stdout().lock();
+            let mut out = stdout();
             for line in lines {
                 writeln!(out, "(dry run) {line}")?;
             }

@@ -2,6 +2,7 @@
 
 mod account;
 mod boot_time;
+mod credentials;
 mod datamart;
 mod decision;
 mod error_chain;
@@ -26,6 +27,7 @@ mod whole_file;
 
 pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
 pub use boot_time::BootTime;
+pub use credentials::{Credentials, ReadToken};
 pub use datamart::Datamart;
 pub use decision::{Doubt, Presence, decide};
 pub use error_chain::{error_chain, root_cause};

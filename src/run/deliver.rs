@@ -1,6 +1,7 @@
 //! Delivers one target: the loop that every deletion passes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +77,7 @@ impl Delivery {
                 self.stop.cancel();
             }
             doubt = doubt.after(verdict);
-            let pause = retries.pause_after(&reply);
+            let pause = if reply.token_renewed { Some(Duration::ZERO) } else { retries.pause_after(&reply) };
             let next = match (pause, decide(verdict, doubt, None)) {
                 (Some(_), _) => Next::Attempt,
                 (None, Some((outcome, evidence))) => Next::Settled(outcome, evidence),

@@ -24,7 +24,7 @@ pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
 use crate::audit::{AuditError, AuditReader, Recorder};
-use crate::domain::{Clock, Counts, ExitStatus, Outcome, RunEvent, Seq, Target, Token};
+use crate::domain::{Clock, Counts, Credentials, ExitStatus, Outcome, RunEvent, Seq, Target};
 use crate::ratelimit::{PaceEvent, Pacer};
 use breaker::Breaker;
 use deliver::Delivery;
@@ -74,7 +74,7 @@ pub struct RunParts<'a> {
     pub supply: Supply,
     pub api: ApiOptions,
     pub retry: RetryOptions,
-    pub token: Token,
+    pub credentials: Credentials,
     pub pacer: Pacer,
     pub clock: Arc<dyn Clock>,
     pub limits: Limits,
@@ -143,7 +143,7 @@ impl SideChannel {
 /// report.
 #[tracing::instrument(name = "run", skip_all, fields(run_id = parts.run_id))]
 pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<RunReport, RunError> {
-    let RunParts { run, run_id, recorder, reader, api, retry, token, pacer, clock, limits, .. } = parts;
+    let RunParts { run, run_id, recorder, reader, api, retry, credentials, pacer, clock, limits, .. } = parts;
     let SideChannel { sender, receiver } = channel;
     // A pause that was reported before the run began, during the confirmation, may be over.
     while receiver.try_recv().is_ok() {}
@@ -152,15 +152,15 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     let counts = reader.counts(run)?;
     parts.watcher.event(&RunEvent::Begun { counts }, &counts);
 
-    let lister = Lister::new(&api, &token, pacer.clone(), clock.clone(), CancellationToken::new())?;
-    let dependants = Lister::new(&api, &token, pacer.clone(), clock.clone(), stop.clone())?;
+    let lister = Lister::new(&api, &credentials, pacer.clone(), clock.clone(), CancellationToken::new())?;
+    let dependants = Lister::new(&api, &credentials, pacer.clone(), clock.clone(), stop.clone())?;
     let delivery = Delivery {
         run,
         run_id,
         recorder: recorder.clone(),
         pacer,
-        deleter: Deleter::new(&api, &token, clock.clone())?,
-        dependants: Dependants::new(dependants, token.clone()),
+        deleter: Deleter::new(&api, &credentials, clock.clone())?,
+        dependants: Dependants::new(dependants, credentials.clone()),
         retry,
         clock: clock.clone(),
         stop: stop.clone(),
@@ -175,7 +175,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
             (Arc::new(feed), None)
         }
         Supply::Queue(supply) => {
-            let acks = PendingAcks::new(supply.queue.clone());
+            let acks = PendingAcks::new(supply.queue.clone(), supply.max_outage);
             let parts = MessageFeedParts {
                 run,
                 base_url: api.base_url.as_str().to_owned(),
@@ -185,7 +185,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
                 recorder: recorder.clone(),
                 lister: lister.clone(),
                 clock: clock.clone(),
-                token,
+                credentials,
                 stop: stop.clone(),
                 side_events: sender.clone(),
             };

@@ -73,7 +73,14 @@ mod tests {
         let answer =
             Answer { verdict, http_status: None, error_code: None, message: None, datasource_id: None };
         let headers = RateLimitHeaders { retry_after, quota: None };
-        Reply { answer, retriable: true, stops: false, headers, latency: Duration::ZERO }
+        Reply {
+            answer,
+            retriable: true,
+            stops: false,
+            token_renewed: false,
+            headers,
+            latency: Duration::ZERO,
+        }
     }
 
     fn three_attempts() -> Retries {

@@ -8,7 +8,7 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -19,10 +19,12 @@ use super::text::MEDIA_TYPE;
 /// The pause after a connection could not be accepted, for example because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How many connections are served at once; others wait.
-const CONNECTIONS: usize = 32;
+/// How many connections are served at once; others wait. Far more than any scraper and probe open: a probe that waits
+/// for idle ones would have a healthy worker restarted.
+const CONNECTIONS: usize = 512;
 
-/// How long one connection may take.
+/// How long the head of a request may take, and the whole connection.
+const LONGEST_HEAD: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Serves until it is dropped.
@@ -40,8 +42,11 @@ pub(super) async fn serve(listener: TcpListener, metrics: Metrics) {
                 let response = reply(&request, &metrics);
                 async move { Ok::<_, Infallible>(response) }
             });
-            let connection =
-                http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service);
+            let connection = http1::Builder::new()
+                .keep_alive(false)
+                .timer(TokioTimer::new())
+                .header_read_timeout(LONGEST_HEAD)
+                .serve_connection(TokioIo::new(stream), service);
             // A client that leaves or takes too long ends the connection with an error.
             let _ = timeout(LONGEST, connection).await;
             drop(permit);

@@ -52,7 +52,9 @@ mod pace;
 mod plan_binding;
 mod plan_runs;
 mod plans;
+mod poison;
 mod printed_configuration;
+mod probes;
 mod prometheus;
 mod queue_draining;
 mod queue_jetstream;
@@ -83,6 +85,7 @@ mod support;
 mod systemd;
 mod tampering;
 mod tls;
+mod token_rotation;
 mod tool_lines;
 #[cfg(feature = "otlp")]
 mod traces;

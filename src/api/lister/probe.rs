@@ -25,7 +25,8 @@ impl Lister {
     pub async fn probe(&self) -> Result<Probe, ApiError> {
         let turn = self.pacer.turn(&self.stop).await?;
         let began = Instant::now();
-        let attempt = self.attempt::<NamedEntry>("datasources", "/api/v2/datasource").await;
+        let (token, _) = self.credentials.current();
+        let attempt = self.attempt::<NamedEntry>("datasources", "/api/v2/datasource", &token).await;
         turn.answered(&attempt.headers, attempt.throttled);
         match attempt.content {
             Ok(Content::Refused(status)) if status != StatusCode::BAD_REQUEST => {

@@ -11,7 +11,7 @@ use crate::commands::access::ApiAccess;
 use crate::commands::context::Context;
 use crate::commands::runtime::block_on;
 use crate::config::locate_token;
-use crate::domain::{Token, is_loopback};
+use crate::domain::{Credentials, Token, is_loopback};
 use crate::ratelimit::{Quota, Rate};
 use crate::report::grouped;
 
@@ -40,7 +40,8 @@ pub(super) fn findings(context: &Context<'_>) -> Result<Vec<Finding>, CommandErr
         findings.push(Finding::new("connection", Status::Skipped, why));
         return Ok(findings);
     };
-    match ApiAccess::new(context, base_url, token, context.settings.pace.rate) {
+    let credentials = Credentials::new(token.clone(), None);
+    match ApiAccess::new(context, base_url, token, credentials, context.settings.pace.rate) {
         Ok(access) => {
             let lister = access.impatient().lister(context)?;
             findings.extend(block_on(of_api(context, &lister))?);

@@ -101,9 +101,13 @@ fn tls(ca_file: Option<&str>) -> Result<ClientConfig, String> {
         let unusable = |error: &dyn std::fmt::Display| format!("cannot use {path}: {error}");
         let certificates =
             CertificateDer::pem_file_iter(Path::new(path)).map_err(|error| unusable(&error))?;
+        let public = roots.len();
         for certificate in certificates {
             let certificate = certificate.map_err(|error| unusable(&error))?;
             roots.add(certificate).map_err(|error| unusable(&error))?;
+        }
+        if roots.len() == public {
+            return Err(unusable(&"it holds no PEM certificate"));
         }
     }
     let ring = Arc::new(rustls::crypto::ring::default_provider());

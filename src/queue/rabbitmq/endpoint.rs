@@ -5,6 +5,8 @@ use std::fs;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{LongString, ShortString};
 use lapin::uri::AMQPUri;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::queue::error_context::ErrorContext;
 use crate::queue::{QueueError, QueueOptions};
@@ -50,7 +52,12 @@ impl Endpoint {
             None => None,
             Some((_, path)) => {
                 let read = fs::read_to_string(path.as_ref());
-                Some(read.map_err(|error| malformed(format!("{path} cannot be read: {error}")))?)
+                let pem = read.map_err(|error| malformed(format!("{path} cannot be read: {error}")))?;
+                // The client would trust the public authorities alone.
+                if CertificateDer::from_pem_slice(pem.as_bytes()).is_err() {
+                    return Err(malformed(format!("{path} holds no PEM certificate")));
+                }
+                Some(pem)
             }
         };
         Ok(Self {

@@ -8,6 +8,7 @@ mod errors;
 mod session;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::endpoint::Endpoint;
-use self::errors::error_of;
+use self::errors::{error_of, unreadable};
 use self::session::Session;
 use super::error_context::ErrorContext;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
@@ -32,11 +33,16 @@ const BATCH: usize = 128;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
+/// A broker that accepts so many sessions in a row and delivers in none has a message that cannot be read.
+const LOST_DELIVERIES: u32 = 2;
+
 /// A queue on RabbitMQ.
 pub(super) struct RabbitMq {
     endpoint: Endpoint,
     errors: ErrorContext,
     current: Mutex<Current>,
+    /// How many sessions in a row ended while a message was asked for.
+    lost_deliveries: AtomicU32,
 }
 
 /// The active session, if there is one, and the number of sessions so far.
@@ -50,7 +56,12 @@ impl RabbitMq {
     pub(super) async fn open(options: &QueueOptions) -> Result<Self, QueueError> {
         let errors = ErrorContext::of(&options.address);
         let endpoint = Endpoint::of(options, &errors)?;
-        let queue = Self { endpoint, errors, current: Mutex::new(Current { epoch: 0, session: None }) };
+        let queue = Self {
+            endpoint,
+            errors,
+            current: Mutex::new(Current { epoch: 0, session: None }),
+            lost_deliveries: AtomicU32::new(0),
+        };
         queue.session().await?;
         Ok(queue)
     }
@@ -147,8 +158,13 @@ impl Queue for RabbitMq {
         let end = Instant::now() + wait;
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let reply = session.get(&self.endpoint);
-            if let Some(delivery) = self.in_session(&session, "deliver a message", reply).await? {
+            let reply = self.in_session(&session, "deliver a message", session.get(&self.endpoint)).await;
+            if reply.is_ok() {
+                self.lost_deliveries.store(0, Ordering::Relaxed);
+            } else if self.lost_deliveries.fetch_add(1, Ordering::Relaxed) + 1 >= LOST_DELIVERIES {
+                return Err(unreadable(&self.errors, self.endpoint.queue.as_str()));
+            }
+            if let Some(delivery) = reply? {
                 return Ok(Some(self.message(&session, delivery)));
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -184,10 +200,13 @@ impl Queue for RabbitMq {
         let published = session.set_aside(&self.endpoint, message, why);
         let stored = self.in_session(&session, "take a dead letter", published).await?;
         if !stored {
-            self.drop_session(&session).await;
-            return Err(self
-                .errors
-                .unreachable(format!("it did not take a message for {}", self.endpoint.dead)));
+            // Full, or deleted. The session stays: the message would be delivered again at once with it.
+            self.in_session(&session, "provide the dead-letter queue", session.provide(&self.endpoint))
+                .await?;
+            return Err(self.errors.unreachable(format!(
+                "it did not take a message for {}; check whether that queue is full",
+                self.endpoint.dead
+            )));
         }
         self.acknowledge(&message.receipt).await
     }

@@ -50,13 +50,16 @@ impl Session {
         )
         .await?;
         let confirmed = Mutex::new(BootTime::now());
-        for (queue, dead) in [(&endpoint.dead, None), (&endpoint.queue, Some(&endpoint.dead))] {
-            declare(&connection, queue, dead).await?;
-        }
+        provide(&connection, endpoint).await?;
         let reader = connection.create_channel().await?;
         let publisher = connection.create_channel().await?;
         publisher.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok(Self { epoch, unsettled: endpoint.unsettled, connection, reader, publisher, confirmed })
+    }
+
+    /// Creates the queues if they do not exist any more.
+    pub(super) async fn provide(&self, endpoint: &Endpoint) -> Result<()> {
+        provide(&self.connection, endpoint).await
     }
 
     /// The number of this session, which its receipts hold.
@@ -163,6 +166,14 @@ fn is_stored(confirmation: &Confirmation) -> bool {
 
 fn passive() -> QueueDeclareOptions {
     QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() }
+}
+
+/// Creates the queues unless they exist.
+async fn provide(connection: &Connection, endpoint: &Endpoint) -> Result<()> {
+    for (queue, dead) in [(&endpoint.dead, None), (&endpoint.queue, Some(&endpoint.dead))] {
+        declare(connection, queue, dead).await?;
+    }
+    Ok(())
 }
 
 /// Creates the queue unless it exists. An existing one is used as it is.

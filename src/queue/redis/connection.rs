@@ -10,6 +10,8 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
     ProtocolVersion, RedisError, RedisResult, TlsCertificates,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -194,7 +196,11 @@ fn authority(address: &Address) -> Result<Option<Vec<u8>>, String> {
         if key != "ca_file" {
             return Err(format!("unknown parameter `{key}`; known are queue, ca_file"));
         }
-        pem = Some(fs::read(&*value).map_err(|error| format!("ca_file {value}: {error}"))?);
+        let read = fs::read(&*value).map_err(|error| format!("ca_file {value}: {error}"))?;
+        if CertificateDer::from_pem_slice(&read).is_err() {
+            return Err(format!("ca_file {value} holds no PEM certificate"));
+        }
+        pem = Some(read);
     }
     if pem.is_some() && address.url().scheme() != "rediss" {
         return Err("`ca_file` is for rediss://".to_owned());

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// acknowledged, and the audit log has the outcome of that.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longer than any run.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
 /// How much of a message that is too large for the dead-letter queue is kept, in characters.
 const KEPT_CHARS: usize = 1000;
 
@@ -34,6 +38,10 @@ pub(in crate::run) struct PendingAcks {
     abandoned: CancellationToken,
     /// How many messages are on the dead-letter queue.
     set_aside: Arc<AtomicU64>,
+    /// How long the dead-letter queue may take no message.
+    max_outage: Duration,
+    /// The digests of malformed messages that the broker has taken back before they were set aside.
+    taken_back: Arc<Mutex<Vec<String>>>,
 }
 
 #[derive(Default)]
@@ -52,13 +60,15 @@ struct TargetMessage {
 }
 
 impl PendingAcks {
-    pub(in crate::run) fn new(queue: Arc<dyn Queue>) -> Self {
+    pub(in crate::run) fn new(queue: Arc<dyn Queue>, max_outage: Duration) -> Self {
         Self {
             queue,
             messages: Arc::default(),
             tasks: TaskTracker::new(),
             abandoned: CancellationToken::new(),
             set_aside: Arc::default(),
+            max_outage,
+            taken_back: Arc::default(),
         }
     }
 
@@ -160,22 +170,32 @@ impl PendingAcks {
     /// identifies it is put there instead; if the broker refuses that, too, the run stops instead of receiving the
     /// message again and again.
     pub(super) fn set_aside(&self, message: Message, why: String, side_events: UnboundedSender<SideEvent>) {
-        let acks = self.clone();
+        let (acks, digest) = (self.clone(), digest(&message.body));
         self.tasks.spawn(async move {
-            let mut result =
-                acks.retry("set a message aside", || acks.queue.set_aside(&message, &why)).await;
-            if let Err(error) = result {
+            let begun = Instant::now();
+            let mut result = acks.retry_until("set a message aside", begun + acks.max_outage, || acks.queue.set_aside(&message, &why)).await;
+            if let Err(error) = &result
+                && !error.is_transient()
+            {
                 tracing::warn!(%error, message_id = message.id, "only the beginning of the message goes to the dead-letter queue");
                 let short = Message { body: stub(&message.body), ..message };
-                result = acks.retry("set a message aside", || acks.queue.set_aside(&short, &why)).await;
+                result = acks.retry_until("set a message aside", begun + acks.max_outage, || acks.queue.set_aside(&short, &why)).await;
             }
             match result {
                 Ok(true) => drop(acks.set_aside.fetch_add(1, Ordering::Relaxed)),
-                Ok(false) => {}
+                Ok(false) => lock(&acks.taken_back).push(digest),
                 // The run receives side events until its last worker ends; after that, no message is taken.
                 Err(error) => drop(side_events.send(SideEvent::Stop(error.into()))),
             }
         });
+    }
+
+    /// Returns true if a malformed message with this body was taken back by the broker before it was set aside, and
+    /// forgets that.
+    pub(super) fn is_back(&self, body: &[u8]) -> bool {
+        let (digest, mut taken_back) = (digest(body), lock(&self.taken_back));
+        let place = taken_back.iter().position(|known| *known == digest);
+        place.map(|place| taken_back.swap_remove(place)).is_some()
     }
 
     /// Gives back a message for which a request may have been sent. The next worker learns that it was delivered
@@ -265,7 +285,20 @@ impl PendingAcks {
 
     /// Sends a request until the broker has taken it. Returns false if the broker has taken the message back, or is no
     /// longer waited for.
-    async fn retry<F>(&self, what: &'static str, mut ask: impl FnMut() -> F) -> Result<bool, QueueError>
+    async fn retry<F>(&self, what: &'static str, ask: impl FnMut() -> F) -> Result<bool, QueueError>
+    where
+        F: Future<Output = Result<(), QueueError>>,
+    {
+        self.retry_until(what, Instant::now() + FOREVER, ask).await
+    }
+
+    /// The same, and fails if the broker has not taken it by `end`.
+    async fn retry_until<F>(
+        &self,
+        what: &'static str,
+        end: Instant,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<bool, QueueError>
     where
         F: Future<Output = Result<(), QueueError>>,
     {
@@ -277,7 +310,7 @@ impl PendingAcks {
                     tracing::debug!("the broker has taken a message back, and delivers it again");
                     return Ok(false);
                 }
-                Err(error) if error.is_transient() => {
+                Err(error) if error.is_transient() && Instant::now() < end => {
                     tracing::debug!(%error, "could not {what}; trying again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
@@ -301,9 +334,13 @@ impl PendingAcks {
     }
 }
 
+fn digest(body: &[u8]) -> String {
+    hex(Sha256::digest(body))
+}
+
 /// Returns what identifies a message that is too large for the dead-letter queue.
 fn stub(body: &[u8]) -> Vec<u8> {
-    let digest = hex(Sha256::digest(body));
+    let digest = digest(body);
     let beginning: String = String::from_utf8_lossy(body).chars().take(KEPT_CHARS).collect();
     serde_json::json!({ "too_large": { "bytes": body.len(), "sha256": digest, "beginning": beginning } })
         .to_string()

@@ -15,8 +15,8 @@ use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
-    Clock, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, ResourceKind, Seq, Settlement,
-    SkipReason, Target, TargetRole, Token,
+    Clock, Credentials, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, ResourceKind,
+    Seq, Settlement, SkipReason, Target, TargetRole,
 };
 use crate::plan::Rules;
 use crate::queue::{DeletionRequest, Message, Queue, QueueError};
@@ -44,7 +44,7 @@ pub(in crate::run) struct MessageFeedParts {
     /// Shows which datasources exist; `None` if no listing is to be read.
     pub(in crate::run) lister: Option<Lister>,
     pub(in crate::run) clock: Arc<dyn Clock>,
-    pub(in crate::run) token: Token,
+    pub(in crate::run) credentials: Credentials,
     pub(in crate::run) stop: CancellationToken,
     pub(in crate::run) side_events: UnboundedSender<SideEvent>,
 }
@@ -58,7 +58,7 @@ pub(in crate::run) struct MessageFeed {
     recorder: Recorder,
     lister: Option<Lister>,
     clock: Arc<dyn Clock>,
-    token: Token,
+    credentials: Credentials,
     stop: CancellationToken,
     side_events: UnboundedSender<SideEvent>,
     max_deletes: u64,
@@ -89,7 +89,7 @@ impl MessageFeed {
             recorder: parts.recorder,
             lister: parts.lister,
             clock: parts.clock,
-            token: parts.token,
+            credentials: parts.credentials,
             stop: parts.stop,
             side_events: parts.side_events,
             max_deletes,
@@ -175,9 +175,9 @@ impl MessageFeed {
             at: self.clock.timestamp(),
             number,
             name: request.name,
-            reason: request.reason.map(|text| self.token.redact(text)),
-            ticket: request.ticket.map(|text| self.token.redact(text)),
-            message_id: self.token.redact(message.id.clone()),
+            reason: request.reason.map(|text| self.credentials.redact(text)),
+            ticket: request.ticket.map(|text| self.credentials.redact(text)),
+            message_id: self.credentials.redact(message.id.clone()),
             redelivered: message.redelivered,
         };
         let target = self.recorder.take_on(self.run, target).await?;
@@ -263,11 +263,14 @@ impl MessageFeed {
         let body = String::from_utf8_lossy(&message.body);
         let refused = RefusedMessage {
             at: self.clock.timestamp(),
-            message_id: self.token.redact(message.id.clone()),
-            body: self.token.redact(body.chars().take(KEPT_CHARS).collect()),
-            why: self.token.redact(why.clone()),
+            message_id: self.credentials.redact(message.id.clone()),
+            body: self.credentials.redact(body.chars().take(KEPT_CHARS).collect()),
+            why: self.credentials.redact(why.clone()),
         };
-        self.recorder.refuse(self.run, refused).await?;
+        // One that comes back because the dead-letter queue did not take it is recorded already.
+        if !(message.redelivered && self.acks.is_back(&message.body)) {
+            self.recorder.refuse(self.run, refused).await?;
+        }
         self.acks.set_aside(message, why, self.side_events.clone());
         Ok(())
     }

@@ -20,6 +20,7 @@ pub mod page;
 pub mod process;
 pub mod queues;
 pub mod rabbit;
+pub mod raw_amqp;
 pub mod redis;
 pub mod reply;
 pub mod server;
