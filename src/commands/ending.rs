@@ -22,9 +22,8 @@ pub(super) enum Closing<'a> {
 impl FinishedRun {
     /// Prints the end. That it cannot be printed does not change how the run ended.
     pub(super) fn print(self, context: &Context<'_>, closing: &Closing<'_>) -> ExitStatus {
-        match self.try_print(context, closing) {
-            Err(error) => tracing::error!(%error, "the end of the run could not be printed"),
-            Ok(()) => {}
+        if let Err(error) = self.try_print(context, closing) {
+            tracing::error!(%error, "the end of the run could not be printed");
         }
         self.report.exit
     }

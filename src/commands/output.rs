@@ -98,14 +98,13 @@ pub(super) fn to_new_file(
 /// Refuses a file that is a part of the log, or would be one: it would be lost.
 pub(super) fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
     // Where there is no file yet, its folder and its name.
-    let place = |path: &Path| match fs::metadata(path) {
-        Ok(found) => Some((found.dev(), found.ino(), None)),
-        Err(_) => {
-            let folder =
-                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let found = fs::metadata(folder).ok()?;
-            Some((found.dev(), found.ino(), path.file_name().map(OsStr::to_owned)))
+    let place = |path: &Path| {
+        if let Ok(found) = fs::metadata(path) {
+            return Some((found.dev(), found.ino(), None));
         }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let found = fs::metadata(folder).ok()?;
+        Some((found.dev(), found.ino(), path.file_name().map(OsStr::to_owned)))
     };
     let part = |suffix| {
         let mut part = log.as_os_str().to_owned();

@@ -277,7 +277,9 @@ impl Queue for JetStream {
         let late = |_| self.errors.unreachable_or_denied(ACTION, "no reply in time".to_owned());
         let confirmed: Result<(), async_nats::Error> = timeout(TIMEOUT, confirmed).await.map_err(late)?;
         confirmed.map_err(|error| self.errors.of(ACTION, &*error))?;
-        leased.into_iter().for_each(|receipt| self.leases.renew(receipt, since));
+        for receipt in leased {
+            self.leases.renew(receipt, since);
+        }
         Ok(())
     }
 
