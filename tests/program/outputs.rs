@@ -58,17 +58,17 @@ fn a_report_replaces_only_an_earlier_one_in_its_format() {
     for (number, command) in COMMANDS.iter().enumerate() {
         for taken in ["closed.db", "names.csv", "decom-audit.db.lock", "closed.db-wal"] {
             let before = fs::read(sandbox.path(taken)).ok();
-            let ended = sandbox.decom(command).args(["--out", taken]).run().expect(2);
+            let ended = sandbox.decom(command).args(["--out", taken, "--force"]).run().expect(2);
             assert_eq!(fs::read(sandbox.path(taken)).ok(), before, "{command:?} {taken}: {ended:?}");
         }
         let own = format!("own-{number}");
         sandbox.file(&own, "");
         for _ in 0..2 {
-            sandbox.decom(command).args(["--out", &own]).run().expect(0);
+            sandbox.decom(command).args(["--out", &own, "--force"]).run().expect(0);
         }
     }
     // One format over another: what was handed over is not lost by a slip.
-    sandbox.decom(&["report", "--format", "csv", "--out", "own-4"]).run().expect(2);
+    sandbox.decom(&["report", "--format", "csv", "--out", "own-4", "--force"]).run().expect(2);
 }
 
 #[test]

@@ -76,6 +76,16 @@ struct Listing {
     missing: Vec<Missing>,
     /// Null if the datamarts could not be read.
     in_use: Option<Vec<InUse>>,
+    /// The names that probably serve several customers.
+    shared: Vec<Shared>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    name: String,
+    /// The datamart that shows it.
+    shared_by: String,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -91,6 +101,8 @@ struct Missing {
 struct InUse {
     name: String,
     used_by: Vec<String>,
+    /// The tenancy level of each of these datamarts, as the API writes it.
+    tenancy: Vec<Option<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -188,7 +200,10 @@ struct Run {
 struct TargetResult {
     run_id: String,
     target: u64,
-    datasource: String,
+    datasource: Option<String>,
+    name: String,
+    kind: String,
+    dependant_of: Option<String>,
     outcome: String,
     attempts: u32,
     http_status: Option<u16>,
