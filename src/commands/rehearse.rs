@@ -120,13 +120,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     // A dry run shows the real run, and not the faster rehearsal.
     let shown_rate = if options.dry_run { real_rate } else { access.pacer.rate() };
     let planned = survey.planned(context, &selection, "the embedded emulator".to_owned(), shown_rate);
-    let refused = survey.refusals.iter().map(ToString::to_string);
-    let unapproved = permission::need_no_approval(context).err().map(|error| match error {
-        CommandError::Refused(why) => why,
-        other => other.to_string(),
-    });
-    let refused: Vec<_> =
-        refused.chain(unapproved).map(|why| format!("The real run would be refused: {why}")).collect();
+    let refused = refusals(context, &survey);
     let unchecked = survey.unchecked().map(|why| {
         format!("Whether it stays below max_share {} % was not checked: {why}.", context.guards().max_share)
     });
@@ -167,13 +161,8 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         let Some(log) = log else { return Ok(None) };
         block_on(async {
             let run = job.open(context, log, &access).await?;
-            run.execute(
-                context,
-                log,
-                &mut access,
-                Supply::Log { protection: context.protection()?, canary: None },
-            )
-            .await
+            let supply = Supply::Log { protection: context.protection()?, canary: None };
+            run.execute(context, log, &mut access, supply).await
         })?
         .map(Some)
     })?;
@@ -189,6 +178,16 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         lines
     };
     Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Lines(&lines))))
+}
+
+/// Why the real run would be refused, if it would.
+fn refusals(context: &Context<'_>, survey: &Survey) -> Vec<String> {
+    let unapproved = permission::need_no_approval(context).err().map(|error| match error {
+        CommandError::Refused(why) => why,
+        other => other.to_string(),
+    });
+    let refused = survey.refusals.iter().map(ToString::to_string).chain(unapproved);
+    refused.map(|why| format!("The real run would be refused: {why}")).collect()
 }
 
 /// The rehearsal's log, beside the real one.
