@@ -85,7 +85,7 @@ def can_show(verdict, status, code):
     if status is None:
         return verdict in ("no_answer", "not_sent")
     return {
-        "deleted": status == 200,
+        "deleted": status == 200 and not code,
         "not_found": code == "DATASOURCE_NAME_ERROR",
         "not_found_or_invalid": status == 400 and code == "INVALID_REQUEST_BODY",
         "in_use": code == "DATASOURCE_IN_USE",

@@ -20,7 +20,9 @@ pub use probe::Probe;
 
 use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, authorization, build};
-use super::listing::{DatamartEntry, Entry, NamedEntry, Page, Pass};
+use super::listing::{DatamartEntry, Entry, NamedEntry, Pass};
+use super::page::{Object, Page, Part};
+use super::success::repeats_a_key;
 use super::transport::Failure;
 use super::verdict::{error_code, refuses_token};
 use crate::domain::{Clock, Credentials, Datamart, MAX_NAME_BYTES, Token, Verdict, error_chain};
@@ -32,7 +34,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 /// The longest body that is read, in bytes: more than a million names.
 const LONGEST_BODY: usize = 64 * 1024 * 1024;
 
-/// How many entries a page has (the API's documentation, "List datasources").
+/// How many entries a page has at least (the API's documentation, "List datasources").
 const PAGE: usize = 10;
 
 /// More pages than this are not a listing.
@@ -123,9 +125,10 @@ impl Lister {
     async fn read<T: Entry>(&self, what: &'static str, path: &str) -> Result<Vec<T>, ApiError> {
         let mut listing = Pass::new();
         match self.get(what, path).await? {
-            Content::Entries(entries) => {
-                listing.add(entries);
-                if !listing.may_be_a_page() || !self.has_more(what, path, &listing).await? {
+            Content::Part(part) => {
+                listing.add(part);
+                let may_be_whole = listing.is_whole();
+                if may_be_whole && (!listing.may_be_a_page() || self.is_all(what, path, &listing).await?) {
                     return Ok(listing.entries);
                 }
             }
@@ -136,26 +139,37 @@ impl Lister {
         let mut before = self.pass(what, path).await?;
         for _ in 1..MOST_PASSES {
             let pass = self.pass(what, path).await?;
-            if pass.equals(&before) {
-                return Ok(pass.entries);
+            if pass.confirms(&before) {
+                if pass.holds_all(&listing) {
+                    return Ok(pass.entries);
+                }
+                let why = "its pages lack entries that it shows without pages".to_owned();
+                return Err(ApiError::Listing { what, why });
             }
             before = pass;
         }
-        let why = format!("its pages changed each of the {MOST_PASSES} times that it was read");
+        let why = format!(
+            "its pages changed, or were not all that it says there are, each of the {MOST_PASSES} times that it was read"
+        );
         Err(ApiError::Listing { what, why })
     }
 
     /// Reads all pages once.
     async fn pass<T: Entry>(&self, what: &'static str, path: &str) -> Result<Pass<T>, ApiError> {
         let mut pass = Pass::new();
+        let mut size = PAGE;
         for number in 1..=MOST_PAGES {
             match self.get(what, &page(path, number)).await? {
-                Content::Entries(entries) if entries.is_empty() => return Ok(pass),
-                Content::Entries(entries) => {
+                Content::Part(part) if part.entries.is_empty() => {
+                    pass.add(part);
+                    return Ok(pass);
+                }
+                Content::Part(part) => {
                     let before = pass.entries.len();
-                    pass.add(entries);
+                    size = size.max(part.entries.len());
+                    pass.add(part);
                     // After all that is known, and nothing new: it would continue like this indefinitely.
-                    if pass.entries.len() == before && number > before / PAGE + 1 {
+                    if pass.entries.len() == before && number > before / size + 1 {
                         let why = format!("its page {number} only repeats the pages before it");
                         return Err(ApiError::Listing { what, why });
                     }
@@ -166,19 +180,41 @@ impl Lister {
         Err(ApiError::Listing { what, why: format!("it has no end within {MOST_PAGES} pages") })
     }
 
-    /// Returns true if the page after what is known holds something that is not known: that was a page as well. An API
-    /// without pages has returned all of it.
-    async fn has_more<T: Entry>(
+    /// Returns true if `listing`, which came without pages, is all there is: no page holds anything else. If the pages
+    /// cannot be asked, or contradict it, that cannot be told.
+    async fn is_all<T: Entry>(
         &self,
         what: &'static str,
         path: &str,
-        pass: &Pass<T>,
+        listing: &Pass<T>,
     ) -> Result<bool, ApiError> {
-        let next = pass.entries.len() / PAGE + 1;
-        match self.get::<T>(what, &page(path, next)).await? {
-            Content::Entries(entries) => Ok(entries.iter().any(|entry| !pass.holds(entry))),
-            Content::Refused(_) => Ok(false),
+        let mut number = 1;
+        // The first page shows how long a page is, unless pages are unknown to the API; then the one after the end.
+        for _ in 0..2 {
+            let count = listing.count();
+            let entries = match self.get::<T>(what, &page(path, number)).await? {
+                Content::Part(part) => part.entries,
+                Content::Refused(status) => {
+                    let why =
+                        format!("its {count} entries may be only a part of it, and {}", answered(status));
+                    return Err(ApiError::Listing {
+                        what,
+                        why: format!("{why} to the request for page {number}"),
+                    });
+                }
+            };
+            if entries.iter().any(|entry| !listing.holds(entry)) {
+                return Ok(false);
+            }
+            if number == 1 {
+                if entries.is_empty() {
+                    let why = format!("it has {count} entries, and its first page is empty");
+                    return Err(ApiError::Listing { what, why });
+                }
+                number = count / entries.len() + 1;
+            }
         }
+        Ok(true)
     }
 
     /// Requests one page, again with backoff for as long as the trouble may pass and patience lasts.
@@ -263,7 +299,7 @@ struct Attempt<T> {
 
 /// What a reply holds.
 enum Content<T> {
-    Entries(Vec<T>),
+    Part(Part<T>),
     Refused(StatusCode),
 }
 
@@ -299,8 +335,10 @@ async fn content<T: Entry>(what: &'static str, response: &mut Response) -> Resul
             _ => Err(Trouble::Lasting(refused(what, status))),
         };
     }
-    match serde_json::from_slice(&bytes) {
-        Ok(Page { data, error: None }) => Ok(Content::Entries(data)),
+    match serde_json::from_slice::<Object<Page<T>>>(&bytes) {
+        Ok(Object(page)) if !page.names_a_failure() && !repeats_a_key(&bytes) => {
+            Ok(Content::Part(page.read(response.headers())))
+        }
         Ok(_) => Err(unauthorized().unwrap_or_else(|| {
             Trouble::Lasting(failed("the reply holds an error beside its data".to_owned()))
         })),

@@ -6,18 +6,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::page::{Length, Part};
 use crate::domain::Datamart;
 
 /// A listing whose length is not a multiple of this was not one page of a longer one.
 const ROUND: usize = 5;
-
-/// The body of a listing, as the API documents it.
-#[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned")]
-pub(super) struct Page<T> {
-    pub(super) data: Vec<T>,
-    pub(super) error: Option<Value>,
-}
 
 /// An entry of a listing.
 pub(super) trait Entry: DeserializeOwned {
@@ -91,15 +84,21 @@ impl Entry for DatamartEntry {
 pub(super) struct Pass<T> {
     pub(super) entries: Vec<T>,
     keys: HashSet<String>,
+    /// How many entries came, repeated ones included.
+    count: usize,
+    /// What the last reply said of it.
+    length: Length,
 }
 
 impl<T: Entry> Pass<T> {
     pub(super) fn new() -> Self {
-        Self { entries: Vec::new(), keys: HashSet::new() }
+        Self { entries: Vec::new(), keys: HashSet::new(), count: 0, length: Length::default() }
     }
 
-    pub(super) fn add(&mut self, entries: Vec<T>) {
-        for entry in entries {
+    pub(super) fn add(&mut self, part: Part<T>) {
+        self.length = Length { total: part.length.total.or(self.length.total), ..part.length };
+        self.count += part.entries.len();
+        for entry in part.entries {
             if self.keys.insert(entry.key()) {
                 self.entries.push(entry);
             }
@@ -110,13 +109,28 @@ impl<T: Entry> Pass<T> {
         self.keys.contains(&entry.key())
     }
 
-    /// Returns true if this may be one page of a longer listing: pages have round sizes.
-    pub(super) fn may_be_a_page(&self) -> bool {
-        !self.entries.is_empty() && self.entries.len().is_multiple_of(ROUND)
+    /// Returns true if all entries of `other` are among these.
+    pub(super) fn holds_all(&self, other: &Self) -> bool {
+        other.keys.is_subset(&self.keys)
     }
 
-    /// Returns true if both passes hold the same entries.
-    pub(super) fn equals(&self, other: &Self) -> bool {
-        self.keys == other.keys
+    /// How many entries came.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Returns true if nothing that came with it says that it is not all.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.length.more && self.length.total.is_none_or(|total| total == self.count as u64)
+    }
+
+    /// Returns true if this may be one page of a longer listing: pages have round sizes.
+    pub(super) fn may_be_a_page(&self) -> bool {
+        self.count > 0 && self.count.is_multiple_of(ROUND)
+    }
+
+    /// Returns true if both passes are whole and hold the same entries.
+    pub(super) fn confirms(&self, other: &Self) -> bool {
+        self.is_whole() && other.is_whole() && self.keys == other.keys
     }
 }

@@ -9,6 +9,8 @@ mod dependants;
 mod error;
 mod lister;
 mod listing;
+mod page;
+mod success;
 mod transport;
 mod verdict;
 

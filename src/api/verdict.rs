@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::success::{names_a_failure, repeats_a_key};
 use crate::domain::{Answer, Verdict};
 
 /// The longest message that is kept, in characters.
@@ -144,7 +145,7 @@ struct Content {
     id: Option<String>,
     /// The id, whatever it holds.
     name: Option<String>,
-    /// A JSON object with a string `id` and no `error`, read whole: the documented success.
+    /// A JSON object with a string `id` that nothing contradicts, read whole: the documented success.
     is_success: bool,
     cut_short: bool,
 }
@@ -155,10 +156,13 @@ impl Content {
         // A byte that is not UTF-8, or a byte order mark at the start, makes a code no less clear.
         let text =
             str::from_utf8(&body.bytes).map_or_else(|_| String::from_utf8_lossy(&body.bytes), Cow::Borrowed);
-        match serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}')) {
+        let json = text.trim_start_matches('\u{feff}');
+        match serde_json::from_str::<Value>(json) {
             Ok(Value::Object(object)) => {
                 let content = Self::of_object(&object);
-                let is_success = content.is_success && body.end == BodyEnd::Whole;
+                // Of a key that is there twice, only the last is in `object`.
+                let is_success =
+                    content.is_success && body.end == BodyEnd::Whole && !repeats_a_key(json.as_bytes());
                 Self { is_success, cut_short, ..content }
             }
             Ok(Value::String(text)) => Self { message: one_line(&text), cut_short, ..Self::default() },
@@ -185,9 +189,9 @@ impl Content {
             Some(Value::String(error)) => (None, Some(error.clone())),
             _ => (None, None),
         };
-        let id = text(object.get("id")).filter(|id| !id.is_empty());
+        let id = text(object.get("id")).filter(|id| !id.trim().is_empty());
         Self {
-            is_success: error.is_none() && id.is_some(),
+            is_success: id.is_some() && !names_a_failure(object),
             code: code.or(outer_code).filter(|code| is_word(code)),
             message: message.or(outer_message).and_then(|message| one_line(&message)),
             id: id.clone().filter(|id| is_word(id)),

@@ -92,6 +92,7 @@ mod traces;
 mod verdict_table;
 mod verdicts;
 mod wal_order;
+mod whole_listings;
 mod working;
 mod working_limits;
 mod workshop;

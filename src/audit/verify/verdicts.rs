@@ -26,10 +26,9 @@ pub(super) fn can_show(verdict: Verdict, status: Option<i64>, code: &[u8]) -> bo
         }
         // To earlier versions, a 400 that was cut short was no answer.
         (Verdict::NoAnswer, Some(status)) => status == 400 || !(300..=599).contains(&status),
-        // Earlier versions took any 200 for a success, whatever its body said.
-        (Verdict::Deleted, Some(200))
-        | (Verdict::Throttled, Some(429))
-        | (Verdict::NoAnswer | Verdict::NotSent, None) => true,
+        // Earlier versions took any 200 for a success, whatever its body said; an error code contradicts it all the same.
+        (Verdict::Deleted, Some(200)) => code.is_empty(),
+        (Verdict::Throttled, Some(429)) | (Verdict::NoAnswer | Verdict::NotSent, None) => true,
         _ => false,
     }
 }
@@ -107,7 +106,7 @@ mod tests {
                     Verdict::ALL.into_iter().filter(|it| can_show(*it, status, code)).collect();
                 assert!(!possible.is_empty(), "{status:?} {}", String::from_utf8_lossy(code));
                 let gone = possible.contains(&Verdict::Deleted);
-                assert_eq!(gone, status == Some(200), "{status:?}");
+                assert_eq!(gone, status == Some(200) && code.is_empty(), "{status:?}");
             }
         }
         let shown = |status, code: &str| {
