@@ -36,9 +36,11 @@ impl Survey {
     ) -> Result<Self, CommandError> {
         let counts = selection.counts();
         // What the log knows to be gone may exist again, which only the listing shows.
-        let matters = counts.due > 0 || counts.already_deleted > 0;
+        let may_exist_again = counts.already_deleted > 0;
+        let is_checked = may_exist_again && context.settings.safety.listing_check;
         let needs_listing = context.guards().need_listing() || context.settings.safety.canary > 0;
-        if matters && (needs_listing || context.will_ask(counts.due)) {
+        let matters = counts.due > 0 || may_exist_again;
+        if is_checked || matters && (needs_listing || context.will_ask(counts.due)) {
             Self::online(context, selection, access, guards, allowed, false)
         } else {
             Self::offline(guards, selection, "nothing is to be deleted", false)

@@ -29,7 +29,7 @@ pub struct Ending {
     pub next: Vec<(String, String)>,
     /// Why the run ended early.
     pub stopped: Option<String>,
-    /// Names that were deleted and are still listed.
+    /// Names that are said to be gone and are still listed.
     pub still_listed: Vec<String>,
     /// For the targets of a queue: the number of malformed messages, and of those known to be on the dead-letter
     /// queue.
@@ -52,7 +52,7 @@ pub fn print_ending(
     if !ending.still_listed.is_empty() {
         writeln!(
             out,
-            "DELETED, AND STILL LISTED ({}): they were created again, or the API did not delete them",
+            "SAID TO BE GONE, AND STILL LISTED ({}): they were created again, or the API did not delete them",
             ending.still_listed.len()
         )?;
         for name in &ending.still_listed {

@@ -22,11 +22,19 @@ pub(super) struct End<'a, 'e> {
     pub(super) acks: Option<&'a PendingAcks>,
 }
 
+/// What the listing at the end of a run showed.
+#[derive(Default)]
+struct Check {
+    /// It was read, or nothing was to be read.
+    is_made: bool,
+    still_listed: Vec<String>,
+}
+
 impl End<'_, '_> {
     /// Settles what is left, records the end, and lets go of the queue.
     pub(super) async fn finish(mut self) -> RunReport {
-        let mut still_listed = Vec::new();
-        let ended = self.settle_and_record(&mut still_listed).await;
+        let mut check = Check::default();
+        let ended = self.settle_and_record(&mut check).await;
         self.engine.catch_up().await;
         if let Some(acks) = self.acks {
             // Targets without an outcome are left to other workers from now on.
@@ -51,23 +59,24 @@ impl End<'_, '_> {
                 (counts, ExitStatus::Audit)
             }
         };
+        let still_listed = check.still_listed;
         RunReport { counts, stopped: self.engine.state.stopped.clone(), still_listed, refused, exit }
     }
 
     async fn settle_and_record(
         &mut self,
-        still_listed: &mut Vec<String>,
+        check: &mut Check,
     ) -> Result<(Counts, ExitStatus), Arc<AuditError>> {
         // After everything that was handed to the writer before.
         self.engine.recorder.flush().await?;
-        *still_listed = self.settle().await?;
+        *check = self.settle().await?;
         self.engine.catch_up().await;
         if let Some(acks) = self.acks {
             self.part_with(acks).await?;
         }
         let counts = self.reader.counts(self.run)?;
         let stopped = self.engine.state.stopped.as_ref();
-        let exit = self.exit_status(stopped, &counts, still_listed.len())?;
+        let exit = self.exit_status(stopped, &counts, check)?;
         let ending = RunEnding {
             at: self.clock.timestamp(),
             status: Self::status(stopped, &counts),
@@ -79,11 +88,11 @@ impl End<'_, '_> {
         Ok((counts, exit))
     }
 
-    /// Settles what is open and holds what is gone against the listing, with one reading of it. Returns the names that
-    /// are still listed although they were deleted.
-    async fn settle(&mut self) -> Result<Vec<String>, Arc<AuditError>> {
-        let anything_gone = self.is_anything_gone()?;
-        let Engine { judge, interrupts, state, .. } = &mut *self.engine;
+    /// Settles what is open and holds what should be gone against the listing, with one reading of it.
+    async fn settle(&mut self) -> Result<Check, Arc<AuditError>> {
+        let to_check = self.is_anything_to_check()?;
+        let Engine { judge, interrupts, state, limits, .. } = &mut *self.engine;
+        let accepts_not_found = limits.accept.contains(&Outcome::NotFound);
         let open = match &state.stopped {
             None => std::mem::take(&mut state.open),
             Some(reason) if reason.settles_open() => std::mem::take(&mut state.open),
@@ -91,24 +100,32 @@ impl End<'_, '_> {
             Some(_) => Vec::new(),
         };
         let answers = state.stopped.as_ref().is_none_or(StopReason::api_answers);
-        let is_needed = anything_gone || !open.is_empty();
+        let is_needed = to_check || !open.is_empty();
         let settling = async {
             let listed = if answers && is_needed { judge.read().await } else { Listed::default() };
             judge.settle(open, &listed).await?;
-            judge.check(&listed, self.reader).await
+            let still_listed = judge.check(&listed, self.reader, accepts_not_found).await?;
+            let is_made =
+                judge.lister.is_none() || !is_needed || judge.kinds.iter().all(|kind| listed.has(*kind));
+            Ok(Check { is_made, still_listed })
         };
         tokio::select! {
-            still_listed = settling => still_listed,
+            check = settling => check,
             Some(interrupt) = interrupts.recv() => {
                 self.engine.halt(StopReason::Interrupted(interrupt));
-                Ok(Vec::new())
+                Ok(Check::default())
             }
         }
     }
 
-    fn is_anything_gone(&self) -> Result<bool, AuditError> {
+    /// Returns true if a target was deleted, by this run or an earlier one, or was accepted as not found.
+    fn is_anything_to_check(&self) -> Result<bool, AuditError> {
         let counts = self.reader.counts(self.run)?;
-        Ok(Outcome::ALL.into_iter().any(|outcome| outcome.is_gone() && counts.of(outcome) > 0))
+        let is_accepted = self.engine.limits.accept.contains(&Outcome::NotFound);
+        let should_be_gone =
+            |outcome: Outcome| outcome.is_gone() || outcome == Outcome::NotFound && is_accepted;
+        Ok(Outcome::ALL.into_iter().any(|outcome| should_be_gone(outcome) && counts.of(outcome) > 0)
+            || counts.of(Outcome::Skipped) > self.reader.kept_back(self.run)?)
     }
 
     /// Acknowledges what was settled while the run came to its end, and settles those targets for which nothing was
@@ -140,20 +157,30 @@ impl End<'_, '_> {
         &self,
         stopped: Option<&StopReason>,
         counts: &Counts,
-        still_listed: usize,
+        check: &Check,
     ) -> Result<ExitStatus, AuditError> {
         if let Some(reason) = stopped {
             return Ok(reason.exit());
         }
         let kept_back = self.reader.kept_back(self.run)?;
         let mut gone = counts.of(Outcome::Deleted) + counts.of(Outcome::DeletedUnconfirmed);
-        gone += counts.of(Outcome::Skipped).saturating_sub(kept_back);
+        let already_deleted = counts.of(Outcome::Skipped).saturating_sub(kept_back);
+        // They may exist again, which only a listing shows.
+        if check.is_made {
+            gone += already_deleted;
+        } else if already_deleted > 0 {
+            tracing::error!(
+                count = already_deleted,
+                "deleted by an earlier run, and no listing shows if they exist again; run it again once the listing \
+                 can be read"
+            );
+        }
         gone += Outcome::ALL
             .into_iter()
             .filter(|outcome| !outcome.is_gone() && self.engine.limits.accept.contains(outcome))
             .map(|outcome| if outcome == Outcome::Skipped { kept_back } else { counts.of(outcome) })
             .sum::<u64>();
-        let is_clean = gone == counts.planned() && still_listed == 0;
+        let is_clean = gone == counts.planned() && check.still_listed.is_empty();
         let refused = self.reader.refused_messages(self.run)?;
         Ok(if is_clean && refused == 0 { ExitStatus::Done } else { ExitStatus::Exceptions })
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::api::Lister;
 use crate::audit::{AuditError, AuditReader, ListingCheck, Recorder};
 use crate::domain::{
-    Answer, Clock, Doubt, Evidence, Presence, Resource, ResourceKind, Seq, Settlement, Target, Verdict,
-    decide,
+    Answer, Clock, Doubt, Evidence, Outcome, Presence, Resource, ResourceKind, Seq, Settlement, Target,
+    Verdict, decide, skeleton,
 };
 
 /// A target for which no further attempt helps, while nothing is settled.
@@ -43,6 +43,11 @@ impl Listed {
     /// Returns true if the listing of this kind was read.
     pub(super) fn has(&self, kind: ResourceKind) -> bool {
         self.0.contains_key(&kind)
+    }
+
+    /// The names of this kind without what is hard to see in their spelling.
+    fn skeletons(&self, kind: ResourceKind) -> HashSet<String> {
+        self.0.get(&kind).into_iter().flatten().map(|name| skeleton(name)).collect()
     }
 
     fn presence(&self, resource: Resource<'_>) -> Presence {
@@ -90,8 +95,20 @@ impl ListingJudge {
     /// kind, by the doubt.
     pub(super) async fn settle(&self, open: Vec<OpenTarget>, listed: &Listed) -> Result<(), Arc<AuditError>> {
         let mut pending = Vec::with_capacity(open.len());
+        let mut skeletons = HashMap::new();
         for OpenTarget { target, answer, doubt } in open {
-            let presence = listed.presence(target.resource());
+            let resource = target.resource();
+            let presence = match listed.presence(resource) {
+                // The API may list a name in another spelling than it takes.
+                Presence::Absent => {
+                    let alike = skeletons
+                        .entry(resource.kind)
+                        .or_insert_with(|| listed.skeletons(resource.kind))
+                        .contains(&skeleton(resource.name.as_str()));
+                    if alike { Presence::Unknown } else { Presence::Absent }
+                }
+                presence => presence,
+            };
             let Some((outcome, evidence)) = decide(answer.verdict, doubt, Some(presence)) else { continue };
             let settlement = Settlement {
                 target: target.seq,
@@ -110,12 +127,13 @@ impl ListingJudge {
         Ok(())
     }
 
-    /// Holds what the run has deleted against the listings, and records what they show. Returns the names that are
-    /// still listed.
+    /// Holds what the run has deleted, and what should not exist otherwise, against the listings, and records what they
+    /// show of the former. Returns the names that are still listed.
     pub(super) async fn check(
         &self,
         Listed(by_kind): &Listed,
         reader: &AuditReader,
+        accepts_not_found: bool,
     ) -> Result<Vec<String>, Arc<AuditError>> {
         let mut still_listed = Vec::new();
         let (at, listed) = (self.clock.timestamp(), by_kind.values().map(HashSet::len).sum::<usize>() as u64);
@@ -130,6 +148,18 @@ impl ListingJudge {
                 let check =
                     ListingCheck { at, target: Some(target), evidence: Evidence::StillListed, listed };
                 self.recorder.checked(self.run, check).await?;
+                continue;
+            }
+            match reader.outcome_without_deletion(self.run, kind, name)? {
+                Some(Outcome::NotFound) if accepts_not_found => {
+                    tracing::error!(datasource = name, "not found, and in the listing");
+                    still_listed.push(name.clone());
+                }
+                Some(Outcome::Skipped) => {
+                    tracing::error!(datasource = name, "deleted by an earlier run, and in the listing");
+                    still_listed.push(name.clone());
+                }
+                _ => {}
             }
         }
         // It stands for all other targets, and so for those of each kind.

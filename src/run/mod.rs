@@ -98,7 +98,7 @@ pub struct RunReport {
     pub counts: Counts,
     /// Why it ended early, if it did.
     pub stopped: Option<StopReason>,
-    /// Names that were deleted and are still listed.
+    /// Names that are said to be gone and are still listed.
     pub still_listed: Vec<String>,
     pub refused: RefusedMessages,
     pub exit: ExitStatus,

@@ -80,6 +80,7 @@ mod shells;
 mod signals;
 mod sleeping_workers;
 mod spellings;
+mod still_listed;
 mod suggestions;
 mod support;
 mod systemd;

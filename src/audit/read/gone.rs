@@ -4,9 +4,34 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{AuditReader, kind_is};
 use crate::audit::AuditError;
-use crate::domain::{ResourceKind, Seq, Timestamp};
+use crate::domain::{Outcome, ResourceKind, Seq, Timestamp};
 
 impl AuditReader {
+    /// Returns the outcome of the target of `run` of this name, if the run found it gone and did not delete it:
+    /// `not_found`, or skipped because an earlier run deleted it.
+    pub fn outcome_without_deletion(
+        &self,
+        run: Seq,
+        kind: ResourceKind,
+        name: &str,
+    ) -> Result<Option<Outcome>, AuditError> {
+        // The plus keeps SQLite from walking through the whole run for each name.
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT o.outcome FROM record t JOIN record o ON o.target = t.seq
+                  WHERE t.kind = 'target' AND t.name = ?1 AND +t.run = ?2 AND {}
+                    AND (o.outcome = 'not_found' OR o.outcome = 'skipped' AND o.detail = 'already_deleted')",
+                kind_is("t", "?3")
+            ))
+            .and_then(|mut statement| {
+                statement
+                    .query_row(params![name, run.0, kind.as_str()], |row| row.get::<_, String>(0))
+                    .optional()
+            })
+            .map(|outcome| outcome.and_then(|outcome| outcome.parse().ok()))
+            .map_err(|e| self.failed(e))
+    }
+
     /// Whether this log knows of any resource on this host that went behind the record `after`, in
     /// another run than `but`.
     pub fn knows_any_gone(&self, base_url: &str, after: Seq, but: Option<Seq>) -> Result<bool, AuditError> {
