@@ -31,7 +31,7 @@ not_found deleted_unconfirmed not_found_after_doubt
 not_found deleted_unconfirmed not_found_after_redelivery
 in_use in_use refused
 rejected rejected refused""".splitlines()}
-OTHERWISE = {"absent_from_listing": "deleted_unconfirmed not_found", "still_listed": "failed skipped",
+OTHERWISE = {"absent_from_listing": "deleted_unconfirmed not_found", "still_listed": "failed rejected skipped",
              "no_clear_answer": "failed unknown", "rule": "skipped unknown", "queue": "skipped",
              "audit_log": "skipped in_use not_found rejected failed unknown"}
 TOKEN_CODES = """AUTHENTICATION_ERROR AUTHENTICATION_ERR INVALID_SERVICE_TOKEN EXPIRED_SERVICE_TOKEN

@@ -68,6 +68,9 @@ pub(super) fn can_follow(evidence: Evidence, outcome: Outcome) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
     use super::*;
     use crate::domain::{Doubt, Presence, decide};
 
@@ -94,6 +97,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_script_that_checks_logs_allows_what_the_program_allows() {
+        let program = "import verify_audit_log as v\n\
+            for evidence, outcomes in v.OTHERWISE.items():\n    \
+                for outcome in outcomes.split(): print('-', outcome, evidence)\n\
+            for line in v.ANSWERED: print(*line)\n";
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
+        let python =
+            Command::new("python3").args(["-B", "-c", program]).current_dir(folder).output().unwrap();
+        assert!(python.status.success(), "{python:?}");
+        let script: BTreeSet<_> =
+            String::from_utf8(python.stdout).unwrap().lines().map(str::to_owned).collect();
+        let mut program = BTreeSet::new();
+        for (outcome, evidence) in
+            Outcome::ALL.into_iter().flat_map(|outcome| Evidence::ALL.map(|evidence| (outcome, evidence)))
+        {
+            if can_follow(evidence, outcome) {
+                program.insert(format!("- {outcome} {}", evidence.as_str()));
+            }
+            for verdict in Verdict::ALL.into_iter().filter(|it| can_settle(*it, outcome, Some(evidence))) {
+                program.insert(format!("{verdict} {outcome} {}", evidence.as_str()));
+            }
+        }
+        assert_eq!(script, program);
     }
 
     #[test]
