@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{2800}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
@@ -82,7 +82,9 @@ fn without_invisible(name: &str) -> String {
 
 /// White space of any kind and length is one space, and outside it is none.
 fn with_plain_spaces(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
+    // An empty cell of braille has the width of a space, and no other look.
+    let words = name.split(|c: char| c.is_whitespace() || c == '\u{2800}').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn with_plain_dashes(name: &str) -> String {
@@ -124,8 +126,8 @@ mod tests {
     #[test]
     fn invisible_characters_are_found_and_visible_ones_are_not() {
         // A soft hyphen, the Arabic letter mark, fillers of Hangul, a Mongolian separator, zero-width ones, a
-        // line separator, a change of direction, a byte order mark, a tag, an empty braille cell.
-        for c in "\u{0}\u{ad}\u{61c}\u{115f}\u{3164}\u{ffa0}\u{180e}\u{200b}\u{200d}\u{2028}\u{202e}\u{2060}\u{feff}\u{e0041}\u{2800}".chars() {
+        // line separator, a change of direction, a byte order mark, a tag.
+        for c in "\u{0}\u{ad}\u{61c}\u{115f}\u{3164}\u{ffa0}\u{180e}\u{200b}\u{200d}\u{2028}\u{202e}\u{2060}\u{feff}\u{e0041}".chars() {
             assert!(is_invisible(c), "{c:?}");
         }
         for c in "a é日한\u{1100}\u{1161}e\u{301}\u{a0}'-".chars() {
@@ -142,6 +144,7 @@ mod tests {
             ("acme eu", "acme\u{A0}eu", "white space"),
             (" acme\u{3000}", "acme", "white space"),
             ("acme  eu", "acme eu", "white space"),
+            ("acme\u{2800}eu", "acme eu", "white space"),
             ("acme – eu", "acme - eu", "dashes"),
             ("acme\u{2011}eu", "acme-eu", "dashes"),
             ("O’Neill", "O'Neill", "quotes"),

@@ -6,7 +6,7 @@
 use glob::Pattern;
 
 use super::{PlanError, glob as globs};
-use crate::domain::{DatasourceName, skeleton};
+use crate::domain::{DatasourceName, looks, skeleton};
 
 /// The patterns of protected names.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ struct ProtectedPattern {
     alike: Vec<Pattern>,
     /// Matches these in lower case.
     in_lower_case: Vec<Pattern>,
+    /// Matches the looks of names.
+    looks: Vec<Pattern>,
 }
 
 /// What protects a name.
@@ -44,6 +46,10 @@ pub(super) struct PatternUse {
     case_misses: u64,
     /// The first of these, and the pattern.
     first_case_miss: Option<(String, String)>,
+    /// How many names are protected only because they look like a match.
+    look_alikes: u64,
+    /// The first of these, and the pattern.
+    first_look_alike: Option<(String, String)>,
 }
 
 impl Protection {
@@ -69,8 +75,8 @@ impl Protection {
             Some(pattern) => (pattern, true),
             None if self.is_empty() => return None,
             None => {
-                let skeleton = skeleton(name.as_str());
-                (self.patterns.iter().find(|pattern| any(&pattern.alike, &skeleton))?, false)
+                let spelling = Spelling::new(name.as_str());
+                (self.patterns.iter().find(|pattern| pattern.is_alike(&spelling))?, false)
             }
         };
         Some(ProtectionMatch { pattern: &pattern.text, is_exact })
@@ -84,8 +90,8 @@ impl Protection {
             if unused.is_empty() {
                 break;
             }
-            let skeleton = skeleton(name);
-            unused.retain(|index| !self.patterns[*index].protects(name, &skeleton));
+            let spelling = Spelling::new(name);
+            unused.retain(|index| !self.patterns[*index].protects(name, &spelling));
         }
         unused.into_iter().map(|index| self.patterns[index].text.as_str()).collect()
     }
@@ -95,19 +101,33 @@ impl PatternUse {
     /// Takes notice of `name`, which `is_protected` or not.
     pub(super) fn add(&mut self, protection: &Protection, name: &DatasourceName, is_protected: bool) {
         self.is_used.resize(protection.patterns.len(), false);
-        let skeleton = skeleton(name.as_str());
+        let spelling = Spelling::new(name.as_str());
         if is_protected {
+            if let Some(ProtectionMatch { pattern, is_exact: false }) = protection.of(name) {
+                self.look_alikes += 1;
+                self.first_look_alike.get_or_insert_with(|| (name.to_string(), pattern.to_owned()));
+            }
             for (is_used, pattern) in self.is_used.iter_mut().zip(&protection.patterns) {
-                *is_used = *is_used || pattern.protects(name.as_str(), &skeleton);
+                *is_used = *is_used || pattern.protects(name.as_str(), &spelling);
             }
             return;
         }
-        let lower_case = skeleton.to_lowercase();
+        let lower_case = spelling.skeleton.to_lowercase();
         let miss = protection.patterns.iter().find(|pattern| any(&pattern.in_lower_case, &lower_case));
         if let Some(pattern) = miss {
             self.case_misses += 1;
             self.first_case_miss.get_or_insert_with(|| (name.to_string(), pattern.text.clone()));
         }
+    }
+
+    /// What to say of names that are protected and match no pattern as they are written.
+    pub(super) fn look_alike_warning(&self) -> Option<String> {
+        let (name, pattern) = self.first_look_alike.as_ref()?;
+        let names = match self.look_alikes {
+            1 => "1 name is protected only because it looks".to_owned(),
+            many => format!("{many} names are protected only because they look"),
+        };
+        Some(format!("{names} like a match of a protection pattern: `{name}`, pattern `{pattern}`"))
     }
 
     /// What to say of names that only their case keeps from being protected.
@@ -136,15 +156,32 @@ impl ProtectedPattern {
             return Err(refused("it is invisible and would protect nothing".to_owned()));
         }
         let (alike, in_lower_case) = (compile_alike(&skeleton), compile_alike(&skeleton.to_lowercase()));
-        Ok(Self { text: text.to_owned(), exact, alike, in_lower_case })
+        let looks = looks(text).iter().flat_map(|look| compile_alike(look)).collect();
+        Ok(Self { text: text.to_owned(), exact, alike, in_lower_case, looks })
     }
 
     fn is_exact(&self, name: &str) -> bool {
         any(&self.exact, name)
     }
 
-    fn protects(&self, name: &str, skeleton: &str) -> bool {
-        self.is_exact(name) || any(&self.alike, skeleton)
+    fn is_alike(&self, name: &Spelling) -> bool {
+        any(&self.alike, &name.skeleton) || name.looks.iter().any(|look| any(&self.looks, look))
+    }
+
+    fn protects(&self, name: &str, spelling: &Spelling) -> bool {
+        self.is_exact(name) || self.is_alike(spelling)
+    }
+}
+
+/// What a reader makes of a name.
+struct Spelling {
+    skeleton: String,
+    looks: Vec<String>,
+}
+
+impl Spelling {
+    fn new(name: &str) -> Self {
+        Self { skeleton: skeleton(name), looks: looks(name) }
     }
 }
 
@@ -187,6 +224,10 @@ mod tests {
             ("[\u{2013}]x", "-x"),
             ("-legacy", "'-legacy"),
             ("{ prod-*, billing }", "billing"),
+            ("prod-*", "pr\u{43e}d-eu"),
+            ("pr\u{43e}d-*", "prod-eu"),
+            ("prod-[0-9]", "pr\u{43e}d-7"),
+            ("form-?", "f\u{43e}rm-m"),
         ] {
             assert_eq!(protected_by(pattern, name), Some(false), "{pattern:?} {name:?}");
         }

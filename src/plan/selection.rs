@@ -186,17 +186,20 @@ impl Selection {
         &self.rules
     }
 
-    /// What to warn of in the patterns of protected names, if these are the datasources that exist.
+    /// What to warn of in the patterns of protected names, if these are the datasources that exist; `None` if that is
+    /// unknown.
     pub(super) fn warnings(&self, exist: Option<&[String]>) -> Vec<String> {
-        let mut warnings: Vec<_> = self.pattern_use.case_warning().into_iter().collect();
-        if let Some(exist) = exist {
-            let unused = self.rules.protection.unused(&self.pattern_use, exist.iter().map(String::as_str));
-            warnings.extend(unused.into_iter().map(|pattern| {
-                format!(
-                    "protection pattern `{pattern}` matches nothing, neither in the input nor among the datasources that exist; check how it is spelled"
-                )
-            }));
-        }
+        let seen = &self.pattern_use;
+        let mut warnings: Vec<_> = seen.look_alike_warning().into_iter().chain(seen.case_warning()).collect();
+        let others = exist.unwrap_or_default().iter().map(String::as_str);
+        let nowhere = match exist {
+            Some(_) => ", neither in the input nor among the datasources that exist",
+            None => " in the input (what exists was not checked)",
+        };
+        let unused = self.rules.protection.unused(seen, others);
+        warnings.extend(unused.into_iter().map(|pattern| {
+            format!("protection pattern `{pattern}` matches nothing{nowhere}; check how it is spelled")
+        }));
         warnings
     }
 

@@ -19,6 +19,14 @@ fn what_looks_like_a_match_of_a_protected_pattern_is_never_sent() {
         ("Café*", "Cafe\u{301} am Markt"),
         ("O'Neill", "O\u{2019}Neill"),
         ("prod eu", "prod\u{a0}eu"),
+        ("prod-*", "pr\u{43e}d-eu"),
+        ("prod-[0-9]", "pr\u{3bf}d-7"),
+        ("prod--eu", "prod\u{2014}eu"),
+        ("prod eu", "prod\u{200b}eu"),
+        ("a/b", "a\u{2215}b"),
+        ("a|b", "a\u{1c0}b"),
+        ("O'Neill", "O\u{5f3}Neill"),
+        ("acme eu", "'acme eu"),
     ] {
         let estate = Estate::of(&[name, "acme", "other", "more"]);
         estate.sandbox.file("names.csv", format!("name\nacme\n{name}\n"));
@@ -27,6 +35,10 @@ fn what_looks_like_a_match_of_a_protected_pattern_is_never_sent() {
         assert_eq!(estate.deletes(), [("acme".to_owned(), true)], "{pattern:?} {name:?}");
         let why = column(&estate.sandbox.log(), "SELECT message FROM results WHERE outcome = 'skipped'");
         assert_eq!(why, [format!("looks like a match of the protected pattern `{pattern}`")], "{name:?}");
+        let warning = format!(
+            "1 name is protected only because it looks like a match of a protection pattern: `{name}`, pattern `{pattern}`"
+        );
+        assert!(run.stderr.contains(&warning), "{run:?}");
     }
 }
 
@@ -77,6 +89,16 @@ fn patterns_that_protect_nothing_are_warned_about() {
         );
         assert!(warning.ends_with(&expected), "{warning}");
     }
+}
+
+#[test]
+fn without_a_listing_a_pattern_that_protects_nothing_in_the_input_is_warned_about() {
+    let estate = Estate::of(&["acme", "prod-eu"]);
+    estate.sandbox.file("names.csv", "name\nacme\n");
+    let run = run(&estate, &["--max-share", "100", "--protect", "prod%"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let expected = "protection pattern `prod%` matches nothing in the input (what exists was not checked); check how it is spelled";
+    assert!(run.stderr.contains(expected), "{run:?}");
 }
 
 #[test]

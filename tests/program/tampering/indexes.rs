@@ -76,7 +76,7 @@ fn entries_that_are_missing_altered_or_out_of_order_are_found_and_their_records_
         ("record_about_target", "(target, number)", "(target DESC, number)"),
         ("record_datasource", "(name)", "(name DESC)"),
         ("record_run_state", "(run)", "(run, at_us)"),
-        ("record_run", "(name)", "(upper(name))"),
+        ("record_run", "(name)", "(name || 'x')"),
     ];
     for (name, from, to) in damage {
         let copy = case.copy();
