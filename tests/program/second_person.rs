@@ -158,6 +158,8 @@ fn spelling_never_makes_one_person_two() {
         (format!("jean\u{2010}luc@example.com {key}\n"), creator),
         (format!("Jean-Luc {key}\n"), creator),
         (format!("\u{ff4a}ean-luc@example.com {key}\n"), creator),
+        // A Cyrillic letter that looks like the Latin one.
+        (format!("je\u{430}n-luc@example.com {key}\n"), creator),
         // Anywhere else an invisible character is refused, with its line.
         (format!("# people\n\u{feff}jean-luc@example.com {key}\n"), cannot_read),
         (format!("alice\u{200b},jean-luc {key}\n"), cannot_read),
