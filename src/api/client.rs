@@ -1,6 +1,5 @@
 //! The one HTTP client: TLS, timeouts, and no request that is not asked for (redirects, retries).
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
 use super::ApiError;
-use crate::domain::{Token, error_chain, install_tls_provider, is_loopback};
+use crate::domain::{Token, error_chain, install_tls_provider, is_loopback, read_file};
 
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
@@ -159,6 +158,9 @@ pub(super) fn authorization(token: &Token) -> Result<(HeaderName, HeaderValue), 
     Ok((AUTHORIZATION, value))
 }
 
+/// Longer than any bundle of certificates, in bytes.
+const LONGEST_CA_FILE: u64 = 16 * 1024 * 1024;
+
 /// Returns the public certificate authorities, which are compiled in as a container may have none, and the private ones
 /// of `ca_file`.
 ///
@@ -168,7 +170,7 @@ pub fn trusted(ca_file: Option<&Path>) -> Result<Vec<Certificate>, ApiError> {
     let mut trusted = Vec::new();
     if let Some(path) = ca_file {
         let refused = |why: String| ApiError::CaFile { path: path.to_owned(), why };
-        let pem = fs::read(path).map_err(|error| refused(error.to_string()))?;
+        let pem = read_file(path, LONGEST_CA_FILE).map_err(|error| refused(error.to_string()))?;
         let private = Certificate::from_pem_bundle(&pem).map_err(|error| refused(error_chain(&error)))?;
         if private.is_empty() {
             return Err(refused("it holds no certificate".to_owned()));

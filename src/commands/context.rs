@@ -8,8 +8,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::observers::Observers;
 use super::{CommandError, Interrupts, clock};
 use crate::api::BaseUrl;
-use crate::config::{Environment, Flags, LogFormat, Settings};
-use crate::domain::{Clock, hex};
+use crate::config::{Environment, Flags, LogFormat, Settings, find_token};
+use crate::domain::{Clock, Token, hex};
 use crate::plan::{AllowShared, Guards, Protection};
 #[cfg(feature = "otlp")]
 use crate::telemetry::{ENDPOINTS, Traces};
@@ -106,6 +106,11 @@ impl<'a> Context<'a> {
 
     pub(super) fn base_url(&self) -> Result<BaseUrl, CommandError> {
         Ok(BaseUrl::new(&self.settings.api.base_url, self.settings.api.allow_http)?)
+    }
+
+    /// The service token, if one is given: for a command that sends none, and must not record it either.
+    pub(super) fn token(&self) -> Option<Token> {
+        find_token(self.options.token_file.as_deref(), &self.world.environment).ok()
     }
 
     pub(super) const fn guards(&self) -> Guards {

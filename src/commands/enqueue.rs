@@ -35,8 +35,12 @@ pub fn enqueue(
 ) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     let address = queue_address(&context)?;
-    let Intake { mut targets, label, .. } =
-        intake::read(&request.input, &intake::folder_of(&context.settings.audit.db), None)?;
+    let Intake { mut targets, label, .. } = intake::read(
+        &request.input,
+        &intake::folder_of(&context.settings.audit.db),
+        None,
+        context.token().as_ref(),
+    )?;
     let count = targets.facts().count;
     if options.dry_run {
         let line = format!("(dry run) {} from {label} would go on the queue {address}", messages(count));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::CommandError;
 use super::context::quoted;
-use crate::domain::{NewTarget, TargetRole};
-use crate::input::{CsvOptions, CsvReader, Input, InputFacts};
+use crate::domain::{NewTarget, TargetRole, Token};
+use crate::input::{CsvOptions, CsvReader, Input, InputFacts, Row};
 use crate::plan::{SavedPlan, Shard, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 
@@ -31,8 +31,9 @@ pub(super) fn read(
     request: &InputRequest,
     folder: &Path,
     shard: Option<Shard>,
+    token: Option<&Token>,
 ) -> Result<Intake, CommandError> {
-    read_names(request, folder, shard).map_err(|error| match (&request.input, error) {
+    read_names(request, folder, shard, token).map_err(|error| match (&request.input, error) {
         // The likeliest reason why a file is no list of names.
         (Input::File(path), CommandError::Input(_)) if SavedPlan::read(path).is_ok() => {
             let (plan, path) = (path.display(), path.display().to_string());
@@ -43,7 +44,24 @@ pub(super) fn read(
     })
 }
 
-fn read_names(request: &InputRequest, folder: &Path, shard: Option<Shard>) -> Result<Intake, CommandError> {
+/// Refuses a row that holds the service token: it would be recorded, and stay in the log for good.
+fn refuse_token(token: &Token, row: &Row) -> Result<(), CommandError> {
+    let cells = [Some(row.name.as_str()), row.reason.as_deref(), row.ticket.as_deref()];
+    if cells.into_iter().flatten().any(|cell| token.is_in(cell)) {
+        let line = row.line;
+        return Err(CommandError::Usage(format!(
+            "the input holds the service token in line {line}; remove it there, and use another token, as this one was written down"
+        )));
+    }
+    Ok(())
+}
+
+fn read_names(
+    request: &InputRequest,
+    folder: &Path,
+    shard: Option<Shard>,
+    token: Option<&Token>,
+) -> Result<Intake, CommandError> {
     if request.input == Input::Stdin && io::stdin().is_terminal() {
         writeln!(
             io::stderr(),
@@ -55,6 +73,9 @@ fn read_names(request: &InputRequest, folder: &Path, shard: Option<Shard>) -> Re
     let mut last = None;
     for row in &mut reader {
         let row = row?;
+        if let Some(token) = token {
+            refuse_token(token, &row)?;
+        }
         last = Some(row.name.clone());
         builder.add(&NewTarget {
             name: row.name,

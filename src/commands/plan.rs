@@ -81,7 +81,8 @@ fn make(
     };
     let (protection, allow_shared) = (context.protection()?, context.allow_shared()?);
     let log = &context.settings.audit.db;
-    let Intake { targets, label, sha256, .. } = intake::read(input, &intake::folder_of(log), None)?;
+    let Intake { targets, label, sha256, .. } =
+        intake::read(input, &intake::folder_of(log), None, context.token().as_ref())?;
     clock::check_log(context)?;
     let known_gone = known_gone(log, base_url.as_str(), Seq(0), None)?;
     let mut selection = Selection::new(

@@ -81,7 +81,8 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     // What the real run would be refused for is found here as well.
     context.base_url()?;
     let (protection, allow_shared) = (context.protection()?, context.allow_shared()?);
-    let Intake { mut targets, label, sha256, rows } = intake::read(&request.input, &folder, None)?;
+    let Intake { mut targets, label, sha256, rows } =
+        intake::read(&request.input, &folder, None, context.token().as_ref())?;
 
     let mut names = Vec::new();
     targets.each(|target| names.push(target.name.as_str().to_owned()))?;

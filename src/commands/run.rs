@@ -124,7 +124,8 @@ fn names(
     context.protection()?;
     let allow_shared = context.allow_shared()?;
     let folder = intake::folder_of(&context.settings.audit.db);
-    let Intake { targets, mut label, sha256, rows } = intake::read(input, &folder, shard)?;
+    let Intake { targets, mut label, sha256, rows } =
+        intake::read(input, &folder, shard, Some(&access.token))?;
     if let Some(shard) = shard {
         label = format!("{label} ({shard})");
     }

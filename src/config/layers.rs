@@ -2,7 +2,7 @@
 //! place where it was set.
 
 use std::fmt::Display;
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use figment::error::{Actual, Kind};
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::file::{FileEntry, entries};
 use super::setting::{SETTINGS, Setting};
 use super::{ConfigError, Environment, Flags};
+use crate::domain::read_file;
 
 /// The longest text that a message shows of a value.
 const SHOWN: usize = 60;
@@ -28,6 +29,9 @@ pub(super) struct Layers {
 
 /// The place of a value that nothing has changed.
 pub(super) const DEFAULT: &str = "default";
+
+/// Longer than any configuration, in bytes.
+const LONGEST_FILE: u64 = 1024 * 1024;
 
 impl Layers {
     pub(super) fn new(
@@ -46,8 +50,9 @@ impl Layers {
         }
         let named = environment.get("DECOM_CONFIG")?.map(Path::new);
         if let Some(path) = file.or(named) {
-            let text = fs::read_to_string(path)
-                .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+            let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+            let text = String::from_utf8(read_file(path, LONGEST_FILE).map_err(unreadable)?)
+                .map_err(|_| unreadable(io::Error::other("it is not UTF-8")))?;
             for FileEntry { setting, place, value } in entries(path, &text)? {
                 if is_decision(setting, &value) {
                     layers.locked.push((setting, value.clone(), place.clone()));

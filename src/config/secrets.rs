@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{ConfigError, Environment, WatchSettings};
-use crate::domain::{Token, Webhook};
+use crate::domain::{Token, Webhook, read_file_or_pipe};
 
 /// A secret is far shorter; a file that is longer holds none.
 const LONGEST_FILE: u64 = 64 * 1024;
@@ -46,7 +46,7 @@ pub fn locate_token(flag: Option<&Path>, environment: &Environment) -> Result<(T
         let text = text.strip_suffix('\r').unwrap_or(text);
         match Token::new(text) {
             Ok(token) => return Ok((token, place)),
-            Err(source) if text.is_empty() => missing = ConfigError::Token { place, source },
+            Err(source) if text.trim().is_empty() => missing = ConfigError::Token { place, source },
             Err(source) => return Err(ConfigError::Token { place, source }),
         }
     }
@@ -71,10 +71,8 @@ pub fn find_webhook(settings: &WatchSettings, allow_http: bool) -> Result<Option
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > LONGEST_FILE {
-        return Err(io::Error::other("the file is too long to hold only a secret"));
-    }
-    fs::read_to_string(path)
+    let text = String::from_utf8(read_file_or_pipe(path, LONGEST_FILE)?);
+    text.map_err(|_| io::Error::other("it is not text"))
 }
 
 fn warn_if_open(path: &Path) {

@@ -40,6 +40,12 @@ impl Token {
         Ok(Self { text: SecretString::from(text), redactor: Arc::new(Redactor::new(text)) })
     }
 
+    /// Returns true if the token is a part of `text`.
+    #[must_use]
+    pub fn is_in(&self, text: &str) -> bool {
+        text.contains(self.expose())
+    }
+
     /// The token itself, for the one header that carries it.
     #[must_use]
     pub fn expose(&self) -> &str {

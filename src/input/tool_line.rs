@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Reference,
     /// `[text]`: a second header, of units or types.
     Units,
+    /// `<<<<<<< HEAD`.
+    Conflict,
 }
 
 impl ToolLine {
@@ -89,6 +91,10 @@ impl fmt::Display for ToolLine {
             Kind::Reference => {
                 write!(f, "{text} is a reference to a cell; export values instead of formulas, {IN_QUOTES}")
             }
+            Kind::Conflict => write!(
+                f,
+                "a line that Git leaves where it could not merge two versions of the file; resolve the conflict"
+            ),
             Kind::Units => write!(
                 f,
                 "{text} looks like a second header, of units or types; delete the line, {IN_QUOTES}"

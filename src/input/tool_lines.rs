@@ -14,6 +14,8 @@ pub(super) fn of_first(record: &Record, delimiter: u8) -> Option<ToolLine> {
         Kind::Separator(other.filter(|byte| sniff::is_delimiter(*byte)))
     } else if text.starts_with("#TYPE ") {
         Kind::Type
+    } else if is_conflict(text) {
+        Kind::Conflict
     } else if is_comment(text) {
         Kind::Comment
     } else if record.texts().all(is_rule) {
@@ -56,6 +58,8 @@ fn kind_of_line(record: &Record, is_ragged: bool, follows_header: bool) -> Optio
     let line = record.text(0);
     if line.starts_with("#TYPE ") {
         Some(Kind::Type)
+    } else if is_conflict(line) {
+        Some(Kind::Conflict)
     } else if is_comment(line) || (is_ragged && line.starts_with('#')) {
         Some(Kind::Comment)
     } else if record.texts().all(is_rule) {
@@ -87,6 +91,12 @@ fn is_comment(text: &str) -> bool {
         .any(|mark| text.strip_prefix(mark).is_some_and(|rest| rest.starts_with([' ', '\t'])))
 }
 
+/// `<<<<<<< HEAD`, `|||||||`, `=======`, `>>>>>>> branch`
+fn is_conflict(line: &str) -> bool {
+    let mark = line.split(' ').next().unwrap_or_default();
+    matches!(mark, "<<<<<<<" | "|||||||" | ">>>>>>>") || line == "======="
+}
+
 /// `-----`, `-----+-----`, `+-----+`: a cell of a line that is drawn.
 fn is_rule(cell: &str) -> bool {
     (cell.contains("---") || cell.contains("===")) && cell.chars().all(|c| "-=+| ".contains(c))
@@ -99,7 +109,10 @@ fn is_row_count(text: &str) -> bool {
     let Some(rest) = rest.strip_prefix(" row").filter(|_| rest.len() < text.len()) else { return false };
     let rest = rest.trim_start_matches("(s)").trim_start_matches('s');
     let rest = rest.trim_start_matches(')').trim_start();
-    rest.is_empty() || ["affected", "selected", "returned", "in set"].iter().any(|end| rest.starts_with(end))
+    rest.is_empty()
+        || ["affected", "selected", "returned", "produced", "fetched", "in set"]
+            .iter()
+            .any(|end| rest.starts_with(end))
 }
 
 /// `#REF!`, `#N/A`, `#NAME?`, in German `#NV`, and `Err:502` of `LibreOffice`.

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
 use crate::domain::{
-    DatasourceName, NewTarget, Place, SkipReason, TargetRole, Timestamp, Token, hex, write_whole_file,
+    DatasourceName, NewTarget, Place, SkipReason, TargetRole, Timestamp, Token, hex, read_file,
+    write_whole_file,
 };
-use crate::sshsig;
 
 /// The format that is written and read.
 const FORMAT: u32 = 1;
@@ -156,7 +156,7 @@ impl SavedPlan {
     /// # Errors
     /// If the file cannot be read, is not a plan, or was altered.
     pub fn read(path: &Path) -> Result<(Self, Vec<u8>), PlanError> {
-        let bytes = sshsig::read_file(path, LONGEST_FILE)
+        let bytes = read_file(path, LONGEST_FILE)
             .map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
         let no_plan = |why| PlanError::NoPlan { path: path.to_owned(), why };
         let altered = |why| PlanError::Altered { path: path.to_owned(), why };

@@ -8,7 +8,8 @@ use ssh_key::public::KeyData;
 use ssh_key::{HashAlg, Mpint, PublicKey, SshSig};
 
 use super::allowed::{AllowedSigner, owners, public_key};
-use super::{SignatureError, armor, read_file};
+use super::{SignatureError, armor};
+use crate::domain::read_file;
 use crate::domain::{Timestamp, hex};
 
 /// The fewest bits of an RSA key.

@@ -13,7 +13,8 @@ use ssh_key::private::{KeypairData, RsaKeypair};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, Signature, SshSig, sha2};
 
 use super::check::is_too_short;
-use super::{SignatureError, armor, read_file};
+use super::{SignatureError, armor};
+use crate::domain::read_file;
 
 /// The longest file of a private key, in bytes.
 const LONGEST_FILE: u64 = 64 * 1024;

@@ -8,13 +8,11 @@ mod allowed;
 mod armor;
 mod check;
 mod error;
-mod file;
 mod key;
 mod person;
 
 pub use allowed::is_pattern;
 pub use check::{Purpose, SignatureCheck, Signer};
 pub use error::SignatureError;
-pub use file::read_file;
 pub use key::SigningKey;
 pub use person::is_same_person;

@@ -228,7 +228,7 @@ fn no_token() {
     let missing = refused(&estate, &["run", "names.csv", "--token-file", "token"], |command| command);
     assert_snapshot!(missing, @"token: cannot read the service token: No such file or directory (os error 2)");
     let folder = refused(&estate, &["run", "names.csv", "--token-file", "."], |command| command);
-    assert_snapshot!(folder, @".: cannot read the service token: Is a directory (os error 21)");
+    assert_snapshot!(folder, @".: cannot read the service token: it is not a regular file");
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_token_file_that_holds_none() {
     assert_snapshot!(with(""), @"token: this is not a service token: it is empty; give the token alone, such as dbn_live_…");
     assert_snapshot!(with("\n"), @"token: this is not a service token: it is empty; give the token alone, such as dbn_live_…");
     assert_snapshot!(with("dbn_live_one\ndbn_live_two\n"), @"token: this is not a service token: character 13 is a line break; give the token alone, such as dbn_live_…");
-    assert_snapshot!(with(&"x".repeat(70_000)), @"token: cannot read the service token: the file is too long to hold only a secret");
+    assert_snapshot!(with(&"x".repeat(70_000)), @"token: cannot read the service token: it is longer than 65536 bytes");
 }
 
 #[test]

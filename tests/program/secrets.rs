@@ -288,3 +288,41 @@ fn the_token_comes_from_a_file_too_and_its_fingerprint_stands_for_it() {
         assert_ne!(sandbox.decom(&["runs"]).run().stdout, "");
     }
 }
+
+#[test]
+fn a_token_among_the_names_is_refused_before_it_is_recorded() {
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
+    sandbox.file("names.csv", format!("name,reason\nacme,left\nother,see {TOKEN}\n"));
+    for command in [&["run", "names.csv", "--yes"][..], &["plan", "names.csv"], &["rehearse", "names.csv"]] {
+        let refused = sandbox.decom(command).fast(&server.url()).run().expect(2);
+        assert!(refused.message().contains("holds the service token in line 3"), "{refused:?}");
+        assert!(!format!("{refused:?}").contains(TOKEN));
+    }
+    assert!(server.requests().is_empty() && !sandbox.log().exists());
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let sandbox = Sandbox::new();
+    sandbox.names("names.csv", &["acme"]);
+    sandbox.pipe("pipe");
+    for flag in ["--config", "--ca-file"] {
+        for path in ["pipe", "/dev/zero"] {
+            let refused = sandbox.decom(&["plan", "names.csv", flag, path]).run().expect(2);
+            assert!(refused.message().contains("it is not a regular file"), "{flag} {path}: {refused:?}");
+        }
+    }
+    let refused = sandbox.decom(&["plan", "names.csv", "--token-file", "/dev/zero"]).run().expect(2);
+    assert!(refused.message().contains("it is not a regular file"), "{refused:?}");
+}
+
+#[test]
+fn a_blank_variable_leaves_the_other_source_of_the_token() {
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
+    let (input, file) = (csv(&sandbox, &["acme"]), sandbox.file("token", TOKEN));
+    for blank in [" ", "\t \n"] {
+        let mut command = decom(&sandbox, &server, &["run", &input]);
+        command.env("DATABRAIN_TOKEN", blank).env("DATABRAIN_TOKEN_FILE", &file).args(["--again"]);
+        assert!(command.run().expect(0).all_are("deleted"), "{blank:?}");
+    }
+}

@@ -73,6 +73,18 @@ const CASES: &[Case] = &[
         flags: &[],
     },
     Case {
+        file: "name,reason\n<<<<<<< HEAD\nacme,left\n=======\n>>>>>>> other\n",
+        refused: "line 2: a line that Git leaves where it could not merge two versions of the file; resolve the conflict",
+        repaired: "name,reason\nacme,left\n",
+        flags: &[],
+    },
+    Case {
+        file: "name,reason\nacme,left\n1 Row(s) produced. Time Elapsed: 0.1s,\n",
+        refused: "line 3: \"1 Row(s) produced. Time Elapsed: 0.1s\" is the row count of a database client; delete the line, or put it in quotes if it is a name",
+        repaired: "name,reason\nacme,left\n",
+        flags: &[],
+    },
+    Case {
         file: "name,reason\n=A1,left\n",
         refused: "line 2, column 1 (\"name\"): \"=A1\" is a reference to a cell; export values instead of formulas, or put it in quotes if it is a name",
         repaired: "name,reason\nacme,left\n",
@@ -108,7 +120,7 @@ fn lines_of_tools_are_refused_with_a_remedy_that_works() {
 
 #[test]
 fn a_name_in_quotes_is_taken_as_written() {
-    let names = ["#REF!", "=A1", "# those who left", "(1 row)", "---", "[text]"];
+    let names = ["#REF!", "=A1", "<<<<<<< HEAD", "# those who left", "(1 row)", "---", "[text]"];
     let estate = Estate::of(&names);
     estate.sandbox.file("names.csv", format!("name\n\"{}\"\n", names.join("\"\n\"")));
     let run = estate.decom(&["run", "names.csv", "--yes", "--max-share", "100"]).run();

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::super::AuditError;
+use crate::domain::read_file;
 use crate::domain::{Place, Timestamp, write_whole_file};
-use crate::sshsig::{Purpose, SigningKey, read_file};
+use crate::sshsig::{Purpose, SigningKey};
 
 /// What the signature of a checkpoint is made for.
 pub const PURPOSE: Purpose = Purpose { namespace: "decom-audit", document: "checkpoint" };

@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension};
 use super::runs::Runs;
 use super::{Finding, Findings};
 use crate::audit::record::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, signature_of};
+use crate::domain::read_file;
 use crate::domain::{Timestamp, hex};
-use crate::sshsig::{SignatureCheck, read_file};
+use crate::sshsig::SignatureCheck;
 
 /// How far the clock of the machine that made a checkpoint may be ahead, in microseconds: a day.
 const AHEAD: i64 = 86_400_000_000;

@@ -9,8 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::audit::record::{EXTENSION, LONGEST_FILE, Statement, signature_of};
 use crate::audit::{AuditError, AuditReader};
-use crate::domain::RunAccount;
-use crate::sshsig::read_file;
+use crate::domain::{RunAccount, read_file};
 
 /// A statement about this log.
 #[derive(Debug, Clone, PartialEq, Eq)]
