@@ -4,6 +4,7 @@
 //! does not. A listing that comes in pages is therefore read until two passes are equal.
 
 mod probe;
+mod waiting;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 pub use probe::Probe;
+use waiting::announced;
 
 use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, authorization, build};
@@ -223,7 +225,7 @@ impl Lister {
         for retries in 0.. {
             let turn = self.pacer.turn(&self.stop).await?;
             let (token, number) = self.credentials.current();
-            let attempt = self.attempt(what, path, &token).await;
+            let attempt = announced(what, self.attempt(what, path, &token)).await;
             turn.answered(&attempt.headers, attempt.throttled);
             let trouble = match attempt.content {
                 Ok(content) => return Ok(content),

@@ -152,14 +152,30 @@ fn an_endless_429_for_one_name_fails_after_ten_free_turns() {
 }
 
 fn compressed(encoding: &str, status: u16, body: &str) -> Reply {
-    let bytes = if encoding == "gzip" {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(body.as_bytes()).unwrap();
-        encoder.finish().unwrap()
-    } else {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(body.as_bytes()).unwrap();
-        encoder.finish().unwrap()
+    let length = u8::try_from(body.len()).unwrap();
+    let bytes = match encoding {
+        "gzip" => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(body.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        }
+        "deflate" => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(body.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        }
+        // One block that is stored as it is (RFC 7932, section 9), and an empty one.
+        "br" => {
+            let header = (u32::from(length) - 1) << 4 | 1 << 20;
+            [&header.to_le_bytes()[..3], body.as_bytes(), &[0x03]].concat()
+        }
+        // One frame with one block that is stored as it is (RFC 8878, section 3).
+        "zstd" => {
+            let block = u32::from(length) << 3 | 1;
+            let magic = [0x28, 0xb5, 0x2f, 0xfd, 0x20, length];
+            [&magic[..], &block.to_le_bytes()[..3], body.as_bytes()].concat()
+        }
+        other => panic!("{other}"),
     };
     Reply::status(status).body(bytes).with("Content-Encoding", encoding)
 }
@@ -169,7 +185,7 @@ fn compressed(encoding: &str, status: u16, body: &str) -> Reply {
 /// Reported of other clients: rbren/rss-parser#280, mnutt/davros#94.
 #[test]
 fn a_compressed_reply_that_was_not_asked_for_is_understood() {
-    for encoding in ["gzip", "deflate"] {
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
         let server = Server::start(move |seen| match seen.name.as_str() {
             "a" => compressed(encoding, 200, r#"{"id":"77"}"#),
             "b" => compressed(encoding, 400, r#"{"error":{"code":"DATASOURCE_IN_USE"}}"#),

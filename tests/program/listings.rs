@@ -3,7 +3,8 @@
 
 use serde_json::json;
 
-use crate::support::{Fault, Output, Reply, Sandbox, Server, column};
+use crate::support::gate::Gate;
+use crate::support::{Fault, Output, Reply, Sandbox, Server, column, csv};
 
 /// `names` as a page, where one is asked for, and all of them or `unpaged` of them elsewhere.
 fn paged(server: &Server, names: Vec<String>, unpaged: Option<usize>, refuses_unpaged: bool) {
@@ -96,4 +97,23 @@ fn pages_that_only_repeat_are_no_listing() {
     assert_eq!(finished.code, 3, "{}", finished.stderr);
     assert!(finished.stderr.contains("page 2 only repeats the pages before it"), "{}", finished.stderr);
     assert_eq!(server.names_sent(), [""; 0]);
+}
+
+#[test]
+fn a_listing_that_takes_long_is_said_to_be_waited_for() {
+    let server = Server::deleting();
+    let gate = Gate::default();
+    let held = gate.clone();
+    server.answer_listing(move |_| {
+        held.pass();
+        Reply::json(200, &serde_json::json!({ "data": [{ "name": "a" }, { "name": "b" }, { "name": "c" }] }))
+    });
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &["a"]);
+    let mut plan = sandbox.decom(&["plan", &input]);
+    let mut planning = plan.fast(&server.url()).start();
+    let line = planning.wait_for_line("still waiting for the list of datasources");
+    assert!(line.contains("5 s so far"), "{line}");
+    gate.open();
+    planning.finish().expect(0);
 }
