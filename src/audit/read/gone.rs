@@ -6,7 +6,25 @@ use super::{AuditReader, kind_is};
 use crate::audit::AuditError;
 use crate::domain::{Outcome, ResourceKind, Seq, Timestamp};
 
+/// The target of run ?2 with the name ?1 and the kind ?3, if it ended as gone. Asked for each name that is listed, so
+/// that it must not walk through the whole run: the plus keeps SQLite from choosing that way.
+const GONE_TARGET: &str = "SELECT t.seq FROM record t JOIN record o ON o.target = t.seq
+    WHERE t.kind = 'target' AND t.name = ?1 AND +t.run = ?2
+      AND coalesce(t.detail ->> '$.kind', 'datasource') = ?3
+      AND o.outcome IN ('deleted', 'deleted_unconfirmed')";
+
 impl AuditReader {
+    /// The target of `run` of this kind and name, if it ended as gone.
+    pub fn gone_target(&self, run: Seq, kind: ResourceKind, name: &str) -> Result<Option<Seq>, AuditError> {
+        self.connection
+            .prepare_cached(GONE_TARGET)
+            .and_then(|mut statement| {
+                let found = params![name, run.0, kind.as_str()];
+                statement.query_row(found, |row| Ok(Seq(row.get(0)?))).optional()
+            })
+            .map_err(|e| self.failed(e))
+    }
+
     /// Returns the outcome of the target of `run` of this name, if the run found it gone and did not delete it:
     /// `not_found`, or skipped because an earlier run deleted it.
     pub fn outcome_without_deletion(
@@ -80,5 +98,23 @@ impl AuditReader {
                 statement.query_row(params![name, base_url, after.0, kind.as_str()], row).optional()
             })
             .map_err(|e| self.failed(e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn one_name_is_looked_up_by_its_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::audit::record::make_log(&connection).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {GONE_TARGET}")).unwrap();
+        let steps =
+            statement.query_map(params!["a", 2, "datasource"], |row| row.get::<_, String>(3)).unwrap();
+        let steps: Vec<_> = steps.map(Result::unwrap).collect();
+        assert!(steps[0].contains("record_datasource"), "{steps:?}");
     }
 }

@@ -1,0 +1,158 @@
+//! The targets of a run that are due, and those that are in doubt.
+
+use rusqlite::params;
+
+use super::{AuditReader, name_of, role_of};
+use crate::audit::AuditError;
+use crate::domain::{DatasourceName, ResourceKind, Seq, Target};
+
+/// True if an attempt of target `t` itself got no clear answer: sent without an answer in the log, or answered unclearly.
+const DOUBTED_HERE: &str = "EXISTS (
+    SELECT 1 FROM record s
+    LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
+    WHERE s.target = t.seq AND s.kind = 'send'
+      AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer')))";
+
+/// True if it is unknown whether the resource of target `t` was deleted: an attempt for its kind and name on this host
+/// (?4), of any run, got no clear answer, and nothing later showed whether it exists. A refusal for another reason (403)
+/// does not show that.
+const DOUBTED: &str = "EXISTS (
+    SELECT 1 FROM record e
+    JOIN record r ON r.seq = e.run
+    JOIN record s ON s.target = e.seq AND s.kind = 'send'
+    LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
+    WHERE e.kind = 'target' AND e.name = t.name
+      AND coalesce(e.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
+      AND (e.run = t.run OR r.detail ->> '$.base_url' = ?4)
+      AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer'))
+      AND NOT EXISTS (
+        SELECT 1 FROM record l
+        JOIN record q ON q.seq = l.run
+        JOIN record o ON o.target = l.seq
+        WHERE l.kind = 'target' AND l.name = t.name AND o.seq > s.seq
+          AND coalesce(l.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
+          AND (o.outcome IN ('deleted', 'deleted_unconfirmed', 'not_found', 'in_use')
+               OR o.evidence = 'still_listed')
+          AND q.detail ->> '$.base_url' = ?4))";
+
+const SETTLED: &str = "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
+
+/// The last target of run ?1 that there is a record about, or one of an earlier run: nothing needs to be looked up about
+/// those after it.
+const LAST_TOUCHED: &str = "(SELECT coalesce(max(s.target), 0) FROM record s
+    WHERE s.target <= (SELECT l.seq FROM record l
+      WHERE l.kind = 'target' AND l.run = ?1 ORDER BY l.number DESC LIMIT 1))";
+
+/// Which of the targets that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuePart {
+    /// All of them.
+    All,
+    /// Those of which the run made an attempt that got no clear answer.
+    InDoubt,
+    /// The others.
+    Others,
+}
+
+impl AuditReader {
+    /// The targets of `run` that are due, those of `part`, after number `after`, at most
+    /// `limit` of them.
+    pub fn due(&self, run: Seq, part: DuePart, after: u64, limit: u32) -> Result<Vec<Target>, AuditError> {
+        let open = format!("AND NOT {SETTLED}");
+        let part = match part {
+            DuePart::All => open,
+            DuePart::InDoubt => format!("{open} AND +t.seq <= {LAST_TOUCHED} AND {DOUBTED_HERE}"),
+            DuePart::Others => format!("{open} AND NOT {DOUBTED_HERE}"),
+        };
+        self.targets(run, &format!("t.number > ?2 {part} ORDER BY t.number LIMIT ?3"), params![after, limit])
+    }
+
+    /// The target of `run` of this name, if it is due.
+    pub fn due_target(&self, run: Seq, name: &str) -> Result<Option<Target>, AuditError> {
+        let which = format!("t.name = ?2 AND NOT {SETTLED} LIMIT ?3");
+        Ok(self.targets(run, &which, params![name, 1])?.pop())
+    }
+
+    /// The targets of `run` of which `which` holds; ?2 and ?3 are `values`.
+    fn targets(
+        &self,
+        run: Seq,
+        which: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<Target>, AuditError> {
+        let attempts = "coalesce((SELECT max(a.number) FROM record a WHERE a.target = t.seq), 0)";
+        let query = format!(
+            "SELECT t.seq, t.number, t.name, {attempts}, {DOUBTED}, coalesce(t.detail ->> '$.redelivered', 0),
+                    t.detail
+               FROM record t
+              WHERE t.kind = 'target' AND t.run = ?1 AND {which}"
+        );
+        let base_url: String = self.ask(run, "SELECT detail ->> '$.base_url' FROM record WHERE seq = ?1")?;
+        let mut statement = self.connection.prepare_cached(&query).map_err(|e| self.failed(e))?;
+        let rows = statement
+            .query_map(params![run.0, values[0], values[1], base_url], |row| {
+                Ok(Target {
+                    seq: Seq(row.get(0)?),
+                    number: row.get(1)?,
+                    name: name_of(row, 2)?,
+                    role: role_of(row, 6)?,
+                    attempts: row.get(3)?,
+                    doubted: row.get(4)?,
+                    redelivered: row.get(5)?,
+                })
+            })
+            .map_err(|e| self.failed(e))?;
+        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
+    }
+
+    /// Hands the names of the targets of `run` that are due to `take`, in order; with `sent`, of those only for
+    /// which something was sent.
+    pub fn each_due_name(
+        &self,
+        run: Seq,
+        sent: bool,
+        mut take: impl FnMut(DatasourceName),
+    ) -> Result<(), AuditError> {
+        let sent = if sent {
+            "AND EXISTS (SELECT 1 FROM record s WHERE s.target = t.seq AND s.kind = 'send')"
+        } else {
+            ""
+        };
+        let query = format!(
+            "SELECT t.name FROM record t
+              WHERE t.kind = 'target' AND t.run = ?1 AND (+t.seq > {LAST_TOUCHED} OR NOT {SETTLED}) {sent}
+              ORDER BY t.number"
+        );
+        let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
+        let rows = statement.query_map([run.0], |row| name_of(row, 0)).map_err(|e| self.failed(e))?;
+        for name in rows {
+            take(name.map_err(|e| self.failed(e))?);
+        }
+        Ok(())
+    }
+
+    /// Whether `run` was interrupted before, so that attempts of it may be in doubt.
+    pub fn was_resumed(&self, run: Seq) -> Result<bool, AuditError> {
+        self.ask(run, "SELECT EXISTS (SELECT 1 FROM record WHERE run = ?1 AND kind IN ('resume', 'end'))")
+    }
+
+    /// Whether an attempt for the resource of this kind and name on this host, of whichever run, got no clear
+    /// answer, and nothing that came later told whether it exists.
+    pub fn in_doubt(
+        &self,
+        run: Seq,
+        kind: ResourceKind,
+        name: &str,
+        base_url: &str,
+    ) -> Result<bool, AuditError> {
+        let query = format!(
+            "WITH t (run, name, detail) AS (VALUES (?1, ?2, json_object('kind', ?3))) SELECT {DOUBTED} FROM t WHERE ?4 <> ''"
+        );
+        self.connection
+            .prepare_cached(&query)
+            .and_then(|mut statement| {
+                statement.query_row(params![run.0, name, kind.as_str(), base_url], |row| row.get(0))
+            })
+            .map_err(|e| self.failed(e))
+    }
+}
