@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::{ApiError, Content, Lister, NamedEntry, Trouble, refused};
+use super::reply::{Content, Trouble, refused};
+use super::{ApiError, Lister, NamedEntry};
 use crate::ratelimit::RateLimitHeaders;
 
 /// What one request showed.
