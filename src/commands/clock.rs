@@ -1,25 +1,13 @@
-//! Holds this machine's clock against what can be written, and against the last record of the log.
+//! Holds this machine's clock against the last record of the log.
 
 use std::time::Duration;
 
 use super::CommandError;
 use super::context::Context;
 use crate::audit::AuditReader;
-use crate::domain::Timestamp;
 
 /// A log that is used at all is used more often than this.
 const LONG: Duration = Duration::from_hours(366 * 24);
-
-/// Refuses a time that no record can have.
-pub(super) fn check_range(now: Timestamp) -> Result<(), CommandError> {
-    if now.is_valid() {
-        return Ok(());
-    }
-    Err(CommandError::Usage(
-        "this machine's clock is outside the years 1970 to 9999; set the clock right; nothing was sent"
-            .to_owned(),
-    ))
-}
 
 /// Refuses a clock before the last record of the log, as writing to it would, and warns of one long after that: the
 /// log would then be ahead of the time once the clock is right again.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::observers::Observers;
-use super::{CommandError, Interrupts, clock};
+use super::{CommandError, Interrupts};
 use crate::api::BaseUrl;
 use crate::config::{Environment, Flags, LogFormat, Settings, find_token};
-use crate::domain::{Clock, Token, hex};
+use crate::domain::{Clock, Timestamp, Token, hex};
 use crate::plan::{AllowShared, Guards, Protection};
 #[cfg(feature = "otlp")]
 use crate::telemetry::{ENDPOINTS, Traces};
@@ -69,7 +69,7 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 impl<'a> Context<'a> {
     /// Resolves the settings and starts the log stream.
     pub(super) fn new(options: &'a Options, world: &'a World) -> Result<Self, CommandError> {
-        clock::check_range(world.clock.timestamp())?;
+        check_clock(world.clock.timestamp())?;
         let settings = Settings::resolve(options.config.as_deref(), &world.environment, &options.flags)?;
         let log = LogOptions {
             json: match settings.log.format {
@@ -195,6 +195,17 @@ fn traces(environment: &Environment, settings: &Settings) -> Result<Option<Trace
         }
     }
     Ok(None)
+}
+
+/// Refuses a time that no record can have.
+fn check_clock(now: Timestamp) -> Result<(), CommandError> {
+    if now.is_valid() {
+        return Ok(());
+    }
+    Err(CommandError::Usage(
+        "this machine's clock is outside the years 1970 to 9999; set the clock right; nothing was sent"
+            .to_owned(),
+    ))
 }
 
 /// Words as a shell takes them.

@@ -17,6 +17,7 @@ mod replies;
 mod request_log;
 mod server;
 mod service;
+mod state;
 #[cfg(test)]
 mod tests;
 

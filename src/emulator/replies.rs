@@ -13,7 +13,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use serde_json::{Value, json};
 
 use super::inventory::Listing;
-use super::service::SharedState;
+use super::state::SharedState;
 use crate::domain::lock;
 
 const JSON: &str = "application/json; charset=utf-8";

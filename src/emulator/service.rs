@@ -18,6 +18,7 @@ use super::limiter::Limiter;
 use super::query::{deletable, listed, name_to_delete, page_number, parameter, values};
 use super::replies::{self, ConnectionCut, Reply};
 use super::request_log::{Effect, LoggedRequest, RequestLog, unix_micros};
+use super::state::{SharedState, State};
 use super::{EmulatorError, EmulatorOptions, Tally};
 use crate::domain::{ResourceKind, lock};
 
@@ -27,35 +28,6 @@ const SLOW_LATENCIES: u32 = 20;
 const SLOW_MINIMUM: Duration = Duration::from_millis(200);
 /// The `Retry-After` of replies that are faults, in seconds.
 const RETRY_AFTER: u64 = 1;
-
-/// What changes with the requests.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) inventory: Inventory,
-    pub(super) tally: Tally,
-    limiter: Option<Limiter>,
-    log: Option<RequestLog>,
-    /// How many requests there were for each name of a datasource, or of a datamart, whose last reply was a fault.
-    /// Other names are not kept, so this stays small with a million names.
-    faulty_requests: [HashMap<Box<str>, u32>; 2],
-    /// How many pages were read.
-    pages: u32,
-}
-
-impl State {
-    /// How many names are remembered between two requests.
-    #[cfg(test)]
-    pub(super) fn remembered_names(&self) -> usize {
-        self.faulty_requests.iter().map(HashMap::len).sum()
-    }
-
-    fn count(&mut self, fault: FaultKind) {
-        *self.tally.faults.entry(fault).or_default() += 1;
-    }
-}
-
-/// The state, for one request at a time.
-pub(super) type SharedState = Mutex<State>;
 
 /// The emulated service, shared by all connections.
 #[derive(Debug)]
