@@ -20,7 +20,10 @@ pub struct Request {
 /// Every request to delete so far, in the order in which the server took them.
 pub fn requests(log: &Path) -> Vec<Request> {
     let text = std::fs::read_to_string(log).unwrap();
-    text.lines()
+    // The server may be writing a line just now.
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole
+        .lines()
         .map(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
             Request {
