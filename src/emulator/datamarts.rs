@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::bits::next_set;
 use super::chance::{Chance, DrawPurpose};
 
 const SUBJECTS: [&str; 16] = [
@@ -69,13 +70,7 @@ impl Datamarts {
 
     /// The first datamart that exists, from `from` on.
     pub(super) fn next(&self, from: usize) -> Option<usize> {
-        let mut word = from / 64;
-        let mut bits = self.present.get(word)? & (u64::MAX << (from % 64));
-        while bits == 0 {
-            word += 1;
-            bits = *self.present.get(word)?;
-        }
-        Some(word * 64 + bits.trailing_zeros() as usize)
+        next_set(&self.present, from)
     }
 
     /// The datamart that comes after `skip` others.

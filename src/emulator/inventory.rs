@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use super::bits::next_set;
 use super::chance::{Chance, DrawPurpose};
 use super::datamarts::Datamarts;
 use super::faults::{Family, FaultKind, Faults};
@@ -244,13 +245,7 @@ impl Inventory {
     }
 
     fn next_present(&self, from: usize) -> Option<usize> {
-        let mut word = from / 64;
-        let mut bits = self.present.get(word)? & (u64::MAX << (from % 64));
-        while bits == 0 {
-            word += 1;
-            bits = *self.present.get(word)?;
-        }
-        Some(word * 64 + bits.trailing_zeros() as usize)
+        next_set(&self.present, from)
     }
 
     /// The memory that the inventory takes, in bytes.

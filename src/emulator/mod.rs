@@ -7,6 +7,7 @@
 //! client. A request passes through `server` (connections) → `service` (limit, authentication, endpoint, fault) →
 //! `inventory` (what exists) → `replies`.
 
+mod bits;
 mod chance;
 mod datamarts;
 mod faults;
