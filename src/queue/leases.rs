@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::Receipt;
+use tokio::time::Instant;
+
+use super::{Message, QueueError, Receipt};
 use crate::domain::{BootTime, lock};
 
 /// The leases of the unsettled messages of one worker.
@@ -28,8 +30,27 @@ impl Leases {
     }
 
     /// The longest wait for one message: of a lease that is counted from before that, most is left.
-    pub(super) fn longest_wait(&self) -> Duration {
+    fn longest_wait(&self) -> Duration {
         self.length / 3
+    }
+
+    /// Takes a message with `ask`, which waits for the time that it is given, again and again until `wait` is over.
+    pub(super) async fn take<F>(
+        &self,
+        wait: Duration,
+        mut ask: impl FnMut(Duration) -> F,
+    ) -> Result<Option<Message>, QueueError>
+    where
+        F: Future<Output = Result<Option<Message>, QueueError>>,
+    {
+        let end = Instant::now() + wait;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let message = ask(left.min(self.longest_wait())).await?;
+            if message.is_some() || Instant::now() >= end {
+                return Ok(message);
+            }
+        }
     }
 
     /// Counts the lease of a message from `since`, when it was asked for.

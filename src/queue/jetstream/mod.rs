@@ -21,7 +21,7 @@ use async_nats::jetstream::{AckKind, Context, consumer::pull};
 use async_nats::{Client, HeaderMap, RequestErrorKind};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use self::endpoint::Endpoint;
 use self::errors::JetStreamErrors;
@@ -223,14 +223,7 @@ impl JetStream {
 #[async_trait]
 impl Queue for JetStream {
     async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
-        let end = Instant::now() + wait;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let message = self.pull(left.min(self.leases.longest_wait())).await?;
-            if message.is_some() || Instant::now() >= end {
-                return Ok(message);
-            }
-        }
+        self.leases.take(wait, |wait| self.pull(wait)).await
     }
 
     async fn holds(&self, receipt: &Receipt) -> bool {

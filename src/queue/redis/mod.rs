@@ -13,7 +13,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::streams::StreamPendingCountReply;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
-use tokio::time::Instant;
 
 use self::connection::{Connection, Failure, FailureKind};
 use self::entry::{BODY, Delivery, Entry};
@@ -144,25 +143,21 @@ impl RedisStream {
 #[async_trait]
 impl Queue for RedisStream {
     async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
-        let end = Instant::now() + wait;
-        loop {
-            let left = end.saturating_duration_since(Instant::now()).min(SLICE);
-            let left = left.min(self.leases.longest_wait());
-            let found = match self.take_idle().await {
-                Ok(None) => self.take_new(left).await,
-                other => other,
-            };
-            match found {
-                Ok(Some(message)) => return Ok(Some(message)),
-                Ok(None) => {}
-                // The stream was deleted, or the server lost it.
-                Err(failure) if failure.kind == FailureKind::NoGroup => self.create_group().await?,
-                Err(failure) => return Err(failure.error),
-            }
-            if Instant::now() >= end {
-                return Ok(None);
-            }
-        }
+        self.leases
+            .take(wait, async |wait| {
+                let found = match self.take_idle().await {
+                    Ok(None) => self.take_new(wait.min(SLICE)).await,
+                    other => other,
+                };
+                match found {
+                    // The stream was deleted, or the server lost it.
+                    Err(failure) if failure.kind == FailureKind::NoGroup => {
+                        self.create_group().await.map(|()| None)
+                    }
+                    other => other.map_err(|failure| failure.error),
+                }
+            })
+            .await
     }
 
     async fn acknowledge(&self, receipt: &Receipt) -> Result<(), QueueError> {

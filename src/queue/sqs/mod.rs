@@ -16,7 +16,6 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
-use tokio::time::Instant;
 
 use self::failure::{Failure, reply_of};
 use super::batch::batches;
@@ -238,14 +237,7 @@ impl SqsQueue {
 #[async_trait]
 impl Queue for SqsQueue {
     async fn take(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
-        let end = Instant::now() + wait;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let message = self.receive(left.min(self.leases.longest_wait())).await?;
-            if message.is_some() || Instant::now() >= end {
-                return Ok(message);
-            }
-        }
+        self.leases.take(wait, |wait| self.receive(wait)).await
     }
 
     async fn holds(&self, receipt: &Receipt) -> bool {
