@@ -23,9 +23,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// acknowledged, and the audit log has the outcome of that.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longer than any run.
-const FOREVER: Duration = Duration::from_hours(24 * 365);
-
 /// How much of a message that is too large for the dead-letter queue is kept, in characters.
 const KEPT_CHARS: usize = 1000;
 
@@ -172,14 +169,15 @@ impl PendingAcks {
     pub(super) fn set_aside(&self, message: Message, why: String, side_events: UnboundedSender<SideEvent>) {
         let (acks, digest) = (self.clone(), digest(&message.body));
         self.tasks.spawn(async move {
-            let begun = Instant::now();
-            let mut result = acks.retry_until("set a message aside", begun + acks.max_outage, || acks.queue.set_aside(&message, &why)).await;
+            let end = Some(Instant::now() + acks.max_outage);
+            let what = "set a message aside";
+            let mut result = acks.retry_until(end, what, || acks.queue.set_aside(&message, &why)).await;
             if let Err(error) = &result
                 && !error.is_transient()
             {
                 tracing::warn!(%error, message_id = message.id, "only the beginning of the message goes to the dead-letter queue");
                 let short = Message { body: stub(&message.body), ..message };
-                result = acks.retry_until("set a message aside", begun + acks.max_outage, || acks.queue.set_aside(&short, &why)).await;
+                result = acks.retry_until(end, what, || acks.queue.set_aside(&short, &why)).await;
             }
             match result {
                 Ok(true) => drop(acks.set_aside.fetch_add(1, Ordering::Relaxed)),
@@ -289,14 +287,14 @@ impl PendingAcks {
     where
         F: Future<Output = Result<(), QueueError>>,
     {
-        self.retry_until(what, Instant::now() + FOREVER, ask).await
+        self.retry_until(None, what, ask).await
     }
 
     /// The same, and fails if the broker has not taken it by `end`.
     async fn retry_until<F>(
         &self,
+        end: Option<Instant>,
         what: &'static str,
-        end: Instant,
         mut ask: impl FnMut() -> F,
     ) -> Result<bool, QueueError>
     where
@@ -310,7 +308,7 @@ impl PendingAcks {
                     tracing::debug!("the broker has taken a message back, and delivers it again");
                     return Ok(false);
                 }
-                Err(error) if error.is_transient() && Instant::now() < end => {
+                Err(error) if error.is_transient() && end.is_none_or(|end| Instant::now() < end) => {
                     tracing::debug!(%error, "could not {what}; trying again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
