@@ -139,23 +139,26 @@ impl ListingJudge {
         let (at, listed) = (self.clock.timestamp(), by_kind.values().map(HashSet::len).sum::<usize>() as u64);
         let names = by_kind.iter().flat_map(|(kind, names)| names.iter().map(move |name| (*kind, name)));
         for (kind, name) in names {
-            if let Some(target) = reader.gone_target(self.run, kind, name)? {
-                tracing::error!(datasource = name, kind = kind.as_str(), "deleted, and still in the listing");
-                still_listed.push(match kind {
-                    ResourceKind::Datasource => name.clone(),
-                    ResourceKind::Datamart => format!("{kind} {name}"),
-                });
-                let check =
-                    ListingCheck { at, target: Some(target), evidence: Evidence::StillListed, listed };
-                self.recorder.checked(self.run, check).await?;
-                continue;
-            }
-            match reader.outcome_without_deletion(self.run, kind, name)? {
-                Some(Outcome::NotFound) if accepts_not_found => {
+            match reader.should_be_gone(self.run, kind, name)? {
+                Some((target, outcome)) if outcome.is_gone() => {
+                    tracing::error!(
+                        datasource = name,
+                        kind = kind.as_str(),
+                        "deleted, and still in the listing"
+                    );
+                    still_listed.push(match kind {
+                        ResourceKind::Datasource => name.clone(),
+                        ResourceKind::Datamart => format!("{kind} {name}"),
+                    });
+                    let check =
+                        ListingCheck { at, target: Some(target), evidence: Evidence::StillListed, listed };
+                    self.recorder.checked(self.run, check).await?;
+                }
+                Some((_, Outcome::NotFound)) if accepts_not_found => {
                     tracing::error!(datasource = name, "not found, and in the listing");
                     still_listed.push(name.clone());
                 }
-                Some(Outcome::Skipped) => {
+                Some((_, Outcome::Skipped)) => {
                     tracing::error!(datasource = name, "deleted by an earlier run, and in the listing");
                     still_listed.push(name.clone());
                 }

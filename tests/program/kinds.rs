@@ -97,7 +97,8 @@ async fn what_became_of_a_datamart_says_nothing_of_the_datasource_of_its_name() 
     for kind in ResourceKind::ALL {
         let is_datamart = kind == ResourceKind::Datamart;
         assert_eq!(reader.known_gone(kind, "acme", HOST, Seq(0)).unwrap().is_some(), is_datamart, "{kind}");
-        assert_eq!(reader.gone_target(first, kind, "acme").unwrap().is_some(), is_datamart, "{kind}");
+        let found = reader.should_be_gone(first, kind, "acme").unwrap();
+        assert_eq!(found.is_some_and(|(_, outcome)| outcome.is_gone()), is_datamart, "{kind}");
         assert_eq!(reader.in_doubt(third, kind, "acme", HOST).unwrap(), !is_datamart, "{kind}");
         let history = reader.history_of(kind, "acme").unwrap();
         let outcomes: Vec<_> = history.iter().map(|entry| entry.result.outcome.as_str()).collect();

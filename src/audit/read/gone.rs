@@ -6,48 +6,36 @@ use super::{AuditReader, kind_is};
 use crate::audit::AuditError;
 use crate::domain::{Outcome, ResourceKind, Seq, Timestamp};
 
-/// The target of run ?2 with the name ?1 and the kind ?3, if it ended as gone. Asked for each name that is listed, so
-/// that it must not walk through the whole run: the plus keeps SQLite from choosing that way.
-const GONE_TARGET: &str = "SELECT t.seq FROM record t JOIN record o ON o.target = t.seq
-    WHERE t.kind = 'target' AND t.name = ?1 AND +t.run = ?2
-      AND coalesce(t.detail ->> '$.kind', 'datasource') = ?3
-      AND o.outcome IN ('deleted', 'deleted_unconfirmed')";
+/// The target of run ?2 with the name ?1 and the kind ?3, if it should not exist any more, and its outcome. Asked for each
+/// name that is listed, so that it must not walk through the whole run: the plus keeps SQLite from choosing that way.
+fn should_be_gone() -> String {
+    format!(
+        "SELECT t.seq, o.outcome FROM record t JOIN record o ON o.target = t.seq
+          WHERE t.kind = 'target' AND t.name = ?1 AND +t.run = ?2 AND {}
+            AND (o.outcome IN ('deleted', 'deleted_unconfirmed', 'not_found')
+                 OR o.outcome = 'skipped' AND o.detail = 'already_deleted')",
+        kind_is("t", "?3")
+    )
+}
 
 impl AuditReader {
-    /// The target of `run` of this kind and name, if it ended as gone.
-    pub fn gone_target(&self, run: Seq, kind: ResourceKind, name: &str) -> Result<Option<Seq>, AuditError> {
-        self.connection
-            .prepare_cached(GONE_TARGET)
-            .and_then(|mut statement| {
-                let found = params![name, run.0, kind.as_str()];
-                statement.query_row(found, |row| Ok(Seq(row.get(0)?))).optional()
-            })
-            .map_err(|e| self.failed(e))
-    }
-
-    /// Returns the outcome of the target of `run` of this name, if the run found it gone and did not delete it:
-    /// `not_found`, or skipped because an earlier run deleted it.
-    pub fn outcome_without_deletion(
+    /// Returns the target of `run` of this kind and name, and its outcome, if it should not exist any more: the run deleted
+    /// it or did not find it, or skipped it because an earlier run deleted it.
+    pub fn should_be_gone(
         &self,
         run: Seq,
         kind: ResourceKind,
         name: &str,
-    ) -> Result<Option<Outcome>, AuditError> {
-        // The plus keeps SQLite from walking through the whole run for each name.
-        self.connection
-            .prepare_cached(&format!(
-                "SELECT o.outcome FROM record t JOIN record o ON o.target = t.seq
-                  WHERE t.kind = 'target' AND t.name = ?1 AND +t.run = ?2 AND {}
-                    AND (o.outcome = 'not_found' OR o.outcome = 'skipped' AND o.detail = 'already_deleted')",
-                kind_is("t", "?3")
-            ))
+    ) -> Result<Option<(Seq, Outcome)>, AuditError> {
+        let found: Option<(i64, String)> = self
+            .connection
+            .prepare_cached(&should_be_gone())
             .and_then(|mut statement| {
-                statement
-                    .query_row(params![name, run.0, kind.as_str()], |row| row.get::<_, String>(0))
-                    .optional()
+                let values = params![name, run.0, kind.as_str()];
+                statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()
             })
-            .map(|outcome| outcome.and_then(|outcome| outcome.parse().ok()))
-            .map_err(|e| self.failed(e))
+            .map_err(|e| self.failed(e))?;
+        Ok(found.and_then(|(target, outcome)| Some((Seq(target), outcome.parse().ok()?))))
     }
 
     /// Whether this log knows of any resource on this host that went behind the record `after`, in
@@ -111,7 +99,7 @@ mod tests {
     fn one_name_is_looked_up_by_its_index() {
         let connection = Connection::open_in_memory().unwrap();
         crate::audit::record::make_log(&connection).unwrap();
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {GONE_TARGET}")).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", should_be_gone())).unwrap();
         let steps =
             statement.query_map(params!["a", 2, "datasource"], |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<_> = steps.map(Result::unwrap).collect();
