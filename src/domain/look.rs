@@ -1,6 +1,8 @@
 //! What a name looks like to a reader: equal for names that only look-alike characters keep apart, such as a Latin and a
 //! Cyrillic `o`. For protection and for people alone; what a name is stays as it is written.
 
+use std::sync::LazyLock;
+
 use icu_properties::CodePointSetData;
 use icu_properties::props::Dash;
 use unicode_normalization::UnicodeNormalization;
@@ -25,19 +27,30 @@ pub fn looks(name: &str) -> Vec<String> {
 fn look(spelling: &str, is_kept: fn(char) -> bool) -> String {
     let mut look = String::with_capacity(spelling.len());
     for c in spelling.chars().map(|c| if is_dash(c) { '-' } else { c }) {
-        if is_kept(c) {
-            look.push(c);
-        } else {
-            look.extend(confusable_detection::skeleton(c.encode_utf8(&mut [0; 4])));
+        match ASCII.get(c as usize) {
+            _ if is_kept(c) => look.push(c),
+            Some(prototype) => look.push_str(prototype),
+            None => look.push_str(&prototype(c)),
         }
     }
+    let composed = if look.is_ascii() { look } else { look.nfc().collect() };
     // The data of UTS 39 takes an `m` for `rn`; the shorter form keeps one character for a `?` of a pattern.
-    let look = look.nfc().collect::<String>().replace("rn", "m");
-    without_outer_quotes(&one_dash(&look)).to_owned()
+    without_outer_quotes(&one_dash(&composed.replace("rn", "m"))).to_owned()
 }
+
+/// What stands for all characters that look like `c`.
+fn prototype(c: char) -> String {
+    confusable_detection::skeleton(c.encode_utf8(&mut [0; 4])).collect()
+}
+
+/// The prototypes of the characters of ASCII, of which most names are made.
+static ASCII: LazyLock<Vec<String>> = LazyLock::new(|| ('\0'..='\u{7f}').map(prototype).collect());
 
 /// A dash, or a line or a letter that looks like one.
 fn is_dash(c: char) -> bool {
+    if c.is_ascii() {
+        return c == '-';
+    }
     matches!(c, '\u{2D7}' | '\u{2043}' | '\u{2500}' | '\u{2501}' | '\u{30FC}' | '\u{FF70}')
         || CodePointSetData::new::<Dash>().contains(c)
 }

@@ -100,9 +100,12 @@ impl Protection {
 impl PatternUse {
     /// Takes notice of `name`, which `is_protected` or not.
     pub(super) fn add(&mut self, protection: &Protection, name: &DatasourceName, is_protected: bool) {
+        if protection.is_empty() {
+            return;
+        }
         self.is_used.resize(protection.patterns.len(), false);
-        let spelling = Spelling::new(name.as_str());
         if is_protected {
+            let spelling = Spelling::new(name.as_str());
             if let Some(ProtectionMatch { pattern, is_exact: false }) = protection.of(name) {
                 self.look_alikes += 1;
                 self.first_look_alike.get_or_insert_with(|| (name.to_string(), pattern.to_owned()));
@@ -112,7 +115,7 @@ impl PatternUse {
             }
             return;
         }
-        let lower_case = spelling.skeleton.to_lowercase();
+        let lower_case = skeleton(name.as_str()).to_lowercase();
         let miss = protection.patterns.iter().find(|pattern| any(&pattern.in_lower_case, &lower_case));
         if let Some(pattern) = miss {
             self.case_misses += 1;
