@@ -5,6 +5,8 @@ use std::str::Chars;
 
 use glob::Pattern;
 
+use super::PlanError;
+
 /// How many patterns one glob may stand for: more alternatives are a mistake.
 const MAX_PATTERNS: usize = 1000;
 
@@ -18,6 +20,23 @@ pub(super) fn compile(glob: &str) -> Result<Vec<Pattern>, String> {
         return Err("it is empty and would protect nothing".to_owned());
     }
     plain.iter().map(|pattern| Pattern::new(pattern).map_err(|error| error.msg.to_owned())).collect()
+}
+
+/// The patterns of globs that select names exactly as they are written. `refused` makes the error of a glob from what is
+/// wrong with it.
+///
+/// # Errors
+/// If one of them is not a glob.
+pub(super) fn compile_all(
+    globs: &[String],
+    refused: impl Fn(&str, String) -> PlanError,
+) -> Result<Vec<Pattern>, PlanError> {
+    let mut patterns = Vec::new();
+    for glob in globs {
+        let compiled = if glob.trim().is_empty() { Err("it is empty".to_owned()) } else { compile(glob) };
+        patterns.extend(compiled.map_err(|why| refused(glob, why))?);
+    }
+    Ok(patterns)
 }
 
 /// Reads up to the end, or within braces, past the `}` that closes them.

@@ -12,14 +12,7 @@ impl NameGlobs {
     /// # Errors
     /// If one of them is not a glob.
     pub fn new(globs: &[String]) -> Result<Self, PlanError> {
-        let compiled = globs.iter().map(|glob| {
-            let refused = |why| PlanError::Glob { glob: glob.clone(), why };
-            if glob.trim().is_empty() {
-                return Err(refused("it is empty".to_owned()));
-            }
-            globs::compile(glob).map_err(refused)
-        });
-        Ok(Self(compiled.collect::<Result<Vec<_>, _>>()?.concat()))
+        globs::compile_all(globs, |glob, why| PlanError::Glob { glob: glob.to_owned(), why }).map(Self)
     }
 
     /// Returns true if one of the globs matches `name`, or if there is none.

@@ -30,15 +30,8 @@ impl AllowShared {
     /// # Errors
     /// If one of them is not a glob.
     pub fn new(globs: &[String]) -> Result<Self, PlanError> {
-        let mut patterns = Vec::new();
-        for glob in globs {
-            let refused = |why| PlanError::SharedPattern { pattern: glob.clone(), why };
-            if glob.trim().is_empty() {
-                return Err(refused("it is empty".to_owned()));
-            }
-            patterns.extend(globs::compile(glob).map_err(refused)?);
-        }
-        Ok(Self { globs: globs.to_vec(), patterns })
+        let refused = |glob: &str, why| PlanError::SharedPattern { pattern: glob.to_owned(), why };
+        Ok(Self { globs: globs.to_vec(), patterns: globs::compile_all(globs, refused)? })
     }
 
     /// The globs, as they were given.
