@@ -55,7 +55,7 @@ pub fn classify(status: u16, body: &Body) -> Classification {
 }
 
 /// Returns what a reply to the deletion of the datamart `sent` shows. Its success names what was deleted: if that is
-/// another name, nobody knows what the API takes names for, and the run has to stop.
+/// another name, it is unknown what the API takes names for, and the run has to stop.
 #[must_use]
 pub fn classify_datamart(sent: &str, status: u16, body: &Body) -> Classification {
     let content = Content::parse(body);
