@@ -115,7 +115,10 @@ impl RedisServer {
 
     /// A connection for what decom does not do.
     pub fn connection(&self) -> Connection {
-        Client::open(self.address()).unwrap().get_connection().unwrap()
+        let mut connection = Client::open(self.address()).unwrap().get_connection().unwrap();
+        // After a start it answers before it has read its file.
+        until("Redis has read its file", || redis::cmd("PING").query::<String>(&mut connection).is_ok());
+        connection
     }
 
     /// How many entries the stream has.
