@@ -48,6 +48,14 @@ impl Target {
         Resource { kind: self.role.kind(), name: &self.name }
     }
 
+    /// Returns true if this verdict may be another one soon, although the reply is definite: in use, after the datamarts
+    /// that used it were deleted. The API may be slow to notice; if it does not, something holds it that no listing
+    /// shows.
+    #[must_use]
+    pub const fn may_be_released(&self, verdict: Verdict) -> bool {
+        matches!((&self.role, verdict), (TargetRole::Group { datamarts: 1.. }, Verdict::InUse))
+    }
+
     /// Returns the doubt before its next attempt.
     #[must_use]
     pub const fn doubt(&self) -> Doubt {

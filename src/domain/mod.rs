@@ -45,7 +45,7 @@ pub use lock::lock;
 pub use look::looks;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
-pub use outcome::{Counts, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
+pub use outcome::{Counts, DEPENDANTS_REMAIN, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
 pub use read_file::{read_file, read_file_or_pipe};
 pub use request::{RequestAnswer, RequestOrigin, SentRequest};
 pub use spelling::{differences, is_invisible, near_miss_key, nearest, skeleton};

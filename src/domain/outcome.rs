@@ -125,6 +125,9 @@ impl SkipReason {
 /// queue.
 pub const GIVEN_BACK: &str = "given_back";
 
+/// Why a datasource was never sent although no rule excludes it: a datamart that goes with it was not deleted.
+pub const DEPENDANTS_REMAIN: &str = "dependants_remain";
+
 /// How an outcome is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Evidence {

@@ -57,6 +57,12 @@ impl Breaker {
         self.alarm()
     }
 
+    /// Takes a target that counts as failed, whatever its outcome is.
+    pub(super) fn failed(&mut self) -> Alarm {
+        self.push(Status::Failure);
+        self.alarm()
+    }
+
     /// Takes a target that a listing settled; returns `None` if it was not open.
     pub(super) fn resolved(&mut self, target: Seq, outcome: Outcome) -> Option<Alarm> {
         if self.open == 0 {

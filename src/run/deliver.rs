@@ -77,7 +77,11 @@ impl Delivery {
                 self.stop.cancel();
             }
             doubt = doubt.after(verdict);
-            let pause = if reply.token_renewed { Some(Duration::ZERO) } else { retries.pause_after(&reply) };
+            let pause = if reply.token_renewed {
+                Some(Duration::ZERO)
+            } else {
+                retries.pause_after(&reply, target.may_be_released(verdict))
+            };
             let next = match (pause, decide(verdict, doubt, None)) {
                 (Some(_), _) => Next::Attempt,
                 (None, Some((outcome, evidence))) => Next::Settled(outcome, evidence),

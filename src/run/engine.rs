@@ -114,10 +114,10 @@ impl Engine<'_> {
             self.feed.limit_to(limit);
             self.deliver().await;
             let was_held = self.state.listing_due;
-            if was_held || self.state.in_canary {
+            if was_held || self.state.in_canary || self.feed.is_any_waiting() {
                 self.settle_open().await;
             }
-            if !was_held {
+            if !was_held && !self.feed.has_more() {
                 break;
             }
         }
@@ -214,7 +214,8 @@ impl Engine<'_> {
             }
         };
         self.state.listed_at = Some(Instant::now());
-        let settles_all = judge.lister.is_none() || self.feed.is_waited_for();
+        // What waits for an outcome cannot wait until the end of the run.
+        let settles_all = judge.lister.is_none() || self.feed.is_waited_for() || self.feed.is_any_waiting();
         let (settled, open) = std::mem::take(&mut self.state.open)
             .into_iter()
             .partition(|open| settles_all || listed.has(open.target.resource().kind));
@@ -270,12 +271,18 @@ impl Engine<'_> {
         self.report(&RunEvent::Answered { verdict, latency });
         match next {
             Next::Settled(outcome, _) => {
-                let alarm = self.breaker.settled(outcome);
+                let alarm = if target.may_be_released(verdict) {
+                    // Datamarts must not go on and on while no datasource does.
+                    self.breaker.failed()
+                } else {
+                    self.breaker.settled(outcome)
+                };
                 self.settled(target.seq, target.name, outcome, Some(alarm));
             }
             Next::Attempt => self.report(&RunEvent::Retrying { name: target.name, verdict }),
             Next::Open(doubt) => {
                 let alarm = self.breaker.open(target.seq);
+                self.feed.opened(target.seq);
                 self.state.open.push(OpenTarget { target, answer, doubt });
                 self.heed(alarm);
             }

@@ -30,7 +30,7 @@ use breaker::Breaker;
 use deliver::Delivery;
 use end::End;
 use engine::{Engine, State};
-use feed::{Feed, LogFeed, MessageFeed, MessageFeedParts, PendingAcks};
+use feed::{Feed, LogFeed, LogFeedParts, MessageFeed, MessageFeedParts, PendingAcks};
 use listing::ListingJudge;
 use wakefulness::Wakefulness;
 
@@ -169,10 +169,18 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     let wakefulness = Arc::new(Wakefulness::new(limits.max_sleep));
     let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
         Supply::Log { protection, canary } => {
-            let reader = AuditReader::open(reader.path())?;
-            let canary = canary.unwrap_or_default();
-            let feed = LogFeed::new(run, reader, protection, &canary, sender.clone(), wakefulness.clone())?;
-            (Arc::new(feed), None)
+            let parts = LogFeedParts {
+                run,
+                reader: AuditReader::open(reader.path())?,
+                recorder: recorder.clone(),
+                clock: clock.clone(),
+                protection,
+                canary: canary.unwrap_or_default(),
+                stop: stop.clone(),
+                side_events: sender.clone(),
+                wakefulness: wakefulness.clone(),
+            };
+            (Arc::new(LogFeed::new(parts)?), None)
         }
         Supply::Queue(supply) => {
             let acks = PendingAcks::new(supply.queue.clone(), supply.max_outage);

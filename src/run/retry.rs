@@ -41,9 +41,10 @@ impl Retries {
         Self { policy, attempts: 0, throttled: 0 }
     }
 
-    /// Returns how long to wait until the next attempt, after one that ended with `reply`; `None` if there is none.
-    pub(super) fn pause_after(&mut self, reply: &Reply) -> Option<Duration> {
-        if !reply.retriable {
+    /// Returns how long to wait until the next attempt, after one that ended with `reply`; `None` if there is none. A
+    /// definite reply is final unless it `may_change`.
+    pub(super) fn pause_after(&mut self, reply: &Reply, may_change: bool) -> Option<Duration> {
+        if !reply.retriable && !may_change {
             return None;
         }
         if reply.answer.verdict == Verdict::Throttled && self.throttled < FREE_TURNS {
@@ -97,7 +98,7 @@ mod tests {
         for wait in [None, Some(Duration::from_secs(7))] {
             let mut retries = three_attempts();
             let pauses: Vec<_> =
-                (0..3).map(|_| retries.pause_after(&reply(Verdict::ServerError, wait))).collect();
+                (0..3).map(|_| retries.pause_after(&reply(Verdict::ServerError, wait), false)).collect();
             assert!(pauses[0].is_some() && pauses[1].is_some(), "{wait:?} {pauses:?}");
             assert_eq!(pauses[2], None, "{wait:?}");
             assert!(pauses[0] >= wait, "{wait:?} {pauses:?}");
@@ -108,7 +109,7 @@ mod tests {
     fn ten_throttled_replies_are_free_and_each_further_one_counts() {
         let mut retries = three_attempts();
         let throttled = reply(Verdict::Throttled, None);
-        let tries = (0..100).take_while(|_| retries.pause_after(&throttled).is_some()).count();
+        let tries = (0..100).take_while(|_| retries.pause_after(&throttled, false).is_some()).count();
         // The ten free ones, and two of the three attempts.
         assert_eq!(tries, 12);
     }
@@ -116,6 +117,9 @@ mod tests {
     #[test]
     fn what_is_not_retriable_is_not_tried_again() {
         let final_reply = Reply { retriable: false, ..reply(Verdict::ServerError, None) };
-        assert_eq!(three_attempts().pause_after(&final_reply), None);
+        assert_eq!(three_attempts().pause_after(&final_reply, false), None);
+        let mut retries = three_attempts();
+        let tries = (0..100).take_while(|_| retries.pause_after(&final_reply, true).is_some()).count();
+        assert_eq!(tries, 2, "unless it may change");
     }
 }

@@ -7,16 +7,17 @@ use super::kinds::{open, opening};
 use crate::support::{Output, Reply, Request, Sandbox, Server, rows};
 
 /// A run over these targets, each a name and the datasource that it reads if it is a datamart.
-fn recorded(sandbox: &Sandbox, server: &Server, targets: &[(&str, Option<&str>)]) {
+pub(super) fn recorded(sandbox: &Sandbox, server: &Server, targets: &[(&str, Option<&str>)]) {
     let log = open(&sandbox.log());
-    let role = |reads: Option<&str>| match reads {
+    let read = |name: &str| targets.iter().filter(|(_, reads)| *reads == Some(name)).count() as u64;
+    let role = |name: &str, reads: Option<&str>| match reads {
         Some(of) => TargetRole::Dependant { of: of.to_owned(), definition_sha256: "ab".repeat(32) },
-        None => TargetRole::Group { datamarts: 1 },
+        None => TargetRole::Group { datamarts: read(name) },
     };
     let targets: Vec<_> = targets
         .iter()
         .map(|(name, reads)| {
-            let (name, role) = (DatasourceName::new(name).unwrap(), role(*reads));
+            let (name, role) = (DatasourceName::new(name).unwrap(), role(name, *reads));
             Ok(NewTarget { name, role, reason: None, ticket: None, skip: None })
         })
         .collect();
@@ -32,7 +33,7 @@ fn resume(sandbox: &Sandbox, server: &Server) -> Output {
 }
 
 /// `kind name outcome evidence` of each target.
-fn outcomes(sandbox: &Sandbox) -> Vec<String> {
+pub(super) fn outcomes(sandbox: &Sandbox) -> Vec<String> {
     let query = "SELECT kind, name, outcome, evidence FROM results ORDER BY target";
     rows(&sandbox.log(), query).iter().map(|row| row.join(" ").trim_end().to_owned()).collect()
 }

@@ -32,6 +32,7 @@ mod doubt;
 mod exports;
 mod fail_closed;
 mod foreign_readers;
+mod group_order;
 mod guard_table;
 mod guards;
 mod help_pages;

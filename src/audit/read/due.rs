@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::{AuditReader, name_of, role_of};
+use super::{AuditReader, kind_is, name_of, role_of};
 use crate::audit::AuditError;
-use crate::domain::{DatasourceName, ResourceKind, Seq, Target};
+use crate::domain::{DatasourceName, ResourceKind, Seq, Target, TargetRole};
 
 /// True if an attempt of target `t` itself got no clear answer: sent without an answer in the log, or answered unclearly.
 const DOUBTED_HERE: &str = "EXISTS (
@@ -67,10 +67,16 @@ impl AuditReader {
         self.targets(run, &format!("t.number > ?2 {part} ORDER BY t.number LIMIT ?3"), params![after, limit])
     }
 
-    /// The target of `run` of this name, if it is due.
-    pub fn due_target(&self, run: Seq, name: &str) -> Result<Option<Target>, AuditError> {
-        let which = format!("t.name = ?2 AND NOT {SETTLED} LIMIT ?3");
-        Ok(self.targets(run, &which, params![name, 1])?.pop())
+    /// The datasource of this name in `run`, after the datamarts that go before it: those of them that are due.
+    pub fn due_group(&self, run: Seq, name: &str) -> Result<Vec<Target>, AuditError> {
+        let which = format!("t.name = ?2 AND {} AND NOT {SETTLED} LIMIT ?3", kind_is("t", "'datasource'"));
+        let Some(datasource) = self.targets(run, &which, params![name, 1])?.pop() else { return Ok(Vec::new()) };
+        let TargetRole::Group { datamarts } = datasource.role else { return Ok(vec![datasource]) };
+        let which = format!("t.number >= ?2 AND t.number < ?3 AND NOT {SETTLED} ORDER BY t.number");
+        let first = datasource.number.saturating_sub(datamarts);
+        let mut group = self.targets(run, &which, params![first, datasource.number])?;
+        group.push(datasource);
+        Ok(group)
     }
 
     /// The targets of `run` of which `which` holds; ?2 and ?3 are `values`.

@@ -20,6 +20,7 @@ pub use account::{Moment, Voucher};
 pub use due::DuePart;
 pub use open_runs::OpenRun;
 pub use origin::RunOrigin;
+pub use role::GroupMember;
 
 use crate::audit::AuditError;
 use crate::audit::record::Content;

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use super::page::Page;
 use super::wording::{counted, exact_time, name, number, text};
 use super::{Certificate, EachTarget, LONGEST_LIST};
-use crate::domain::{GIVEN_BACK, Outcome, ResourceKind, ResultFilter, SkipReason, TargetResult};
+use crate::domain::{
+    DEPENDANTS_REMAIN, GIVEN_BACK, Outcome, ResourceKind, ResultFilter, SkipReason, TargetResult,
+};
 
 /// Targets with something in common.
 struct Group {
@@ -36,7 +38,9 @@ pub(super) fn section(
     let account = &certificate.account;
     let known =
         [SkipReason::Protected, SkipReason::AlreadyDeleted, SkipReason::ExistsAgain].map(SkipReason::as_str);
-    let is_known = |reason: &String| known.contains(&reason.as_str()) || reason == GIVEN_BACK;
+    let is_known = |reason: &String| {
+        known.contains(&reason.as_str()) || [GIVEN_BACK, DEPENDANTS_REMAIN].contains(&reason.as_str())
+    };
     let others: u64 = account.skipped.iter().filter(|(reason, _)| !is_known(reason)).map(|(_, n)| n).sum();
     if others > 0 {
         page.put(&html! {
@@ -103,6 +107,11 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
             "Given back to the queue",
             "The run stopped first, or slept for too long, and the messages that name these went back to the queue for \
              another run. This run sent no request for them.",
+        ),
+        skipped(
+            DEPENDANTS_REMAIN,
+            "Datamarts remain",
+            "A datamart that was to go before each of these was not deleted. No request was sent for these.",
         ),
         ended(
             Outcome::NotFound,

@@ -305,8 +305,18 @@ impl Feed for MessageFeed {
         self.acks.settled(target, outcome);
     }
 
+    fn opened(&self, _: Seq) {}
+
     fn is_waited_for(&self) -> bool {
         true
+    }
+
+    fn is_any_waiting(&self) -> bool {
+        false
+    }
+
+    fn has_more(&self) -> bool {
+        false
     }
 }
 

@@ -2,6 +2,7 @@
 //! which they are taken one by one.
 
 mod acks;
+mod groups;
 mod log;
 mod messages;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub(super) use acks::PendingAcks;
-pub(super) use log::LogFeed;
+pub(super) use log::{LogFeed, LogFeedParts};
 pub(super) use messages::{MessageFeed, MessageFeedParts};
 
 use super::StopReason;
@@ -52,7 +53,8 @@ pub(super) trait Feed: Send + Sync {
     /// If the run has to stop: the log or the queue cannot be used, or the queue holds more than may be sent.
     async fn next(&self) -> Result<Option<Target>, StopReason>;
 
-    /// Hands out no more than `limit` targets in all, from now on.
+    /// Begins no more than `limit` targets, or groups of them, in all, from now on; what belongs to a group that was
+    /// begun follows, unless `limit` is 0.
     fn limit_to(&self, limit: u64);
 
     /// Returns true if the target may still be sent by this run. If not, its message is left to other workers.
@@ -64,8 +66,17 @@ pub(super) trait Feed: Send + Sync {
     /// Takes note that a target has its outcome, durably.
     fn settled(&self, target: Seq, outcome: Outcome);
 
+    /// Takes note that no attempt could settle a target: a listing has to.
+    fn opened(&self, target: Seq);
+
     /// Returns true if a broker waits for each outcome, so that none may be left open until the end of the run.
     fn is_waited_for(&self) -> bool;
+
+    /// Returns true if targets wait for the outcomes of others.
+    fn is_any_waiting(&self) -> bool;
+
+    /// Returns true if there is something to hand out that waited before.
+    fn has_more(&self) -> bool;
 }
 
 /// How many targets were handed out, and how many may be in all.
@@ -90,6 +101,11 @@ impl Allowance {
 
     fn is_used_up(&self) -> bool {
         self.handed_out() >= self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if nothing at all may be handed out.
+    fn is_closed(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) == 0
     }
 
     fn hand_out(&self) {
