@@ -8,7 +8,8 @@ use crate::support::{Output, Reply, Request, Sandbox, Server, rows};
 
 /// A run over these targets, each a name and the datasource that it reads if it is a datamart.
 pub(super) fn recorded(sandbox: &Sandbox, server: &Server, targets: &[(&str, Option<&str>)]) {
-    let log = open(&sandbox.log());
+    let made = sandbox.path("made.db");
+    let log = open(&made);
     let read = |name: &str| targets.iter().filter(|(_, reads)| *reads == Some(name)).count() as u64;
     let role = |name: &str, reads: Option<&str>| match reads {
         Some(of) => TargetRole::Dependant { of: of.to_owned(), definition_sha256: "ab".repeat(32) },
@@ -26,6 +27,8 @@ pub(super) fn recorded(sandbox: &Sandbox, server: &Server, targets: &[(&str, Opt
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(begun).unwrap();
     drop(recorder);
     log.close();
+    // A copy: a process that another test starts may hold the lock of the first one for a moment, as it was forked.
+    std::fs::copy(made, sandbox.log()).unwrap();
 }
 
 fn resume(sandbox: &Sandbox, server: &Server) -> Output {
