@@ -1,5 +1,7 @@
 //! The datamarts that exist, each with a definition that is drawn from the seed instead of being kept.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::bits::next_set;
@@ -44,27 +46,89 @@ pub(super) struct Datamarts {
     shared: Vec<usize>,
     /// One bit for each datamart, set if it exists.
     present: Vec<u64>,
+    /// What happens to datamarts once they were listed.
+    pending: HashMap<usize, Change>,
+    /// What has happened.
+    changed: HashMap<usize, Change>,
+}
+
+/// What happens to a datamart during a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Appears,
+    /// It reads the datasource at this position from then on.
+    Moves(usize),
+    /// It has one more table from then on.
+    Grows,
+}
+
+/// What is drawn of the datamarts, in any order.
+#[derive(Debug, Default)]
+pub(super) struct DrawnDatamarts {
+    /// The position of a datasource for each datamart that reads it.
+    pub(super) sources: Vec<usize>,
+    /// The positions of datasources that serve several customers.
+    pub(super) shared: Vec<usize>,
+    /// Positions of datasources, each with what happens to one of its datamarts.
+    pub(super) changes: Vec<(usize, Change)>,
 }
 
 impl Datamarts {
-    pub(super) fn new(chance: Chance, mut sources: Vec<usize>, mut shared: Vec<usize>) -> Self {
+    pub(super) fn new(chance: Chance, drawn: DrawnDatamarts) -> Self {
+        let DrawnDatamarts { mut sources, mut shared, changes } = drawn;
         sources.sort_unstable();
         shared.sort_unstable();
         let mut present = vec![u64::MAX; sources.len().div_ceil(64)];
         if let Some(last) = present.last_mut() {
             *last >>= (64 - sources.len() % 64) % 64;
         }
-        Self { chance, sources, shared, present }
+        let (pending, changed) = (HashMap::new(), HashMap::new());
+        let mut datamarts = Self { chance, sources, shared, present, pending, changed };
+        for (source, change) in changes {
+            let first = datamarts.first_of(source);
+            if change == Change::Appears {
+                datamarts.delete(first);
+            }
+            datamarts.pending.insert(first, change);
+        }
+        datamarts
+    }
+
+    /// The datamarts were listed: what is pending happens, to those that exist still.
+    pub(super) fn change(&mut self) {
+        for (index, change) in std::mem::take(&mut self.pending) {
+            if change == Change::Appears {
+                self.present[index / 64] |= 1 << (index % 64);
+            }
+            self.changed.insert(index, change);
+        }
     }
 
     /// Returns true if a datamart reads the datasource at this position.
     pub(super) fn read(&self, source: usize) -> bool {
-        let first = self.first_of(source);
-        self.next(first).is_some_and(|next| self.sources[next] == source)
+        let mut next = self.next(self.first_of(source));
+        while let Some(index) = next.filter(|index| self.sources[*index] == source) {
+            if self.source(index) == source {
+                return true;
+            }
+            next = self.next(index + 1);
+        }
+        let moved_here = |(index, change): (&usize, &Change)| {
+            *change == Change::Moves(source) && self.next(*index) == Some(*index)
+        };
+        self.changed.iter().any(moved_here)
     }
 
     /// The position of the datasource that a datamart reads.
     pub(super) fn source(&self, index: usize) -> usize {
+        match self.changed.get(&index) {
+            Some(Change::Moves(source)) => *source,
+            _ => self.sources[index],
+        }
+    }
+
+    /// The position of the datasource that it read when it was made, which its name is drawn from.
+    pub(super) fn origin(&self, index: usize) -> usize {
         self.sources[index]
     }
 
@@ -101,24 +165,26 @@ impl Datamarts {
         self.present[index / 64] &= !(1 << (index % 64));
     }
 
-    /// The name of a datamart that reads the datasource `reads`.
-    pub(super) fn name(&self, index: usize, reads: &str) -> String {
+    /// The name of a datamart that was made for the datasource `origin`.
+    pub(super) fn name(&self, index: usize, origin: &str) -> String {
         let nth = u32::try_from(index - self.first_of(self.sources[index])).unwrap_or_default();
         let draw = |bound: usize, turn: u32| {
             // Draw 0 was for the number of datamarts; each takes two further ones for its words.
-            self.draw(bound, DrawPurpose::Datamarts, reads, 1 + 2 * nth + turn)
+            self.draw(bound, DrawPurpose::Datamarts, origin, 1 + 2 * nth + turn)
         };
         let (subject, kind) = (SUBJECTS[draw(SUBJECTS.len(), 0)], KINDS[draw(KINDS.len(), 1)]);
         // The number makes each name unique.
         format!("{subject}-{kind}-{}", index + 1)
     }
 
-    /// The entry of a datamart in the listing, in the documented form.
-    pub(super) fn entry(&self, index: usize, reads: &str) -> Value {
-        let name = self.name(index, reads);
+    /// The entry of a datamart in the listing, in the documented form: it was made for the datasource `origin`, and
+    /// reads the datasource `reads`.
+    pub(super) fn entry(&self, index: usize, origin: &str, reads: &str) -> Value {
+        let name = self.name(index, origin);
         let draw = |bound, turn| self.draw(bound, DrawPurpose::Definition, &name, turn);
         let shared = self.shared.binary_search(&self.sources[index]).is_ok();
-        let tables = (0..=draw(TABLES.len(), 0)).map(|table| {
+        let grown = usize::from(self.changed.get(&index) == Some(&Change::Grows));
+        let tables = (0..=draw(TABLES.len() - 1, 0) + grown).map(|table| {
             let columns = COLUMNS.iter().take(2 + draw(COLUMNS.len() - 1, 1));
             json!({
                 "schemaName": "public",

@@ -1,8 +1,8 @@
 //! The faults that the emulator injects on purpose, how often, and how they are written.
 //!
 //! Faults come in three families that are drawn separately. Most belong to one request and may be gone with the
-//! next; `in-use`, `missing`, `workspace` and `shared` belong to the name of a datasource and hold at every attempt;
-//! `shifting-pages` belongs to a page of a listing.
+//! next; `in-use`, `missing`, `workspace`, `shared` and the changes of datamarts belong to the name of a datasource and
+//! hold at every attempt; `shifting-pages` belongs to a page of a listing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -60,6 +60,12 @@ pub enum FaultKind {
     Workspace,
     /// `shared`: the datasource serves several customers: a datamart that reads it has the tenancy level `TABLE`.
     Shared,
+    /// `new-datamart`: a further datamart of the datasource appears after the datamarts were listed once.
+    NewDatamart,
+    /// `moved-datamart`: a datamart of the datasource reads another one after the datamarts were listed once.
+    MovedDatamart,
+    /// `changed-datamart`: a datamart of the datasource has one more table after the datamarts were listed once.
+    ChangedDatamart,
     /// `shifting-pages`: listings come in pages only, and a page begins one entry late or early, as if an entry
     /// before it had been deleted or added since the last page.
     ShiftingPages,
@@ -85,7 +91,7 @@ impl Family {
 
 impl FaultKind {
     /// Every kind, in the order in which [`Faults`] are displayed.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Http500,
         Self::Http500After,
         Self::Http502Html,
@@ -106,6 +112,9 @@ impl FaultKind {
         Self::Missing,
         Self::Workspace,
         Self::Shared,
+        Self::NewDatamart,
+        Self::MovedDatamart,
+        Self::ChangedDatamart,
         Self::ShiftingPages,
     ];
 
@@ -133,13 +142,22 @@ impl FaultKind {
             Self::Missing => "missing",
             Self::Workspace => "workspace",
             Self::Shared => "shared",
+            Self::NewDatamart => "new-datamart",
+            Self::MovedDatamart => "moved-datamart",
+            Self::ChangedDatamart => "changed-datamart",
             Self::ShiftingPages => "shifting-pages",
         }
     }
 
     const fn family(self) -> Family {
         match self {
-            Self::InUse | Self::Missing | Self::Workspace | Self::Shared => Family::Name,
+            Self::InUse
+            | Self::Missing
+            | Self::Workspace
+            | Self::Shared
+            | Self::NewDatamart
+            | Self::MovedDatamart
+            | Self::ChangedDatamart => Family::Name,
             Self::ShiftingPages => Family::Page,
             _ => Family::Request,
         }
@@ -155,7 +173,7 @@ impl fmt::Display for FaultKind {
 /// How often each kind of fault is injected.
 ///
 /// Written as `http500=5%,drop=1%,missing=2%`, or `none`. The percentage of `in-use`, `missing`,
-/// `workspace` and `shared` is of the names of datasources, that of `shifting-pages` is of the pages, and all others are of the requests that delete. The percentages of one
+/// `workspace`, `shared` and the changes of datamarts is of the names of datasources, that of `shifting-pages` is of the pages, and all others are of the requests that delete. The percentages of one
 /// family add up to 100 at most, because one request has one fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Faults {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::bits::next_set;
 use super::chance::{Chance, DrawPurpose};
-use super::datamarts::Datamarts;
+use super::datamarts::{Change, Datamarts, DrawnDatamarts};
 use super::faults::{Family, FaultKind, Faults};
 
 /// The entries of one page of a listing.
@@ -79,9 +79,7 @@ pub(super) struct Inventory {
 struct Drawn {
     missing: Vec<usize>,
     bound: Vec<usize>,
-    /// The position of a datasource for each datamart that reads it.
-    sources: Vec<usize>,
-    shared: Vec<usize>,
+    datamarts: DrawnDatamarts,
 }
 
 impl Inventory {
@@ -110,22 +108,23 @@ impl Inventory {
             present_in_block: vec![0; words.div_ceil(BLOCK)],
             missing: Vec::new(),
             bound: Vec::new(),
-            datamarts: Datamarts::new(chance, Vec::new(), Vec::new()),
+            datamarts: Datamarts::new(chance, DrawnDatamarts::default()),
         };
         let mut sorted = std::mem::take(&mut inventory.sorted);
         sorted.sort_unstable_by_key(|at| (inventory.name(*at), *at));
         sorted.dedup_by(|later, first| inventory.name(*later) == inventory.name(*first));
         let mut drawn = Drawn::default();
-        for at in &sorted {
-            inventory.admit(*at, most_datamarts, faults, &mut drawn);
+        for (nth, at) in sorted.iter().enumerate() {
+            let neighbour = sorted[(nth + 1) % sorted.len()];
+            inventory.admit(*at, neighbour, most_datamarts, faults, &mut drawn);
         }
-        let Drawn { mut missing, mut bound, sources, shared } = drawn;
+        let Drawn { mut missing, mut bound, datamarts } = drawn;
         missing.sort_unstable();
         bound.sort_unstable();
-        Self { sorted, missing, bound, datamarts: Datamarts::new(chance, sources, shared), ..inventory }
+        Self { sorted, missing, bound, datamarts: Datamarts::new(chance, datamarts), ..inventory }
     }
 
-    fn admit(&mut self, at: usize, most_datamarts: u8, faults: &Faults, drawn: &mut Drawn) {
+    fn admit(&mut self, at: usize, neighbour: usize, most_datamarts: u8, faults: &Faults, drawn: &mut Drawn) {
         let (chance, name) = (self.chance, self.name(at));
         let draw = faults.has_any(Family::Name).then(|| chance.draw(DrawPurpose::NameFault, name, 0));
         let fault = draw.and_then(|draw| faults.of_draw(Family::Name, draw));
@@ -135,13 +134,22 @@ impl Inventory {
                 drawn.missing.push(at);
                 return;
             }
-            Some(FaultKind::InUse | FaultKind::Shared) => 1 + below(MOST_DATAMARTS),
+            Some(
+                FaultKind::InUse
+                | FaultKind::Shared
+                | FaultKind::NewDatamart
+                | FaultKind::MovedDatamart
+                | FaultKind::ChangedDatamart,
+            ) => 1 + below(MOST_DATAMARTS),
             _ => below(most_datamarts.saturating_add(1)),
         };
-        drawn.sources.extend((0..datamarts).map(|_| at));
+        drawn.datamarts.sources.extend((0..datamarts).map(|_| at));
         match fault {
             Some(FaultKind::Workspace) => drawn.bound.push(at),
-            Some(FaultKind::Shared) => drawn.shared.push(at),
+            Some(FaultKind::Shared) => drawn.datamarts.shared.push(at),
+            Some(FaultKind::NewDatamart) => drawn.datamarts.changes.push((at, Change::Appears)),
+            Some(FaultKind::MovedDatamart) => drawn.datamarts.changes.push((at, Change::Moves(neighbour))),
+            Some(FaultKind::ChangedDatamart) => drawn.datamarts.changes.push((at, Change::Grows)),
             _ => {}
         }
         self.present[at / 64] |= 1 << (at % 64);
@@ -183,7 +191,12 @@ impl Inventory {
     }
 
     fn datamart_name(&self, index: usize) -> String {
-        self.datamarts.name(index, self.name(self.datamarts.source(index)))
+        self.datamarts.name(index, self.name(self.datamarts.origin(index)))
+    }
+
+    /// The datamarts were listed: those that are to change do so.
+    pub(super) fn change_datamarts(&mut self) {
+        self.datamarts.change();
     }
 
     /// The position of the entry with this index in a listing; `None` past the end.
@@ -230,8 +243,9 @@ impl Inventory {
             let _ = match listing {
                 Listing::Datasources => serde_json::to_writer(&mut *out, &Named { name: self.name(at) }),
                 Listing::Datamarts => {
-                    let reads = self.name(self.datamarts.source(at));
-                    serde_json::to_writer(&mut *out, &self.datamarts.entry(at, reads))
+                    let [origin, reads] =
+                        [self.datamarts.origin(at), self.datamarts.source(at)].map(|at| self.name(at));
+                    serde_json::to_writer(&mut *out, &self.datamarts.entry(at, origin, reads))
                 }
             };
             (from, entries) = (at + 1, entries + 1);

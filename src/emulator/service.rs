@@ -69,6 +69,7 @@ impl Service {
             limiter: options.limit.map(|limit| Limiter::new(limit, generation)),
             faulty_requests: [HashMap::new(), HashMap::new()],
             pages: 0,
+            datamarts_listed: false,
         };
         Ok(Self {
             credentials: format!("Bearer {}", options.token),
@@ -155,6 +156,11 @@ impl Service {
     }
 
     fn list(&self, state: &mut State, listing: Listing, query: Option<&str>) -> Reply {
+        let begins = page_number(query).is_none_or(|page| page == 1);
+        if listing == Listing::Datamarts && begins && std::mem::replace(&mut state.datamarts_listed, true) {
+            // At the second reading: the first one is read to its end.
+            state.inventory.change_datamarts();
+        }
         match values(query, "isPagination").as_slice() {
             [] if self.faults.has_any(Family::Page) => replies::invalid("isPagination must be true"),
             [] => replies::listing(Arc::clone(&self.state), listing),

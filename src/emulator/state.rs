@@ -21,6 +21,8 @@ pub(super) struct State {
     pub(super) faulty_requests: [HashMap<Box<str>, u32>; 2],
     /// How many pages were read.
     pub(super) pages: u32,
+    /// The datamarts were listed, at least from their beginning.
+    pub(super) datamarts_listed: bool,
 }
 
 impl State {

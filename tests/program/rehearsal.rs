@@ -164,7 +164,7 @@ fn faults_that_do_not_exist() {
         assert_eq!((said.code, said.stdout.as_str()), (2, ""));
         said.stderr.lines().next().unwrap().to_owned()
     };
-    assert_snapshot!(refused("http600=5%"), @"error: invalid value 'http600=5%' for '--fault <FAULTS>': `http600=5%`: there is no fault `http600` (did you mean `http500`?); known are http500, http500-after, http502-html, http503, http503-retry, drop, drop-before, drop-after, truncate, slow, throttle, login-page, empty, http200-error, http204, gzip, in-use, missing, workspace, shared, shifting-pages");
+    assert_snapshot!(refused("http600=5%"), @"error: invalid value 'http600=5%' for '--fault <FAULTS>': `http600=5%`: there is no fault `http600` (did you mean `http500`?); known are http500, http500-after, http502-html, http503, http503-retry, drop, drop-before, drop-after, truncate, slow, throttle, login-page, empty, http200-error, http204, gzip, in-use, missing, workspace, shared, new-datamart, moved-datamart, changed-datamart, shifting-pages");
     assert_snapshot!(refused("http500"), @"error: invalid value 'http500' for '--fault <FAULTS>': `http500` is not of the form KIND=PERCENT%, such as http500=5%");
     assert_snapshot!(refused("http500=5"), @"error: invalid value 'http500=5' for '--fault <FAULTS>': `http500=5`: `5` is not a percentage from 0% to 100% with at most 6 decimals");
     assert_snapshot!(refused("http500=60%,drop=60%"), @"error: invalid value 'http500=60%,drop=60%' for '--fault <FAULTS>': with `drop=60%` the faults of requests add up to 120%, which is more than 100%");

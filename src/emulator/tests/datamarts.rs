@@ -135,3 +135,41 @@ async fn requests_for_datamarts_meet_the_faults_of_requests() {
     assert!(failed > 10 && login > 5, "{failed} {login}");
     assert_eq!(lab.entries().await.len(), 0);
 }
+
+#[tokio::test]
+async fn datamarts_appear_move_and_change_once_they_were_listed() {
+    for (fault, what) in
+        [("new-datamart", "new"), ("moved-datamart", "moved"), ("changed-datamart", "changed")]
+    {
+        let lab = lab(30, 0, &format!("{fault}=50%"));
+        let (first, second) = (lab.entries().await, lab.entries().await);
+        assert_eq!(second, lab.entries().await, "once");
+        let name = |entry: &Value| entry["name"].as_str().unwrap().to_owned();
+        let before = |entry: &Value| first.iter().find(|other| name(other) == name(entry));
+        let tables = |entry: &Value| entry["datamartTables"].as_array().unwrap().len();
+        let mut changed = 0;
+        for entry in &second {
+            let what_is = match before(entry) {
+                None => "new",
+                Some(other) if reads(other) != reads(entry) => "moved",
+                Some(other) if tables(other) + 1 == tables(entry) => "changed",
+                Some(other) => {
+                    assert_eq!(other, entry);
+                    continue;
+                }
+            };
+            assert_eq!(what_is, what);
+            changed += 1;
+        }
+        assert!((8..=22).contains(&changed), "{fault}: {changed}");
+        assert!(first.iter().all(|entry| second.iter().any(|other| name(other) == name(entry))));
+        // Each datasource is kept by those that read it now.
+        for datasource in numbered(30) {
+            for entry in second.iter().filter(|entry| reads(entry) == datasource) {
+                assert_eq!(lab.delete(&datasource).await.code(), "DATASOURCE_IN_USE");
+                assert_eq!(lab.delete_datamart(&name(entry)).await.status, StatusCode::OK);
+            }
+            assert_eq!(lab.delete(&datasource).await.status, StatusCode::OK, "{fault} {datasource}");
+        }
+    }
+}
