@@ -172,6 +172,7 @@ fn the_canary_is_a_whole_group() {
         let server = Server::start(move |request| {
             if request.name == refused { Reply::error(403, "FORBIDDEN") } else { deleted(request) }
         });
+        server.list(&["a", "b", "c"]);
         recorded(&sandbox, &server, GROUPS);
         let canary = if refused == "a" { "1" } else { "2" };
         sandbox.sequential(&server, &["resume", "one", "--canary", canary]).run().expect(4);

@@ -70,7 +70,9 @@ impl AuditReader {
     /// The datasource of this name in `run`, after the datamarts that go before it: those of them that are due.
     pub fn due_group(&self, run: Seq, name: &str) -> Result<Vec<Target>, AuditError> {
         let which = format!("t.name = ?2 AND {} AND NOT {SETTLED} LIMIT ?3", kind_is("t", "'datasource'"));
-        let Some(datasource) = self.targets(run, &which, params![name, 1])?.pop() else { return Ok(Vec::new()) };
+        let Some(datasource) = self.targets(run, &which, params![name, 1])?.pop() else {
+            return Ok(Vec::new());
+        };
         let TargetRole::Group { datamarts } = datasource.role else { return Ok(vec![datasource]) };
         let which = format!("t.number >= ?2 AND t.number < ?3 AND NOT {SETTLED} ORDER BY t.number");
         let first = datasource.number.saturating_sub(datamarts);

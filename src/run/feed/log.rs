@@ -80,9 +80,8 @@ enum Step {
 impl LogFeed {
     /// Begins with the first target of the run that is in doubt, or due.
     pub(in crate::run) fn new(parts: LogFeedParts) -> Result<Self, AuditError> {
-        let LogFeedParts {
-            run, reader, recorder, clock, protection, canary, stop, side_events, wakefulness
-        } = parts;
+        let LogFeedParts { run, reader, recorder, clock, protection, canary, stop, side_events, wakefulness } =
+            parts;
         let part = if reader.was_resumed(run)? { DuePart::InDoubt } else { DuePart::Others };
         let mut page = VecDeque::new();
         for name in &canary {
