@@ -1,5 +1,6 @@
 //! Whom the token travels to: TLS with a private authority, plain HTTP, and proxies.
 
+use crate::support::socks::{Manner, SocksProxy};
 use crate::support::tls::Authority;
 use crate::support::{Output, Reply, Sandbox, Server, TOKEN, csv, decom};
 
@@ -137,6 +138,32 @@ fn a_proxy_for_https_sees_the_host_and_not_the_token() {
     assert_eq!((seen.len(), seen[0].method.as_str()), (1, "CONNECT"));
     assert_eq!(seen[0].path, "api.example.test:443");
     assert!(!format!("{seen:?}").contains(TOKEN));
+}
+
+#[test]
+fn a_socks_proxy_is_asked_for_the_name() {
+    for variable in ["ALL_PROXY", "HTTP_PROXY"] {
+        let server = Server::deleting();
+        let proxy = SocksProxy::start(Manner::Connecting(server.port()));
+        let sandbox = Sandbox::new();
+        let arguments = ["--allow-http", "--base-url", "http://api.example.test"];
+        let url = format!("socks5h://127.0.0.1:{}", proxy.port());
+        let ended = delete_a(&sandbox, &server, &arguments, &[(variable, &url)]).expect(0);
+        assert_eq!(ended.outcome("a"), "deleted");
+        assert_eq!(proxy.asked_for(), ["api.example.test:80"]);
+        assert_eq!(server.requests()[0].header("authorization"), format!("Bearer {TOKEN}"));
+    }
+}
+
+#[test]
+fn a_socks_proxy_that_refuses_leaves_no_doubt() {
+    let proxy = SocksProxy::start(Manner::Refusing);
+    let (server, sandbox) = (Server::deleting(), Sandbox::new());
+    let arguments = ["--base-url", "https://api.example.test", "--max-attempts", "2"];
+    let url = format!("socks5h://127.0.0.1:{}", proxy.port());
+    let ended = delete_a(&sandbox, &server, &arguments, &[("HTTPS_PROXY", &url)]).expect(4);
+    assert_eq!((ended.outcome("a"), &*ended.result("a").error_code), ("failed", "connect_failed"));
+    assert_eq!(proxy.asked_for(), ["api.example.test:443"; 2]);
 }
 
 #[test]

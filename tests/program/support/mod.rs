@@ -25,6 +25,7 @@ pub mod redis;
 pub mod reply;
 pub mod server;
 pub mod servers;
+pub mod socks;
 pub mod tls;
 pub mod venv;
 

@@ -198,6 +198,10 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Every request so far, in order of arrival.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.state.requests).clone()
