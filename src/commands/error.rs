@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::domain::ExitStatus;
 use crate::emulator::EmulatorError;
 use crate::input::InputError;
-use crate::plan::{ApprovalError, PlanError, PlanRefusal};
+use crate::plan::{ApprovalError, HoldsUnreadable, PlanError, PlanRefusal};
 use crate::queue::QueueError;
 use crate::run::RunError;
 use crate::telemetry::WatchError;
@@ -25,6 +25,8 @@ pub enum CommandError {
     Input(#[from] InputError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error("{0}; nothing was sent")]
+    Holds(#[from] HoldsUnreadable),
     #[error("{0}; nothing was sent")]
     PlanRefused(#[from] PlanRefusal),
     #[error("{0}; nothing was sent")]

@@ -117,6 +117,7 @@ impl OpenedRun {
             recorder: log.recorder(),
             reader: AuditReader::open(log.path())?,
             supply,
+            holds: context.holds(),
             api: access.api.clone(),
             retry: RetryOptions {
                 max_attempts: settings.retry.max_attempts,

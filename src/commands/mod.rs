@@ -14,6 +14,7 @@ mod ending;
 mod enqueue;
 mod error;
 mod execution;
+mod holds;
 mod intake;
 mod interrupts;
 mod list;

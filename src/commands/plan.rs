@@ -80,6 +80,7 @@ fn make(
         })?)
     };
     let (protection, allow_shared) = (context.protection()?, context.allow_shared()?);
+    let holds = context.holds().current()?;
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } =
         intake::read(input, &intake::folder_of(log), None, context.token().as_ref())?;
@@ -87,7 +88,7 @@ fn make(
     let known_gone = known_gone(log, base_url.as_str(), Seq(0), None)?;
     let mut selection = Selection::new(
         targets,
-        Rules { protection, known_gone, in_doubt: None, planned: PlannedSkips::new() },
+        Rules { protection, holds, known_gone, in_doubt: None, planned: PlannedSkips::new() },
     )?;
     let guards = context.guards();
     let mut survey = match &access {

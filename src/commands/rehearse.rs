@@ -81,6 +81,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     // What the real run would be refused for is found here as well.
     context.base_url()?;
     let (protection, allow_shared) = (context.protection()?, context.allow_shared()?);
+    let holds = context.holds().current()?;
     let Intake { mut targets, label, sha256, rows } =
         intake::read(&request.input, &folder, None, context.token().as_ref())?;
 
@@ -109,7 +110,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
 
     let mut selection = Selection::new(
         targets,
-        Rules { protection, known_gone: None, in_doubt: None, planned: PlannedSkips::new() },
+        Rules { protection, holds, known_gone: None, in_doubt: None, planned: PlannedSkips::new() },
     )?;
     // An emulator does not know how large a share of all datasources this is.
     let mut survey = Survey::offline(

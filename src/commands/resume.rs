@@ -14,7 +14,7 @@ use super::runtime::block_on;
 use super::survey::Survey;
 use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
-use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, SkipReason, TargetRole};
+use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, TargetRole};
 use crate::plan::{AllowShared, Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 use crate::run::{STOPPED, Supply, given_back};
@@ -139,6 +139,7 @@ pub(super) fn carry_on(
         let known_gone = known_gone(path, &open.base_url, open.seq, except)?;
         let rules = Rules {
             protection: context.protection()?,
+            holds: context.holds().current()?,
             known_gone,
             in_doubt: None,
             planned: PlannedSkips::new(),
@@ -198,7 +199,7 @@ fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targ
     Ok(builder.finish())
 }
 
-/// Settles due targets that are protected by now, or that another run has deleted in the meantime; and, of a run
+/// Settles due targets that are protected or on hold by now, or that another run has deleted in the meantime; and, of a run
 /// that took them from a queue, those for which nothing was sent: others have their messages by now.
 async fn skip_what_must_not_be_sent(
     context: &Context<'_>,
@@ -221,7 +222,7 @@ async fn skip_what_must_not_be_sent(
                 continue;
             }
             let Some((reason, message)) = selection.skip(&target.name) else { continue };
-            if reason == SkipReason::Protected && target.doubted {
+            if reason.is_rule() && target.doubted {
                 // "Skipped" says that it was never sent. It is not sent again, and a listing settles it.
                 continue;
             }

@@ -120,8 +120,9 @@ fn names(
     if !context.options.dry_run {
         permission::need_no_approval(context)?;
     }
-    // Before the input is read, which may take long: a malformed pattern.
+    // Before the input is read, which may take long: a malformed pattern or hold.
     context.protection()?;
+    context.holds().current()?;
     let allow_shared = context.allow_shared()?;
     let folder = intake::folder_of(&context.settings.audit.db);
     let Intake { targets, mut label, sha256, rows } =
@@ -287,7 +288,8 @@ pub(super) fn begin(
         let known_gone = if again { None } else { known_gone(path, access.base_url(), Seq(0), None)? };
         let protection = context.protection()?;
         let in_doubt = in_doubt(path, access.base_url())?;
-        let mut job = make(Rules { protection, known_gone, in_doubt, planned: PlannedSkips::new() })?;
+        let holds = context.holds().current()?;
+        let mut job = make(Rules { protection, holds, known_gone, in_doubt, planned: PlannedSkips::new() })?;
         let survey = Survey::new(context, &mut job.selection, &access, context.guards(), &job.allow_shared)?;
         let canary = survey.canary();
         let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone());

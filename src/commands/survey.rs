@@ -165,7 +165,7 @@ impl Survey {
             let shared = self.shared.len() as f64;
             shown_guards.push(line("allow_shared", shared, "", refusal("allow_shared")));
         }
-        let Preview { listing, due: to_delete, protected, already_deleted, exists_again, warnings } =
+        let Preview { listing, due: to_delete, protected, on_hold, already_deleted, exists_again, warnings } =
             std::mem::take(&mut self.preview);
         for warning in warnings {
             tracing::warn!("{warning}");
@@ -184,6 +184,7 @@ impl Survey {
             last: names(&selection.excerpt().last),
             to_delete,
             protected: NameList::new(counts.protected, protected),
+            on_hold: NameList::new(counts.on_hold, on_hold),
             already_deleted: NameList::new(counts.already_deleted - again, already_deleted),
             exists_again: NameList::new(again, exists_again),
             listing: listing.map(|listing| ListingSummary {

@@ -47,6 +47,7 @@ fn serve(request: &WorkRequest, context: &Context<'_>) -> Result<ExitStatus, Com
         permission::need_no_approval(context)?;
     }
     context.protection()?;
+    context.holds().current()?;
     let address = queue_address(context)?;
     let mut access = ApiAccess::configured(context)?;
     let left_over = settle_what_was_left(context, &mut access)?;
@@ -109,6 +110,7 @@ fn take_from(
         };
         let rules = Rules {
             protection: context.protection()?,
+            holds: context.holds().current()?,
             known_gone,
             in_doubt: None,
             planned: PlannedSkips::new(),
@@ -116,6 +118,7 @@ fn take_from(
         // Which names there will be is not known yet.
         let none = Rules {
             protection: context.protection()?,
+            holds: context.holds().current()?,
             known_gone: None,
             in_doubt: None,
             planned: PlannedSkips::new(),

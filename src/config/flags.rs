@@ -109,6 +109,9 @@ pub struct RunFlags {
     /// Names that are never deleted, as a glob; repeatable
     #[arg(long, value_name = "GLOB", help_heading = "Safety")]
     pub protect: Vec<String>,
+    /// Names that must not be deleted for now: a CSV file with the header `name,reason,until`
+    #[arg(long, value_name = "FILE", help_heading = "Safety")]
+    pub holds: Option<String>,
     /// Count "not found" as success
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Safety")]
     pub ignore_not_found: Option<bool>,

@@ -87,6 +87,8 @@ pub struct SafetySettings {
     #[serde(deserialize_with = "values::percentage")]
     pub max_share: f64,
     pub protect: Vec<String>,
+    #[serde(deserialize_with = "values::path")]
+    pub holds: Option<PathBuf>,
     pub ignore_not_found: bool,
     pub listing_check: bool,
     #[serde(deserialize_with = "values::whole::<_, _, 0, { i64::MAX }>")]

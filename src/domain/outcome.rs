@@ -94,6 +94,8 @@ pub struct UnknownOutcome {
 pub enum SkipReason {
     /// A protection pattern matches its name.
     Protected,
+    /// It must not be deleted for now.
+    OnHold,
     /// The audit log knows that it is gone already.
     AlreadyDeleted,
     /// The audit log knows that it was deleted, and a listing shows that it exists again.
@@ -106,6 +108,7 @@ impl SkipReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Protected => "protected",
+            Self::OnHold => "on_hold",
             Self::AlreadyDeleted => "already_deleted",
             Self::ExistsAgain => "exists_again",
         }
@@ -115,9 +118,16 @@ impl SkipReason {
     #[must_use]
     pub const fn evidence(self) -> Evidence {
         match self {
-            Self::Protected => Evidence::Rule,
+            Self::Protected | Self::OnHold => Evidence::Rule,
             Self::AlreadyDeleted | Self::ExistsAgain => Evidence::AuditLog,
         }
+    }
+
+    /// Returns true if a rule keeps the name from being sent. "Skipped" says that it was never sent, so that what was
+    /// attempted in doubt is settled by a listing instead.
+    #[must_use]
+    pub const fn is_rule(self) -> bool {
+        matches!(self, Self::Protected | Self::OnHold)
     }
 }
 

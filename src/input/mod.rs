@@ -14,6 +14,7 @@ mod columns;
 mod csv_reader;
 mod digest;
 mod error;
+mod holds;
 mod layout;
 mod origin;
 mod records;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use csv_reader::{CsvReader, InputFacts, Row};
 pub use error::{Column, InputError, Position};
+pub use holds::{HoldFileError, HoldRow, read_holds};
 pub use layout::{CsvOptions, MAX_CELL_CHARS, NAME_COLUMNS};
 pub use origin::Input;
 pub use records::MAX_RECORD_BYTES;

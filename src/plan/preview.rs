@@ -36,6 +36,8 @@ pub struct Preview {
     pub due: Option<Vec<String>>,
     /// Protected targets, each with why: all, or the first few.
     pub protected: Vec<(String, String)>,
+    /// Targets that must not be deleted for now, each with why: all, or the first few.
+    pub on_hold: Vec<(String, String)>,
     /// Targets that are gone already, each with since when: all, or the first few.
     pub already_deleted: Vec<(String, String)>,
     /// Targets that are skipped as deleted earlier, and exist again, each with why: all, or the first few.
@@ -112,6 +114,7 @@ impl Preview {
             };
             let skipped = match reason {
                 SkipReason::Protected => &mut preview.protected,
+                SkipReason::OnHold => &mut preview.on_hold,
                 SkipReason::AlreadyDeleted | SkipReason::ExistsAgain => {
                     if let Some((listing, _)) = listing.filter(|_| is_listed) {
                         listing.again += 1;

@@ -37,6 +37,18 @@ pub struct ProtectionMatch<'a> {
     pub is_exact: bool,
 }
 
+/// How warnings call patterns, and what these do to a name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wording {
+    what: &'static str,
+    short: &'static str,
+    done: &'static str,
+}
+
+pub(super) const PROTECTION: Wording =
+    Wording { what: "protection pattern", short: "pattern", done: "protected" };
+pub(super) const HOLD: Wording = Wording { what: "hold", short: "hold", done: "held" };
+
 /// What a list of names shows of the patterns.
 #[derive(Debug, Default)]
 pub(super) struct PatternUse {
@@ -63,6 +75,10 @@ impl Protection {
         Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
     }
 
+    pub(super) const fn none() -> Self {
+        Self { patterns: Vec::new() }
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
@@ -70,16 +86,19 @@ impl Protection {
     /// What protects `name`; `None` if nothing does.
     #[must_use]
     pub fn of(&self, name: &DatasourceName) -> Option<ProtectionMatch<'_>> {
-        let exact = self.patterns.iter().find(|pattern| pattern.is_exact(name.as_str()));
-        let (pattern, is_exact) = match exact {
-            Some(pattern) => (pattern, true),
-            None if self.is_empty() => return None,
-            None => {
-                let spelling = Spelling::new(name.as_str());
-                (self.patterns.iter().find(|pattern| pattern.is_alike(&spelling))?, false)
-            }
-        };
-        Some(ProtectionMatch { pattern: &pattern.text, is_exact })
+        let (index, is_exact) = self.find(name)?;
+        Some(ProtectionMatch { pattern: &self.patterns[index].text, is_exact })
+    }
+
+    /// The place of the pattern that protects `name`, and if the two match as they are written.
+    pub(super) fn find(&self, name: &DatasourceName) -> Option<(usize, bool)> {
+        let exact = self.patterns.iter().position(|pattern| pattern.is_exact(name.as_str()));
+        if self.is_empty() || exact.is_some() {
+            return Some((exact?, true));
+        }
+        let spelling = Spelling::new(name.as_str());
+        let alike = self.patterns.iter().position(|pattern| pattern.is_alike(&spelling))?;
+        Some((alike, false))
     }
 
     /// The patterns that protect none of the names in `seen`, and none of `others`.
@@ -123,25 +142,27 @@ impl PatternUse {
         }
     }
 
-    /// What to say of names that are protected and match no pattern as they are written.
-    pub(super) fn look_alike_warning(&self) -> Option<String> {
+    /// What to say of names that match no pattern as they are written, and are protected all the same.
+    pub(super) fn look_alike_warning(&self, wording: Wording) -> Option<String> {
         let (name, pattern) = self.first_look_alike.as_ref()?;
+        let Wording { what, short, done } = wording;
         let names = match self.look_alikes {
-            1 => "1 name is protected only because it looks".to_owned(),
-            many => format!("{many} names are protected only because they look"),
+            1 => format!("1 name is {done} only because it looks"),
+            many => format!("{many} names are {done} only because they look"),
         };
-        Some(format!("{names} like a match of a protection pattern: `{name}`, pattern `{pattern}`"))
+        Some(format!("{names} like a match of a {what}: `{name}`, {short} `{pattern}`"))
     }
 
     /// What to say of names that only their case keeps from being protected.
-    pub(super) fn case_warning(&self) -> Option<String> {
+    pub(super) fn case_warning(&self, wording: Wording) -> Option<String> {
         let (name, pattern) = self.first_case_miss.as_ref()?;
+        let Wording { what, short, done } = wording;
         let (count, are) = match self.case_misses {
             1 => ("1 name".to_owned(), "is"),
             many => (format!("{many} names"), "are"),
         };
         Some(format!(
-            "{count} that a protection pattern matches but for case {are} not protected: `{name}`, pattern `{pattern}`"
+            "{count} that a {what} matches but for case {are} not {done}: `{name}`, {short} `{pattern}`"
         ))
     }
 }
@@ -263,7 +284,7 @@ mod tests {
         assert_eq!(protection.unused(&seen, ["other"].into_iter()), ["prod-*", "x*"]);
         assert_eq!(protection.unused(&seen, ["x\u{AD}1"].into_iter()), ["prod-*"]);
         assert_eq!(
-            seen.case_warning().unwrap(),
+            seen.case_warning(PROTECTION).unwrap(),
             "2 names that a protection pattern matches but for case are not protected: `PROD-eu`, pattern `prod-*`"
         );
     }

@@ -102,6 +102,8 @@ pub struct SavedSkip {
 #[serde(rename_all = "snake_case")]
 pub enum SavedSkipReason {
     Protected,
+    /// It must not be deleted for now. Once the hold is over, it needs a new plan.
+    OnHold,
     AlreadyDeleted,
     /// The audit log knows that it was deleted, and it exists again.
     ExistsAgain,
@@ -111,6 +113,7 @@ impl From<SkipReason> for SavedSkipReason {
     fn from(reason: SkipReason) -> Self {
         match reason {
             SkipReason::Protected => Self::Protected,
+            SkipReason::OnHold => Self::OnHold,
             SkipReason::AlreadyDeleted => Self::AlreadyDeleted,
             SkipReason::ExistsAgain => Self::ExistsAgain,
         }
@@ -121,6 +124,7 @@ impl From<SavedSkipReason> for SkipReason {
     fn from(reason: SavedSkipReason) -> Self {
         match reason {
             SavedSkipReason::Protected => Self::Protected,
+            SavedSkipReason::OnHold => Self::OnHold,
             SavedSkipReason::AlreadyDeleted => Self::AlreadyDeleted,
             SavedSkipReason::ExistsAgain => Self::ExistsAgain,
         }

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::sync::Arc;
 
-use super::protection::PatternUse;
+use super::protection::{HOLD, PROTECTION, PatternUse};
 use super::target_file::TargetFile;
-use super::{ListFacts, PlanError, Protection, ProtectionMatch, Shard, Targets};
+use super::{HoldList, ListFacts, PlanError, Protection, ProtectionMatch, Shard, Targets};
 use crate::domain::{DatasourceName, NewTarget, SkipReason};
 
 /// How many of the first and of the last names an excerpt has.
@@ -24,6 +25,8 @@ pub type PlannedSkips = HashMap<String, (SkipReason, String)>;
 pub struct Rules {
     /// Names that are never deleted.
     pub protection: Protection,
+    /// Names that must not be deleted for now.
+    pub holds: Arc<HoldList>,
     /// What the audit log knows; `None` if the run sends what is known to be gone again.
     pub known_gone: Option<KnownGone>,
     /// What the audit log does not know the end of.
@@ -41,6 +44,7 @@ pub struct Selection {
     /// What the audit log knows as deleted, and a listing shows again.
     again: HashSet<String>,
     pattern_use: PatternUse,
+    hold_use: PatternUse,
 }
 
 /// How many targets are due, and how many are skipped and why.
@@ -50,6 +54,8 @@ pub struct SelectionCounts {
     pub due: u64,
     /// Skipped because a pattern protects them.
     pub protected: u64,
+    /// Skipped because they must not be deleted for now.
+    pub on_hold: u64,
     /// Skipped because the audit log knows that they are gone.
     pub already_deleted: u64,
 }
@@ -80,7 +86,7 @@ impl SelectionCounts {
     /// How many targets are skipped, for whatever reason.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
-        self.protected + self.already_deleted
+        self.protected + self.on_hold + self.already_deleted
     }
 }
 
@@ -88,7 +94,10 @@ impl Rules {
     /// Returns true if no name at all is skipped by them.
     #[must_use]
     pub fn skip_none(&self) -> bool {
-        self.protection.is_empty() && self.planned.is_empty() && self.known_gone.is_none()
+        self.protection.is_empty()
+            && self.holds.is_empty()
+            && self.planned.is_empty()
+            && self.known_gone.is_none()
     }
 
     /// Why `name` is not sent, also in words; `None` if it is sent.
@@ -97,6 +106,9 @@ impl Rules {
         if let Some(ProtectionMatch { pattern, is_exact }) = self.protection.of(name) {
             let how = if is_exact { "matches" } else { "looks like a match of" };
             return Some((SkipReason::Protected, format!("{how} the protected pattern `{pattern}`")));
+        }
+        if let Some(why) = self.holds.on(name) {
+            return Some((SkipReason::OnHold, why));
         }
         if let Some(skip) = self.planned.get(name.as_str()) {
             return Some(skip.clone());
@@ -123,15 +135,18 @@ impl Selection {
                 share,
                 again: HashSet::new(),
                 pattern_use: PatternUse::default(),
+                hold_use: PatternUse::default(),
             });
         }
         let mut decided = TargetFile::new(&targets.folder);
-        let (mut excerpt, mut due_here, mut pattern_use) = (Excerpt::default(), 0, PatternUse::default());
+        let (mut excerpt, mut due_here) = (Excerpt::default(), 0);
+        let (mut pattern_use, mut hold_use) = (PatternUse::default(), PatternUse::default());
         for target in targets.file.read().map_err(PlanError::temporary_file)? {
             let target = target.map_err(PlanError::temporary_file)?;
             let target = NewTarget { skip: rules.skip(&target.name), ..target };
             let is_protected = matches!(target.skip, Some((SkipReason::Protected, _)));
             pattern_use.add(&rules.protection, &target.name, is_protected);
+            rules.holds.note(&mut hold_use, &target.name);
             match target.skip {
                 None => {
                     counts.due += 1;
@@ -139,6 +154,7 @@ impl Selection {
                     due_here += u64::from(targets.shard.is_some_and(|shard| shard.takes(&target.name)));
                 }
                 Some((SkipReason::Protected, _)) => counts.protected += 1,
+                Some((SkipReason::OnHold, _)) => counts.on_hold += 1,
                 Some((SkipReason::AlreadyDeleted | SkipReason::ExistsAgain, _)) => {
                     counts.already_deleted += 1;
                 }
@@ -147,7 +163,7 @@ impl Selection {
         }
         let share = targets.shard.map(|shard| (shard, due_here));
         let targets = Targets { file: decided, excerpt, ..targets };
-        Ok(Self { targets, rules, counts, share, again: HashSet::new(), pattern_use })
+        Ok(Self { targets, rules, counts, share, again: HashSet::new(), pattern_use, hold_use })
     }
 
     /// What is known of the list.
@@ -186,20 +202,35 @@ impl Selection {
         &self.rules
     }
 
-    /// What to warn of in the patterns of protected names, if these are the datasources that exist; `None` if that is
-    /// unknown.
+    /// What to warn of in the patterns of protected names and in the holds, if these are the datasources that exist;
+    /// `None` if that is unknown.
     pub(super) fn warnings(&self, exist: Option<&[String]>) -> Vec<String> {
-        let seen = &self.pattern_use;
-        let mut warnings: Vec<_> = seen.look_alike_warning().into_iter().chain(seen.case_warning()).collect();
-        let others = exist.unwrap_or_default().iter().map(String::as_str);
+        let others = || exist.unwrap_or_default().iter().map(String::as_str);
         let nowhere = match exist {
             Some(_) => ", neither in the input nor among the datasources that exist",
             None => " in the input (what exists was not checked)",
         };
-        let unused = self.rules.protection.unused(seen, others);
+        let mut warnings = Vec::new();
+        for (seen, wording) in [(&self.pattern_use, PROTECTION), (&self.hold_use, HOLD)] {
+            warnings.extend(seen.look_alike_warning(wording).into_iter().chain(seen.case_warning(wording)));
+        }
+        let unused = self.rules.protection.unused(&self.pattern_use, others());
         warnings.extend(unused.into_iter().map(|pattern| {
             format!("protection pattern `{pattern}` matches nothing{nowhere}; check how it is spelled")
         }));
+        // A file of holds is kept for all lists, and may be long.
+        let unused = self.rules.holds.unused(&self.hold_use, others());
+        warnings.extend(match unused.as_slice() {
+            [] => None,
+            [hold] => Some(format!("the hold `{hold}` matches nothing{nowhere}; check how it is spelled")),
+            [first, rest @ ..] => {
+                let others = if rest.len() == 1 { "other" } else { "others" };
+                let count = rest.len();
+                Some(format!(
+                    "the hold `{first}` and {count} {others} match nothing{nowhere}; check how they are spelled"
+                ))
+            }
+        });
         warnings
     }
 
@@ -222,7 +253,7 @@ impl Selection {
         by_listing(&self.again, name, self.rules.skip(name))
     }
 
-    /// The targets that this process takes, in order. What is protected and in doubt is not among the skipped ones,
+    /// The targets that this process takes, in order. What is protected or held, and in doubt, is not among the skipped ones,
     /// which were never sent: it is not sent again, and a listing settles it.
     pub fn into_targets(self) -> impl Iterator<Item = io::Result<NewTarget>> + Send + use<> {
         let Self { targets, rules, again, .. } = self;
@@ -230,7 +261,7 @@ impl Selection {
             let target = target?;
             let is_in_doubt = || rules.in_doubt.as_ref().is_some_and(|in_doubt| in_doubt(&target.name));
             let skip = match target.skip {
-                Some((SkipReason::Protected, _)) if is_in_doubt() => None,
+                Some((reason, _)) if reason.is_rule() && is_in_doubt() => None,
                 skip => by_listing(&again, &target.name, skip),
             };
             Ok(NewTarget { skip, ..target })

@@ -32,6 +32,8 @@ pub struct Forecast {
     pub to_delete: Option<Vec<String>>,
     /// Protected targets, each with the reason.
     pub protected: NameList,
+    /// Targets that must not be deleted for now, each with the reason.
+    pub on_hold: NameList,
     /// Targets that are gone already, each with the time.
     pub already_deleted: NameList,
     /// Targets that were deleted earlier and exist again, each with the time.
@@ -118,6 +120,7 @@ impl Forecast {
             (missing, if missing == 1 { "does not exist".to_owned() } else { "do not exist".to_owned() }),
             (in_use.unwrap_or(0), format!("{} in use", is(in_use.unwrap_or(0)))),
             (self.protected.count, format!("{} protected", is(self.protected.count))),
+            (self.on_hold.count, format!("{} on hold", is(self.on_hold.count))),
             (self.already_deleted.count, format!("{} already deleted", is(self.already_deleted.count))),
             (self.exists_again.count, "deleted earlier, and there again".to_owned()),
         ];
@@ -171,6 +174,7 @@ impl Forecast {
             (None, None) => {}
         }
         self.add(&mut lines, "protected and skipped", &self.protected);
+        self.add(&mut lines, "on hold and skipped", &self.on_hold);
         let already = "already deleted according to the audit log and skipped";
         if self.whole || self.already_deleted.count <= SOME as u64 {
             self.add(&mut lines, already, &self.already_deleted);
@@ -303,6 +307,7 @@ impl Forecast {
             "to_delete": self.to_delete,
             "listing": listing,
             "protected": pairs(&self.protected),
+            "on_hold": pairs(&self.on_hold),
             "already_deleted": pairs(&self.already_deleted),
             "exists_again": pairs(&self.exists_again),
             "guards": guards,

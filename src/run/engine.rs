@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::breaker::{Alarm, Breaker};
-use super::deliver::Delivery;
+use super::deliver::{Delivery, ON_HOLD};
 use super::feed::Feed;
 use super::listing::{ListingJudge, OpenTarget};
 use super::{Interrupt, Limits, SideEvent, StopReason, Watcher};
@@ -265,7 +265,9 @@ impl Engine<'_> {
         let verdict = answer.verdict;
         if verdict != Verdict::NotSent {
             self.state.contact = Contact::Made;
-        } else if !matches!(self.state.contact, Contact::Made) {
+        } else if answer.error_code.as_deref() != Some(ON_HOLD)
+            && !matches!(self.state.contact, Contact::Made)
+        {
             self.state.contact = Contact::Failed { why: answer.message.clone().unwrap_or_default() };
         }
         self.report(&RunEvent::Answered { verdict, latency });

@@ -20,14 +20,15 @@ pub(super) struct OpenTarget {
 }
 
 impl OpenTarget {
-    /// A target that an earlier process or run attempted in doubt, and that is protected now.
+    /// A target that was attempted in doubt, and that is protected or on hold now.
     pub(super) fn withheld(target: Target) -> Self {
         let answer = Answer {
             verdict: Verdict::NoAnswer,
             http_status: None,
             error_code: None,
             message: Some(
-                "protected by now, and not sent again; an earlier attempt got no clear answer".to_owned(),
+                "protected or on hold by now, and not sent again; an earlier attempt got no clear answer"
+                    .to_owned(),
             ),
             datasource_id: None,
         };

@@ -6,6 +6,7 @@ mod deliver;
 mod end;
 mod engine;
 mod feed;
+mod holds;
 mod listing;
 mod retry;
 mod stop;
@@ -25,12 +26,14 @@ pub use stop::{Interrupt, StopReason};
 use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
 use crate::audit::{AuditError, AuditReader, Recorder};
 use crate::domain::{Clock, Counts, Credentials, ExitStatus, Outcome, RunEvent, Seq, Target};
+use crate::plan::Holds;
 use crate::ratelimit::{PaceEvent, Pacer};
 use breaker::Breaker;
 use deliver::Delivery;
 use end::End;
 use engine::{Engine, State};
 use feed::{Feed, LogFeed, LogFeedParts, MessageFeed, MessageFeedParts, PendingAcks};
+use holds::HoldCheck;
 use listing::ListingJudge;
 use wakefulness::Wakefulness;
 
@@ -72,6 +75,8 @@ pub struct RunParts<'a> {
     pub reader: AuditReader,
     /// Where the targets come from.
     pub supply: Supply,
+    /// Names that must not be deleted for now: asked for again before each request.
+    pub holds: Holds,
     pub api: ApiOptions,
     pub retry: RetryOptions,
     pub credentials: Credentials,
@@ -154,6 +159,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
 
     let lister = Lister::new(&api, &credentials, pacer.clone(), clock.clone(), CancellationToken::new())?;
     let dependants = Lister::new(&api, &credentials, pacer.clone(), clock.clone(), stop.clone())?;
+    let holds = HoldCheck::new(parts.holds);
     let delivery = Delivery {
         run,
         run_id,
@@ -161,9 +167,11 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
         pacer,
         deleter: Deleter::new(&api, &credentials, clock.clone())?,
         dependants: Dependants::new(dependants, credentials.clone()),
+        holds: holds.clone(),
         retry,
         clock: clock.clone(),
         stop: stop.clone(),
+        side_events: sender.clone(),
     };
     let lister = limits.listing_check.then_some(lister);
     let wakefulness = Arc::new(Wakefulness::new(limits.max_sleep));
@@ -192,6 +200,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
                 reader: AuditReader::open(reader.path())?,
                 recorder: recorder.clone(),
                 lister: lister.clone(),
+                holds,
                 clock: clock.clone(),
                 credentials,
                 stop: stop.clone(),

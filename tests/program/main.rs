@@ -36,6 +36,8 @@ mod group_order;
 mod guard_table;
 mod guards;
 mod help_pages;
+mod hold_changes;
+mod holds;
 mod kinds;
 mod kubernetes;
 mod layers;

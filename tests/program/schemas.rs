@@ -48,6 +48,8 @@ struct Plan {
     /// What the listing shows; null if it was not read.
     listing: Option<Listing>,
     protected: Vec<Named>,
+    /// Names that must not be deleted for now.
+    on_hold: Vec<Named>,
     already_deleted: Vec<Named>,
     exists_again: Vec<Named>,
     guards: Vec<Guard>,

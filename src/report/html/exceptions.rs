@@ -37,7 +37,8 @@ pub(super) fn section(
     // A later version may know more reasons.
     let account = &certificate.account;
     let known =
-        [SkipReason::Protected, SkipReason::AlreadyDeleted, SkipReason::ExistsAgain].map(SkipReason::as_str);
+        [SkipReason::Protected, SkipReason::OnHold, SkipReason::AlreadyDeleted, SkipReason::ExistsAgain]
+            .map(SkipReason::as_str);
     let is_known = |reason: &String| {
         known.contains(&reason.as_str()) || [GIVEN_BACK, DEPENDANTS_REMAIN].contains(&reason.as_str())
     };
@@ -95,6 +96,11 @@ fn exceptions(certificate: &Certificate) -> Vec<Group> {
             SkipReason::Protected.as_str(),
             "Protected",
             "A rule protects these names. No request was sent for them.",
+        ),
+        skipped(
+            SkipReason::OnHold.as_str(),
+            "On hold",
+            "These must not be deleted for now, for the reason given. No request was sent for them.",
         ),
         skipped(
             SkipReason::ExistsAgain.as_str(),

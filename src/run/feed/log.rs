@@ -232,6 +232,12 @@ impl Feed for LogFeed {
         Ok(true)
     }
 
+    fn withheld(&self, target: &Target) {
+        if target.role == TargetRole::Datasource {
+            self.allowance.take_back();
+        }
+    }
+
     fn settled(&self, target: Seq, outcome: Outcome) {
         lock(&self.state).groups.settled(target, outcome);
         self.changed.notify_waiters();

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::SideEvent;
+use super::super::holds::HoldCheck;
 use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
@@ -43,6 +44,7 @@ pub(in crate::run) struct MessageFeedParts {
     pub(in crate::run) recorder: Recorder,
     /// Shows which datasources exist; `None` if no listing is to be read.
     pub(in crate::run) lister: Option<Lister>,
+    pub(in crate::run) holds: HoldCheck,
     pub(in crate::run) clock: Arc<dyn Clock>,
     pub(in crate::run) credentials: Credentials,
     pub(in crate::run) stop: CancellationToken,
@@ -57,6 +59,7 @@ pub(in crate::run) struct MessageFeed {
     acks: PendingAcks,
     recorder: Recorder,
     lister: Option<Lister>,
+    holds: HoldCheck,
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     stop: CancellationToken,
@@ -88,6 +91,7 @@ impl MessageFeed {
             acks: parts.acks,
             recorder: parts.recorder,
             lister: parts.lister,
+            holds: parts.holds,
             clock: parts.clock,
             credentials: parts.credentials,
             stop: parts.stop,
@@ -160,6 +164,11 @@ impl MessageFeed {
         // A message that waited for another one of its name gets the outcome of that. If the name is gone, it is
         // skipped as already deleted.
         let shared = shared.filter(|outcome| !outcome.is_gone() && *outcome != Outcome::Skipped);
+        let Some(holds) = self.holds.wait(&self.stop).await else {
+            self.acks.put_back(message);
+            return Ok(None);
+        };
+        state.rules.holds = holds;
         let mut skip = state.rules.skip(&request.name);
         if matches!(skip, Some((SkipReason::AlreadyDeleted, _))) && !message.redelivered && !has_waited {
             skip = if self.is_back(&request.name).await { None } else { skip };
@@ -186,19 +195,25 @@ impl MessageFeed {
             self.acks.acknowledge(message.receipt);
             return Ok(None);
         }
+        let (kind, redelivered) = (ResourceKind::Datasource, message.redelivered);
+        let doubted = state.reader.in_doubt(self.run, kind, name.as_str(), &self.base_url)?;
+        let role = TargetRole::Datasource;
+        let due = |name| Target { seq: target, number, name, role, attempts: 0, doubted, redelivered };
         if let Some((reason, words)) = skip {
             tracing::info!(datasource = name.as_str(), reason = reason.as_str(), "not sent: {words}");
+            if reason.is_rule() && doubted {
+                // "Skipped" says that it was never sent: a listing settles it.
+                self.acks.add(target, name.clone(), message);
+                let _ = self.side_events.send(SideEvent::Withheld(due(name)));
+                return Ok(None);
+            }
             self.skip(target, name, reason, words).await?;
             self.acks.acknowledge(message.receipt);
             return Ok(None);
         }
-        let redelivered = message.redelivered;
         self.acks.add(target, name.clone(), message);
-        let kind = ResourceKind::Datasource;
-        let doubted = state.reader.in_doubt(self.run, kind, name.as_str(), &self.base_url)?;
         self.allowance.hand_out();
-        let role = TargetRole::Datasource;
-        Ok(Some(Target { seq: target, number, name, role, attempts: 0, doubted, redelivered }))
+        Ok(Some(due(name)))
     }
 
     /// Returns true if the datasource, which the audit log knows as deleted, exists now: then it was created again, and
@@ -299,6 +314,10 @@ impl Feed for MessageFeed {
 
     async fn confirm(&self, target: Seq) -> Result<bool, StopReason> {
         Ok(self.acks.confirm(target).await)
+    }
+
+    fn withheld(&self, _: &Target) {
+        self.allowance.take_back();
     }
 
     fn settled(&self, target: Seq, outcome: Outcome) {

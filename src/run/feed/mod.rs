@@ -63,6 +63,9 @@ pub(super) trait Feed: Send + Sync {
     /// If nothing more may be sent, because the run slept for too long.
     async fn confirm(&self, target: Seq) -> Result<bool, StopReason>;
 
+    /// Takes note that a target was handed out and is not sent, so that another may be in its place.
+    fn withheld(&self, target: &Target);
+
     /// Takes note that a target has its outcome, durably.
     fn settled(&self, target: Seq, outcome: Outcome);
 
@@ -110,5 +113,9 @@ impl Allowance {
 
     fn hand_out(&self) {
         self.handed_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take_back(&self) {
+        self.handed_out.fetch_sub(1, Ordering::Relaxed);
     }
 }
