@@ -5,6 +5,7 @@ mod audit;
 mod flags;
 mod help;
 mod inspect;
+mod show;
 mod suggestion;
 
 use std::io::{self, IsTerminal, Write};

@@ -16,8 +16,8 @@ use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
-    Clock, Credentials, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, ResourceKind,
-    Seq, Settlement, SkipReason, Target, TargetRole,
+    Clock, Credentials, CustomerRequest, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget,
+    ResourceKind, Seq, Settlement, SkipReason, Target, TargetRole,
 };
 use crate::plan::Rules;
 use crate::queue::{DeletionRequest, Message, Queue, QueueError};
@@ -186,6 +186,10 @@ impl MessageFeed {
             name: request.name,
             reason: request.reason.map(|text| self.credentials.redact(text)),
             ticket: request.ticket.map(|text| self.credentials.redact(text)),
+            request: CustomerRequest {
+                customer: request.request.customer.map(|text| self.credentials.redact(text)),
+                ..request.request
+            },
             message_id: self.credentials.redact(message.id.clone()),
             redelivered: message.redelivered,
         };
