@@ -3,10 +3,10 @@
 mod account;
 mod boot_time;
 mod credentials;
-mod customer_request;
 mod datamart;
 mod decision;
 mod error_chain;
+mod escape;
 mod event;
 mod exit;
 mod hex;
@@ -21,8 +21,6 @@ mod read_file;
 mod redaction;
 mod request;
 mod spelling;
-mod standing;
-mod target_account;
 mod time;
 mod tls;
 mod token;
@@ -30,12 +28,9 @@ mod verdict;
 mod webhook;
 mod whole_file;
 
-pub use account::{
-    Gap, GapCause, Latency, LatencyBin, LogState, MissingLog, RecordMark, RunAccount, Stretch, Timeline,
-};
+pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
 pub use boot_time::BootTime;
 pub use credentials::{Credentials, ReadToken};
-pub use customer_request::{CustomerRequest, RequestTime, RequestTimeError};
 pub use datamart::Datamart;
 pub use decision::{Doubt, Presence, decide};
 pub use error_chain::{error_chain, root_cause};
@@ -45,7 +40,7 @@ pub use event::{
 };
 pub use exit::ExitStatus;
 pub use hex::hex;
-pub use history::{ResultFilter, RunSummary, TargetResult};
+pub use history::{HistoryEntry, ResultFilter, RunSummary, TargetResult};
 pub use kind::{Resource, ResourceKind, TargetRole, UnknownKind};
 pub use lock::lock;
 pub use look::looks;
@@ -55,13 +50,9 @@ pub use outcome::{Counts, DEPENDANTS_REMAIN, Evidence, GIVEN_BACK, Outcome, Skip
 pub use read_file::{read_file, read_file_or_pipe};
 pub use request::{RequestAnswer, RequestOrigin, SentRequest};
 pub use spelling::{differences, is_invisible, near_miss_key, nearest, skeleton};
-pub use standing::{ResourceHistory, Standing};
-pub use target_account::{
-    AttemptAccount, AttemptReply, ListingLook, RecordOfTarget, RunOfTarget, TargetAccount,
-};
 pub use time::{Clock, SystemClock, TimeError, Timestamp, seconds_up};
 pub use tls::install_tls_provider;
 pub use token::{Token, TokenError};
 pub use verdict::Verdict;
 pub use webhook::{Webhook, WebhookError};
-pub use whole_file::{Place, check_place, write_whole_file};
+pub use whole_file::{Place, check_folder, check_place, check_writable, write_whole_file};

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretBox};
 
+use super::escape::{Introducers, Unescaped};
 use super::is_invisible;
 
 /// What replaces a piece of the secret.
@@ -15,15 +16,18 @@ const REDACTED: &str = "[token]";
 /// As many characters of the secret in a row are a piece of it.
 const PIECE: usize = 8;
 
-/// How often a text may be percent-encoded.
+/// How many hexadecimal digits a piece has.
+const DIGITS: usize = 2 * PIECE;
+
+/// How often the characters of a text may be escaped.
 const MOST_DECODED: usize = 3;
 
 /// A filter of so many bits lets nearly no text through that holds no piece.
 const FILTER_BITS: usize = 1 << 12;
 
-/// Removes a secret of ASCII characters from texts: every run of eight or more of its characters, plain,
-/// percent-encoded (also more than once), as base64 of either alphabet, and with white space or invisible characters
-/// in between.
+/// Removes a secret of ASCII characters from texts: every run of eight or more of its characters, plain, escaped as in
+/// URLs, HTML and JSON (also more than once), as base64 of either alphabet, as hexadecimal digits, and with white space
+/// or invisible characters in between.
 ///
 /// Each piece of eight characters, in each of these forms, is one number; a text is read once for all of them.
 pub(super) struct Redactor {
@@ -56,8 +60,17 @@ impl Redactor {
     /// `text` without the secret.
     pub(super) fn redact(&self, text: String) -> String {
         let mut found = Vec::new();
-        let most = if text.contains('%') { MOST_DECODED } else { 0 };
-        (0..=most).for_each(|times| self.find(&text, times, &mut found));
+        self.find(&text, &|at| at, &mut found);
+        for introducers in Introducers::in_text(&text) {
+            let mut level = Unescaped::once(&text, &|at| at, introducers);
+            let mut left = MOST_DECODED;
+            while let Some(read) = level.filter(|_| left > 0) {
+                left -= 1;
+                self.find(&read.text, &|at| read.origin(at), &mut found);
+                level = Unescaped::once(&read.text, &|at| read.origin(at), introducers);
+            }
+        }
+        self.find_hex(&text, &mut found);
         if found.is_empty() {
             return text;
         }
@@ -74,34 +87,57 @@ impl Redactor {
         clean
     }
 
-    /// Adds where the pieces in `text` are, after so many times of percent-decoding.
-    fn find(&self, text: &str, times: usize, found: &mut Vec<Range<usize>>) {
+    /// Adds where the pieces in `text` are. Its bytes come from where `origin` says.
+    fn find(&self, text: &str, origin: &dyn Fn(usize) -> usize, found: &mut Vec<Range<usize>>) {
         let mask = u64::MAX >> (64 - 8 * self.length);
         let mut starts = [0; PIECE];
-        let (mut window, mut count, mut next) = (0, 0_usize, 0);
-        while let Some(first) = text.as_bytes().get(next) {
-            let (start, mut byte) = (next, *first);
-            next += 1;
-            for _ in 0..times {
-                let decoded = if byte == b'%' { hex_pair(text, next) } else { None };
-                let Some(decoded) = decoded else { break };
-                (byte, next) = (decoded, next + 2);
-            }
-            if !first.is_ascii() {
-                let c = text[start..].chars().next().unwrap_or_default();
-                next = start + c.len_utf8();
-                if c.is_whitespace() || is_invisible(c) {
-                    continue;
-                }
-            } else if byte.is_ascii() && !byte.is_ascii_graphic() {
+        let (mut window, mut count) = (0, 0_usize);
+        for (start, c) in text.char_indices() {
+            let is_skipped =
+                if c.is_ascii() { !c.is_ascii_graphic() } else { c.is_whitespace() || is_invisible(c) };
+            if is_skipped {
                 continue;
             }
+            // Of a character that no secret has, any byte that is not of ASCII will do.
+            let byte = u8::try_from(c).unwrap_or(u8::MAX);
             window = (window << 8 | u64::from(byte)) & mask;
             starts[count % PIECE] = start;
             count += 1;
             if count >= self.length && self.holds(window) {
-                found.push(starts[(count - self.length) % PIECE]..next);
+                let first = starts[(count - self.length) % PIECE];
+                found.push(origin(first)..origin(start + c.len_utf8()));
             }
+        }
+    }
+
+    /// Adds where the pieces in `text` are as hexadecimal digits, with anything but letters and digits between the bytes.
+    fn find_hex(&self, text: &str, found: &mut Vec<Range<usize>>) {
+        // A piece of a short secret says nothing, and a digest may hold it.
+        if self.length < PIECE {
+            return;
+        }
+        let mut starts = [0; DIGITS];
+        let (mut window, mut count, mut last) = (0_u64, 0_usize, ' ');
+        for (start, c) in text.char_indices() {
+            match (c.to_digit(16), c) {
+                (Some(digit), _) => {
+                    window = window << 4 | u64::from(digit);
+                    starts[count % DIGITS] = start;
+                    count += 1;
+                    if count >= DIGITS && self.holds(window) {
+                        found.push(starts[count % DIGITS]..start + 1);
+                    }
+                }
+                // The zero of `0x` is not a digit of the byte.
+                (None, 'x' | 'X') if last == '0' && count > 0 => {
+                    window >>= 4;
+                    count -= 1;
+                }
+                (None, 'x') if last == '\\' => {}
+                (None, c) if c.is_alphanumeric() => count = 0,
+                _ => {}
+            }
+            last = c;
         }
     }
 
@@ -109,11 +145,6 @@ impl Redactor {
         let (word, bit) = filter_place(piece);
         self.filter[word] & bit != 0 && self.pieces.expose_secret().binary_search(&piece).is_ok()
     }
-}
-
-fn hex_pair(text: &str, at: usize) -> Option<u8> {
-    let pair = text.get(at..at + 2).filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    u8::from_str_radix(pair, 16).ok()
 }
 
 fn number(piece: &[u8]) -> u64 {
@@ -155,6 +186,14 @@ mod tests {
             ("é…", "é…"),
             ("?t=dbn%5Flive%5Fabc&x=%", "?t=[token]&x=%"),
             ("?t=%2564bn%255Flive_%61%62c%20&x", "?t=[token]%20&x"),
+            ("?t=dbn&#95;live&#x5F;&#97;bc &amp;", "?t=[token] &amp;"),
+            ("&#100;&#98;&#110&lowbar;live&amp;lowbar;abc;", "[token];"),
+            ("{\"t\":\"dbn\\u005flive\\x5f\\\\u0061bc\"}", "{\"t\":\"[token]\"}"),
+            ("t=64626E5F6c6976655f616263.", "t=[token]."),
+            ("64:62:6e:5f 6c,69,76,65\n5f-61-62-63", "[token]"),
+            ("[0x64, 0x62, 0x6e, 0x5f, 0x6c, 0x69, 0x76, 0x65]", "[0x[token]]"),
+            ("f64626e5f6c697665f", "f[token]f"),
+            ("64626e5f6c69766", "64626e5f6c69766"),
             ("Authorization: Basic ZGJuX2xpdmVfYWJj", "Authorization: Basic [token]"),
         ] {
             assert_eq!(redactor.redact(text.to_owned()), redacted, "{text}");
@@ -191,7 +230,20 @@ mod tests {
                 c if encode[at] || c == '%' => format!("%{}{:02X}", "25".repeat(times - 1), u32::from(c)),
                 c => c.to_string(),
             });
-            for text in [piece.to_owned(), spaced, encoded] {
+            let entities = each(&|at, c| match c {
+                c if encode[at] || c == '&' => format!("&{}#{};", "amp;".repeat(times - 1), u32::from(c)),
+                c => c.to_string(),
+            });
+            let escaped = each(&|at, c| match c {
+                '\\' => "\\".repeat(1 << times),
+                c if encode[at] => format!("{}u{:04x}", "\\".repeat(1 << (times - 1)), u32::from(c)),
+                c => c.to_string(),
+            });
+            let hex = each(&|at, c| match c {
+                c if encode[at] => format!("{:02x}", u32::from(c)),
+                c => format!("{:02X}{}", u32::from(c), if at + 1 < piece.len() { &gaps[at] } else { "" }),
+            });
+            for text in [piece.to_owned(), spaced, encoded, entities, escaped, hex] {
                 prop_assert_eq!(redactor.redact(format!("é{text}é")), "é[token]é", "{}", text);
             }
         }

@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use rustix::fs::{Access, access};
+
 /// What may already be at the place of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -50,6 +52,36 @@ pub fn check_place(path: &Path, place: Place) -> io::Result<()> {
     };
     let is_own = if found.is_empty() { !name.ends_with(LOCK) } else { beginnings.iter().any(is_like) };
     if is_own { Ok(()) } else { Err(taken()) }
+}
+
+/// Checks, and changes nothing, that [`write_whole_file`] could write a file at `path`.
+///
+/// # Errors
+/// If it could not.
+pub fn check_writable(path: &Path, place: Place) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            if there.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            return Ok(access(path, Access::WRITE_OK)?);
+        }
+        _ => check_place(path, place)?,
+    }
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    check_folder(real.parent().unwrap_or(Path::new("")))
+}
+
+/// Checks, and changes nothing, that new files could be written in `folder`.
+///
+/// # Errors
+/// If they could not.
+pub fn check_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if !fs::metadata(folder)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 fn taken() -> io::Error {

@@ -75,6 +75,13 @@ fn echoing(seen: &Request) -> Reply {
         // A body is read up to 64 KiB.
         "huge" => Reply::status(500).body(format!("{}{token}{}", " ".repeat(65_521), "y".repeat(70_000))),
         "escaped" => Reply::status(400).body(format!("{{\"error\":\"\\u0064{}\"}}", &token[1..])),
+        "entities" => {
+            error(400, "X", &token.chars().map(|c| format!("&#x{:x};", u32::from(c))).collect::<String>())
+        }
+        "percent" => {
+            error(400, "X", &token.chars().map(|c| format!("%{:02X}", u32::from(c))).collect::<String>())
+        }
+        "hex" => error(400, "X", &token.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()),
         "401" => error(401, "AUTHENTICATION_ERROR", &header),
         other => panic!("{other} is not in the script"),
     };
@@ -84,7 +91,10 @@ fn echoing(seen: &Request) -> Reply {
         .with("WWW-Authenticate", header)
 }
 
-const ECHOED: [&str; 10] = ["message", "code", "id", "html", "cut", "half", "long", "far", "huge", "escaped"];
+const ECHOED: [&str; 13] = [
+    "message", "code", "id", "html", "cut", "half", "long", "far", "huge", "escaped", "entities", "percent",
+    "hex",
+];
 
 #[test]
 fn a_token_that_the_server_echoes_is_nowhere() {
@@ -102,6 +112,9 @@ fn a_token_that_the_server_echoes_is_nowhere() {
     }
     let redacted = results(&sandbox.log());
     assert_eq!(redacted["message"].message, "bad Bearer [token]!");
+    for encoded in ["entities", "percent", "hex"] {
+        assert_eq!(redacted[encoded].message, "[token]");
+    }
     assert_eq!(redacted["code"].error_code, "[token]");
     assert_eq!(redacted["id"].datasource_id, "[token]");
     assert!(fs::read_dir(sandbox.path("logs")).unwrap().count() > 0, "there is a log file");
