@@ -21,6 +21,9 @@ pub(super) fn with_log<T>(
 ) -> Result<T, CommandError> {
     clock::check_log(context)?;
     if context.options.dry_run {
+        if let Some(checkpoints) = checkpoints(context)? {
+            checkpoints.check()?;
+        }
         return work(None);
     }
     let log = AuditLog::open(&context.settings.audit.db, &log_options(context)?)?;

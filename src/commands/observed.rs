@@ -14,7 +14,7 @@ use crate::domain::{ExitStatus, LogState, RunSummary, Webhook};
 use crate::run::StopReason;
 use crate::telemetry::{self, Notice, Outside, Watch, WatchOptions};
 
-/// Carries out `command`, observed as the settings say; a dry run leaves no trace.
+/// Carries out `command`, observed as the settings say. A dry run leaves no trace, and is refused as a run would be.
 ///
 /// # Errors
 /// If an observer cannot be started: then nothing is begun. Otherwise what `command` returns.
@@ -23,9 +23,7 @@ pub(super) fn observed<'a>(
     is_rehearsal: bool,
     command: impl FnOnce(&Context<'a>) -> Result<ExitStatus, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
-    if !context.options.dry_run {
-        context.observers = start(&context, is_rehearsal)?;
-    }
+    context.observers = start(&context, is_rehearsal)?;
     let result = command(&context);
     let exit = result.as_ref().map_or_else(CommandError::exit, |exit| *exit);
     finish(&context, exit);
@@ -50,6 +48,10 @@ fn start(context: &Context<'_>, is_rehearsal: bool) -> Result<Observers, Command
         host: host(),
         clock: context.world.clock.clone(),
     };
+    if context.options.dry_run {
+        settings.metrics_file.as_deref().map(Watch::check_file).transpose()?;
+        return Ok(Observers::default());
+    }
     let watches = sends || settings.metrics_addr.is_some() || settings.metrics_file.is_some();
     Ok(Observers {
         watch: watches.then(|| Watch::start(options())).transpose()?,

@@ -2,12 +2,12 @@
 //! one, never a part.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::WatchError;
 use super::metrics::Metrics;
-use crate::domain::{Place, lock, write_whole_file};
+use crate::domain::{Place, check_writable, lock, write_whole_file};
 
 /// The collector runs as another user.
 const MODE: u32 = 0o644;
@@ -40,6 +40,11 @@ impl MetricsFile {
         if let (Some(end), Some(exit)) = (end, exit) {
             self.metrics.set_last_run(end, exit);
         }
+    }
+
+    /// Checks, and changes nothing, that metrics could be written to `path`.
+    pub(super) fn check(path: &Path) -> Result<(), WatchError> {
+        check_writable(path, KIND).map_err(|source| WatchError::File { path: path.to_owned(), source })
     }
 
     /// Replaces the file by the current metrics.

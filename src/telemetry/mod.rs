@@ -14,7 +14,7 @@ mod traces;
 mod watcher;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +63,14 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Checks, and changes nothing, that metrics could be written to this file.
+    ///
+    /// # Errors
+    /// If they could not.
+    pub fn check_file(path: &Path) -> Result<(), WatchError> {
+        MetricsFile::check(path)
+    }
+
     /// Begins to serve and to write metrics. `/readyz` fails until a run begins.
     pub fn start(options: WatchOptions) -> Result<Self, WatchError> {
         let metrics = Metrics::new(options.version);

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::keys::{self, Key};
 use crate::support::{Sandbox, Server, TOKEN, csv, decom};
 
 /// The formats of files, each with the command that writes one.
@@ -15,11 +16,6 @@ const COMMANDS: &[&[&str]] = &[
     &["report", "--datasource", "a", "--format", "csv"],
     &["report", "--datasource", "a", "--format", "json"],
     &["report", "--datasource", "a", "--format", "md"],
-    &["show", "a"],
-    &["show", "a", "--format", "csv"],
-    &["show", "a", "--format", "json"],
-    &["show", "a", "--format", "md"],
-    &["show", "a", "--format", "html"],
     &["audit", "export"],
     &["audit", "export", "--format", "ocsf"],
 ];
@@ -84,4 +80,39 @@ fn a_plan_is_not_saved_in_place_of_the_log() {
     let ended = plan.fast(&server.url()).run().expect(2);
     assert!(ended.message().contains("this is the audit log"), "{}", ended.message());
     assert!(!sandbox.log().exists());
+}
+
+#[test]
+fn a_dry_run_is_refused_if_an_output_of_the_run_could_not_be_written() {
+    if keys::are_missing(module_path!()) {
+        return;
+    }
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
+    let input = csv(&sandbox, &["a"]);
+    sandbox.file("not-metrics.prom", "something else\n");
+    sandbox.file("not-a-key", "something else\n");
+    sandbox.file("a-file", "");
+    Key::new(&sandbox, "key", "ed25519");
+    let key = "key";
+    for outputs in [
+        &["--metrics-file", "not-metrics.prom"][..],
+        &["--metrics-file", "nowhere/metrics.prom"],
+        &["--metrics-file", "decom-audit.db"],
+        &["--signing-key", "not-a-key", "--checkpoint-dir", "."],
+        &["--signing-key", "missing-key", "--checkpoint-dir", "."],
+        &["--signing-key", key, "--checkpoint-dir", "nowhere"],
+        &["--signing-key", key, "--checkpoint-dir", "a-file"],
+        &["--checkpoint-dir", "."],
+    ] {
+        let words = [&["run", &input, "--dry-run"][..], outputs].concat();
+        let dry = decom(&sandbox, &server, &words).run();
+        let wet = decom(&sandbox, &server, &[&["run", &input][..], outputs].concat()).run();
+        assert!(wet.code != 0, "{outputs:?}");
+        assert_eq!(dry.code, wet.code, "{outputs:?}: {} {}", dry.message(), wet.message());
+    }
+    assert!(server.deletions().is_empty());
+    let works = ["--signing-key", key, "--checkpoint-dir", ".", "--metrics-file", "metrics.prom"];
+    let words = [&["run", &input, "--dry-run"][..], &works].concat();
+    decom(&sandbox, &server, &words).run().expect(0);
+    assert!(!sandbox.path("metrics.prom").exists(), "a dry run writes nothing");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::audit::AuditError;
 use crate::audit::record::{Head, Statement};
-use crate::domain::{Timestamp, hex};
+use crate::domain::{Timestamp, check_folder, hex};
 use crate::sshsig::SigningKey;
 
 /// Where checkpoints go, and how often.
@@ -15,6 +15,17 @@ pub struct CheckpointOptions {
     pub key: Arc<SigningKey>,
     /// After how many records another one is written.
     pub every: u64,
+}
+
+impl CheckpointOptions {
+    /// Checks, and changes nothing, that checkpoints could be written.
+    ///
+    /// # Errors
+    /// If they could not.
+    pub fn check(&self) -> Result<(), AuditError> {
+        let failed = |source| AuditError::CheckpointUnwritable { path: self.dir.clone(), source };
+        check_folder(&self.dir).map_err(failed)
+    }
 }
 
 /// Publishes the end of a log, so that a log that is cut off later does not pass as whole.
