@@ -9,13 +9,12 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use super::audit::AuditCommand;
 use super::flags::{InputArgs, JsonArgs, LogArgs, OutputArgs, RunArgs};
 use super::inspect::{CheckArgs, ConfigArgs, ListArgs};
-use super::show::ShowArgs;
 use crate::commands::{
     self, CommandError, CompletionsRequest, EnqueueRequest, ManRequest, Options, PlanRequest,
     RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput, RunRequest, RunsRequest, Shell,
     WorkRequest, World,
 };
-use crate::config::{ApprovalFlags, CheckpointFlags, PlanFlags, QueueFlags, WorkFlags};
+use crate::config::{ApprovalFlags, PlanFlags, QueueFlags, WorkFlags};
 use crate::domain::{ExitStatus, Outcome, Timestamp};
 use crate::emulator::Faults;
 use crate::report::{Format, RunFormat};
@@ -175,7 +174,7 @@ enum Command {
         /// table, csv, json, md, or html for a certificate that can be printed
         #[arg(long, value_name = "FORMAT", default_value_t = RunFormat::Plain(Format::Table))]
         format: RunFormat,
-        /// Report this one datasource over all runs, as `decom show NAME --kind datasource` does
+        /// Report this one datasource, over all runs
         #[arg(long, value_name = "NAME", conflicts_with = "wanted")]
         datasource: Option<String>,
         /// The file to write [default: standard output]
@@ -190,16 +189,11 @@ enum Command {
         /// The folder of the log's checkpoints, for the one that the certificate shows
         #[arg(long, value_name = "DIR")]
         checkpoint_dir: Option<String>,
-        /// A private key, without a passphrase, that signs the certificate: the signature goes beside it
-        #[arg(long, value_name = "FILE")]
-        signing_key: Option<String>,
         #[command(flatten)]
         json: JsonArgs,
         #[command(flatten)]
         log: LogArgs,
     },
-    /// Show all that the audit log knows of one name, over all runs
-    Show(ShowArgs),
     /// Check, sign, export, merge or close the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -315,17 +309,15 @@ impl Cli {
                 force,
                 issued_at,
                 checkpoint_dir,
-                signing_key,
                 json,
                 log,
             } => {
                 let format = if json.json { RunFormat::Plain(Format::Json) } else { format };
                 let mut options = log.options();
-                options.flags.checkpoint = CheckpointFlags { signing_key, checkpoint_dir };
+                options.flags.checkpoint.checkpoint_dir = checkpoint_dir;
                 let request = ReportRequest { run: wanted, datasource, format, out, force, issued_at };
                 commands::report(&request, &options, world)
             }
-            Command::Show(args) => args.execute(world),
             Command::Audit(command) => command.execute(world),
             Command::Completions { shell } => {
                 commands::completions(CompletionsRequest { shell }, Self::command())

@@ -55,7 +55,7 @@ const MEANINGLESS: [(&str, &[&str]); 4] = [
 ];
 
 /// Examples for the complete help of a command.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 11] = [
     (
         "list",
         "  decom list > all.csv\n  decom list --match 'acme-*' --without-datamarts > offboarding.csv\n  decom list --json",
@@ -84,10 +84,6 @@ const EXAMPLES: [(&str, &str); 12] = [
     (
         "report",
         "  decom report\n  decom report 20261124T044051Z --format html --out certificate.html\n  decom report --format csv --out offboarding.csv",
-    ),
-    (
-        "show",
-        "  decom show acme-prod\n  decom show acme-prod --json\n  decom show acme-prod --format html --out acme.html",
     ),
 ];
 

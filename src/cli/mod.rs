@@ -5,7 +5,6 @@ mod audit;
 mod flags;
 mod help;
 mod inspect;
-mod show;
 mod suggestion;
 
 use std::io::{self, IsTerminal, Write};

@@ -7,14 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::CommandError;
 use super::context::{Context, VERSION, quoted};
-use super::output::{Destination, ReadError, to_file, to_new_file};
-use super::signed::{signing_key, write_page};
+use super::output::{Destination, ReadError, to_file, to_new_file, written};
 use crate::audit::AuditReader;
 use crate::domain::{ExitStatus, Place, RunSummary, Timestamp, hex};
 use crate::report::{
     self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
 };
-use crate::sshsig::SigningKey;
 
 /// Issues the certificate of the wanted run, or of the newest, to `out` or to standard output.
 pub(super) fn issue(
@@ -34,7 +32,6 @@ pub(super) fn issue(
             run.run_id, account.last.at
         )));
     }
-    let key = signing_key(context, out)?;
     let annex = if run.counts.planned() > LONGEST_LIST { Some(annex(&run, out, reader)?) } else { None };
     let folder = context.settings.audit.checkpoint_dir.as_deref();
     let checkpoint = match folder {
@@ -57,19 +54,17 @@ pub(super) fn issue(
         verify: verification(reader.path(), folder, account.checkpoints),
         run,
         account,
-        signed_with: key.as_ref().map(SigningKey::fingerprint),
     };
     let read_error = ReadError::default();
-    let run_id = &certificate.run.run_id;
-    let targets: EachTarget<'_> =
-        &mut |filter, take| read_error.keep(reader.each_result(run_id, filter, take));
-    // It has an upper limit of rows, and a signature is over all of it.
-    let mut page = Vec::new();
-    let made = write_certificate(&mut page, &certificate, targets).map_err(CommandError::Terminal);
+    let mut write = |out: &mut dyn Write| {
+        let run_id = &certificate.run.run_id;
+        let targets: EachTarget<'_> =
+            &mut |filter, take| read_error.keep(reader.each_result(run_id, filter, take));
+        write_certificate(out, &certificate, targets)
+    };
+    let written = written(out, reader.path(), Place::Kind(report::CERTIFICATE), &mut write);
     drop(moment);
-    read_error.or(made)?;
-    write_page(&page, key.as_ref(), out, reader.path())?;
-    Ok(ExitStatus::Done)
+    read_error.or(written).map(|()| ExitStatus::Done)
 }
 
 /// Writes the schedule beside the page, or, for a page on standard output, only computes its digest.

@@ -45,6 +45,9 @@ impl FinishedRun {
             let note = "What this run did not send is on the queue; start `decom work` again to continue.";
             notes.insert(0, note.to_owned());
         }
+        if report.waiting > 0 {
+            notes.insert(0, left_in_queue(report.waiting));
+        }
         if let Some(line) = in_doubt(&reader, id)? {
             notes.insert(0, line);
         }
@@ -69,6 +72,17 @@ impl FinishedRun {
         }
         Ok(out.flush()?)
     }
+}
+
+/// A line about messages that this worker was not given.
+fn left_in_queue(waiting: u64) -> String {
+    let messages = match waiting {
+        1 => "1 message still waits".to_owned(),
+        many => format!("{} messages still wait", grouped(many)),
+    };
+    format!(
+        "{messages} in the queue, and no more came within --idle; look if the broker holds them back, and start `decom work` again."
+    )
 }
 
 /// A line about the pending targets whose requests left without a reply in the log, if there are any.

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::context::{Context, Options, World};
 use super::output::{Destination, ReadError, to_stdout, written};
-use super::show::{ShowRequest, show};
 use super::{CommandError, certificate};
 use crate::audit::{self, AuditReader};
 use crate::domain::{ExitStatus, Place, ResourceKind, Timestamp};
-use crate::report::{EachResult, Format, RunFormat, write_report, write_runs};
+use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
 
 /// What `decom runs` is asked for.
 #[derive(Debug, Clone)]
@@ -50,18 +49,23 @@ pub fn runs(request: &RunsRequest, options: &Options, world: &World) -> Result<E
 /// # Errors
 /// If the log cannot be read or the report cannot be written.
 pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    if let Some(name) = &request.datasource {
-        return show_datasource(name, request, options, world);
-    }
     let context = Context::new(options, world)?;
     if request.format == RunFormat::Certificate {
         audit::refuse_to_certify(&context.settings.audit.db)?;
     }
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let destination = Destination { path: request.out.as_deref(), force: request.force };
-    let RunFormat::Plain(format) = request.format else {
-        let (wanted, out) = (request.run.as_deref(), destination);
-        return certificate::issue(wanted, out, request.issued_at, &context, &reader);
+    let format = match (request.format, &request.datasource) {
+        (RunFormat::Plain(format), _) => format,
+        (RunFormat::Certificate, None) => {
+            let (wanted, out) = (request.run.as_deref(), destination);
+            return certificate::issue(wanted, out, request.issued_at, &context, &reader);
+        }
+        (RunFormat::Certificate, Some(_)) => {
+            return Err(CommandError::Usage(
+                "a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md".to_owned(),
+            ));
+        }
     };
     if request.issued_at.is_some() {
         return Err(CommandError::Usage(
@@ -71,15 +75,15 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
         written(destination, log, Place::Kind(format.beginnings()), write)
     };
-    let checkpoint = &options.flags.checkpoint;
-    for (flag, is_given) in [
-        ("--checkpoint-dir", checkpoint.checkpoint_dir.is_some()),
-        ("--signing-key", checkpoint.signing_key.is_some()),
-    ] {
-        if is_given {
-            let why = format!("{flag} is for certificates; add --format html, or leave it out");
-            return Err(CommandError::Usage(why));
-        }
+    if options.flags.checkpoint.checkpoint_dir.is_some() {
+        return Err(CommandError::Usage(
+            "--checkpoint-dir is for certificates; add --format html, or leave it out".to_owned(),
+        ));
+    }
+    if let Some(name) = &request.datasource {
+        let entries = reader.history_of(ResourceKind::Datasource, name)?;
+        to(reader.path(), &mut |out| write_history(out, format, &entries))?;
+        return Ok(ExitStatus::Done);
     }
     let run = reader.run(request.run.as_deref())?;
     let read_error = ReadError::default();
@@ -89,23 +93,4 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
         write_report(out, format, &run, results, options.verbose)
     });
     read_error.or(written).map(|()| ExitStatus::Done)
-}
-
-/// What `report --datasource` was before there was `decom show`.
-fn show_datasource(
-    name: &str,
-    request: &ReportRequest,
-    options: &Options,
-    world: &World,
-) -> Result<ExitStatus, CommandError> {
-    let request = ShowRequest {
-        name: name.to_owned(),
-        kind: Some(ResourceKind::Datasource),
-        format: request.format,
-        out: request.out.clone(),
-        force: request.force,
-        issued_at: request.issued_at,
-        results_only: true,
-    };
-    show(&request, options, world)
 }

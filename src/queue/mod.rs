@@ -48,6 +48,8 @@ pub struct Message {
     /// The broker's id, unique in its queue as far as the broker knows.
     pub id: String,
     pub body: Vec<u8>,
+    /// Why what comes with the body (properties, headers) cannot be read: then the message is malformed.
+    pub unreadable: Option<String>,
     /// It was delivered before, so another worker may have acted on it.
     pub redelivered: bool,
     /// Identifies this delivery to the broker.

@@ -28,6 +28,8 @@ struct Check {
     /// It was read, or nothing was to be read.
     is_made: bool,
     still_listed: Vec<String>,
+    /// The messages that are left in the queue of a run that took all it could get.
+    waiting: u64,
 }
 
 impl End<'_, '_> {
@@ -59,8 +61,8 @@ impl End<'_, '_> {
                 (counts, ExitStatus::Audit)
             }
         };
-        let still_listed = check.still_listed;
-        RunReport { counts, stopped: self.engine.state.stopped.clone(), still_listed, refused, exit }
+        let Check { still_listed, waiting, .. } = check;
+        RunReport { counts, stopped: self.engine.state.stopped.clone(), still_listed, refused, waiting, exit }
     }
 
     async fn settle_and_record(
@@ -73,6 +75,9 @@ impl End<'_, '_> {
         self.engine.catch_up().await;
         if let Some(acks) = self.acks {
             self.part_with(acks).await?;
+            if self.engine.state.stopped.is_none() {
+                check.waiting = acks.waiting().await;
+            }
         }
         let counts = self.reader.counts(self.run)?;
         let stopped = self.engine.state.stopped.as_ref();
@@ -107,7 +112,7 @@ impl End<'_, '_> {
             let still_listed = judge.check(&listed, self.reader, accepts_not_found).await?;
             let is_made =
                 judge.lister.is_none() || !is_needed || judge.kinds.iter().all(|kind| listed.has(*kind));
-            Ok(Check { is_made, still_listed })
+            Ok(Check { is_made, still_listed, waiting: 0 })
         };
         tokio::select! {
             check = settling => check,
@@ -180,7 +185,7 @@ impl End<'_, '_> {
             .filter(|outcome| !outcome.is_gone() && self.engine.limits.accept.contains(outcome))
             .map(|outcome| if outcome == Outcome::Skipped { kept_back } else { counts.of(outcome) })
             .sum::<u64>();
-        let is_clean = gone == counts.planned() && check.still_listed.is_empty();
+        let is_clean = gone == counts.planned() && check.still_listed.is_empty() && check.waiting == 0;
         let refused = self.reader.refused_messages(self.run)?;
         Ok(if is_clean && refused == 0 { ExitStatus::Done } else { ExitStatus::Exceptions })
     }

@@ -106,6 +106,8 @@ pub struct RunReport {
     /// Names that are said to be gone and are still listed.
     pub still_listed: Vec<String>,
     pub refused: RefusedMessages,
+    /// How many messages are left in its queue, if it was to take all of them.
+    pub waiting: u64,
     pub exit: ExitStatus,
 }
 

@@ -69,8 +69,10 @@ const AUDIT_NAMES: &[(&str, &str)] = &[
 
 /// Libraries that are the business of certain rooms only.
 const HOMES: &[(&str, &[&str])] = &[
+    ("amq_protocol", &["queue"]),
     ("anstream", &["terminal"]),
     ("async_nats", &["queue"]),
+    ("async_rs", &["queue"]),
     ("clap", &["cli", "commands", "config"]),
     ("clap_complete", &["commands"]),
     ("clap_mangen", &["commands"]),

@@ -1,12 +1,15 @@
 //! Messages that cannot be handled, and dead-letter queues that do not take them: each ends somewhere, once.
 
+use async_nats::jetstream::consumer::pull;
+use futures_util::StreamExt;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 
+use crate::support::nats::NatsServer;
 use crate::support::rabbit::RabbitServer;
 use crate::support::redis::RedisServer;
-use crate::support::{Sandbox, Server, column, csv, decom, raw_amqp};
+use crate::support::{Sandbox, Server, column, csv, decom};
 
 async fn put(channel: &Channel, queue: &str, body: &[u8]) {
     let options = BasicPublishOptions::default();
@@ -18,24 +21,6 @@ async fn put(channel: &Channel, queue: &str, body: &[u8]) {
 async fn count(channel: &Channel, queue: &str) -> u32 {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
-}
-
-#[tokio::test]
-async fn rabbitmq_properties_that_are_not_text_stop_the_worker_and_are_named() {
-    let Some(rabbit) = RabbitServer::shared(module_path!()) else { return };
-    let (sandbox, server) = (Sandbox::new(), Server::deleting());
-    let (queue, input) = (rabbit.address("unreadable"), csv(&sandbox, &["good"]));
-    sandbox.decom(&["enqueue", &input, "--queue", &queue]).run().expect(0);
-    raw_amqp::publish(rabbit.port(), "unreadable", b"\xff\xfe", b"never-read");
-    let ended = decom(&sandbox, &server, &["work", "--queue", &queue, "--idle", "5s"]).run().expect(4);
-    // Its message may have been lost with the connection, and have come again.
-    let good = "SELECT count(*) FROM results WHERE datasource = 'good' AND outcome = 'deleted'";
-    assert_eq!((column(&sandbox.log(), good).concat(), server.deletions().len()), ("1".to_owned(), 1));
-    for words in ["is not UTF-8", "rabbitmqadmin get queue=unreadable ackmode=reject_requeue_false"] {
-        assert!(ended.stdout.contains(words), "{}", ended.stdout);
-    }
-    let (_connection, channel) = rabbit.channel().await;
-    assert_eq!(count(&channel, "unreadable").await, 1, "the message is not lost");
 }
 
 #[tokio::test]
@@ -87,4 +72,24 @@ fn a_ca_file_without_a_certificate_is_refused() {
         let ended = decom(&sandbox, &server, &["work", "--queue", address]).run().expect(2);
         assert!(ended.message().contains("holds no PEM certificate"), "{}", ended.message());
     }
+}
+
+/// The consumer gives out one message at a time, and another client keeps that.
+#[tokio::test]
+async fn messages_that_are_left_at_the_end_are_counted_and_not_success() {
+    let Some(nats) = NatsServer::start(module_path!()) else { return };
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
+    let input = csv(&sandbox, &["a", "b", "c"]);
+    let queue = nats.address();
+    sandbox.decom(&["enqueue", &input, "--queue", &queue]).run().expect(0);
+    let stream = nats.jetstream().await.get_stream("decom").await.unwrap();
+    stream.delete_consumer("decom").await.unwrap();
+    let durable_name = Some("decom".to_owned());
+    let config = pull::Config { durable_name, max_ack_pending: 1, ..pull::Config::default() };
+    let consumer = stream.create_consumer(config).await.unwrap();
+    let mut batch = consumer.fetch().max_messages(1).messages().await.unwrap();
+    let _kept = batch.next().await.unwrap().unwrap();
+    let ended = decom(&sandbox, &server, &["work", "--queue", &queue, "--idle", "1s"]).run().expect(1);
+    assert!(ended.stdout.contains("2 messages still wait in the queue"), "{}", ended.stdout);
+    assert!(server.deletions().is_empty());
 }

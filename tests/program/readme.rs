@@ -63,7 +63,6 @@ fn help() -> Vec<(&'static str, String)> {
         "enqueue",
         "runs",
         "report",
-        "show",
         "audit verify",
         "audit checkpoint",
         "audit export",

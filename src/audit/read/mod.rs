@@ -4,16 +4,12 @@ mod account;
 mod clock;
 mod due;
 mod gone;
-mod mention;
-mod near_names;
 mod open;
 mod open_runs;
 mod origin;
 mod results;
 mod role;
 mod runs;
-mod series;
-mod target_account;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +21,6 @@ pub use due::DuePart;
 pub use open_runs::OpenRun;
 pub use origin::RunOrigin;
 pub use role::GroupMember;
-pub use series::LogSeries;
 
 use crate::audit::AuditError;
 use crate::audit::record::Content;

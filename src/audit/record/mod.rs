@@ -26,4 +26,4 @@ pub(super) use schema::{
 };
 pub(super) use statement::{EXTENSION, LONGEST_FILE, signature_of};
 pub use statement::{PURPOSE, Statement};
-pub(super) use target::{detail_of_target, request_from_detail, role_from_detail};
+pub(super) use target::{detail_of_role, role_from_detail};

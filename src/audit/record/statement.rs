@@ -13,7 +13,7 @@ use std::str::FromStr;
 use super::super::AuditError;
 use crate::domain::read_file;
 use crate::domain::{Place, Timestamp, write_whole_file};
-use crate::sshsig::{Purpose, SIGNATURE_FILE, SigningKey};
+use crate::sshsig::{Purpose, SigningKey};
 
 /// What the signature of a checkpoint is made for.
 pub const PURPOSE: Purpose = Purpose { namespace: "decom-audit", document: "checkpoint" };
@@ -104,7 +104,7 @@ impl Statement {
             if fs::symlink_metadata(&beside).is_ok() && !is_signature(&beside) {
                 return Err(AuditError::CheckpointTaken { path: beside });
             }
-            write_file(&beside, SIGNATURE_FILE, &signature)?;
+            write_file(&beside, SIGNATURE, &signature)?;
         }
         write_file(path, Place::New, &text)
     }
@@ -116,6 +116,9 @@ pub(in crate::audit) fn signature_of(path: &Path) -> PathBuf {
     name.push(".sig");
     name.into()
 }
+
+/// What a signature begins with.
+const SIGNATURE: Place = Place::Kind(&["-----BEGIN SSH SIGNATURE-----"]);
 
 fn is_signature(path: &Path) -> bool {
     read_file(path, LONGEST_FILE).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----"))

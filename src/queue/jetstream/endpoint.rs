@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::watch;
 use url::Url;
 
 use super::TIMEOUT;
@@ -18,11 +19,15 @@ use crate::queue::{QueueError, QueueOptions};
 /// The last denied permission, which the client reports only as an event.
 pub(super) type Denials = Arc<Mutex<Option<String>>>;
 
+/// How often the connection was lost: whatever waits for a reply then waits in vain.
+pub(super) type Cuts = Arc<watch::Sender<u64>>;
+
 /// A server, and how to connect.
 pub(super) struct Endpoint {
     pub(super) address: ServerAddr,
     pub(super) options: ConnectOptions,
     pub(super) denials: Denials,
+    pub(super) cuts: Cuts,
 }
 
 impl Endpoint {
@@ -30,14 +35,17 @@ impl Endpoint {
         let address = &options.address;
         let malformed = |why: String| errors.address(why);
         let url = address.url();
-        let denials = Denials::default();
+        let (denials, cuts) = (Denials::default(), Cuts::default());
         let mut client = ConnectOptions::new()
             .name(format!("decom {}", options.worker))
             .connection_timeout(TIMEOUT / 2)
             .request_timeout(Some(TIMEOUT))
             .event_callback({
-                let denials = Arc::clone(&denials);
+                let (denials, cuts) = (Arc::clone(&denials), Arc::clone(&cuts));
                 move |event| {
+                    if matches!(event, Event::Disconnected) {
+                        cuts.send_modify(|count| *count += 1);
+                    }
                     if let Event::ServerError(ServerError::Other(error)) = event
                         && error.to_lowercase().contains("permissions violation")
                     {
@@ -73,7 +81,7 @@ impl Endpoint {
         }
         client = client.tls_client_config(tls(ca_file.as_deref()).map_err(malformed)?);
         let address = ServerAddr::from_url(bare(url)).map_err(|error| malformed(error.to_string()))?;
-        Ok(Self { address, options: client, denials })
+        Ok(Self { address, options: client, denials, cuts })
     }
 }
 

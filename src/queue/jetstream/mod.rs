@@ -7,6 +7,7 @@ mod endpoint;
 mod errors;
 mod progress;
 mod stream;
+mod unreadable;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -23,9 +24,10 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use self::endpoint::Endpoint;
+use self::endpoint::{Cuts, Endpoint};
 use self::errors::JetStreamErrors;
 use self::progress::Progress;
+use self::unreadable::{Search, place_of};
 use super::error_context::ErrorContext;
 use super::leases::Leases;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
@@ -52,18 +54,20 @@ pub(super) struct JetStream {
     /// By the lease of the actual consumer.
     leases: Leases,
     client: Client,
+    cuts: Cuts,
     context: Context,
     errors: JetStreamErrors,
     /// `None` if it must be looked up again.
     consumer: Mutex<Option<PullConsumer>>,
     progress: Mutex<Progress>,
+    search: Mutex<Search>,
 }
 
 impl JetStream {
     /// Connects, and creates the streams and the consumer if they do not exist.
     pub(super) async fn open(options: &QueueOptions) -> Result<Self, QueueError> {
         let context = ErrorContext::of(&options.address);
-        let Endpoint { address, options: client, denials } = Endpoint::of(options, &context)?;
+        let Endpoint { address, options: client, denials, cuts } = Endpoint::of(options, &context)?;
         let errors = JetStreamErrors { context, denials };
         let client = match timeout(TIMEOUT, client.connect(address)).await {
             Ok(client) => client.map_err(|error| errors.of_connecting(&error))?,
@@ -78,10 +82,12 @@ impl JetStream {
             requested_lease: options.lease,
             leases: Leases::new(options.lease),
             client,
+            cuts,
             context,
             errors,
             consumer: Mutex::default(),
             progress: Mutex::default(),
+            search: Mutex::default(),
         };
         let consumer = queue.consumer("be opened").await?;
         queue.leases = Leases::new(stream::lease(&consumer.cached_info().config));
@@ -109,6 +115,21 @@ impl JetStream {
         }
     }
 
+    /// Waits for a reply, but not for longer than the connection lasts: it would be lost with it.
+    async fn unless_cut<T>(
+        &self,
+        action: &'static str,
+        reply: impl Future<Output = T>,
+    ) -> Result<T, QueueError> {
+        let mut cuts = self.cuts.subscribe();
+        tokio::select! {
+            reply = reply => Ok(reply),
+            _ = cuts.changed() => {
+                Err(self.errors.unreachable_or_denied(action, "the connection was lost".to_owned()))
+            }
+        }
+    }
+
     fn forget_consumer(&self) {
         lock(&self.consumer).take();
     }
@@ -127,7 +148,8 @@ impl JetStream {
         // The server accepts a late acknowledgement, and would take the message from the worker that has it now.
         self.check_held(receipt)?;
         self.check_connected(action)?;
-        match self.client.request(receipt.0.clone(), kind.into()).await {
+        let settled = self.client.request(receipt.0.clone(), kind.into());
+        match self.unless_cut(action, settled).await? {
             Ok(_) => {
                 self.leases.remove(receipt);
                 Ok(())
@@ -181,13 +203,20 @@ impl JetStream {
             stored.push(sent.map_err(late)?.map_err(|error| error_of(&error))?);
         }
         for confirmation in stored {
-            confirmation.await.map_err(|error| error_of(&error))?;
+            self.unless_cut(action, confirmation.into_future()).await?.map_err(|error| error_of(&error))?;
         }
         Ok(())
     }
 
-    /// Waits for a message once.
+    /// Waits for a message once. If none comes, one may be there that cannot be received.
     async fn pull(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
+        match self.receive(wait).await? {
+            Some(message) => Ok(Some(message)),
+            None => self.find_unreadable().await,
+        }
+    }
+
+    async fn receive(&self, wait: Duration) -> Result<Option<Message>, QueueError> {
         const ACTION: &str = "deliver a message";
         let consumer = self.consumer(ACTION).await?;
         let wait = wait.max(SHORTEST_WAIT);
@@ -201,7 +230,7 @@ impl JetStream {
             self.forget_consumer();
             self.errors.unreachable_or_denied(ACTION, "no reply in time".to_owned())
         };
-        let reply = timeout(wait + GRACE, reply).await.map_err(late)?;
+        let reply = self.unless_cut(ACTION, timeout(wait + GRACE, reply)).await?.map_err(late)?;
         let message = reply.map_err(|error| {
             // It may have been deleted; the next call looks it up.
             self.forget_consumer();
@@ -216,7 +245,7 @@ impl JetStream {
         let redelivered = is_behind || info.delivered > 1;
         let receipt = Receipt(message.reply.as_deref().unwrap_or_default().to_owned());
         self.leases.begin(receipt.clone(), since);
-        Ok(Some(Message { id, body: message.payload.to_vec(), redelivered, receipt }))
+        Ok(Some(Message { id, body: message.payload.to_vec(), unreadable: None, redelivered, receipt }))
     }
 }
 
@@ -231,6 +260,9 @@ impl Queue for JetStream {
     }
 
     async fn acknowledge(&self, receipt: &Receipt) -> Result<(), QueueError> {
+        if let Some(place) = place_of(receipt) {
+            return self.remove(place).await;
+        }
         self.settle(receipt, "take an acknowledgement", AckKind::Ack).await
     }
 
@@ -239,12 +271,14 @@ impl Queue for JetStream {
     }
 
     async fn set_aside(&self, message: &Message, why: &str) -> Result<(), QueueError> {
-        self.check_held(&message.receipt)?;
+        if message.unreadable.is_none() {
+            self.check_held(&message.receipt)?;
+        }
         let mut headers = HeaderMap::new();
         headers.insert("Decom-Reason", one_line(why).as_str());
         headers.insert("Decom-Message-Id", one_line(&message.id).as_str());
-        // The server stores a second attempt once, and another delivery of the message again.
-        headers.insert(NATS_MESSAGE_ID, one_line(&message.receipt.0).as_str());
+        // The server stores a second attempt once, and also a second delivery of the message.
+        headers.insert(NATS_MESSAGE_ID, one_line(&letter_id(&message.receipt)).as_str());
         let dead_letter = PublishMessage::build().payload(message.body.clone().into()).headers(headers);
         self.publish("take a dead letter", &self.dead, vec![dead_letter]).await?;
         self.acknowledge(&message.receipt).await
@@ -309,7 +343,35 @@ impl Queue for JetStream {
     }
 }
 
+/// Identifies a message by its place in the stream and its time, which are part of each delivery's receipt:
+/// `$JS.ACK.STREAM.CONSUMER.DELIVERIES.PLACE.DELIVERY.TIME.PENDING`, in newer servers with two more parts after `ACK`.
+fn letter_id(receipt: &Receipt) -> String {
+    let parts: Vec<_> = receipt.0.split('.').collect();
+    let place = if parts.len() > 9 { 7 } else { 5 };
+    match (receipt.0.starts_with("$JS.ACK."), parts.get(place), parts.get(place + 2)) {
+        (true, Some(place), Some(time)) => format!("{place}.{time}"),
+        _ => receipt.0.clone(),
+    }
+}
+
 /// A text without line breaks, for a header.
 fn one_line(text: &str) -> String {
     text.replace(|c: char| c.is_control(), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_delivery_of_a_message_has_the_same_id() {
+        for (receipt, id) in [
+            ("$JS.ACK.decom.decom.1.7.9.1700000000000000001.3", "7.1700000000000000001"),
+            ("$JS.ACK.decom.decom.2.7.11.1700000000000000001.0", "7.1700000000000000001"),
+            ("$JS.ACK.hub.ACCOUNT.decom.decom.1.7.9.1700000000000000001.3.rand", "7.1700000000000000001"),
+            ("in stream:7:2026-01-01T00:00:00Z", "in stream:7:2026-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(letter_id(&Receipt(receipt.to_owned())), id);
+        }
+    }
 }

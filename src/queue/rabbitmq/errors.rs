@@ -14,15 +14,6 @@ pub(super) fn error_of(errors: &ErrorContext, action: &'static str, error: &Erro
     }
 }
 
-/// The error if no delivery of the next message arrives in new sessions either: the client ends the connection without
-/// a word when it cannot read a property, and the broker returns the message to its place.
-pub(super) fn unreadable(errors: &ErrorContext, queue: &str) -> QueueError {
-    let why = format!(
-        "its delivery of the next message did not arrive in two sessions in a row; probably a property of the message (an id, a type, a header or the routing key) is not UTF-8, which the client cannot read; move it to the dead-letter queue with `rabbitmqadmin get queue={queue} ackmode=reject_requeue_false`, and start again"
-    );
-    errors.refused("deliver a message", why)
-}
-
 /// The error if it is permanent, with what to do.
 fn refusal(error: &Error) -> Option<String> {
     let refused = match error.kind() {

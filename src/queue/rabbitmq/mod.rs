@@ -5,10 +5,11 @@
 
 mod endpoint;
 mod errors;
+mod readable;
 mod session;
+mod transport;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +19,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::endpoint::Endpoint;
-use self::errors::{error_of, unreadable};
+use self::errors::error_of;
+use self::readable::UNREADABLE;
 use self::session::Session;
 use super::error_context::ErrorContext;
 use super::{Message, Queue, QueueError, QueueOptions, Receipt};
@@ -33,16 +35,15 @@ const BATCH: usize = 128;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// A broker that accepts so many sessions in a row and delivers in none has a message that cannot be read.
-const LOST_DELIVERIES: u32 = 2;
+/// What is wrong with a message whose properties the client cannot read.
+const WHY_UNREADABLE: &str =
+    "a property of the message (an id, a type, a header or the routing key) is malformed or not UTF-8";
 
 /// A queue on RabbitMQ.
 pub(super) struct RabbitMq {
     endpoint: Endpoint,
     errors: ErrorContext,
     current: Mutex<Current>,
-    /// How many sessions in a row ended while a message was asked for.
-    lost_deliveries: AtomicU32,
 }
 
 /// The active session, if there is one, and the number of sessions so far.
@@ -56,12 +57,7 @@ impl RabbitMq {
     pub(super) async fn open(options: &QueueOptions) -> Result<Self, QueueError> {
         let errors = ErrorContext::of(&options.address);
         let endpoint = Endpoint::of(options, &errors)?;
-        let queue = Self {
-            endpoint,
-            errors,
-            current: Mutex::new(Current { epoch: 0, session: None }),
-            lost_deliveries: AtomicU32::new(0),
-        };
+        let queue = Self { endpoint, errors, current: Mutex::new(Current { epoch: 0, session: None }) };
         queue.session().await?;
         Ok(queue)
     }
@@ -142,9 +138,12 @@ impl RabbitMq {
             let count = headers.inner().get("x-delivery-count")?;
             Some(!matches!(count, AMQPValue::LongLongInt(0) | AMQPValue::LongInt(0)))
         });
+        let kind = delivery.properties.kind().as_ref();
+        let is_unreadable = kind.is_some_and(|kind| kind.as_str() == UNREADABLE);
         Message {
             id: id.unwrap_or_else(|| format!("{}:{}:{tag}", self.endpoint.queue, session.epoch())),
             body: delivery.data,
+            unreadable: is_unreadable.then(|| WHY_UNREADABLE.to_owned()),
             redelivered: delivery.redelivered || counted == Some(true),
             receipt: Receipt(format!("{}:{tag}", session.epoch())),
         }
@@ -158,13 +157,8 @@ impl Queue for RabbitMq {
         let end = Instant::now() + wait;
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let reply = self.in_session(&session, "deliver a message", session.get(&self.endpoint)).await;
-            if reply.is_ok() {
-                self.lost_deliveries.store(0, Ordering::Relaxed);
-            } else if self.lost_deliveries.fetch_add(1, Ordering::Relaxed) + 1 >= LOST_DELIVERIES {
-                return Err(unreadable(&self.errors, self.endpoint.queue.as_str()));
-            }
-            if let Some(delivery) = reply? {
+            let got = self.in_session(&session, "deliver a message", session.get(&self.endpoint)).await?;
+            if let Some(delivery) = got {
                 return Ok(Some(self.message(&session, delivery)));
             }
             let left = end.saturating_duration_since(Instant::now());

@@ -17,6 +17,7 @@ use lapin::{
 };
 
 use super::endpoint::Endpoint;
+use super::transport;
 use crate::domain::{BootTime, lock};
 use crate::queue::Message;
 
@@ -42,13 +43,7 @@ impl Session {
     /// Connects, and creates the queues if they do not exist.
     pub(super) async fn begin(endpoint: &Endpoint, epoch: u64) -> Result<Self> {
         let properties = ConnectionProperties::default().with_connection_name(endpoint.worker.clone());
-        let connection = Connection::connect_uri_with_config(
-            endpoint.uri.clone(),
-            properties,
-            endpoint.tls.clone(),
-            lapin::runtime::default_runtime()?,
-        )
-        .await?;
+        let connection = transport::connect(endpoint, properties).await?;
         let confirmed = Mutex::new(BootTime::now());
         provide(&connection, endpoint).await?;
         let reader = connection.create_channel().await?;

@@ -115,7 +115,7 @@ impl RedisStream {
     fn message(&self, entry: Entry, count: usize, since: BootTime) -> Message {
         let receipt = Delivery { id: entry.id.clone(), count }.receipt();
         self.leases.begin(receipt.clone(), since);
-        Message { id: entry.id, body: entry.body, redelivered: count > 1, receipt }
+        Message { id: entry.id, body: entry.body, unreadable: None, redelivered: count > 1, receipt }
     }
 
     /// The command that runs one of the scripts.

@@ -228,6 +228,7 @@ impl SqsQueue {
         Ok(Some(Message {
             id: message.message_id.unwrap_or_default(),
             body: message.body.unwrap_or_default().into_bytes(),
+            unreadable: None,
             redelivered,
             receipt,
         }))

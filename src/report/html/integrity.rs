@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::signature::signature;
 use super::wording::{code, counted, exact_time, lines, name, number};
 use super::{Certificate, Checkpoint};
 
@@ -42,9 +41,6 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                             "followed by a line feed"
                         }
                     }
-                }
-                @if let Some(fingerprint) = &certificate.signed_with {
-                    div { dt { "Signature" } dd { (signature(Some(fingerprint))) } }
                 }
                 div { dt { "Requests" } dd { (requests(certificate)) } }
                 div { dt { "Listing afterwards" } dd { (listing(certificate)) } }

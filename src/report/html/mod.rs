@@ -6,14 +6,12 @@
 mod assessment;
 mod charts;
 mod controls;
-mod customer;
 mod exceptions;
 mod integrity;
 mod page;
 mod run;
 mod schedule;
 mod scope;
-mod signature;
 mod signatures;
 mod wording;
 
@@ -23,7 +21,6 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{ResultFilter, RunAccount, RunSummary, TargetResult, Timestamp, hex};
 use assessment::Assessment;
-pub use customer::{CustomerCertificate, Purpose, Statement, write_customer_certificate};
 pub use page::CERTIFICATE;
 use page::Page;
 
@@ -52,8 +49,6 @@ pub struct Certificate {
     pub looked_for_checkpoints: bool,
     /// The command that checks the log.
     pub verify: String,
-    /// The fingerprint of the key that signs this page.
-    pub signed_with: Option<String>,
 }
 
 /// The schedule as a CSV file.

@@ -23,18 +23,6 @@ pub const CERTIFICATE: &[&str] = &[concat!(
     "<meta name=\"generator\" content=\"decom "
 )];
 
-/// What the frame of a page says.
-pub(super) struct Frame<'a> {
-    pub(super) title: &'a str,
-    /// Hexadecimal digits.
-    pub(super) id: &'a str,
-    pub(super) rehearsal: bool,
-    /// The version of decom that issues the page.
-    pub(super) issued_by: &'a str,
-    /// Rules after those of the style sheet.
-    pub(super) style: &'static str,
-}
-
 /// The page that is being written.
 pub(super) struct Page<'a> {
     out: &'a mut dyn Write,
@@ -43,26 +31,12 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Begins the page.
     pub(super) fn open(out: &'a mut dyn Write, certificate: &Certificate) -> io::Result<Self> {
-        let frame = Frame {
-            title: title(certificate),
-            id: &certificate.id(),
-            rehearsal: certificate.account.rehearsal,
-            issued_by: &certificate.issued_by,
-            style: "",
-        };
-        let mut page = Self::begin(out, &frame)?;
-        page.put(&masthead(certificate))?;
-        Ok(page)
-    }
-
-    /// Begins a page with this frame.
-    pub(super) fn begin(out: &'a mut dyn Write, frame: &Frame<'_>) -> io::Result<Self> {
         let mut page = Self { out };
         page.put(&html! { (DOCTYPE) })?;
         page.literal("<html lang=\"en\">")?;
-        page.put(&head(frame))?;
+        page.put(&head(certificate))?;
         page.literal("<body>\n<main>")?;
-        page.put(&banner(frame.rehearsal))?;
+        page.put(&masthead(certificate))?;
         Ok(page)
     }
 
@@ -80,13 +54,8 @@ impl<'a> Page<'a> {
     }
 
     /// Ends the page.
-    pub(super) fn close(self, certificate: &Certificate) -> io::Result<()> {
-        self.end(&foot(certificate))
-    }
-
-    /// Ends a page with this last piece.
-    pub(super) fn end(mut self, foot: &Markup) -> io::Result<()> {
-        self.put(foot)?;
+    pub(super) fn close(mut self, certificate: &Certificate) -> io::Result<()> {
+        self.put(&foot(certificate))?;
         self.literal("</main>\n</body>\n</html>")
     }
 }
@@ -96,7 +65,8 @@ pub(super) const fn title(certificate: &Certificate) -> &'static str {
     if certificate.account.rehearsal { "Rehearsal of a deletion" } else { "Certificate of deletion" }
 }
 
-fn head(frame: &Frame<'_>) -> Markup {
+fn head(certificate: &Certificate) -> Markup {
+    let (title, id) = (title(certificate), certificate.id());
     html! {
         head {
             meta charset="utf-8";
@@ -104,18 +74,19 @@ fn head(frame: &Frame<'_>) -> Markup {
             meta name="color-scheme" content="light dark";
             meta name="referrer" content="no-referrer";
             meta name="robots" content="noindex";
-            meta name="generator" content=(format!("decom {}", frame.issued_by));
+            meta name="generator" content=(format!("decom {}", certificate.issued_by));
             meta http-equiv="Content-Security-Policy" content=(POLICY);
-            title { @if frame.rehearsal { (REHEARSAL) ": " } (frame.title) " " (frame.id) }
-            // Not escaped: these are literals, and the id consists of hexadecimal digits.
-            style { (PreEscaped(STYLE)) (PreEscaped(frame.style)) (PreEscaped(margins(frame))) }
+            title { @if certificate.account.rehearsal { (REHEARSAL) ": " } (title) " " (id) }
+            // Not escaped: both parts are literals, and the id consists of hexadecimal digits.
+            style { (PreEscaped(STYLE)) (PreEscaped(margins(certificate, &id))) }
         }
     }
 }
 
 /// The margins of each sheet of paper.
-fn margins(Frame { title, id, rehearsal, .. }: &Frame<'_>) -> String {
-    let warning = if *rehearsal {
+fn margins(certificate: &Certificate, id: &str) -> String {
+    let title = title(certificate);
+    let warning = if certificate.account.rehearsal {
         format!("@page {{ @top-center {{ content: \"{REHEARSAL}\"; }} }}\n")
     } else {
         String::new()
@@ -123,10 +94,10 @@ fn margins(Frame { title, id, rehearsal, .. }: &Frame<'_>) -> String {
     format!("@page {{ @bottom-left {{ content: \"{title} {id}\"; }} }}\n{warning}")
 }
 
-/// The mark of a rehearsal, at the top of the page.
-fn banner(rehearsal: bool) -> Markup {
+fn masthead(certificate: &Certificate) -> Markup {
+    let assessment = certificate.assessment();
     html! {
-        @if rehearsal {
+        @if certificate.account.rehearsal {
             p.rehearsal role="note" {
                 strong { (REHEARSAL) }
                 span {
@@ -135,12 +106,6 @@ fn banner(rehearsal: bool) -> Markup {
                 }
             }
         }
-    }
-}
-
-fn masthead(certificate: &Certificate) -> Markup {
-    let assessment = certificate.assessment();
-    html! {
         header.masthead {
             div.title {
                 @if let Some(organisation) = &certificate.organisation {

@@ -109,6 +109,23 @@ impl PendingAcks {
         self.set_aside.load(Ordering::Relaxed)
     }
 
+    /// Returns how many messages wait in the queue, as far as the broker knows and replies soon.
+    pub(in crate::run) async fn waiting(&self) -> u64 {
+        match tokio::time::timeout(CLOSE_TIMEOUT, self.queue.waiting()).await {
+            Ok(Ok(waiting)) => waiting,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "how many messages are left in the queue is not known");
+                0
+            }
+            Err(_) => {
+                tracing::warn!(
+                    "how many messages are left in the queue is not known: the broker did not reply in time"
+                );
+                0
+            }
+        }
+    }
+
     /// Acknowledges the message that asked for `target`, whose outcome is durable.
     pub(in crate::run) fn settled(&self, target: Seq, outcome: Outcome) {
         let settled = {

@@ -16,8 +16,8 @@ use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
-    Clock, Credentials, CustomerRequest, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget,
-    ResourceKind, Seq, Settlement, SkipReason, Target, TargetRole,
+    Clock, Credentials, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, ResourceKind,
+    Seq, Settlement, SkipReason, Target, TargetRole,
 };
 use crate::plan::Rules;
 use crate::queue::{DeletionRequest, Message, Queue, QueueError};
@@ -152,10 +152,14 @@ impl MessageFeed {
         message: Message,
         shared: Option<Outcome>,
     ) -> Result<Option<Target>, StopReason> {
-        let request = match DeletionRequest::parse(&message.body) {
+        let request = match &message.unreadable {
+            Some(why) => Err(why.clone()),
+            None => DeletionRequest::parse(&message.body).map_err(|why| why.to_string()),
+        };
+        let request = match request {
             Ok(request) => request,
             Err(why) => {
-                self.refuse(message, why.to_string()).await?;
+                self.refuse(message, why).await?;
                 return Ok(None);
             }
         };
@@ -186,10 +190,6 @@ impl MessageFeed {
             name: request.name,
             reason: request.reason.map(|text| self.credentials.redact(text)),
             ticket: request.ticket.map(|text| self.credentials.redact(text)),
-            request: CustomerRequest {
-                customer: request.request.customer.map(|text| self.credentials.redact(text)),
-                ..request.request
-            },
             message_id: self.credentials.redact(message.id.clone()),
             redelivered: message.redelivered,
         };

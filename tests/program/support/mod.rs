@@ -21,6 +21,7 @@ pub mod process;
 pub mod queues;
 pub mod rabbit;
 pub mod raw_amqp;
+pub mod raw_nats;
 pub mod redis;
 pub mod reply;
 pub mod server;

@@ -130,7 +130,7 @@ impl super::draining::Broker for NatsServer {
         let mut bodies = Vec::new();
         for number in state.first_sequence..=state.last_sequence {
             let message = stream.get_raw_message(number).await.unwrap();
-            bodies.push(String::from_utf8(message.payload.to_vec()).unwrap());
+            bodies.push(String::from_utf8_lossy(&message.payload).into_owned());
         }
         bodies
     }

@@ -151,7 +151,7 @@ impl super::draining::Broker for RabbitServer {
         let options = lapin::options::BasicGetOptions { no_ack: true };
         let mut bodies = Vec::new();
         while let Some(message) = channel.basic_get("decom.dead".into(), options).await.unwrap() {
-            bodies.push(String::from_utf8(message.delivery.data.clone()).unwrap());
+            bodies.push(String::from_utf8_lossy(&message.delivery.data).into_owned());
         }
         bodies
     }

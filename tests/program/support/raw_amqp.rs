@@ -1,4 +1,4 @@
-//! Publishes to RabbitMQ what no client library would: a message whose id is any bytes.
+//! Publishes to RabbitMQ what no client library would: a message whose properties and routing key are any bytes.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,8 +7,31 @@ const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;
 
-/// Puts `body` on `queue` with the property `message_id` as it is, and returns when the broker has it.
-pub fn publish(port: u16, queue: &str, message_id: &[u8], body: &[u8]) {
+/// The properties of a message: the flags of those that it has, and their values.
+pub struct Properties(Vec<u8>);
+
+impl Properties {
+    pub fn none() -> Self {
+        Self(vec![0, 0])
+    }
+
+    pub fn message_id(id: &[u8]) -> Self {
+        Self([&[0, 0x80][..], &short(id)].concat())
+    }
+
+    pub fn content_type(text: &[u8]) -> Self {
+        Self([&[0x80, 0][..], &short(text)].concat())
+    }
+
+    /// One header, whose value is a text.
+    pub fn header(name: &[u8]) -> Self {
+        let table = [&short(name)[..], b"S", &long(b"value")].concat();
+        Self([&[0x20, 0][..], &long(&table)].concat())
+    }
+}
+
+/// Publishes `body` to `exchange`, and returns when the broker has it.
+pub fn publish(port: u16, exchange: &str, routing_key: &[u8], properties: &Properties, body: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(b"AMQP\0\0\x09\x01").unwrap();
     read_frame(&mut stream);
@@ -20,11 +43,10 @@ pub fn publish(port: u16, queue: &str, message_id: &[u8], body: &[u8]) {
     read_frame(&mut stream);
     send(&mut stream, METHOD, 1, &method(20, 10, &short(b"")));
     read_frame(&mut stream);
-    let publish = [&[0, 0][..], &short(b""), &short(queue.as_bytes()), &[0]].concat();
+    let publish = [&[0, 0][..], &short(exchange.as_bytes()), &short(routing_key), &[0]].concat();
     send(&mut stream, METHOD, 1, &method(60, 40, &publish));
     let length = (body.len() as u64).to_be_bytes();
-    // The flag of `message_id` alone.
-    let header = [&[0, 60, 0, 0][..], &length, &[0, 0x80], &short(message_id)].concat();
+    let header = [&[0, 60, 0, 0][..], &length, &properties.0].concat();
     send(&mut stream, HEADER, 1, &header);
     send(&mut stream, BODY, 1, body);
     send(&mut stream, METHOD, 1, &method(20, 40, &[&[0, 200][..], &short(b"done"), &[0; 4]].concat()));

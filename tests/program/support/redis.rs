@@ -153,6 +153,8 @@ impl super::draining::Broker for RedisServer {
 
     async fn dead_letters(&self) -> Vec<String> {
         let reply: redis::streams::StreamRangeReply = self.connection().xrange_all("decom.dead").unwrap();
-        reply.ids.iter().map(|entry| entry.get("body").unwrap()).collect()
+        // One without a body is put there with an empty one.
+        let text = |body: Vec<u8>| String::from_utf8_lossy(&body).into_owned();
+        reply.ids.iter().map(|entry| text(entry.get("body").unwrap_or_default())).collect()
     }
 }
