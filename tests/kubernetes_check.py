@@ -1,8 +1,10 @@
 """Holds manifests, as YAML on standard input, against the schemas of Kubernetes, and prints them as JSON.
 
-The schemas of the three newest versions that the package kubernetes-validate carries are used, in its
-strict mode: a property that a version does not know is refused. Names each resource that a version does
-not take on standard error, and ends with 1 where there is one.
+    python kubernetes_check.py OLDEST <MANIFESTS
+
+All schemas from the version OLDEST up to the newest that the package kubernetes-validate has are used, in its strict
+mode: a property that a version does not know is refused. Names each resource that a version does not accept on
+standard error, and ends with 1 if there is one.
 """
 
 import json
@@ -13,7 +15,8 @@ import yaml
 from kubernetes_validate.utils import all_versions
 from packaging.version import Version
 
-versions = sorted(set(all_versions()), key=Version)[-3:]
+oldest = Version(sys.argv[1])
+versions = sorted((version for version in set(all_versions()) if Version(version) >= oldest), key=Version)
 resources = [resource for resource in yaml.safe_load_all(sys.stdin) if resource]
 wrong = 0
 for version in versions:
@@ -28,4 +31,4 @@ for version in versions:
             wrong += 1
             print(f"{name}: {error.message}", file=sys.stderr)
 json.dump({"versions": versions, "resources": resources}, sys.stdout)
-sys.exit(1 if wrong or not resources else 0)
+sys.exit(1 if wrong or not resources or not versions else 0)

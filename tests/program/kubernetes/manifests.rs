@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use decom::domain::ExitStatus;
 use serde_json::{Value, json};
 
-use super::{Rendered, Tools, folder, words};
+use super::{Rendered, Tools, copy, folder, oldest, words};
+use crate::support::Sandbox;
 
 #[test]
-fn the_three_newest_versions_of_kubernetes_take_them() {
-    let Some(tools) = Tools::find("the_three_newest_versions_of_kubernetes_take_them") else { return };
+fn every_version_of_kubernetes_from_the_oldest_named_accepts_them() {
+    let Some(tools) = Tools::find("every_version_of_kubernetes_from_the_oldest_named_accepts_them") else { return };
     for (overlay, rendered) in tools.all() {
-        assert_eq!(rendered.versions.len(), 3, "{overlay}");
+        let first = rendered.versions.first().unwrap();
+        assert!(first.starts_with(&format!("{}.", oldest())), "{overlay}: {first}");
+        assert!(rendered.versions.len() >= 9, "{overlay}: {:?}", rendered.versions);
         assert!(rendered.resources.len() >= 7, "{overlay}: {:#?}", rendered.resources);
     }
     let reader = std::fs::read(folder().join("reader.yaml")).unwrap();
@@ -26,6 +29,10 @@ fn the_three_newest_versions_of_kubernetes_take_them() {
     ] {
         assert!(!tools.checked(reader.replace(right, wrong).as_bytes()).status.success(), "{wrong}");
     }
+    // The oldest versions require what newer ones fill in.
+    let cronjob = std::fs::read_to_string(folder().join("overlays/cronjob/cronjob.yaml")).unwrap();
+    let without = cronjob.replace("                status: \"True\"\n", "");
+    assert!(without.len() < cronjob.len() && !tools.checked(without.as_bytes()).status.success());
 }
 
 #[test]
@@ -114,27 +121,30 @@ fn the_namespace_lets_in_what_it_has_to_and_nothing_more() {
 #[test]
 fn jobs_fail_by_the_exit_codes_that_no_new_start_mends() {
     let Some(tools) = Tools::find("jobs_fail_by_the_exit_codes_that_no_new_start_mends") else { return };
-    let codes = [
-        ExitStatus::Exceptions,
-        ExitStatus::Usage,
-        ExitStatus::Refused,
-        ExitStatus::Stopped,
-        ExitStatus::Audit,
-    ];
     for (overlay, rendered) in tools.all() {
+        // 4 may pass. A worker that a guard stopped has to stay stopped, whichever it was.
+        let passing = (*overlay == "worker").then_some(ExitStatus::Stopped);
+        let codes = [
+            Some(ExitStatus::Exceptions),
+            Some(ExitStatus::Usage),
+            Some(ExitStatus::Refused),
+            passing,
+            Some(ExitStatus::Audit),
+        ];
+        let codes: Vec<_> = codes.into_iter().flatten().map(ExitStatus::code).collect();
         // No other kind lets a guard that stopped a run be the end of it.
         assert!(["CronJob", "Job"].map(Value::from).contains(&rendered.workload()["kind"]), "{overlay}");
         let job = rendered.job();
         let rules = &job["podFailurePolicy"]["rules"];
-        let disruption = json!({ "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget" }] });
-        let mut first = rules[0].clone();
-        // What Kubernetes puts there by itself.
-        first["onPodConditions"][0].as_object_mut().unwrap().remove("status");
-        assert_eq!(first, disruption, "{overlay}");
+        let disruption = json!({
+            "action": "Ignore",
+            "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }],
+        });
+        assert_eq!(rules[0], disruption, "{overlay}");
         let indexed = job["completionMode"] == "Indexed";
         assert_eq!(rules[1]["action"], if indexed { "FailIndex" } else { "FailJob" }, "{overlay}");
         let on = &rules[1]["onExitCodes"];
-        assert_eq!(on["values"], json!(codes.map(ExitStatus::code)), "{overlay}");
+        assert_eq!(on["values"], json!(codes), "{overlay}");
         assert_eq!((&on["operator"], &on["containerName"]), (&json!("In"), &rendered.container()["name"]));
         assert_eq!(rules.as_array().unwrap().len(), 2, "{overlay}");
         let limit = if indexed { "backoffLimitPerIndex" } else { "backoffLimit" };
@@ -144,10 +154,14 @@ fn jobs_fail_by_the_exit_codes_that_no_new_start_mends() {
         assert_eq!(job["podReplacementPolicy"], "Failed", "{overlay}");
         assert!(job["ttlSecondsAfterFinished"].as_u64().unwrap() >= 86_400, "{overlay}");
     }
-    let rendered = tools.rendered("cronjob");
-    let cron = &rendered.workload()["spec"];
-    assert_eq!((&cron["concurrencyPolicy"], &cron["timeZone"]), (&json!("Forbid"), &json!("Etc/UTC")));
-    assert!(cron["startingDeadlineSeconds"].as_u64().unwrap() > 0);
+    for overlay in ["cronjob", "rotate"] {
+        let cron = &tools.rendered(overlay).workload()["spec"];
+        assert_eq!((&cron["concurrencyPolicy"], &cron["timeZone"]), (&json!("Forbid"), &json!("Etc/UTC")));
+        assert!(cron["startingDeadlineSeconds"].as_u64().unwrap() > 0);
+        // A pod that never starts must not hold up the next one.
+        let deadline = cron["jobTemplate"]["spec"]["activeDeadlineSeconds"].as_u64().unwrap();
+        assert!((1..=6 * 3600).contains(&deadline), "{overlay}: {deadline}");
+    }
 }
 
 #[test]
@@ -197,20 +211,51 @@ fn the_numbers_of_pods_are_those_that_the_program_is_told() {
         let near = &rendered.pod()["affinity"]["podAffinity"];
         let near = &near["requiredDuringSchedulingIgnoredDuringExecution"][0];
         assert_eq!(near["topologyKey"], "kubernetes.io/hostname", "{overlay}");
-        let name = &near["labelSelector"]["matchLabels"]["batch.kubernetes.io/job-name"];
-        assert_eq!(*name, rendered.workload()["metadata"]["name"], "{overlay}");
+        // By labels of their own: with the name of the Job in it, a renamed one would wait for itself without end.
+        let labels = &job["template"]["metadata"]["labels"];
+        assert_eq!(near["labelSelector"]["matchLabels"], *labels, "{overlay}");
+        assert_eq!(labels["app.kubernetes.io/component"], overlay, "{overlay}");
         let audit = &rendered.container()["volumeMounts"][0];
         assert_eq!(
             (&audit["name"], &audit["subPathExpr"]),
             (&json!("audit"), &json!("$(JOB_COMPLETION_INDEX)"))
         );
     }
-    for (overlay, rendered) in tools.all().iter().filter(|(overlay, _)| ["cronjob", "plan"].contains(overlay))
+    for (overlay, rendered) in tools.all().iter().filter(|(overlay, _)| ["cronjob", "plan", "rotate"].contains(overlay))
     {
         let claim = &rendered.all("PersistentVolumeClaim")[0]["spec"];
         assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]), "{overlay}");
         assert_eq!(rendered.container()["volumeMounts"][0]["subPathExpr"], Value::Null, "{overlay}");
     }
+}
+
+#[test]
+fn lists_are_immutable_and_can_be_found() {
+    let Some(tools) = Tools::find("lists_are_immutable_and_can_be_found") else { return };
+    for (overlay, name) in [("cronjob", "decom-input-"), ("shards", "decom-input-"), ("plan", "decom-plan-")] {
+        let rendered = &tools.all().iter().find(|(it, _)| *it == overlay).unwrap().1;
+        let maps = rendered.all("ConfigMap").into_iter();
+        let maps: Vec<_> =
+            maps.filter(|map| map["metadata"]["labels"]["app.kubernetes.io/component"] == "list").collect();
+        assert_eq!(maps.len(), 1, "{overlay}");
+        assert_eq!(maps[0]["immutable"], json!(true), "{overlay}");
+        assert!(maps[0]["metadata"]["name"].as_str().unwrap().starts_with(name), "{overlay}");
+    }
+}
+
+#[test]
+fn a_digest_takes_the_place_of_the_tag() {
+    let Some(tools) = Tools::find("a_digest_takes_the_place_of_the_tag") else { return };
+    let sandbox = Sandbox::new();
+    copy(&sandbox.path("copy"));
+    let file = sandbox.path("copy").join("components/image/kustomization.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let tag = format!("    newTag: {}\n", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&tag) && text.contains("    # digest: "), "{text}");
+    std::fs::write(&file, text.replace(&tag, "").replace("    # digest: ", "    digest: ")).unwrap();
+    let rendered = tools.rendered_in(&sandbox.path("copy"), "cronjob");
+    let image = rendered.container()["image"].as_str().unwrap();
+    assert!(image.starts_with("registry.example.com/decom@sha256:"), "{image}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::support::{Sandbox, venv};
 
 /// The overlays that can be rendered as they are.
-pub const OVERLAYS: [&str; 3] = ["cronjob", "shards", "worker"];
+pub const OVERLAYS: [&str; 4] = ["cronjob", "rotate", "shards", "worker"];
 
 /// `kubectl` and the checker, where this machine has them.
 pub struct Tools {
@@ -61,7 +61,7 @@ impl Tools {
     /// What the checker says of manifests.
     pub fn checked(&self, manifests: &[u8]) -> Output {
         let mut checker = Command::new(&self.python);
-        checker.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes_check.py"));
+        checker.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubernetes_check.py")).arg(oldest());
         let mut process =
             checker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         process.stdin.take().unwrap().write_all(manifests).unwrap();
@@ -124,6 +124,13 @@ impl Rendered {
         let files = map["data"].as_object().unwrap().iter();
         files.map(|(name, text)| (name.clone(), text.as_str().unwrap().to_owned())).collect()
     }
+}
+
+/// The oldest version of Kubernetes that the page names.
+pub fn oldest() -> String {
+    let page = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    let (_, rest) = page.split_once("from Kubernetes ").expect("the page names the oldest version");
+    rest.split_whitespace().next().unwrap().to_owned()
 }
 
 /// The words of a list of text.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::pods::Pod;
-use super::{OVERLAYS, Tools, copy, words};
+use super::{OVERLAYS, Rendered, Tools, copy, words};
 use crate::support::keys::{self, Key, NAMESPACE};
 use crate::support::{Estate, Sandbox, TOKEN, column};
 
@@ -126,6 +126,28 @@ fn the_pods_of_the_indexed_job_share_the_list() {
         assert_eq!(column(&pod.log(), "SELECT operator FROM runs"), ["job/decom-shards"], "its own log");
     }
     assert_eq!(deleted(&estate), listed(), "each once");
+}
+
+#[test]
+fn the_rotation_closes_the_log_of_the_nights() {
+    let Some(tools) = Tools::find("the_rotation_closes_the_log_of_the_nights") else { return };
+    let estate = estate();
+    let changed = estate.sandbox.path("changed");
+    copy(&changed);
+    let comment = "# deletes nothing. Change this line to `run` to delete";
+    change(&changed.join("overlays/cronjob/cronjob.yaml"), comment, "                - run\n");
+    let nightly = tools.rendered_in(&changed, "cronjob");
+    let pod = Pod::new(&estate.sandbox, &nightly, None);
+    pod.decom(estate.emulator.base_url()).run().expect(0);
+    let claim = |rendered: &Rendered| rendered.pod()["volumes"][0]["persistentVolumeClaim"].clone();
+    let rendered = tools.rendered("rotate");
+    assert_eq!(claim(rendered), claim(&nightly), "the same volume");
+    let rotated = Pod::new(&estate.sandbox, rendered, None).decom(estate.emulator.base_url()).run().expect(0);
+    assert!(rotated.stdout.contains("for reading only"), "{rotated:?}");
+    assert!(column(&pod.log(), "SELECT run_id FROM runs").is_empty(), "a new log");
+    let files = std::fs::read_dir(pod.path("/var/lib/decom")).unwrap();
+    let logs = files.filter(|it| it.as_ref().unwrap().path().extension().is_some_and(|it| it == "db"));
+    assert_eq!(logs.count(), 2, "the closed one beside it");
 }
 
 #[test]
