@@ -105,6 +105,8 @@ impl Deleter {
         if reply.answer.verdict == Verdict::Unauthorized {
             reply.token_renewed = self.credentials.renew(number);
             reply.stops &= !reply.token_renewed;
+        } else if reply.answer.verdict.accepts_token() {
+            self.credentials.accepted(number);
         }
         span.record("http.response.status_code", reply.answer.http_status);
         span.record("error.type", reply.answer.error_code.as_deref());

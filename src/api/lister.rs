@@ -224,7 +224,10 @@ impl Lister {
             let attempt = announced(what, self.attempt(what, path, &token)).await;
             turn.answered(&attempt.headers, attempt.throttled);
             let trouble = match attempt.content {
-                Ok(content) => return Ok(content),
+                Ok(content) => {
+                    self.credentials.accepted(number);
+                    return Ok(content);
+                }
                 Err(Trouble::Lasting(ApiError::Unauthorized { .. })) if self.credentials.renew(number) => {
                     continue;
                 }

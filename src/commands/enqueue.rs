@@ -8,7 +8,7 @@ use super::CommandError;
 use super::context::{Context, Options, World};
 use super::intake::{self, InputRequest, Intake};
 use super::output::stdout;
-use super::queue::{open_queue, queue_address};
+use super::queue::{open_queue, queue_address, warn_of_weakness};
 use super::runtime::block_on;
 use crate::domain::ExitStatus;
 use crate::queue::DeletionRequest;
@@ -53,7 +53,8 @@ pub fn enqueue(
         bodies.push(DeletionRequest { name, reason, ticket }.to_body());
     })?;
     block_on(async {
-        let queue = open_queue(&context, &address).await?;
+        let queue = open_queue(&context, &address, false).await?;
+        warn_of_weakness(&*queue).await;
         let mut put = 0;
         for batch in bodies.chunks(BATCH) {
             if let Err(source) = queue.put(batch).await {

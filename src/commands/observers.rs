@@ -33,6 +33,13 @@ impl Observers {
         RunObservers { progress, metrics: self.watch.as_ref().map(|watch| watch.watcher(rate)) }
     }
 
+    /// The broker of the queue can be reached, or cannot, before a run begins.
+    pub(super) fn queue(&self, is_reachable: bool) {
+        if let Some(watch) = &self.watch {
+            watch.queue(is_reachable);
+        }
+    }
+
     /// A run was carried out.
     pub(super) fn add(&self, run_id: &str, api_host: String, report: &RunReport) {
         self.runs.borrow_mut().push(ObservedRun {

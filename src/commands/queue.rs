@@ -10,6 +10,9 @@ use crate::queue::{Address, Queue, QueueError, QueueOptions};
 /// The longest wait for a broker that is away at the start: long enough for one that is being restarted.
 const START: Duration = Duration::from_secs(30);
 
+/// The longest wait for a broker that is away during a run that has an end.
+const MAX_OUTAGE: Duration = Duration::from_mins(15);
+
 /// The pause between two tries.
 const APART: Duration = Duration::from_secs(2);
 
@@ -53,23 +56,45 @@ pub(super) fn queue_options(context: &Context<'_>, address: &Address) -> QueueOp
     }
 }
 
-/// Opens the queue at `address`, and waits a while for a broker that is away.
+/// How long the broker may be away during a run; `None` if it is waited for indefinitely.
+pub(super) fn max_outage(context: &Context<'_>, follow: bool) -> Option<Duration> {
+    context.settings.queue.max_outage.or((!follow).then_some(MAX_OUTAGE))
+}
+
+/// Opens the queue at `address`, and waits for a broker that is away: a run without end as long as during the run,
+/// everything else a short while.
 pub(super) async fn open_queue(
     context: &Context<'_>,
     address: &Address,
+    follow: bool,
 ) -> Result<Box<dyn Queue>, CommandError> {
     let options = queue_options(context, address);
     let begun = Instant::now();
-    let patience = START.min(context.settings.queue.max_outage);
+    let max_outage = max_outage(context, follow);
+    let patience = if follow { max_outage } else { max_outage.map(|max| max.min(START)) };
+    let is_left = || patience.is_none_or(|patience| begun.elapsed() + APART < patience);
     loop {
         match crate::queue::open(options.clone()).await {
-            Ok(queue) => return Ok(queue),
-            Err(error @ QueueError::Unreachable { .. }) if begun.elapsed() + APART < patience => {
+            Ok(queue) => {
+                context.observers.queue(true);
+                return Ok(queue);
+            }
+            Err(error @ QueueError::Unreachable { .. }) if is_left() => {
+                context.observers.queue(false);
                 tracing::warn!(%error, "trying again in {}", humantime::format_duration(APART));
                 tokio::time::sleep(APART).await;
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Warns about how the queue was set up, if there is reason to. That it cannot be looked up is no reason to stop.
+pub(super) async fn warn_of_weakness(queue: &dyn Queue) {
+    match queue.weakness().await {
+        Ok(Some(weakness)) => tracing::warn!("{weakness}"),
+        Ok(None) => {}
+        Err(error) => tracing::debug!(%error, "how the queue was set up is not known"),
     }
 }
 

@@ -14,7 +14,7 @@ use super::log::{gone_according_to, with_log};
 use super::observed::observed;
 use super::output::stdout;
 use super::proposal::{confirm, show};
-use super::queue::{open_queue, queue_address};
+use super::queue::{max_outage, open_queue, queue_address, warn_of_weakness};
 use super::runtime::block_on;
 use super::{CommandError, intake, permission, resume};
 use crate::api::ApiError;
@@ -91,7 +91,7 @@ fn take_from(
         let (host, limit) = (access.host(), limit(context, access)?);
         let mut lines = announcement(context, address, &host, limit, idle);
         // A dry run creates no queue, as connecting to one does.
-        lines.extend(log.is_some().then(|| waiting(context, address)).transpose()?);
+        lines.extend(log.is_some().then(|| waiting(context, address, follow)).transpose()?);
         let Some(log) = log else {
             let mut out = stdout();
             for line in lines {
@@ -136,14 +136,14 @@ fn take_from(
             origin: json!({ "command": "work", "follow": follow, "limit": limit }),
         };
         block_on(async {
-            let queue = open_queue(context, address).await?;
+            let queue = open_queue(context, address, follow).await?;
             let run = job.open(context, log, access).await?;
             let supply = Supply::Queue(QueueSupply {
                 queue: Arc::from(queue),
                 rules,
                 limit,
                 idle,
-                max_outage: context.settings.queue.max_outage,
+                max_outage: max_outage(context, follow),
             });
             run.execute(context, log, access, supply).await
         })?
@@ -178,9 +178,10 @@ fn limit(context: &Context<'_>, access: &ApiAccess) -> Result<u64, CommandError>
 }
 
 /// How much is on the queue, as far as the broker knows. Takes nothing.
-fn waiting(context: &Context<'_>, address: &Address) -> Result<String, CommandError> {
+fn waiting(context: &Context<'_>, address: &Address, follow: bool) -> Result<String, CommandError> {
     let waiting = block_on(async {
-        let queue = open_queue(context, address).await?;
+        let queue = open_queue(context, address, follow).await?;
+        warn_of_weakness(&*queue).await;
         let waiting = queue.waiting().await;
         queue.close().await;
         Ok::<_, CommandError>(waiting)

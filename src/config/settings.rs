@@ -117,8 +117,8 @@ pub struct QueueSettings {
     pub idle: Duration,
     #[serde(deserialize_with = "values::positive")]
     pub hold: Duration,
-    #[serde(deserialize_with = "values::duration")]
-    pub max_outage: Duration,
+    #[serde(deserialize_with = "values::optional_duration")]
+    pub max_outage: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -105,6 +105,15 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     text(deserializer, "duration such as \"25s\" (up to 24h)", |text| between(text, Duration::ZERO, DAY))
 }
 
+/// A duration, or an empty text: not set.
+pub(super) fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    text(deserializer, "duration such as \"25s\" (up to 24h)", |text| {
+        if text.is_empty() { Some(None) } else { between(text, Duration::ZERO, DAY).map(Some) }
+    })
+}
+
 pub(super) fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     text(deserializer, "duration such as \"30s\" (above 0s, up to 24h)", |text| {
         between(text, Duration::from_nanos(1), DAY)

@@ -1,4 +1,4 @@
-//! The token of a command, which is read again once if the API does not accept it any more: it may have been rotated.
+//! The token of a command, which is read again if the API does not accept it any more: it may have been rotated.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,15 +15,17 @@ pub struct Credentials(Arc<Mutex<State>>);
 struct State {
     /// The token that is used now is the last one.
     tokens: Vec<Token>,
-    /// `None` once it was read again.
+    /// `None` if it cannot change.
     again: Option<ReadToken>,
+    /// It was read again, and the API has accepted none since.
+    is_renewed: bool,
 }
 
 impl Credentials {
-    /// `again` reads the token anew, which is done once at most.
+    /// `again` reads the token again, which is done once for each token that the API has accepted.
     #[must_use]
     pub fn new(token: Token, again: Option<ReadToken>) -> Self {
-        Self(Arc::new(Mutex::new(State { tokens: vec![token], again })))
+        Self(Arc::new(Mutex::new(State { tokens: vec![token], again, is_renewed: false })))
     }
 
     /// The token to be used now, and its number.
@@ -41,8 +43,11 @@ impl Credentials {
         if number + 1 < state.tokens.len() {
             return true;
         }
-        let Some(read) = state.again.take() else { return false };
-        match read().filter(|token| token.expose() != state.tokens[number].expose()) {
+        if std::mem::replace(&mut state.is_renewed, true) {
+            return false;
+        }
+        let read = state.again.as_ref().and_then(|read| read());
+        match read.filter(|token| token.expose() != state.tokens[number].expose()) {
             Some(token) => {
                 tracing::warn!(
                     "the API does not accept the token any more, and its file holds another one; continuing with that"
@@ -51,6 +56,14 @@ impl Credentials {
                 true
             }
             None => false,
+        }
+    }
+
+    /// The API has accepted the token with this number: a worker may run for long enough to see it rotated as well.
+    pub fn accepted(&self, number: usize) {
+        let mut state = self.state();
+        if number + 1 == state.tokens.len() {
+            state.is_renewed = false;
         }
     }
 
@@ -87,7 +100,29 @@ mod tests {
         assert_eq!(credentials.current().0.expose(), "second-token");
         assert!(credentials.renew(0), "a request that left before gets the new one");
         assert!(!credentials.renew(1), "only once");
+        credentials.accepted(0);
+        assert!(!credentials.renew(1), "the first was accepted, and is not used any more");
         assert_eq!(credentials.redact("first-token second-token".to_owned()), "[token] [token]");
+    }
+
+    #[test]
+    fn a_token_that_was_accepted_may_be_rotated_again() {
+        let next = std::sync::atomic::AtomicUsize::new(1);
+        let read = move || {
+            let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Some(token(&format!("token-number-{number}")))
+        };
+        let credentials = Credentials::new(token("token-number-0"), Some(Box::new(read)));
+        for number in 0..5 {
+            credentials.accepted(number);
+            assert!(credentials.renew(number), "{number}");
+        }
+        assert!(!credentials.renew(5), "none was accepted in between");
+        assert_eq!(credentials.current().0.expose(), "token-number-5");
+    }
+
+    #[test]
+    fn a_token_that_did_not_change_is_not_used_again() {
         for same in [
             Credentials::new(token("a-token"), None),
             Credentials::new(token("a-token"), Some(Box::new(|| Some(token("a-token"))))),

@@ -200,6 +200,10 @@ pub enum RunEvent {
     TakenOn { name: DatasourceName },
     /// A message was malformed, and goes to the dead-letter queue.
     Refused { message_id: String, why: String },
+    /// The broker of the queue cannot be reached; the run waits for it.
+    QueueUnreachable,
+    /// The broker of the queue is there again.
+    QueueReachable,
     /// The server pauses all requests.
     Paused {
         pause: Duration,

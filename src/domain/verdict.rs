@@ -60,6 +60,12 @@ impl Verdict {
         }
     }
 
+    /// Returns true if the API itself must have replied, and accepted the token.
+    #[must_use]
+    pub const fn accepts_token(self) -> bool {
+        matches!(self, Self::Deleted | Self::NotFound | Self::InUse)
+    }
+
     /// Returns true if the deletion may have been carried out although no reply says so.
     #[must_use]
     pub const fn raises_doubt(self) -> bool {

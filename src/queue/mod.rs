@@ -95,6 +95,11 @@ pub trait Queue: Send + Sync {
     /// The number of messages to be taken, as far as the broker knows.
     async fn waiting(&self) -> Result<u64, QueueError>;
 
+    /// What the operator should know about how this queue was set up, if anything.
+    async fn weakness(&self) -> Result<Option<String>, QueueError> {
+        Ok(None)
+    }
+
     /// Gives back what is not settled, and disconnects.
     async fn close(&self);
 }

@@ -321,6 +321,8 @@ impl Engine<'_> {
     fn take_side_event(&mut self, event: SideEvent) {
         match event {
             SideEvent::Stop(reason) => self.halt(reason),
+            SideEvent::QueueReachable(true) => self.report(&RunEvent::QueueReachable),
+            SideEvent::QueueReachable(false) => self.report(&RunEvent::QueueUnreachable),
             SideEvent::Withheld(target) => self.state.open.push(OpenTarget::withheld(target)),
             SideEvent::Pace(PaceEvent::Paused { pause, why }) => {
                 let why = match why {

@@ -116,6 +116,8 @@ pub struct RunReport {
 enum SideEvent {
     Pace(PaceEvent),
     Stop(StopReason),
+    /// The broker of the queue cannot be reached, or is there again.
+    QueueReachable(bool),
     /// A target that is due, but must not be sent: a listing settles it.
     Withheld(Target),
 }

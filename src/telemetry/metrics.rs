@@ -32,6 +32,7 @@ type Optional<T> = Family<[Label; 0], T>;
 pub(super) struct Metrics {
     registry: Arc<Registry>,
     pub(super) ready: Whole,
+    queue_reachable: Optional<Whole>,
     pub(super) targets: [Whole; Outcome::ALL.len()],
     pub(super) settled: [Counter; Outcome::ALL.len()],
     pub(super) attempts: [Counter; Verdict::ALL.len()],
@@ -60,6 +61,7 @@ impl Metrics {
         let of = |outcome: Outcome| [("outcome", outcome.as_str())];
         let metrics = Self {
             ready: Gauge::default(),
+            queue_reachable: Family::default(),
             targets: Outcome::ALL.map(|outcome| targets.get_or_create_owned(&of(outcome))),
             settled: Outcome::ALL.map(|outcome| match outcome {
                 Outcome::Pending => Counter::default(),
@@ -81,6 +83,11 @@ impl Metrics {
         };
         let m = metrics.clone();
         registry.register("ready", "1 while a run is active, 0 before it begins and after it stops", m.ready);
+        registry.register(
+            "queue_reachable",
+            "1 while the broker of the queue can be reached, 0 while it is waited for; absent without a queue",
+            m.queue_reachable,
+        );
         registry.register("targets", "The targets of the run by outcome, pending ones included", targets);
         registry.register("targets_settled", "Targets that this process settled, by outcome", settled);
         registry.register("attempts", "Deletions sent, by the verdict of their reply", attempts);
@@ -126,8 +133,18 @@ impl Metrics {
     }
 
     /// Returns true while a run is active.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         self.ready.get() == 1
+    }
+
+    /// Returns true unless there is a queue whose broker cannot be reached.
+    pub(super) fn has_queue(&self) -> bool {
+        self.queue_reachable.get(&[]).is_none_or(|reachable| reachable.get() == 1)
+    }
+
+    /// Takes note that the broker of the queue can be reached, or cannot.
+    pub(super) fn queue(&self, is_reachable: bool) {
+        self.queue_reachable.get_or_create(&[]).set(is_reachable.into());
     }
 
     /// Sets the numbers of targets by outcome.

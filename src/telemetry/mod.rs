@@ -93,6 +93,11 @@ impl Watch {
         MetricsWatcher::new(self.metrics.clone(), rate, self.clock.clone())
     }
 
+    /// Takes note that the broker of the queue can be reached, or cannot, before a run begins.
+    pub fn queue(&self, is_reachable: bool) {
+        self.metrics.queue(is_reachable);
+    }
+
     /// Returns true if something is sent at the end.
     #[must_use]
     pub const fn has_farewell(&self, notices: &[Notice]) -> bool {

@@ -64,7 +64,10 @@ fn reply<B>(request: &Request<B>, metrics: &Metrics) -> Response<String> {
     match request.uri().path() {
         "/metrics" => respond(StatusCode::OK, MEDIA_TYPE, metrics.text()),
         "/healthz" => plain(StatusCode::OK, "alive"),
-        "/readyz" if metrics.is_ready() => plain(StatusCode::OK, "a run is active"),
+        "/readyz" if !metrics.has_queue() => {
+            plain(StatusCode::SERVICE_UNAVAILABLE, "the queue cannot be reached")
+        }
+        "/readyz" if metrics.is_active() => plain(StatusCode::OK, "a run is active"),
         "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "no run is active"),
         _ => plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz"),
     }

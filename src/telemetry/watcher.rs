@@ -78,6 +78,8 @@ impl Watcher for MetricsWatcher {
             RunEvent::TakenOn { .. } => {
                 metrics.targets[Outcome::Pending as usize].set(whole(counts.of(Outcome::Pending)));
             }
+            RunEvent::QueueUnreachable => metrics.queue(false),
+            RunEvent::QueueReachable => metrics.queue(true),
             RunEvent::Refused { .. } => {
                 metrics.refused.inc();
             }

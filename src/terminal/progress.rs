@@ -123,7 +123,10 @@ impl Watcher for Progress {
             RunEvent::Settled { .. } | RunEvent::Retrying { .. } | RunEvent::TakenOn { .. } => {
                 self.draw(counts, false);
             }
-            RunEvent::Sending { .. } | RunEvent::Answered { .. } => {}
+            RunEvent::Sending { .. }
+            | RunEvent::Answered { .. }
+            | RunEvent::QueueUnreachable
+            | RunEvent::QueueReachable => {}
             RunEvent::Refused { message_id, why } => {
                 tracing::warn!(message_id, why, "malformed message, moved to the dead-letter queue");
             }

@@ -18,6 +18,7 @@ mod audit_queries;
 mod bad_input;
 mod beginnings;
 mod belief;
+mod broker_outages;
 mod certificate_checkpoints;
 mod certificate_page;
 mod certificates;

@@ -47,7 +47,10 @@ fn names_in(text: &str) -> BTreeSet<String> {
     words.map(str::to_owned).collect()
 }
 
-/// The names and kinds of all metrics of a rehearsal that is over.
+/// The metrics that only a worker on a queue has, which `broker_outages` looks at.
+const OF_QUEUE: [(&str, &str); 1] = [("decom_queue_reachable", "gauge")];
+
+/// The names and kinds of all metrics: those of a rehearsal that is over, and those of a queue.
 fn declared() -> BTreeSet<(String, String)> {
     let sandbox = Sandbox::new();
     let input = csv(&sandbox, &["a"]);
@@ -57,6 +60,7 @@ fn declared() -> BTreeSet<(String, String)> {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     types
         .map(|line| line.split_once(' ').unwrap())
+        .chain(OF_QUEUE)
         .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
         .collect()
 }

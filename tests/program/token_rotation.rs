@@ -56,6 +56,29 @@ fn a_run_goes_on_with_the_token_that_its_file_holds_by_then() {
 }
 
 #[test]
+fn a_token_that_was_accepted_can_be_rotated_as_often_as_needed() {
+    let sandbox = Sandbox::new();
+    let token = |number: usize| format!("dbn_live_t0ken-number-{number}");
+    let file = sandbox.file("token", token(0));
+    // Each token is accepted five times; the one after it is in the file by the time that it is refused.
+    let accepted = AtomicUsize::new(0);
+    let server = Server::start(move |request| {
+        let valid = token(accepted.load(Ordering::SeqCst) / 5);
+        if request.header("authorization") == format!("Bearer {valid}") {
+            accepted.fetch_add(1, Ordering::SeqCst);
+            return Reply::deleted();
+        }
+        replace(&file, &valid);
+        Reply::status(401)
+    });
+    let names: Vec<_> = (0..20).map(|number| format!("tenant-{number}")).collect();
+    let input = csv(&sandbox, &names);
+    let ended = with_token_file(&sandbox, &server, &["run", &input, "--concurrency", "1"]).run().expect(0);
+    assert!(ended.all_are("deleted"), "{ended:#?}");
+    assert_eq!(ended.stderr.matches("its file holds another one").count(), 3, "{}", ended.stderr);
+}
+
+#[test]
 fn a_listing_goes_on_with_it_as_well() {
     let sandbox = Sandbox::new();
     let file = sandbox.file("token", OLD);

@@ -17,6 +17,7 @@ use lapin::{
 };
 
 use super::endpoint::Endpoint;
+use super::queue_type::{QUEUE_TYPE, QUORUM, is_classic};
 use super::transport;
 use crate::domain::{BootTime, lock};
 use crate::queue::Message;
@@ -55,6 +56,11 @@ impl Session {
     /// Creates the queues if they do not exist any more.
     pub(super) async fn provide(&self, endpoint: &Endpoint) -> Result<()> {
         provide(&self.connection, endpoint).await
+    }
+
+    /// Returns true if the queue is known to be a classic one.
+    pub(super) async fn is_classic(&self, endpoint: &Endpoint) -> Result<bool> {
+        is_classic(&self.connection, &endpoint.queue).await
     }
 
     /// The number of this session, which its receipts hold.
@@ -188,11 +194,13 @@ async fn declare(connection: &Connection, queue: &ShortString, dead: Option<&Sho
     request(durable, arguments(dead)).await
 }
 
-/// The arguments of a new queue. The virtual host chooses its type. A limit of redeliveries, which is 20 for quorum
-/// queues from RabbitMQ 4.0 on, moves messages to the dead-letter queue.
+/// The arguments of a new queue. A quorum queue has an acknowledgement on disk before it forgets the message; a classic
+/// one forgets, in a crash, what was acknowledged in the last moments. A limit of redeliveries, which is 20 from RabbitMQ
+/// 4.0 on, moves messages to the dead-letter queue.
 fn arguments(dead: Option<&ShortString>) -> FieldTable {
     let text = |text: &str| AMQPValue::LongString(text.into());
     let mut arguments = FieldTable::default();
+    arguments.insert(QUEUE_TYPE.into(), text(QUORUM));
     if let Some(dead) = dead {
         arguments.insert("x-dead-letter-exchange".into(), text(""));
         arguments.insert("x-dead-letter-routing-key".into(), text(dead.as_str()));

@@ -1,7 +1,7 @@
 //! Messages that were taken from the queue, and not yet acknowledged or given back.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// acknowledged, and the audit log has the outcome of that.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a dead-letter queue may take no message if there is no limit for the broker as a whole.
+const DEAD_LETTER_PATIENCE: Duration = Duration::from_mins(15);
+
 /// How much of a message that is too large for the dead-letter queue is kept, in characters.
 const KEPT_CHARS: usize = 1000;
 
@@ -35,8 +38,10 @@ pub(in crate::run) struct PendingAcks {
     abandoned: CancellationToken,
     /// How many messages are on the dead-letter queue.
     set_aside: Arc<AtomicU64>,
-    /// How long the dead-letter queue may take no message.
-    max_outage: Duration,
+    /// How long the dead-letter queue may take no message while the broker can be reached.
+    patience: Duration,
+    /// Cleared while the broker cannot be reached.
+    is_reachable: Arc<AtomicBool>,
     /// The digests of malformed messages that the broker has taken back before they were set aside.
     taken_back: Arc<Mutex<Vec<String>>>,
 }
@@ -57,14 +62,15 @@ struct TargetMessage {
 }
 
 impl PendingAcks {
-    pub(in crate::run) fn new(queue: Arc<dyn Queue>, max_outage: Duration) -> Self {
+    pub(in crate::run) fn new(queue: Arc<dyn Queue>, max_outage: Option<Duration>) -> Self {
         Self {
             queue,
             messages: Arc::default(),
             tasks: TaskTracker::new(),
             abandoned: CancellationToken::new(),
             set_aside: Arc::default(),
-            max_outage,
+            patience: max_outage.unwrap_or(DEAD_LETTER_PATIENCE),
+            is_reachable: Arc::new(AtomicBool::new(true)),
             taken_back: Arc::default(),
         }
     }
@@ -102,6 +108,11 @@ impl PendingAcks {
     pub(super) fn has_waiting(&self) -> bool {
         let messages = self.lock();
         !messages.ready.is_empty() || messages.waiting.values().any(|waiting| !waiting.is_empty())
+    }
+
+    /// Takes note that the broker cannot be reached, or is there again.
+    pub(super) fn note_reachable(&self, is_reachable: bool) {
+        self.is_reachable.store(is_reachable, Ordering::Relaxed);
     }
 
     /// Returns how many messages are on the dead-letter queue.
@@ -186,15 +197,15 @@ impl PendingAcks {
     pub(super) fn set_aside(&self, message: Message, why: String, side_events: UnboundedSender<SideEvent>) {
         let (acks, digest) = (self.clone(), digest(&message.body));
         self.tasks.spawn(async move {
-            let end = Some(Instant::now() + acks.max_outage);
+            let patience = Some(acks.patience);
             let what = "set a message aside";
-            let mut result = acks.retry_until(end, what, || acks.queue.set_aside(&message, &why)).await;
+            let mut result = acks.retry_within(patience, what, || acks.queue.set_aside(&message, &why)).await;
             if let Err(error) = &result
                 && !error.is_transient()
             {
                 tracing::warn!(%error, message_id = message.id, "only the beginning of the message goes to the dead-letter queue");
                 let short = Message { body: stub(&message.body), ..message };
-                result = acks.retry_until(end, what, || acks.queue.set_aside(&short, &why)).await;
+                result = acks.retry_within(patience, what, || acks.queue.set_aside(&short, &why)).await;
             }
             match result {
                 Ok(true) => drop(acks.set_aside.fetch_add(1, Ordering::Relaxed)),
@@ -304,13 +315,13 @@ impl PendingAcks {
     where
         F: Future<Output = Result<(), QueueError>>,
     {
-        self.retry_until(None, what, ask).await
+        self.retry_within(None, what, ask).await
     }
 
-    /// The same, and fails if the broker has not taken it by `end`.
-    async fn retry_until<F>(
+    /// The same, and fails if the broker can be reached and has not taken it within `patience`.
+    async fn retry_within<F>(
         &self,
-        end: Option<Instant>,
+        patience: Option<Duration>,
         what: &'static str,
         mut ask: impl FnMut() -> F,
     ) -> Result<bool, QueueError>
@@ -318,14 +329,18 @@ impl PendingAcks {
         F: Future<Output = Result<(), QueueError>>,
     {
         let mut pause = FIRST_PAUSE;
+        let mut since = Instant::now();
         loop {
+            if !self.is_reachable.load(Ordering::Relaxed) {
+                since = Instant::now();
+            }
             match ask().await {
                 Ok(()) => return Ok(true),
                 Err(QueueError::Expired { .. }) => {
                     tracing::debug!("the broker has taken a message back, and delivers it again");
                     return Ok(false);
                 }
-                Err(error) if error.is_transient() && end.is_none_or(|end| Instant::now() < end) => {
+                Err(error) if error.is_transient() && patience.is_none_or(|most| since.elapsed() < most) => {
                     tracing::debug!(%error, "could not {what}; trying again");
                     tokio::select! {
                         () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),

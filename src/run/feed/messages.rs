@@ -66,7 +66,7 @@ pub(in crate::run) struct MessageFeed {
     side_events: UnboundedSender<SideEvent>,
     max_deletes: u64,
     idle: Option<Duration>,
-    max_outage: Duration,
+    max_outage: Option<Duration>,
     allowance: Allowance,
     state: Mutex<State>,
 }
@@ -78,12 +78,14 @@ struct State {
     taken_on: u64,
     /// The queue was empty for long enough, or no further message may be taken.
     at_end: bool,
+    /// The broker cannot be reached.
+    outage: Option<Outage>,
 }
 
 impl MessageFeed {
     pub(in crate::run) fn new(parts: MessageFeedParts) -> Self {
         let QueueSupply { queue, rules, limit: max_deletes, idle, max_outage } = parts.supply;
-        let state = State { reader: parts.reader, rules, taken_on: 0, at_end: false };
+        let state = State { reader: parts.reader, rules, taken_on: 0, at_end: false, outage: None };
         Self {
             run: parts.run,
             base_url: parts.base_url,
@@ -106,9 +108,11 @@ impl MessageFeed {
 
     /// Returns the next message, with the outcome of its name if it has waited for that; `None` if none has arrived for
     /// long enough, or the run stops.
-    async fn message(&self) -> Result<Option<(Message, Option<Outcome>)>, QueueError> {
+    async fn message(
+        &self,
+        outage: &mut Option<Outage>,
+    ) -> Result<Option<(Message, Option<Outcome>)>, QueueError> {
         let mut since = Instant::now();
-        let mut outage: Option<Outage> = None;
         while !self.stop.is_cancelled() && !self.allowance.is_used_up() {
             if let Some((message, outcome)) = self.acks.next_ready() {
                 return Ok(Some((message, Some(outcome))));
@@ -116,21 +120,25 @@ impl MessageFeed {
             let left = self.idle.map_or(SLICE, |idle| idle.saturating_sub(since.elapsed()));
             // Without a wait this would be a busy loop.
             let left = left.max(LEAST);
-            match self.queue.take(left.min(SLICE)).await {
+            let taken = self.queue.take(left.min(SLICE)).await;
+            if taken.is_ok() && outage.take().is_some() {
+                self.report_reachable(true);
+                since = Instant::now();
+            }
+            match taken {
                 Ok(Some(message)) => return Ok(Some((message, None))),
                 Ok(None) => {
-                    if outage.take().is_some() {
-                        tracing::info!("the queue can be reached again");
-                        since = Instant::now();
-                    }
                     // A message that waits for a name under way is still to come.
                     if self.idle.is_some_and(|idle| since.elapsed() >= idle) && !self.acks.has_waiting() {
                         return Ok(None);
                     }
                 }
                 Err(error) if error.is_transient() => {
+                    if outage.is_none() {
+                        self.report_reachable(false);
+                    }
                     let outage = outage.get_or_insert_with(Outage::begin);
-                    if outage.since.elapsed() >= self.max_outage {
+                    if self.max_outage.is_some_and(|max| outage.since.elapsed() >= max) {
                         return Err(error);
                     }
                     tracing::warn!(%error, "trying again in {}", humantime::format_duration(outage.pause));
@@ -143,6 +151,16 @@ impl MessageFeed {
             }
         }
         Ok(None)
+    }
+
+    /// Reports that the broker cannot be reached, or is there again.
+    fn report_reachable(&self, is_reachable: bool) {
+        if is_reachable {
+            tracing::info!("the queue can be reached again");
+        }
+        self.acks.note_reachable(is_reachable);
+        // The run receives side events until its last worker ends.
+        let _ = self.side_events.send(SideEvent::QueueReachable(is_reachable));
     }
 
     /// Returns the target that `message` asks for, if one has to be sent.
@@ -300,7 +318,7 @@ impl Feed for MessageFeed {
     async fn next(&self) -> Result<Option<Target>, StopReason> {
         let mut state = self.state.lock().await;
         while !state.at_end && !self.allowance.is_used_up() {
-            match self.message().await? {
+            match self.message(&mut state.outage).await? {
                 None => state.at_end = !self.allowance.is_used_up(),
                 Some((message, shared)) => {
                     if let Some(target) = self.consider(&mut state, message, shared).await? {

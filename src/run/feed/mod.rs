@@ -40,8 +40,8 @@ pub struct QueueSupply {
     pub limit: u64,
     /// The run ends when no message has arrived for this long; `None` for a run without end.
     pub idle: Option<Duration>,
-    /// The run stops if the broker cannot be reached for longer.
-    pub max_outage: Duration,
+    /// The run stops if the broker cannot be reached for longer; `None` if it waits indefinitely.
+    pub max_outage: Option<Duration>,
 }
 
 /// Hands out targets, each once.

@@ -10,7 +10,9 @@ use crate::support::Sandbox;
 
 #[test]
 fn every_version_of_kubernetes_from_the_oldest_named_accepts_them() {
-    let Some(tools) = Tools::find("every_version_of_kubernetes_from_the_oldest_named_accepts_them") else { return };
+    let Some(tools) = Tools::find("every_version_of_kubernetes_from_the_oldest_named_accepts_them") else {
+        return;
+    };
     for (overlay, rendered) in tools.all() {
         let first = rendered.versions.first().unwrap();
         assert!(first.starts_with(&format!("{}.", oldest())), "{overlay}: {first}");
@@ -221,7 +223,8 @@ fn the_numbers_of_pods_are_those_that_the_program_is_told() {
             (&json!("audit"), &json!("$(JOB_COMPLETION_INDEX)"))
         );
     }
-    for (overlay, rendered) in tools.all().iter().filter(|(overlay, _)| ["cronjob", "plan", "rotate"].contains(overlay))
+    for (overlay, rendered) in
+        tools.all().iter().filter(|(overlay, _)| ["cronjob", "plan", "rotate"].contains(overlay))
     {
         let claim = &rendered.all("PersistentVolumeClaim")[0]["spec"];
         assert_eq!(claim["accessModes"], json!(["ReadWriteOncePod"]), "{overlay}");
@@ -232,7 +235,8 @@ fn the_numbers_of_pods_are_those_that_the_program_is_told() {
 #[test]
 fn lists_are_immutable_and_can_be_found() {
     let Some(tools) = Tools::find("lists_are_immutable_and_can_be_found") else { return };
-    for (overlay, name) in [("cronjob", "decom-input-"), ("shards", "decom-input-"), ("plan", "decom-plan-")] {
+    for (overlay, name) in [("cronjob", "decom-input-"), ("shards", "decom-input-"), ("plan", "decom-plan-")]
+    {
         let rendered = &tools.all().iter().find(|(it, _)| *it == overlay).unwrap().1;
         let maps = rendered.all("ConfigMap").into_iter();
         let maps: Vec<_> =

@@ -87,8 +87,15 @@ impl RabbitServer {
         self.process.is_some()
     }
 
-    /// Ends it as a crash would.
+    /// Ends it as a crash would, once it has the names of its quorum queues on the disk: RabbitMQ 3.10 writes those half
+    /// a second late, and a queue without one never comes back.
     pub fn kill(&mut self) {
+        let names = self.folder.path().join("data/decom@localhost/quorum/decom@localhost/names.dets");
+        until("RabbitMQ writes down its queue", || {
+            let names = std::fs::read(&names).unwrap_or_default();
+            // The queue, and its dead-letter queue.
+            names.windows(QUEUE.len()).filter(|window| *window == QUEUE).count() >= 2
+        });
         self.process = None;
     }
 
@@ -118,6 +125,9 @@ impl RabbitServer {
         (connection, channel)
     }
 }
+
+/// The beginning of the names of its queue `decom`, and of the dead-letter queue of that, in RabbitMQ's files.
+const QUEUE: &[u8] = b"%2F_decom";
 
 /// Behind Debian's own `rabbitmq-server`, which insists on being root.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
