@@ -308,6 +308,20 @@ pub enum AuditError {
         /// The run.
         run_id: String,
     },
+    /// A log that was closed a short time ago is not at hand.
+    #[error(
+        "{}: the audit log that was closed before this one, at {closed_at}, is not at hand ({}: {why}), so that what was deleted in the last 24 hours cannot be counted (safety.max_deletes_per_day); put it back there, or beside this log",
+        path.display(), file.display()
+    )]
+    NoPredecessor {
+        /// The log.
+        path: PathBuf,
+        /// Where the log before it was put.
+        file: PathBuf,
+        closed_at: Timestamp,
+        /// What is there instead.
+        why: &'static str,
+    },
     /// A log names another one as the one before it, and that is not what it says.
     #[error("{}: this audit log begins where one of {records} records ended, and {} is not that one: it was altered, or written to after it was closed; neither is merged", path.display(), predecessor.display())]
     NotItsPredecessor {

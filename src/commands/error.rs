@@ -115,7 +115,7 @@ fn of_audit(error: &AuditError) -> ExitStatus {
     match error {
         // It passes: another process ends.
         AuditError::Held { .. } | AuditError::InUse { .. } => ExitStatus::Stopped,
-        AuditError::Unfinished { .. } => ExitStatus::Refused,
+        AuditError::Unfinished { .. } | AuditError::NoPredecessor { .. } => ExitStatus::Refused,
         AuditError::Missing { .. }
         | AuditError::Exists { .. }
         | AuditError::NoRuns { .. }

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod budget;
 mod certificate;
 mod check;
 mod clock;

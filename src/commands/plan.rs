@@ -91,10 +91,11 @@ fn make(
         Rules { protection, holds, known_gone, in_doubt: None, planned: PlannedSkips::new() },
     )?;
     let guards = context.guards();
-    let mut survey = match &access {
+    let survey = match &access {
         Some(access) => Survey::online(context, &mut selection, access, guards, &allow_shared, true)?,
         None => Survey::offline(guards, &mut selection, "the API was not asked", true)?,
     };
+    let mut survey = survey.with_budget(context, base_url.as_str(), &mut selection)?;
     let planned = Forecast { all, ..survey.planned(context, &selection, base_url.host(), rate) };
     let mut stdout = io::BufWriter::new(stdout());
     planned.write(&mut stdout, context.options.json)?;

@@ -118,7 +118,8 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         &mut selection,
         "only the API knows how many datasources exist",
         false,
-    )?;
+    )?
+    .with_whole_budget(context, &selection, "only the real audit log knows what was deleted before");
     // A dry run shows the real run, and not the faster rehearsal.
     let shown_rate = if options.dry_run { real_rate } else { access.pacer.rate() };
     let planned = survey.planned(context, &selection, "the embedded emulator".to_owned(), shown_rate);

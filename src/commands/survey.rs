@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use super::CommandError;
 use super::access::ApiAccess;
+use super::budget;
 use super::context::Context;
 use super::runtime::block_on;
 use crate::api::ApiError;
-use crate::domain::{Datamart, DatasourceName};
+use crate::domain::{Datamart, DatasourceName, RecentDeletions};
 use crate::plan::{
-    AllowShared, Dependant, Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection, is_shared,
+    AllowShared, DayBudget, Dependant, Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection,
+    is_shared,
 };
 use crate::ratelimit::Rate;
 use crate::report::{Forecast, GuardLine, GuardResult, InUse, ListingSummary, NameList};
@@ -22,6 +24,8 @@ pub(super) struct Survey {
     pub(super) shared: Vec<(String, String)>,
     /// Why the API was not asked; `None` if it was.
     unasked: Option<&'static str>,
+    /// Why it is unknown what was deleted in the last 24 hours; `None` if it is known, or no guard asks for it.
+    uncounted: Option<&'static str>,
 }
 
 impl Survey {
@@ -40,11 +44,23 @@ impl Survey {
         let is_checked = may_exist_again && context.settings.safety.listing_check;
         let needs_listing = context.guards().need_listing() || context.settings.safety.canary > 0;
         let matters = counts.due > 0 || may_exist_again;
-        if is_checked || matters && (needs_listing || context.will_ask(counts.due)) {
+        let survey = if is_checked || matters && (needs_listing || context.will_ask(counts.due)) {
             Self::online(context, selection, access, guards, allowed, false)
         } else {
             Self::offline(guards, selection, "nothing is to be deleted", false)
-        }
+        };
+        survey?.with_budget(context, access.base_url(), selection)
+    }
+
+    /// Asks the limit across runs as well.
+    pub(super) fn with_budget(
+        mut self,
+        context: &Context<'_>,
+        base_url: &str,
+        selection: &mut Selection,
+    ) -> Result<Self, CommandError> {
+        self.refusals.extend(budget::refusal(context, base_url, selection)?);
+        Ok(self)
     }
 
     /// Asks the guards that need no listing: there is none, and `why`. All names are shown if `whole`.
@@ -57,7 +73,22 @@ impl Survey {
         let extent = Extent { due: selection.counts().due, listing: None };
         let refusals = Guards { max_share: 100.0, ..guards }.refusals(extent);
         let preview = Preview::new(selection, None, whole, 0)?;
-        Ok(Self { preview, refusals, guards, shared: Vec::new(), unasked: Some(why) })
+        Ok(Self { preview, refusals, guards, shared: Vec::new(), unasked: Some(why), uncounted: None })
+    }
+
+    /// Asks the limit across runs as if nothing had been deleted before, as `why` says.
+    pub(super) fn with_whole_budget(
+        mut self,
+        context: &Context<'_>,
+        selection: &Selection,
+        why: &'static str,
+    ) -> Self {
+        let limit = context.settings.safety.max_deletes_per_day;
+        let budget = limit.map(|limit| DayBudget::new(limit, RecentDeletions::default()));
+        let now = context.world.clock.timestamp();
+        self.refusals.extend(budget.and_then(|mut budget| budget.refusal(selection.counts().due, now)));
+        self.uncounted = Some(why);
+        self
     }
 
     /// Reads the listings and asks the guards. All names are shown if `whole`.
@@ -114,7 +145,7 @@ impl Survey {
             let (name, datamart) = (name.clone(), datamart.clone());
             refusals.push(Refusal::Shared { count: not_allowed.len(), name, datamart });
         }
-        Ok(Self { preview, refusals, guards, shared, unasked: None })
+        Ok(Self { preview, refusals, guards, shared, unasked: None, uncounted: None })
     }
 
     /// The names of the canary, which is smaller than the settings ask for if fewer can be deleted; `None` if it is
@@ -156,6 +187,14 @@ impl Survey {
         #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52, or none")]
         let max_deletes = guards.max_deletes as f64;
         let mut shown_guards = vec![line("max_deletes", max_deletes, "", refusal("max_deletes"))];
+        #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52, or none")]
+        if let Some(limit) = context.settings.safety.max_deletes_per_day {
+            let result = match (refusal("max_deletes_per_day"), self.uncounted) {
+                (GuardResult::Passes, Some(why)) => GuardResult::Unchecked(why),
+                (result, _) => result,
+            };
+            shown_guards.push(line("max_deletes_per_day", limit as f64, "", result));
+        }
         if guards.need_listing() {
             let result = self.unchecked().map_or_else(|| refusal("max_share"), GuardResult::Unchecked);
             shown_guards.push(line("max_share", guards.max_share, " %", result));

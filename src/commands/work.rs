@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::access::ApiAccess;
+use super::budget::day_budget;
 use super::context::{Context, Options, World};
 use super::ending::Closing;
 use super::execution::Job;
@@ -88,8 +89,9 @@ fn take_from(
     let idle = (!follow).then_some(context.settings.queue.idle);
     let finished = with_log(context, |log| {
         let path = &context.settings.audit.db;
-        let (host, limit) = (access.host(), limit(context, access)?);
-        let mut lines = announcement(context, address, &host, limit, idle);
+        let (host, limits) = (access.host(), Limits::new(context, access, follow)?);
+        let limit = limits.shown();
+        let mut lines = announcement(context, address, &host, limits, idle);
         // A dry run creates no queue, as connecting to one does.
         lines.extend(log.is_some().then(|| waiting(context, address, follow)).transpose()?);
         let Some(log) = log else {
@@ -135,13 +137,16 @@ fn take_from(
             plan: None,
             origin: json!({ "command": "work", "follow": follow, "limit": limit }),
         };
+        let base_url = access.base_url();
+        let budget = limits.day.map(|limit| day_budget(context, base_url, limit)).transpose()?;
         block_on(async {
             let queue = open_queue(context, address, follow).await?;
             let run = job.open(context, log, access).await?;
             let supply = Supply::Queue(QueueSupply {
                 queue: Arc::from(queue),
                 rules,
-                limit,
+                limit: limits.run.unwrap_or(u64::MAX),
+                budget,
                 idle,
                 max_outage: max_outage(context, follow),
             });
@@ -150,6 +155,31 @@ fn take_from(
         .map(Some)
     })?;
     Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Commands)))
+}
+
+/// How much a worker may delete.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// In this run; `None` for a run without end, which would come to its end there.
+    run: Option<u64>,
+    /// In any 24 hours.
+    day: Option<u64>,
+}
+
+impl Limits {
+    fn new(context: &Context<'_>, access: &ApiAccess, follow: bool) -> Result<Self, CommandError> {
+        let (run, day) = (limit(context, access)?, context.settings.safety.max_deletes_per_day);
+        Ok(if follow {
+            Self { run: None, day: Some(day.map_or(run, |day| day.min(run))) }
+        } else {
+            Self { run: Some(run), day }
+        })
+    }
+
+    /// The number that is shown and confirmed.
+    fn shown(self) -> u64 {
+        self.run.or(self.day).unwrap_or(u64::MAX)
+    }
 }
 
 /// How many datasources this run may delete: which names there will be is not known yet.
@@ -199,7 +229,7 @@ fn announcement(
     context: &Context<'_>,
     address: &Address,
     host: &str,
-    limit: u64,
+    limits: Limits,
     idle: Option<Duration>,
 ) -> Vec<String> {
     let guards = context.guards();
@@ -207,12 +237,16 @@ fn announcement(
         Some(idle) => format!("until no message came for {}", humantime::format_duration(idle)),
         None => "until it is stopped".to_owned(),
     };
+    let a_day = if limits.run.is_none() { " in any 24 hours" } else { "" };
     let mut lines = vec![
-        format!("up to {} datasources on {host}, as messages ask for them", grouped(limit)),
+        format!("up to {} datasources{a_day} on {host}, as messages ask for them", grouped(limits.shown())),
         format!("  queue {address}"),
         format!("  {until}"),
         format!("  guard max_deletes {}", guards.max_deletes),
     ];
+    if let Some(limit) = context.settings.safety.max_deletes_per_day {
+        lines.push(format!("  guard max_deletes_per_day {limit}"));
+    }
     if guards.need_listing() {
         lines.push(format!("  guard max_share {} % of what exists now", guards.max_share));
     }

@@ -103,6 +103,9 @@ pub struct RunFlags {
     /// How many datasources one run may delete [default: 500]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Safety")]
     pub max_deletes: Option<i64>,
+    /// How many targets all runs of an audit log may delete in any 24 hours [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Safety")]
+    pub max_deletes_per_day: Option<i64>,
     /// How large a share of all that exist one run may delete, such as 50 or 50% [default: 50]
     #[arg(long, value_name = "PERCENT", value_parser = parse_percentage, allow_negative_numbers = true, help_heading = "Safety")]
     pub max_share: Option<f64>,

@@ -81,7 +81,8 @@ fn of_setting(layers: &Layers, section: &str, key: &str, default: &Item) -> serd
         _ => {
             let expected = refused(IMPOSSIBLE.into());
             let words = words(&expected, "one of ");
-            put("type", json!("string"));
+            let is_number = expected.starts_with("a whole number");
+            put("type", if is_number { json!(["integer", "string"]) } else { json!("string") });
             put("default", json!(default.as_str().unwrap_or_default()));
             if !words.is_empty() {
                 put("enum", json!(words));

@@ -84,6 +84,8 @@ pub struct RetrySettings {
 pub struct SafetySettings {
     #[serde(deserialize_with = "values::whole::<_, _, 0, { i64::MAX }>")]
     pub max_deletes: u64,
+    #[serde(deserialize_with = "values::whole_or_none")]
+    pub max_deletes_per_day: Option<u64>,
     #[serde(deserialize_with = "values::percentage")]
     pub max_share: f64,
     pub protect: Vec<String>,

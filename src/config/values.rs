@@ -81,6 +81,16 @@ where
     deserializer.deserialize_any(Whole(std::marker::PhantomData, LEAST, MOST))
 }
 
+/// A whole number, or an empty text: no limit.
+pub(super) fn whole_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let what = "whole number, 0 or more, or an empty text: no limit";
+    let parse = |text: &str| match text {
+        "" => Some(None),
+        text => text.parse().ok().filter(|number| i64::try_from(*number).is_ok()).map(Some),
+    };
+    deserializer.deserialize_any(Text { what, is_number: true, parse })
+}
+
 const PERCENTAGE: &str = "percentage such as 50 or 50% (above 0, up to 100, at most 15 digits)";
 
 /// A percentage: a number, or a text such as `50%`.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::domain::Timestamp;
+
 /// The limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guards {
@@ -41,6 +43,15 @@ pub enum Refusal {
         due: u64,
         exist: u64,
         max: f64,
+    },
+    /// The deletions of 24 hours, over all runs, would be too many.
+    DayUsedUp {
+        due: u64,
+        /// How many were deleted, or may have been, in the last 24 hours.
+        used: u64,
+        limit: u64,
+        /// From when on it would fit; `None` if it is more than the budget of a day.
+        fits_at: Option<Timestamp>,
     },
     /// Datasources that probably serve several customers are due, and not allowed by name.
     Shared {
@@ -134,6 +145,7 @@ impl Refusal {
     pub const fn guard(&self) -> &'static str {
         match self {
             Self::TooMany { .. } => "max_deletes",
+            Self::DayUsedUp { .. } => "max_deletes_per_day",
             Self::TooLargeAShare { .. } | Self::NoListing { .. } => "max_share",
             Self::Shared { .. } => "allow_shared",
         }
@@ -151,6 +163,20 @@ impl fmt::Display for Refusal {
                 f,
                 "{due} datasources are to be deleted, and one run may delete {max}; if all are meant, pass --max-deletes {due}"
             ),
+            Self::DayUsedUp { due, used, limit, fits_at } => {
+                let (deletions, are) = if *due == 1 { ("deletion", "is") } else { ("deletions", "are") };
+                let count = if *used == 1 { "counts" } else { "count" };
+                write!(
+                    f,
+                    "{due} {deletions} {are} due, {used} of the last 24 hours {count}, and 24 hours may have {limit} (max_deletes_per_day); "
+                )?;
+                match fits_at {
+                    Some(at) => write!(f, "it fits from {at} on"),
+                    None => f.write_str(
+                        "it never fits; divide the list, or raise --max-deletes-per-day if all are meant",
+                    ),
+                }
+            }
             Self::TooLargeAShare { due, exist, max } => write!(
                 f,
                 "{due} of the {exist} datasources that exist would be deleted ({:.1} %), and one run may delete {max} %; if all are meant, raise --max-share",

@@ -1,6 +1,7 @@
 //! What a run would do: its targets, each once, due or skipped, and the guards that may refuse it.
 
 mod approval;
+mod day_budget;
 mod error;
 mod glob;
 mod guards;
@@ -17,6 +18,7 @@ mod targets;
 mod tenancy;
 
 pub use approval::{Approval, ApprovalCheck, ApprovalError, PURPOSE, check_second_person};
+pub use day_budget::{BUDGET_WINDOW, DayBudget};
 pub use error::{PlanError, PlanRefusal};
 pub use guards::{Extent, Guards, ListingExtent, Refusal};
 pub use holds::{HoldEntry, HoldError, HoldList, HoldSource, Holds, HoldsUnreadable};

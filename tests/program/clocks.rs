@@ -1,19 +1,12 @@
 //! Clocks that are wrong: what a run says of them, and how a log gets on that was written with one.
 
-use std::process::Command;
-
-use crate::support::{Decom, Sandbox, Server, column, csv, skipped};
+use crate::support::faketime::Faketime;
+use crate::support::{Decom, Sandbox, Server, column, csv};
 
 /// `decom` under a clock that is wrong by this, as faketime(1) writes it; `None` if there is no faketime.
 fn at(clock: &str, sandbox: &Sandbox, server: &Server, arguments: &[&str]) -> Option<Decom> {
-    if Command::new("faketime").arg("--version").output().is_err() {
-        skipped(module_path!(), "there is no faketime");
-        return None;
-    }
-    let mut command = sandbox.program("faketime");
-    command.args(["-f", clock, env!("CARGO_BIN_EXE_decom")]).args(arguments).fast(&server.url());
-    // Timers keep to the true time.
-    command.env("DONT_FAKE_MONOTONIC", "1");
+    let mut command = Faketime::find(module_path!())?.decom(clock, sandbox, arguments);
+    command.fast(&server.url());
     Some(command)
 }
 

@@ -29,6 +29,8 @@ mod configuration;
 mod confirmation;
 mod datamart_requests;
 mod datasette;
+mod day_budget;
+mod day_budget_of_workers;
 mod doubt;
 mod exports;
 mod fail_closed;

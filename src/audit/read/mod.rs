@@ -7,6 +7,7 @@ mod gone;
 mod open;
 mod open_runs;
 mod origin;
+mod recent_deletions;
 mod results;
 mod role;
 mod runs;

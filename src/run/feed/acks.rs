@@ -104,6 +104,11 @@ impl PendingAcks {
         self.lock().ready.pop_front()
     }
 
+    /// Returns true if the name of a message that waited for it has an outcome.
+    pub(super) fn is_any_ready(&self) -> bool {
+        !self.lock().ready.is_empty()
+    }
+
     /// Returns true if messages wait for a name, or did and are ready.
     pub(super) fn has_waiting(&self) -> bool {
         let messages = self.lock();

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::SideEvent;
 use super::super::holds::HoldCheck;
+use super::budget::BudgetGate;
 use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
@@ -65,6 +66,7 @@ pub(in crate::run) struct MessageFeed {
     stop: CancellationToken,
     side_events: UnboundedSender<SideEvent>,
     max_deletes: u64,
+    budget: Option<BudgetGate>,
     idle: Option<Duration>,
     max_outage: Option<Duration>,
     allowance: Allowance,
@@ -84,7 +86,7 @@ struct State {
 
 impl MessageFeed {
     pub(in crate::run) fn new(parts: MessageFeedParts) -> Self {
-        let QueueSupply { queue, rules, limit: max_deletes, idle, max_outage } = parts.supply;
+        let QueueSupply { queue, rules, limit: max_deletes, budget, idle, max_outage } = parts.supply;
         let state = State { reader: parts.reader, rules, taken_on: 0, at_end: false, outage: None };
         Self {
             run: parts.run,
@@ -99,6 +101,7 @@ impl MessageFeed {
             stop: parts.stop,
             side_events: parts.side_events,
             max_deletes,
+            budget: budget.map(BudgetGate::new),
             idle,
             max_outage,
             allowance: Allowance::unlimited(),
@@ -163,6 +166,31 @@ impl MessageFeed {
         let _ = self.side_events.send(SideEvent::QueueReachable(is_reachable));
     }
 
+    fn has_budget(&self) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.has_room(self.clock.timestamp()))
+    }
+
+    /// Waits until the budget of 24 hours has room for another deletion, unless something else is to be done meanwhile.
+    /// No message is taken while it waits.
+    async fn wait_for_budget(&self) {
+        let Some(budget) = &self.budget else { return };
+        while !self.stop.is_cancelled() && !self.allowance.is_used_up() && !self.acks.is_any_ready() {
+            if budget.has_room(self.clock.timestamp()) {
+                budget.resume();
+                return;
+            }
+            // An empty queue ends a run that does not follow it, whatever the budget says.
+            if self.idle.is_some() && matches!(self.queue.waiting().await, Ok(0)) {
+                return;
+            }
+            budget.pause();
+            tokio::select! {
+                () = tokio::time::sleep(SLICE) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+    }
+
     /// Returns the target that `message` asks for, if one has to be sent.
     async fn consider(
         &self,
@@ -200,6 +228,10 @@ impl MessageFeed {
             state.at_end = true;
             return Err(StopReason::Limit { limit: self.max_deletes });
         }
+        if skip.is_none() && shared.is_none() && !self.has_budget() {
+            self.acks.put_back(message);
+            return Ok(None);
+        }
         state.taken_on += 1;
         let (number, name) = (state.taken_on, request.name.clone());
         let target = RequestedTarget {
@@ -235,6 +267,9 @@ impl MessageFeed {
         }
         self.acks.add(target, name.clone(), message);
         self.allowance.hand_out();
+        if let Some(budget) = &self.budget {
+            budget.hand_out(target);
+        }
         Ok(Some(due(name)))
     }
 
@@ -318,6 +353,7 @@ impl Feed for MessageFeed {
     async fn next(&self) -> Result<Option<Target>, StopReason> {
         let mut state = self.state.lock().await;
         while !state.at_end && !self.allowance.is_used_up() {
+            self.wait_for_budget().await;
             match self.message(&mut state.outage).await? {
                 None => state.at_end = !self.allowance.is_used_up(),
                 Some((message, shared)) => {
@@ -343,6 +379,9 @@ impl Feed for MessageFeed {
     }
 
     fn settled(&self, target: Seq, outcome: Outcome) {
+        if let Some(budget) = &self.budget {
+            budget.settled(target, outcome, self.clock.timestamp());
+        }
         self.acks.settled(target, outcome);
     }
 

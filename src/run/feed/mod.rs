@@ -2,6 +2,7 @@
 //! which they are taken one by one.
 
 mod acks;
+mod budget;
 mod groups;
 mod log;
 mod messages;
@@ -18,7 +19,7 @@ pub(super) use messages::{MessageFeed, MessageFeedParts};
 
 use super::StopReason;
 use crate::domain::{Outcome, Seq, Target};
-use crate::plan::{Protection, Rules};
+use crate::plan::{DayBudget, Protection, Rules};
 use crate::queue::Queue;
 
 /// Where the targets of a run come from.
@@ -38,6 +39,8 @@ pub struct QueueSupply {
     pub rules: Rules,
     /// How many targets the run may send at most.
     pub limit: u64,
+    /// How many may be deleted in any 24 hours, if that is limited: the run waits then.
+    pub budget: Option<DayBudget>,
     /// The run ends when no message has arrived for this long; `None` for a run without end.
     pub idle: Option<Duration>,
     /// The run stops if the broker cannot be reached for longer; `None` if it waits indefinitely.

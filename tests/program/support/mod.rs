@@ -7,6 +7,7 @@
 pub mod cuts;
 pub mod draining;
 pub mod estate;
+pub mod faketime;
 pub mod fetch;
 pub mod forgery;
 pub mod gate;

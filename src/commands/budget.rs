@@ -1,0 +1,48 @@
+//! The limit across runs: what the audit log, and those before it, record of the last 24 hours.
+
+use std::collections::HashSet;
+
+use super::CommandError;
+use super::context::Context;
+use crate::audit::AuditReader;
+use crate::domain::{RecentDeletions, Timestamp};
+use crate::plan::{BUDGET_WINDOW, DayBudget, Refusal, Selection};
+
+/// Why what is due of `selection` may not be deleted now, if the settings limit that.
+pub(super) fn refusal(
+    context: &Context<'_>,
+    base_url: &str,
+    selection: &mut Selection,
+) -> Result<Option<Refusal>, CommandError> {
+    let Some(limit) = context.settings.safety.max_deletes_per_day else { return Ok(None) };
+    let recent = recent_deletions(context, base_url)?;
+    let mut due = selection.counts().due;
+    if !recent.in_doubt.is_empty() {
+        // What is in doubt and due counts once.
+        let in_doubt: HashSet<_> =
+            recent.in_doubt.iter().map(|(kind, name, _)| (*kind, name.as_str())).collect();
+        selection.each(|target| {
+            let is_counted = in_doubt.contains(&(target.role.kind(), target.name.as_str()));
+            due -= u64::from(target.skip.is_none() && is_counted);
+        })?;
+    }
+    Ok(DayBudget::new(limit, recent).refusal(due, context.world.clock.timestamp()))
+}
+
+/// The budget of a day of `limit` deletions, with what is used of it.
+pub(super) fn day_budget(
+    context: &Context<'_>,
+    base_url: &str,
+    limit: u64,
+) -> Result<DayBudget, CommandError> {
+    Ok(DayBudget::new(limit, recent_deletions(context, base_url)?))
+}
+
+fn recent_deletions(context: &Context<'_>, base_url: &str) -> Result<RecentDeletions, CommandError> {
+    let window = i64::try_from(BUDGET_WINDOW.as_micros()).unwrap_or(i64::MAX);
+    let since = Timestamp::from_micros(context.world.clock.timestamp().as_micros().saturating_sub(window));
+    match AuditReader::open_if_there(&context.settings.audit.db)? {
+        Some(reader) => Ok(reader.deletions_since(base_url, since)?),
+        None => Ok(RecentDeletions::default()),
+    }
+}
