@@ -176,6 +176,34 @@ pub enum AuditError {
         /// The file.
         path: PathBuf,
     },
+    /// A checkpoint was made of more records than there are.
+    #[error(
+        "{}: this checkpoint is of {records} records of the audit log {}, which has {found}: an older copy of the log was put in its place, or its end was cut off; put the newest copy back, or, if there is none, keep both files for an audit and begin another log with --audit-db",
+        file.display(), path.display()
+    )]
+    CheckpointAhead {
+        /// The log.
+        path: PathBuf,
+        /// The checkpoint.
+        file: PathBuf,
+        /// Of how many records it is.
+        records: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A checkpoint names another hash than the log has.
+    #[error(
+        "{}: this checkpoint contradicts the audit log {}: record {records} has another hash there, so one of them was altered, or the log is a copy that went its own way; keep both files for an audit, and put the log back that the checkpoints are of (`decom audit verify` checks one)",
+        file.display(), path.display()
+    )]
+    CheckpointContradicts {
+        /// The log.
+        path: PathBuf,
+        /// The checkpoint.
+        file: PathBuf,
+        /// The record.
+        records: u64,
+    },
     /// A checkpoint cannot be signed.
     #[error("cannot sign a checkpoint of the audit log: {0}")]
     Signing(#[from] crate::sshsig::SignatureError),

@@ -13,8 +13,8 @@ mod write;
 
 pub use archive::{Closed, LogPart, Merged, Overlap, Rotated, SameLog, merge, rotate};
 pub use error::AuditError;
-pub use read::{AuditReader, DuePart, GroupMember, Moment, OpenRun, RunOrigin, Voucher};
-pub use record::{PURPOSE as CHECKPOINT, Statement, chain_hash};
+pub use read::{AuditReader, DuePart, GroupMember, Moment, OpenRun, RunOrigin};
+pub use record::{Link, PURPOSE as CHECKPOINT, Statement, chain_hash};
 pub use verify::refuse_to_certify;
 pub use write::{
     AuditLog, CheckpointOptions, Commit, Fact, ListingCheck, LogInspection, LogOptions, NewTargets, Recorder,

@@ -189,6 +189,12 @@ enum Command {
         /// The folder of the log's checkpoints, for the one that the certificate shows
         #[arg(long, value_name = "DIR")]
         checkpoint_dir: Option<String>,
+        /// Who may sign checkpoints, so that their signatures are checked: a file of allowed signers (see ssh-keygen)
+        #[arg(long, value_name = "FILE")]
+        allowed_signers: Option<PathBuf>,
+        /// Public keys that sign nothing any more, one a line
+        #[arg(long, value_name = "FILE", requires = "allowed_signers")]
+        revoked_signers: Option<PathBuf>,
         #[command(flatten)]
         json: JsonArgs,
         #[command(flatten)]
@@ -309,13 +315,24 @@ impl Cli {
                 force,
                 issued_at,
                 checkpoint_dir,
+                allowed_signers,
+                revoked_signers,
                 json,
                 log,
             } => {
                 let format = if json.json { RunFormat::Plain(Format::Json) } else { format };
                 let mut options = log.options();
                 options.flags.checkpoint.checkpoint_dir = checkpoint_dir;
-                let request = ReportRequest { run: wanted, datasource, format, out, force, issued_at };
+                let request = ReportRequest {
+                    run: wanted,
+                    datasource,
+                    format,
+                    out,
+                    force,
+                    issued_at,
+                    allowed_signers,
+                    revoked_signers,
+                };
                 commands::report(&request, &options, world)
             }
             Command::Audit(command) => command.execute(world),

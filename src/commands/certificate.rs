@@ -9,9 +9,11 @@ use super::CommandError;
 use super::context::{Context, VERSION, quoted};
 use super::output::{Destination, ReadError, to_file, to_new_file, written};
 use crate::audit::AuditReader;
+use crate::audit::verify::{Anchor, AnchorSignature, Verification};
 use crate::domain::{ExitStatus, Place, RunSummary, Timestamp, hex};
 use crate::report::{
-    self, Annex, Certificate, Checkpoint, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
+    self, Anchoring, Annex, Certificate, Checkpoint, CheckpointSignature, EachResult, EachTarget, Format,
+    LONGEST_LIST, write_certificate,
 };
 
 /// Issues the certificate of the wanted run, or of the newest, to `out` or to standard output.
@@ -20,7 +22,7 @@ pub(super) fn issue(
     out: Destination<'_>,
     issued_at: Option<Timestamp>,
     context: &Context<'_>,
-    reader: &AuditReader,
+    (reader, verified): (&AuditReader, &[Verification]),
 ) -> Result<ExitStatus, CommandError> {
     // A run may not be over yet: the page and its annex are of one moment.
     let moment = reader.hold_still()?;
@@ -34,23 +36,18 @@ pub(super) fn issue(
     }
     let annex = if run.counts.planned() > LONGEST_LIST { Some(annex(&run, out, reader)?) } else { None };
     let folder = context.settings.audit.checkpoint_dir.as_deref();
-    let checkpoint = match folder {
-        Some(folder) => reader.voucher(folder, &account)?,
-        None => None,
-    };
+    let log = verified.iter().find(|log| log.log_id.as_ref() == Some(&account.log.id));
+    let anchor = log.and_then(|log| log.anchors.for_run(account.last.seq));
     let certificate = Certificate {
         organisation: context.settings.report.organisation.clone(),
         issued_at: issued_at.unwrap_or_else(|| context.world.clock.timestamp()),
         issued_by: VERSION.to_owned(),
         annex,
-        checkpoint: checkpoint.map(|found| Checkpoint {
-            file: found.file,
-            text: found.text,
-            records: found.records,
-            signed: found.signed,
-            agrees: found.agrees,
-        }),
-        looked_for_checkpoints: folder.is_some(),
+        anchoring: match (folder, anchor) {
+            (None, _) => Anchoring::NotLooked,
+            (Some(_), None) => Anchoring::NotFound,
+            (Some(_), Some(anchor)) => Anchoring::Found(checkpoint(anchor)),
+        },
         verify: verification(reader.path(), folder, account.checkpoints),
         run,
         account,
@@ -65,6 +62,22 @@ pub(super) fn issue(
     let written = written(out, reader.path(), Place::Kind(report::CERTIFICATE), &mut write);
     drop(moment);
     read_error.or(written).map(|()| ExitStatus::Done)
+}
+
+/// What the page says of a checkpoint that agrees with the log.
+fn checkpoint(anchor: &Anchor) -> Checkpoint {
+    Checkpoint {
+        file: anchor.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        text: anchor.text.clone(),
+        records: anchor.statement.records,
+        time: anchor.statement.time,
+        signature: match &anchor.signature {
+            AnchorSignature::Missing => CheckpointSignature::Missing,
+            AnchorSignature::NotChecked => CheckpointSignature::NotChecked,
+            AnchorSignature::Refused { why } => CheckpointSignature::Refused { why: why.clone() },
+            AnchorSignature::Checked { signers } => CheckpointSignature::Checked { signers: signers.clone() },
+        },
+    }
 }
 
 /// Writes the schedule beside the page, or, for a page on standard output, only computes its digest.
@@ -91,7 +104,13 @@ fn annex(run: &RunSummary, page: Destination<'_>, reader: &AuditReader) -> Resul
         ["decom", "report", &run.run_id, "--format", "csv", "--audit-db", &log].map(str::to_owned).to_vec();
     command
         .extend(["--out".to_owned(), file.clone().unwrap_or_else(|| format!("{}-schedule.csv", run.run_id))]);
-    Ok(Annex { file, command: quoted(&command), sha256: sum.hex(), bytes: sum.bytes })
+    Ok(Annex {
+        file,
+        command: quoted(&command),
+        sha256: sum.hex(),
+        bytes: sum.bytes,
+        rows: run.counts.planned(),
+    })
 }
 
 /// The annex of the page at `page`.

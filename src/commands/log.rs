@@ -24,6 +24,7 @@ pub(super) fn with_log<T>(
         if let Some(checkpoints) = checkpoints(context)? {
             checkpoints.check()?;
         }
+        check_checkpoints(context)?;
         return work(None);
     }
     let log = AuditLog::open(&context.settings.audit.db, &log_options(context)?)?;
@@ -67,6 +68,17 @@ fn checkpoints(context: &Context<'_>) -> Result<Option<CheckpointOptions>, Comma
             }))
         }
     }
+}
+
+/// Refuses a log that a checkpoint contradicts, as opening it for writing does.
+pub(super) fn check_checkpoints(context: &Context<'_>) -> Result<(), CommandError> {
+    let audit = &context.settings.audit;
+    if let Some(folder) = &audit.checkpoint_dir
+        && let Some(reader) = AuditReader::open_if_there(&audit.db)?
+    {
+        reader.hold_against_checkpoints(folder)?;
+    }
+    Ok(())
 }
 
 /// What the log at `path` knows to be gone on this host after the record `after`; `None` if it knows of nothing.

@@ -85,7 +85,8 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
             of_queue: false,
             label: format!("retry of {}", earlier.run_id),
             input_sha256: earlier.input_sha256.clone(),
-            purpose: (None, None),
+            // It is done for what the earlier run was done for, unless that is said anew.
+            purpose: (earlier.reason.clone(), earlier.ticket.clone()),
             protect,
             allow_shared,
             plan: None,

@@ -12,8 +12,6 @@ pub struct RunAccount {
     pub log: LogState,
     /// The last record that belongs to the run: its end, if it is over.
     pub last: RecordMark,
-    /// It was sent to the embedded emulator only.
-    pub rehearsal: bool,
     /// How many rows its input had, if that was recorded.
     pub rows: Option<u64>,
     /// SHA-256 over the names of its targets, in order.
@@ -40,13 +38,22 @@ pub struct RunAccount {
     pub unanswered: u64,
     /// The numbers of skipped targets by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// How many targets were deleted and are still listed.
-    pub still_listed: u64,
-    /// How many names the listing at the end held; `None` if none was read.
-    pub listed: Option<u64>,
+    /// The newest listing that the targets that are gone were held against; `None` if none was read whole.
+    pub listing: Option<ClosingListing>,
     /// How long the answers took; `None` if there was none.
     pub latency: Option<Latency>,
     pub timeline: Timeline,
+}
+
+/// A reading of the listing after deletions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClosingListing {
+    /// When what it showed was recorded.
+    pub at: Timestamp,
+    /// How many names it held.
+    pub names: u64,
+    /// How many targets ended as gone after it, in a run that was resumed.
+    pub gone_after: u64,
 }
 
 /// The log when it was read.
@@ -54,6 +61,8 @@ pub struct RunAccount {
 pub struct LogState {
     /// The log's random id.
     pub id: String,
+    /// It is one of several in a merged file.
+    pub is_merged: bool,
     /// The last record.
     pub head: RecordMark,
 }

@@ -38,6 +38,12 @@ pub struct RunSummary {
     pub retry_of: Option<String>,
     /// The ceiling that it kept, such as `480/2m`.
     pub rate: Option<String>,
+    /// Everything was sent to the embedded emulator.
+    pub rehearsal: bool,
+    /// Its targets can be datamarts as well as datasources.
+    pub with_datamarts: bool,
+    /// How many of the targets that ended as gone were still in a listing that was read afterwards.
+    pub still_listed: Counts,
 }
 
 impl RunSummary {
@@ -94,6 +100,8 @@ pub struct TargetResult {
     pub target_ticket: Option<String>,
     /// The broker's id of the message that asked for it, if it came from a queue.
     pub message_id: Option<String>,
+    /// It was sent to the embedded emulator only.
+    pub rehearsal: bool,
 }
 
 impl TargetResult {

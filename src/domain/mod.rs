@@ -29,7 +29,9 @@ mod verdict;
 mod webhook;
 mod whole_file;
 
-pub use account::{Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline};
+pub use account::{
+    ClosingListing, Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline,
+};
 pub use boot_time::BootTime;
 pub use credentials::{Credentials, ReadToken};
 pub use datamart::Datamart;

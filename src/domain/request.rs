@@ -22,6 +22,8 @@ pub struct RequestOrigin {
     pub approved_by: Option<String>,
     /// The keyed fingerprint of the token.
     pub token_fingerprint: Option<String>,
+    /// They were sent to the embedded emulator only.
+    pub rehearsal: bool,
 }
 
 /// One request that was recorded, and then sent.

@@ -39,6 +39,12 @@ impl Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or_default().strftime(format).to_string()
     }
 
+    /// Formats it to the second for people, without its zone.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        self.formatted("%Y-%m-%d %H:%M:%S")
+    }
+
     /// Formats it as `YYYYMMDDTHHMMSSZ`, for identifiers and file names.
     #[must_use]
     pub fn compact(self) -> String {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::claims::RunFacts;
 use super::text::{grouped, visible};
 use crate::domain::{Outcome, RunSummary, TargetResult};
 
@@ -103,18 +104,10 @@ pub fn print_ending(
 
 /// Prints the number of targets by outcome, and their sum.
 pub(super) fn print_counts(out: &mut dyn Write, run: &RunSummary) -> io::Result<()> {
-    let counts = &run.counts;
+    let (counts, facts) = (&run.counts, RunFacts::of(run));
     let width = grouped(counts.planned()).len();
     for (outcome, n) in counts.occurring() {
-        let meaning = match (outcome, run.already_deleted) {
-            (Outcome::Skipped, already) if already == n => {
-                "deleted by an earlier run, and not sent".to_owned()
-            }
-            (Outcome::Skipped, already) if already > 0 => {
-                format!("not sent; {} of them deleted by an earlier run", grouped(already))
-            }
-            _ => meaning(outcome).to_owned(),
-        };
+        let meaning = facts.meaning(outcome);
         writeln!(out, "  {outcome:<20}{:>width$}   {meaning}", grouped(n))?;
     }
     writeln!(out, "  {:<20}{:>width$}", "", "─".repeat(width))?;
@@ -259,19 +252,4 @@ pub fn explanation(result: &TargetResult) -> String {
         parts.push(format!("{} attempts", result.attempts));
     }
     parts.join("; ")
-}
-
-/// What an outcome means for its target.
-pub(super) const fn meaning(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Deleted => "the API confirmed the deletion",
-        Outcome::DeletedUnconfirmed => "gone, after an attempt without a clear reply",
-        Outcome::NotFound => "no such datasource",
-        Outcome::InUse => "something depends on it; remove that first",
-        Outcome::Rejected => "the API refused the request",
-        Outcome::Failed => "all attempts failed; as far as is known it still exists",
-        Outcome::Unknown => "no clear reply; it may exist or not",
-        Outcome::Skipped => "not sent",
-        Outcome::Pending => "not finished",
-    }
 }

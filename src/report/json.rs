@@ -9,7 +9,7 @@ use super::ending::{EachResult, Ending};
 use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
 
 /// The columns of the view `runs`, in its order.
-pub(super) const RUN_COLUMNS: [&str; 27] = [
+pub(super) const RUN_COLUMNS: [&str; 28] = [
     "run_id",
     "started_at",
     "finished_at",
@@ -37,6 +37,7 @@ pub(super) const RUN_COLUMNS: [&str; 27] = [
     "approved_by",
     "retry_of",
     "rate",
+    "rehearsal",
 ];
 
 /// A run, with the columns of the view `runs`.
@@ -64,6 +65,7 @@ pub(super) fn run_object(run: &RunSummary) -> Value {
     put("approved_by", json!(run.approved_by));
     put("retry_of", json!(run.retry_of));
     put("rate", json!(run.rate));
+    put("rehearsal", json!(run.rehearsal));
     Value::Object(object)
 }
 
@@ -74,7 +76,7 @@ struct ResultRow<'a> {
     datasource: Option<&'a str>,
     datasource_id: Option<&'a str>,
     dependant_of: Option<&'a str>,
-    detail: Option<&'a str>,
+    detail: Option<Value>,
     error_code: Option<&'a str>,
     evidence: Option<&'a str>,
     finished_at: Option<&'a str>,
@@ -85,6 +87,7 @@ struct ResultRow<'a> {
     message_id: Option<&'a str>,
     name: &'a str,
     outcome: &'a str,
+    rehearsal: bool,
     run_id: &'a str,
     target: u64,
     target_reason: Option<&'a str>,
@@ -98,7 +101,7 @@ impl<'a> ResultRow<'a> {
             datasource: result.datasource(),
             datasource_id: result.datasource_id.as_deref(),
             dependant_of: result.dependant_of.as_deref(),
-            detail: result.detail.as_deref(),
+            detail: result.detail.as_deref().map(detail),
             error_code: result.error_code.as_deref(),
             evidence: result.evidence.as_deref(),
             finished_at: result.finished_at.as_deref(),
@@ -109,11 +112,20 @@ impl<'a> ResultRow<'a> {
             message_id: result.message_id.as_deref(),
             name: &result.name,
             outcome: result.outcome.as_str(),
+            rehearsal: result.rehearsal,
             run_id: &result.run_id,
             target: result.target,
             target_reason: result.target_reason.as_deref(),
             target_ticket: result.target_ticket.as_deref(),
         }
+    }
+}
+
+/// What a `detail` holds: the list of dependants is one, and the reason of a skip is a text.
+fn detail(text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Array(_) | Value::Object(_))) => value,
+        _ => Value::from(text),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reports of runs for people and machines. They are written while the results are read, so memory does not grow with
 //! the run.
 
+mod claims;
 mod ending;
 mod forecast;
 mod guard_line;
@@ -15,10 +16,11 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
+pub use claims::{Anchoring, Checkpoint, CheckpointSignature};
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
 pub use forecast::{Forecast, InUse, ListingSummary, NameList};
 pub use guard_line::{GuardLine, GuardResult};
-pub use html::{Annex, CERTIFICATE, Certificate, Checkpoint, EachTarget, LONGEST_LIST, write_certificate};
+pub use html::{Annex, CERTIFICATE, Certificate, EachTarget, LONGEST_LIST, write_certificate};
 pub use inventory::{InventoryEntry, write_inventory_csv, write_inventory_json};
 pub use json::print_ending_json;
 pub use ocsf::{OCSF_VERSION, ocsf_event};

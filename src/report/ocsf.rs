@@ -100,6 +100,10 @@ pub fn ocsf_event(by: &RequestOrigin, request: &SentRequest) -> Value {
         "service": { "name": "Databrain" },
         "request": { "uid": request_id },
     });
+    if by.rehearsal {
+        event["metadata"]["labels"] = json!(["rehearsal"]);
+        event["message"] = json!(format!("rehearsal, nothing real: {}", message(request)));
+    }
     if let Some(destination) = destination(by) {
         event["dst_endpoint"] = destination;
     }
@@ -229,6 +233,7 @@ fn unmapped(by: &RequestOrigin, request: &SentRequest) -> Value {
         "plan_digest": by.plan_digest,
         "approved_by": by.approved_by,
         "token_fingerprint": by.token_fingerprint,
+        "rehearsal": by.rehearsal.then_some(true),
     });
     if let Some(object) = unmapped.as_object_mut() {
         object.retain(|_, value| !value.is_null());

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::claims::{REHEARSAL, RunFacts};
 use super::ending::{EachResult, deleted_before, explanation, not_gone, print_counts, print_exceptions};
 use super::text::{cell, grouped, markdown, visible};
 use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
@@ -23,6 +24,7 @@ pub(super) fn text(
     }
     writeln!(out, "{}\n", trimmed(&table))?;
     print_exceptions(out, run, results, verbose)?;
+    writeln!(out, "{}\n", RunFacts::of(run).headline())?;
     print_counts(out, run)
 }
 
@@ -37,11 +39,13 @@ pub(super) fn markdown_report(
     for (label, value) in facts(run) {
         writeln!(out, "| {label} | {} |", markdown(&value))?;
     }
-    writeln!(out, "\n## Outcomes\n\n| outcome | targets |\n|---|---:|")?;
+    let claims = RunFacts::of(run);
+    writeln!(out, "\n{}", claims.headline())?;
+    writeln!(out, "\n## Outcomes\n\n| outcome | targets | meaning |\n|---|---:|---|")?;
     for (outcome, n) in run.counts.occurring() {
-        writeln!(out, "| {} | {n} |", markdown(outcome.as_str()))?;
+        writeln!(out, "| {} | {n} | {} |", markdown(outcome.as_str()), claims.meaning(outcome))?;
     }
-    writeln!(out, "| **planned** | **{}** |", run.counts.planned())?;
+    writeln!(out, "| **planned** | **{}** | |", run.counts.planned())?;
     if let Some(line) = deleted_before(run) {
         writeln!(out, "\n{line}")?;
     }
@@ -65,6 +69,9 @@ pub(super) fn markdown_report(
 /// The columns of the run's plan, after those of each result: a CSV has no other place for them.
 const PLAN_COLUMNS: [&str; 2] = ["plan_digest", "approved_by"];
 
+/// How many rows the file has, in each of them: one that was cut off shows that.
+const ROWS: &str = "rows";
+
 fn plan_cells(digest: Option<&str>, approver: Option<&str>) -> [String; 2] {
     [digest, approver].map(|text| cell(text.unwrap_or_default()).into_owned())
 }
@@ -72,8 +79,9 @@ fn plan_cells(digest: Option<&str>, approver: Option<&str>) -> [String; 2] {
 /// Writes all results of one run as CSV, with the columns of the view `results`, and the run's plan.
 pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachResult<'_>) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(RESULT_COLUMNS.iter().chain(&PLAN_COLUMNS)).map_err(io_error)?;
-    let plan = plan_cells(run.plan_digest.as_deref(), run.approved_by.as_deref());
+    csv.write_record(RESULT_COLUMNS.iter().chain(&PLAN_COLUMNS).chain([&ROWS])).map_err(io_error)?;
+    let [digest, approver] = plan_cells(run.plan_digest.as_deref(), run.approved_by.as_deref());
+    let plan = [digest, approver, run.counts.planned().to_string()];
     let mut written = Ok(());
     results(&mut |result| {
         let cells = result_cells(&result);
@@ -86,7 +94,7 @@ pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachRes
 
 /// The columns of the view `results`, in its order. Its `name` is `resource` here: beside `datasource`, nobody could
 /// tell which of two names is meant if the report is read as an input.
-const RESULT_COLUMNS: [&str; 19] = [
+const RESULT_COLUMNS: [&str; 20] = [
     "run_id",
     "target",
     "datasource",
@@ -106,9 +114,10 @@ const RESULT_COLUMNS: [&str; 19] = [
     "resource",
     "kind",
     "dependant_of",
+    "rehearsal",
 ];
 
-fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 19] {
+fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 20] {
     fn text(value: Option<&str>) -> Cow<'_, str> {
         cell(value.unwrap_or_default())
     }
@@ -132,6 +141,7 @@ fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 19] {
         cell(&result.name),
         result.kind.as_str().into(),
         text(result.dependant_of.as_deref()),
+        u8::from(result.rehearsal).to_string().into(),
     ]
 }
 
@@ -179,13 +189,14 @@ pub(super) fn history_markdown(out: &mut dyn Write, entries: &[HistoryEntry]) ->
 /// plan.
 pub(super) fn history_csv(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    let columns = RESULT_COLUMNS.iter().chain(&["retry_of"]).chain(&PLAN_COLUMNS);
+    let columns = RESULT_COLUMNS.iter().chain(&["retry_of"]).chain(&PLAN_COLUMNS).chain([&ROWS]);
     csv.write_record(columns).map_err(io_error)?;
     for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
         let retry_of = retry_of.clone().unwrap_or_default();
         let plan = plan_cells(plan_digest.as_deref(), approved_by.as_deref());
         let cells = result_cells(result);
-        let others = [&retry_of].into_iter().chain(&plan).map(String::as_bytes);
+        let rows = entries.len().to_string();
+        let others = [&retry_of].into_iter().chain(&plan).chain([&rows]).map(String::as_bytes);
         csv.write_record(bytes(&cells).chain(others)).map_err(io_error)?;
     }
     csv.flush()
@@ -217,6 +228,8 @@ pub(super) fn runs_csv(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<(
         let values = super::json::RUN_COLUMNS.map(|column| match &object[column] {
             serde_json::Value::Null => String::new(),
             serde_json::Value::String(text) => cell(text).into_owned(),
+            // As the view has it.
+            serde_json::Value::Bool(value) => u8::from(*value).to_string(),
             other => other.to_string(),
         });
         csv.write_record(values).map_err(io_error)?;
@@ -268,6 +281,9 @@ fn facts(run: &RunSummary) -> Vec<(&'static str, String)> {
         ("Status", run.status.clone()),
         ("Started", run.started_at.clone()),
     ];
+    if run.rehearsal {
+        facts.insert(1, ("Mark", REHEARSAL.to_owned()));
+    }
     let optional = [
         ("Finished", run.finished_at.clone()),
         ("API", Some(run.base_url.clone())),

@@ -65,7 +65,7 @@ fn it_says_who_asked_for_what_and_what_became_of_it() {
         Run: [run]
         Issued: [issued] UTC
         StatusComplete with exceptions
-        The run is finished. 2 of 7 datasources were deleted; 5 are exceptions.
+        The run is finished. 1 of 7 datasources was deleted; 1 is gone after an attempt without a clear reply; 5 are exceptions.
         1Run
         Organisation: not named
         API host: [api] (http://[api])
@@ -89,7 +89,7 @@ fn it_says_who_asked_for_what_and_what_became_of_it() {
         rejected | 1 | 14.3 % | the API refused the request
         failed | 1 | 14.3 % | all attempts failed; as far as is known it still exists
         skipped | 1 | 14.3 % | not sent: 1 protected
-        Sum | 7 | 100 % | equals the datasources requested
+        Sum | 7 | 100 % | equals the number of names requested
         ");
     });
 }
@@ -110,20 +110,20 @@ fn exceptions_come_before_everything_else_each_with_its_reason() {
         No. | Datasource | Why | Attempts | Settled (UTC)
         5 | refused | said FORBIDDEN (FORBIDDEN HTTP 403) | 1 | [moment]
         In use 1
-        Something depends on these, so the API did not delete them. Remove the dependants first.
+        The API did not delete these, as something depends on them. Remove the dependants first.
         No. | Datasource | Why | Dependants | Attempts | Settled (UTC)
         4 | used | said DATASOURCE_IN_USE (DATASOURCE_IN_USE HTTP 400) | no datamart | 1 | [moment]
         Protected 1
-        A rule protects these names. No request was sent for them.
+        A rule protects these names. This run sent no request for them.
         No. | Datasource | Why | Attempts | Settled (UTC)
         7 | prod-1 | matches the protected pattern `prod-*` | 0 | [moment]
         Not found 1
-        The API found no datasources of these names. Check the spelling.
+        The API or its listing has none of these names, and no attempt can have deleted them. Check the spelling.
         No. | Datasource | Why | Attempts | Settled (UTC)
         3 | missing | said DATASOURCE_NAME_ERROR (DATASOURCE_NAME_ERROR HTTP 400) | 1 | [moment]
         Remarks on targets that are not exceptions
-        Deleted, without the API’s own confirmation 1
-        An attempt got no clear reply, and afterwards the datasource did not exist any more. Most likely that attempt deleted it.
+        Gone, without the API’s own confirmation 1
+        An attempt got no clear reply, and afterwards the API or its listing did not have these any more. Most likely that attempt deleted them.
         No. | Datasource | Why | Attempts | Settled (UTC)
         2 | doubted (OFF-2) | said DATASOURCE_NAME_ERROR (DATASOURCE_NAME_ERROR HTTP 400) | 2 | [moment]
         ");
@@ -197,7 +197,7 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         5 | refused | – rejected | [moment] | [moment] | 1 | – | refused
         6 | failing | – failed | [moment] | [moment] | 3 | – | still listed
         7 | prod-1 | – skipped | – | [moment] | 0 | – | rule
-        acknowledged: the API confirmed the deletion
+        acknowledged: the API replied that it deleted it
         absent from listing: a listing that was read after the attempts did not hold the name
         still listed: that listing still held the name
         not found after doubt: the API did not find it after an attempt without a clear reply
@@ -208,31 +208,31 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         rule: a rule kept it from being sent
         queue: the message that names it is on its queue again
         6Integrity
-        This page was made from the audit log: an append-only file in which each record holds the SHA-256 of the one before, and in which each request is recorded before it is sent. Before this page was made, the log was checked: every record matches its hash. Everyone who has the log can check it again with the command below, and make this page again from it.
+        This page was made from the audit log, in which each record holds the SHA-256 of the one before. Before the page was made, the log was checked: every record matches its hash, and its records fit together. What a record says rests on the program that wrote it, on the API’s replies and on the clock of the machine.
         Audit log: [log]
         The run’s last record: no. 33, [moment] UTC ([sha256])
         The log at the time of issue: 33 records; hash of the last one ([sha256])
         Certificate id: [id] (the first 16 digits of the SHA-256 over the run’s id and the hash of its last record, each followed by a line feed)
         Requests: 10 attempts, of which 4 repeated an earlier one (the result of each is in the log)
-        Listing afterwards: read, with 5 names (no deleted datasource is among them)
+        Listing afterwards: read by [time] UTC, with 5 names (no deleted datasource is among them)
         Service token: [id] (a keyed fingerprint; the log does not hold the token)
         Checkpoint
-        None was found. The chain of hashes shows changes within the log. Only a copy of its last hash, kept elsewhere, can show that its end was not cut off.
+        None was looked for: no folder of checkpoints was given (--checkpoint-dir). So nothing here shows that the end of the log was not cut off, or that the log was not written again as a whole.
         How to check it
-        This command needs the audit log. It finds records that were changed, inserted or removed; without a checkpoint it finds neither a log that was cut off at its end nor one that was written again as a whole.
+        This command needs the audit log. It finds records that were changed, inserted or removed. Without a checkpoint it finds neither a log that was cut off at its end nor one that was written again as a whole.
         decom audit verify --audit-db decom-audit.db
         7Controls supported
         What this is not. This is logical deletion through the provider’s API, not media sanitisation: NIST SP 800-88 is not claimed. A deleted datasource is a configuration in Databrain with its cached schemas; the database that it pointed to was not touched. This record does not show what the provider keeps in backups, replicas or logs of its own.
         The record supports these controls as evidence. Whether a control is met is for its assessor to say.
         Framework | Control | What this record contributes
         NIST SP 800-53 Rev. 5 | AU-3 Content of audit records | for each request: what, when, where, by whom as stated, and how it ended
-        NIST SP 800-53 Rev. 5 | AU-9 Protection of audit information | an append-only log, in which each record holds the SHA-256 of the one before
-        PCI DSS v4.0.1 | Requirement 10 | who did what, when, to which object and with which result (10.2), in records chained by SHA-256 (10.3)
-        SOC 2 (Trust Services Criteria) | CC6.5 | what was decommissioned, who carried it out, and what was left
+        NIST SP 800-53 Rev. 5 | AU-9 Protection of audit information | a log in which each record holds the SHA-256 of the one before, so that a change within it is found; nothing here shows that its end was not cut off, or that it was not written again as a whole
+        PCI DSS v4.0.1 | Requirement 10 | who did what as stated, when, to which object and with which result (10.2)
+        SOC 2 (Trust Services Criteria) | CC6.5 | what was decommissioned, who carried it out as stated, and what was left
         ISO/IEC 27001:2022 | A.8.10 Information deletion | which deletions were carried out, and the exceptions
-        ISO/IEC 27001:2022 | A.8.15 Logging | a log of the deletions that can be checked and analysed
+        ISO/IEC 27001:2022 | A.8.15 Logging | a log of the requests that can be checked and analysed
         GDPR | Article 5(2) Accountability | a record with which the controller can show what was done
-        GDPR | Article 17 Right to erasure | which datasources were deleted, and when
+        GDPR | Article 17 Right to erasure | which configurations were deleted, and when
         8Signatures
         Operator
         Name: Ann
@@ -242,7 +242,7 @@ fn the_schedule_has_every_target_and_the_rest_stands_behind_it() {
         Name:
         Signature:
         Date:
-        Certificate of deletion [id], issued [issued] UTC by decom 0.2.0 from the audit log. The same log, settings and time of issue give the same bytes.
+        Certificate of deletion [id], issued [issued] UTC by decom 0.2.0 from the audit log. The same log, checkpoints, settings and time of issue give the same bytes.
         ");
     });
 }
@@ -379,6 +379,7 @@ fn it_all_adds_up() {
     let sentence = sentence.iter().find(|line| line.starts_with("The run is finished")).unwrap();
     assert_eq!(
         sentence.replace('\u{a0}', " "),
-        "The run is finished. 2 of 7 datasources were deleted; 5 are exceptions."
+        "The run is finished. 1 of 7 datasources was deleted; 1 is gone after an attempt without a clear reply; 5 are \
+         exceptions."
     );
 }

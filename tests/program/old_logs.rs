@@ -80,7 +80,7 @@ fn writing_to_a_log_of_the_version_before_replaces_its_views_and_no_record() {
     sandbox.decom(&["resume", KILLED, "--yes"]).fast(&server.url()).run().expect(0);
 
     assert_eq!(rows(&log, records), before);
-    assert_eq!(column(&log, "PRAGMA user_version"), ["2"]);
+    assert_eq!(column(&log, "PRAGMA user_version"), ["3"]);
     let found = rows(
         &log,
         &format!("SELECT name, kind, outcome FROM results WHERE run_id = '{KILLED}' ORDER BY target"),

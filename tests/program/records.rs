@@ -206,7 +206,7 @@ fn the_file_says_what_it_is() {
     run(&sandbox, &server, &["a"]).expect(0);
     let one = |query: &str| column(&sandbox.log(), query).concat();
     assert_eq!(one("PRAGMA application_id"), 0x6465_636d.to_string());
-    assert_eq!(one("PRAGMA user_version"), "2");
+    assert_eq!(one("PRAGMA user_version"), "3");
     assert_eq!(one("SELECT strict FROM pragma_table_list WHERE name = 'record'"), "1");
     assert_eq!(one("PRAGMA integrity_check"), "ok");
     // One file that can be copied, once the run is over.
@@ -239,19 +239,19 @@ fn the_public_views_have_the_columns_of_the_contract() {
             "run_id, started_at, finished_at, status, input, input_sha256, planned, deleted, \
              deleted_unconfirmed, not_found, in_use, rejected, failed, unknown, skipped, pending, operator, \
              reason, ticket, base_url, tool_version, host, exit_code, plan_digest, approved_by, retry_of, \
-             rate",
+             rate, rehearsal",
         ),
         (
             "results",
             "run_id, target, datasource, outcome, attempts, http_status, error_code, message, \
              datasource_id, evidence, detail, first_attempt_at, finished_at, target_reason, target_ticket, \
-             message_id, name, kind, dependant_of",
+             message_id, name, kind, dependant_of, rehearsal",
         ),
         ("refused_messages", "run_id, refused_at, message_id, body, why"),
         (
             "attempts",
             "run_id, target, datasource, attempt, started_at, finished_at, verdict, http_status, \
-             error_code, message, latency_ms, waited_ms, request_id, name, kind",
+             error_code, message, latency_ms, waited_ms, request_id, name, kind, rehearsal",
         ),
     ] {
         let found = column(&sandbox.log(), &format!("SELECT name FROM pragma_table_info('{view}')"));

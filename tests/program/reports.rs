@@ -84,6 +84,8 @@ fn a_report_as_text() {
           not_found  invoice\u{202e}fdp.exe  Datasource not found
           not_found  comma, "quote"  Datasource not found
 
+        The run is finished. 2 of 10 datasources were deleted; 8 are exceptions.
+
           deleted              2   the API confirmed the deletion
           not_found            7   no such datasource
           skipped              1   not sent
@@ -99,46 +101,48 @@ fn a_report_as_markdown() {
     let report = printed(&estate.sandbox, &["report", "--format", "md"]);
     settings().bind(|| {
         assert_snapshot!(report, @r#"
-    # Run [run]
+        # Run [run]
 
-    | | |
-    |---|---|
-    | Run | [run] |
-    | Status | finished |
-    | Started | [time] |
-    | Finished | [time] |
-    | API | [api] |
-    | Input | names.csv |
-    | Input SHA-256 | [sha256] |
-    | Operator | ann |
-    | Reason | =1+1 |
-    | Ticket | OFF\|7 |
-    | Machine | [machine] |
-    | Version | decom 0.2.0 |
-    | Exit code | 1 |
+        | | |
+        |---|---|
+        | Run | [run] |
+        | Status | finished |
+        | Started | [time] |
+        | Finished | [time] |
+        | API | [api] |
+        | Input | names.csv |
+        | Input SHA-256 | [sha256] |
+        | Operator | ann |
+        | Reason | =1+1 |
+        | Ticket | OFF\|7 |
+        | Machine | [machine] |
+        | Version | decom 0.2.0 |
+        | Exit code | 1 |
 
-    ## Outcomes
+        The run is finished. 2 of 10 datasources were deleted; 8 are exceptions.
 
-    | outcome | targets |
-    |---|---:|
-    | deleted | 2 |
-    | not\_found | 7 |
-    | skipped | 1 |
-    | **planned** | **10** |
+        ## Outcomes
 
-    ## Not deleted
+        | outcome | targets | meaning |
+        |---|---:|---|
+        | deleted | 2 | the API confirmed the deletion |
+        | not\_found | 7 | no such datasource |
+        | skipped | 1 | not sent |
+        | **planned** | **10** | |
 
-    | target | datasource | outcome | why |
-    |---:|---|---|---|
-    | 3 | prod-1 | skipped | protected; matches the protected pattern \`prod-\*\` |
-    | 4 | =cmd\|'/c calc'!A1 | not\_found | Datasource not found |
-    | 5 | +1 | not\_found | Datasource not found |
-    | 6 | -1 | not\_found | Datasource not found |
-    | 7 | @x | not\_found | Datasource not found |
-    | 8 | a\|b \*c\* \[d\](http://e) \<i\> | not\_found | Datasource not found |
-    | 9 | invoice\\u{202e}fdp.exe | not\_found | Datasource not found |
-    | 10 | comma, "quote" | not\_found | Datasource not found |
-    "#);
+        ## Not deleted
+
+        | target | datasource | outcome | why |
+        |---:|---|---|---|
+        | 3 | prod-1 | skipped | protected; matches the protected pattern \`prod-\*\` |
+        | 4 | =cmd\|'/c calc'!A1 | not\_found | Datasource not found |
+        | 5 | +1 | not\_found | Datasource not found |
+        | 6 | -1 | not\_found | Datasource not found |
+        | 7 | @x | not\_found | Datasource not found |
+        | 8 | a\|b \*c\* \[d\](http://e) \<i\> | not\_found | Datasource not found |
+        | 9 | invoice\\u{202e}fdp.exe | not\_found | Datasource not found |
+        | 10 | comma, "quote" | not\_found | Datasource not found |
+        "#);
     });
 }
 
@@ -147,17 +151,17 @@ fn a_report_as_csv() {
     let estate = estate();
     let report = printed(&estate.sandbox, &["report", "--format", "csv"]);
     settings().bind(|| assert_snapshot!(report, @r#"
-    run_id,target,datasource,outcome,attempts,http_status,error_code,message,datasource_id,evidence,detail,first_attempt_at,finished_at,target_reason,target_ticket,message_id,resource,kind,dependant_of,plan_digest,approved_by
-    [run],1,acme,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],contract ended,OFF-1,,acme,datasource,,,
-    [run],2,globex,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],,,,globex,datasource,,,
-    [run],3,prod-1,skipped,0,,,matches the protected pattern `prod-*`,,rule,protected,,[time],,,,prod-1,datasource,,,
-    [run],4,'=cmd|'/c calc'!A1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'=cmd|'/c calc'!A1,datasource,,,
-    [run],5,'+1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'+1,datasource,,,
-    [run],6,'-1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'-1,datasource,,,
-    [run],7,'@x,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'@x,datasource,,,
-    [run],8,a|b *c* [d](http://e) <i>,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,a|b *c* [d](http://e) <i>,datasource,,,
-    [run],9,invoice[rlo]fdp.exe,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,invoice[rlo]fdp.exe,datasource,,,
-    [run],10,"comma, ""quote""",not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,"comma, ""quote""",datasource,,,
+    run_id,target,datasource,outcome,attempts,http_status,error_code,message,datasource_id,evidence,detail,first_attempt_at,finished_at,target_reason,target_ticket,message_id,resource,kind,dependant_of,rehearsal,plan_digest,approved_by,rows
+    [run],1,acme,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],contract ended,OFF-1,,acme,datasource,,0,,,10
+    [run],2,globex,deleted,1,200,,Datasource deleted successfully,[id],absent_from_listing,,[time],[time],,,,globex,datasource,,0,,,10
+    [run],3,prod-1,skipped,0,,,matches the protected pattern `prod-*`,,rule,protected,,[time],,,,prod-1,datasource,,0,,,10
+    [run],4,'=cmd|'/c calc'!A1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'=cmd|'/c calc'!A1,datasource,,0,,,10
+    [run],5,'+1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'+1,datasource,,0,,,10
+    [run],6,'-1,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'-1,datasource,,0,,,10
+    [run],7,'@x,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,'@x,datasource,,0,,,10
+    [run],8,a|b *c* [d](http://e) <i>,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,a|b *c* [d](http://e) <i>,datasource,,0,,,10
+    [run],9,invoice[rlo]fdp.exe,not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,invoice[rlo]fdp.exe,datasource,,0,,,10
+    [run],10,"comma, ""quote""",not_found,1,400,DATASOURCE_NAME_ERROR,Datasource not found,,refused,,[time],[time],,,,"comma, ""quote""",datasource,,0,,,10
     "#));
 
     // Read as CSV, no cell begins like a formula, and behind the apostrophe each name is whole.
@@ -187,8 +191,8 @@ fn a_report_as_json() {
         assert_eq!(keys, columns, "{view}");
     }
     settings().bind(|| {
-        assert_snapshot!(report["run"], @r#"{"approved_by":null,"base_url":"[api]","deleted":2,"deleted_unconfirmed":0,"exit_code":1,"failed":0,"finished_at":"[time]","host":"[machine]","in_use":0,"input":"names.csv","input_sha256":"[sha256]","not_found":7,"operator":"ann","pending":0,"plan_digest":null,"planned":10,"rate":"unlimited","reason":"=1+1","rejected":0,"retry_of":null,"run_id":"[run]","skipped":1,"started_at":"[time]","status":"finished","ticket":"OFF|7","tool_version":"0.2.0","unknown":0}"#);
-        assert_snapshot!(report["results"][2], @r#"{"attempts":0,"datasource":"prod-1","datasource_id":null,"dependant_of":null,"detail":"protected","error_code":null,"evidence":"rule","finished_at":"[time]","first_attempt_at":null,"http_status":null,"kind":"datasource","message":"matches the protected pattern `prod-*`","message_id":null,"name":"prod-1","outcome":"skipped","run_id":"[run]","target":3,"target_reason":null,"target_ticket":null}"#);
+        assert_snapshot!(report["run"], @r#"{"approved_by":null,"base_url":"[api]","deleted":2,"deleted_unconfirmed":0,"exit_code":1,"failed":0,"finished_at":"[time]","host":"[machine]","in_use":0,"input":"names.csv","input_sha256":"[sha256]","not_found":7,"operator":"ann","pending":0,"plan_digest":null,"planned":10,"rate":"unlimited","reason":"=1+1","rehearsal":false,"rejected":0,"retry_of":null,"run_id":"[run]","skipped":1,"started_at":"[time]","status":"finished","ticket":"OFF|7","tool_version":"0.2.0","unknown":0}"#);
+        assert_snapshot!(report["results"][2], @r#"{"attempts":0,"datasource":"prod-1","datasource_id":null,"dependant_of":null,"detail":"protected","error_code":null,"evidence":"rule","finished_at":"[time]","first_attempt_at":null,"http_status":null,"kind":"datasource","message":"matches the protected pattern `prod-*`","message_id":null,"name":"prod-1","outcome":"skipped","rehearsal":false,"run_id":"[run]","target":3,"target_reason":null,"target_ticket":null}"#);
     });
 }
 
@@ -206,10 +210,10 @@ fn runs_in_every_form() {
         |---------------------------|---------------------|----------|---------|------|-------|---------|------|------------------------|-----------|
         | [run] | [time] | finished |      10 |    2 |     8 |       0 |    1 | [api] | names.csv |
         "#);
-        assert_snapshot!(runs("csv"), @r#"
-        run_id,started_at,finished_at,status,input,input_sha256,planned,deleted,deleted_unconfirmed,not_found,in_use,rejected,failed,unknown,skipped,pending,operator,reason,ticket,base_url,tool_version,host,exit_code,plan_digest,approved_by,retry_of,rate
-        [run],[time],[time],finished,names.csv,[sha256],10,2,0,7,0,0,0,0,1,0,ann,'=1+1,OFF|7,[api],0.2.0,[machine],1,,,,unlimited
-        "#);
+        assert_snapshot!(runs("csv"), @r"
+        run_id,started_at,finished_at,status,input,input_sha256,planned,deleted,deleted_unconfirmed,not_found,in_use,rejected,failed,unknown,skipped,pending,operator,reason,ticket,base_url,tool_version,host,exit_code,plan_digest,approved_by,retry_of,rate,rehearsal
+        [run],[time],[time],finished,names.csv,[sha256],10,2,0,7,0,0,0,0,1,0,ann,'=1+1,OFF|7,[api],0.2.0,[machine],1,,,,unlimited,0
+        ");
     });
     let log = estate.sandbox.log();
     let columns = column(&log, "SELECT group_concat(name, ',') FROM pragma_table_info('runs')");

@@ -194,6 +194,8 @@ struct Run {
     approved_by: Option<String>,
     retry_of: Option<String>,
     rate: Option<String>,
+    /// Everything was sent to the embedded emulator.
+    rehearsal: bool,
 }
 
 /// The columns of the view `results`; see docs/audit-log.md.
@@ -213,12 +215,21 @@ struct TargetResult {
     message: Option<String>,
     datasource_id: Option<String>,
     evidence: Option<String>,
-    detail: Option<String>,
+    /// The reason of a skip, or the names of the datamarts that read a datasource in use.
+    detail: Option<Detail>,
     first_attempt_at: Option<String>,
     finished_at: Option<String>,
     target_reason: Option<String>,
     target_ticket: Option<String>,
     message_id: Option<String>,
+    rehearsal: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Detail {
+    Reason(String),
+    Dependants(Vec<String>),
 }
 
 /// `decom list --json`: the datasources that exist.

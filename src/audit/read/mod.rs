@@ -1,6 +1,7 @@
 //! Reads the log, at any time, also while it is written: for a run that needs to know what happened, and for reports.
 
 mod account;
+mod checkpoints;
 mod clock;
 mod due;
 mod gone;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension};
 
-pub use account::{Moment, Voucher};
+pub use account::Moment;
 pub use due::DuePart;
 pub use open_runs::OpenRun;
 pub use origin::RunOrigin;

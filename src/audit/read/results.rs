@@ -12,10 +12,10 @@ use crate::domain::{HistoryEntry, Outcome, ResourceKind, ResultFilter, TargetRes
 /// The columns of the view that [`result`] reads, in that order.
 const COLUMNS: &str = "v.run_id, v.target, v.datasource, v.outcome, v.attempts, v.http_status, v.error_code, v.message,
     v.datasource_id, v.evidence, v.detail, v.first_attempt_at, v.finished_at, v.target_reason, v.target_ticket,
-    v.message_id, v.name, v.kind, v.dependant_of";
+    v.message_id, v.name, v.kind, v.dependant_of, v.rehearsal";
 
 /// How many these are.
-const WIDTH: usize = 19;
+const WIDTH: usize = 20;
 
 impl AuditReader {
     /// Hands each result of the run that passes `filter` to `take`, in the order of the targets, until that
@@ -103,6 +103,7 @@ fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
         target_reason: row.get(13)?,
         target_ticket: row.get(14)?,
         message_id: row.get(15)?,
+        rehearsal: row.get(19)?,
     })
 }
 

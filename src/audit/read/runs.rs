@@ -4,13 +4,13 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::AuditReader;
 use crate::audit::AuditError;
-use crate::domain::{Counts, Outcome, RunSummary, Seq};
+use crate::domain::{Counts, Outcome, ResourceKind, RunSummary, Seq};
 
 /// The runs whose id is, or begins with, ?1: the view, but for its counts, of which each walks through all of a run.
 const RUN: &str = "
     SELECT (SELECT seq FROM record WHERE kind = 'run' AND name = run_id) AS seq, run_id, started_at, finished_at,
            status, input, input_sha256, operator, reason, ticket, base_url, tool_version, host, exit_code,
-           plan_digest, approved_by, retry_of, rate
+           plan_digest, approved_by, retry_of, rate, rehearsal
       FROM runs WHERE run_id = ?1 OR substr(run_id, 1, length(?1)) = ?1 ORDER BY run_id";
 
 impl AuditReader {
@@ -29,9 +29,7 @@ impl AuditReader {
         let mut runs = Vec::new();
         for row in rows {
             let (seq, mut run) = row.map_err(|e| self.failed(e))?;
-            if run.counts.of(Outcome::Skipped) > 0 {
-                run.already_deleted = self.already_deleted(seq)?;
-            }
+            self.complete(seq, &mut run)?;
             runs.push(run);
         }
         Ok(runs)
@@ -43,6 +41,36 @@ impl AuditReader {
             run,
             "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail = 'already_deleted'",
         )
+    }
+
+    /// Adds what the view does not have.
+    fn complete(&self, seq: Seq, run: &mut RunSummary) -> Result<(), AuditError> {
+        if run.counts.of(Outcome::Skipped) > 0 {
+            run.already_deleted = self.already_deleted(seq)?;
+        }
+        run.still_listed = self.still_listed(seq)?;
+        run.with_datamarts = self.kinds_of(seq)?.contains(&ResourceKind::Datamart);
+        Ok(())
+    }
+
+    /// How many targets of `run` ended as gone and were still listed, by outcome. A run that was interrupted may have
+    /// looked twice.
+    fn still_listed(&self, run: Seq) -> Result<Counts, AuditError> {
+        let query = "SELECT o.outcome, count(DISTINCT c.target) FROM record c
+                       JOIN record o ON o.target = c.target AND o.outcome IN ('deleted', 'deleted_unconfirmed')
+                      WHERE c.kind = 'check' AND c.run = ?1 AND c.evidence = 'still_listed' GROUP BY o.outcome";
+        let mut counts = Counts::default();
+        let mut statement = self.connection.prepare_cached(query).map_err(|e| self.failed(e))?;
+        let rows = statement
+            .query_map([run.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))
+            .map_err(|e| self.failed(e))?;
+        for row in rows {
+            let (outcome, n) = row.map_err(|e| self.failed(e))?;
+            if let Ok(outcome) = outcome.parse() {
+                counts.add(outcome, n);
+            }
+        }
+        Ok(counts)
     }
 
     /// The run whose id is, or begins with, `wanted`; the newest one where nothing is wanted.
@@ -60,9 +88,10 @@ impl AuditReader {
             .query_map([wanted], |row| Ok((Seq(row.get("seq")?), summary(row, Counts::default())?)))
             .map_err(|e| self.failed(e))?;
         let mut found = rows.collect::<Result<Vec<_>, _>>().map_err(|e| self.failed(e))?;
-        let counted = |(seq, run)| {
-            let already_deleted = self.already_deleted(seq)?;
-            Ok(RunSummary { counts: self.counts(seq)?, already_deleted, ..run })
+        let counted = |(seq, mut run): (Seq, RunSummary)| {
+            run.counts = self.counts(seq)?;
+            self.complete(seq, &mut run)?;
+            Ok(run)
         };
         if let Some(exact) = found.iter().position(|(_, run)| run.run_id == wanted) {
             return counted(found.swap_remove(exact));
@@ -141,5 +170,8 @@ fn summary(row: &Row<'_>, counts: Counts) -> rusqlite::Result<RunSummary> {
         approved_by: row.get("approved_by")?,
         retry_of: row.get("retry_of")?,
         rate: row.get("rate")?,
+        rehearsal: row.get("rehearsal")?,
+        with_datamarts: false,
+        still_listed: Counts::default(),
     })
 }

@@ -13,14 +13,17 @@ pub(in crate::audit) const APPLICATION_ID: i64 = 0x6465_636d;
 pub(in crate::audit) const MERGED_ID: i64 = 0x6465_634d;
 
 /// The newest schema version, in the database header's user version.
-pub(in crate::audit) const SCHEMA_VERSION: i64 = 2;
+pub(in crate::audit) const SCHEMA_VERSION: i64 = 3;
 
 /// The table of records, its indexes and its triggers: the same in every version.
 const RECORDS: &str = include_str!("schema.sql");
 
 /// The public views of each version, the oldest first.
-const VIEWS_OF_VERSIONS: [&str; 2] =
-    [include_str!("views/version_1.sql"), include_str!("views/version_2.sql")];
+const VIEWS_OF_VERSIONS: [&str; 3] = [
+    include_str!("views/version_1.sql"),
+    include_str!("views/version_2.sql"),
+    include_str!("views/version_3.sql"),
+];
 
 /// The public views.
 const VIEWS: [&str; 4] = ["runs", "results", "attempts", "refused_messages"];
@@ -141,6 +144,11 @@ impl SchemaDifferences {
         let expected = expected(is_merged, version_of(connection)?)?;
         let mut found = entries(connection)?;
         let mut differences = Self::default();
+        // A text that is stored in another encoding is converted whenever it is read.
+        let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+        if encoding != "UTF-8" {
+            differences.altered.push(format!("text encoding `{encoding}`"));
+        }
         for (key, made) in expected {
             match found.remove(key) {
                 None => differences.missing.push(in_words(key)),

@@ -1,15 +1,15 @@
 //! Holds a log against the checkpoints that were made of it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
 
-use super::runs::Runs;
+use super::runs::{EndOfRun, Runs};
 use super::{Finding, Findings};
-use crate::audit::record::{EXTENSION, LONGEST_FILE, PURPOSE, Statement, signature_of};
-use crate::domain::read_file;
+use crate::audit::record::{Link, PURPOSE, Statement, StatementFile, signature_of, statement_paths};
 use crate::domain::{Timestamp, hex};
 use crate::sshsig::SignatureCheck;
 
@@ -19,18 +19,20 @@ const AHEAD: i64 = 86_400_000_000;
 /// What a log is held against.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AnchorCheck<'a> {
-    /// The folder of the checkpoints, and the file of those who may sign them.
-    pub checkpoints: Option<(&'a Path, &'a Path)>,
-    /// Public keys that sign nothing any more, one a line.
+    /// The folder of the checkpoints.
+    pub folder: Option<&'a Path>,
+    /// The file of those who may sign them. Without it no signature is checked, and no checkpoint confirms anything.
+    pub allowed_signers: Option<&'a Path>,
+    /// Public keys whose signatures do not count any more, one a line.
     pub revoked: Option<&'a Path>,
     /// The time of the verification: no checkpoint was made after it.
     pub now: Timestamp,
 }
 
-/// What vouches for a log from outside.
+/// What confirms a log from outside.
 #[derive(Debug, Clone, Default)]
 pub struct Anchors {
-    /// How many checkpoints fit the log.
+    /// How many checkpoints fit the log, signed by those who may.
     pub checkpoints: u64,
     /// How many are of other logs.
     pub of_others: u64,
@@ -38,6 +40,49 @@ pub struct Anchors {
     pub up_to: Option<u64>,
     /// Who signed them, each with the fingerprint of a key.
     pub signers: BTreeSet<String>,
+    /// All that agree with the log, by the number of their records.
+    pub list: Vec<Anchor>,
+}
+
+/// A checkpoint that agrees with the log: the record that it names has the hash that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    pub path: PathBuf,
+    /// Its content.
+    pub text: String,
+    pub statement: Statement,
+    pub signature: AnchorSignature,
+}
+
+/// What is known of the signature of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnchorSignature {
+    /// There is none beside it.
+    Missing,
+    /// There is one, and it is not said who may sign.
+    NotChecked,
+    /// It does not count, for this reason.
+    Refused { why: String },
+    /// It is good, and by one who may sign.
+    Checked { signers: String },
+}
+
+impl Anchors {
+    /// The one that shows most about a run that ends with the record `last`: signed before unsigned, then the first that
+    /// covers the run, or else the last before it.
+    #[must_use]
+    pub fn for_run(&self, last: u64) -> Option<&Anchor> {
+        let rank = |anchor: &Anchor| match &anchor.signature {
+            AnchorSignature::Checked { .. } => 0,
+            AnchorSignature::NotChecked => 1,
+            AnchorSignature::Refused { .. } | AnchorSignature::Missing => 2,
+        };
+        let distance = |anchor: &Anchor| match anchor.statement.records {
+            records if records >= last => (false, records),
+            records => (true, u64::MAX - records),
+        };
+        self.list.iter().min_by_key(|anchor| (rank(anchor), distance(anchor), anchor.path.clone()))
+    }
 }
 
 impl AnchorCheck<'_> {
@@ -49,81 +94,86 @@ impl AnchorCheck<'_> {
         findings: &mut Findings,
     ) -> Anchors {
         let mut anchors = Anchors::default();
-        let Some((folder, signers)) = self.checkpoints else {
+        let Some(folder) = self.folder else {
             let why = if runs.anchored_run.is_some() {
                 "checkpoints were written for this log, and it was not held against them: name their folder with --checkpoints, and who may sign with --allowed-signers"
             } else {
-                "no checkpoint vouches for this log: that its end was not cut off, and that it was not written anew, nothing here shows"
+                "no checkpoint was given, so nothing here shows that the end of this log was not cut off, or that it was not written again as a whole"
             };
             findings.add(Finding::NotAnchored { why });
             return anchors;
         };
-        for path in files(folder, findings) {
-            match self.one(&path, signers, (connection, shift), last, runs) {
-                Ok(Some((records, signer))) => {
-                    anchors.checkpoints += 1;
-                    anchors.up_to = anchors.up_to.max(Some(records));
-                    anchors.signers.insert(signer);
+        let paths = statement_paths(folder).unwrap_or_else(|error: io::Error| {
+            let why = format!("{}: cannot read the folder: {error}", folder.display());
+            findings.add(Finding::CheckpointUnreadable { why });
+            Vec::new()
+        });
+        // Those of this log, whatever is wrong with them: what they name was there.
+        let mut known = Vec::new();
+        for path in paths {
+            let file = match StatementFile::read(&path) {
+                Ok(file) => file,
+                Err(why) => {
+                    let why = format!("{}: {why}", path.display());
+                    findings.add(Finding::CheckpointUnreadable { why });
+                    continue;
                 }
-                Ok(None) => anchors.of_others += 1,
-                Err(finding) => findings.add(finding),
+            };
+            if Some(&file.statement.log_id) != runs.log_id.as_ref() {
+                anchors.of_others += 1;
+                continue;
+            }
+            known.push(file.clone());
+            let signature = self.signature(&file);
+            if let AnchorSignature::Refused { why } = &signature {
+                findings.add(Finding::CheckpointUnsigned { why: format!("{}: {why}", path.display()) });
+            }
+            match self.contradiction(&file, (connection, shift), last) {
+                None => anchors.add(file, signature),
+                // What nobody signed can say anything.
+                Some(_) if matches!(signature, AnchorSignature::Refused { .. }) => {}
+                Some(finding) => findings.add(finding),
             }
         }
-        let up_to = anchors.up_to.and_then(|it| i64::try_from(it).ok()).unwrap_or(0);
-        match (runs.anchored_run, runs.anchored_end) {
-            // The first one was written before the record of the run.
-            (Some(seq), _) if up_to < seq - 1 => findings.add(Finding::CheckpointsMissing { seq }),
-            (_, Some(seq)) if up_to < seq => findings.add(Finding::CheckpointOfEnd { seq }),
-            _ => {}
-        }
-        if let (Some(up_to), Some(seq)) = (anchors.up_to, runs.last_end)
-            && i64::try_from(up_to).is_ok_and(|up_to| up_to < seq)
-        {
-            findings.add(Finding::EndNotAnchored { seq, up_to });
-        }
-        if anchors.up_to.is_none() {
-            let why = if anchors.of_others > 0 {
-                "none of the checkpoints there vouches for this log; there are some of other logs"
-            } else {
-                "none of the checkpoints there vouches for this log"
-            };
-            findings.add(Finding::NotAnchored { why });
-        }
+        anchors.list.sort_by_key(|anchor| anchor.statement.records);
+        removed(&known, findings);
+        anchors.find_gaps(runs, findings);
         anchors
     }
 
-    /// The records that a checkpoint vouches for, and who says so; `None` where it is of another log.
-    fn one(
-        &self,
-        path: &Path,
-        signers: &Path,
-        (connection, shift): (&Connection, i64),
-        last: i64,
-        runs: &Runs,
-    ) -> Result<Option<(u64, String)>, Finding> {
-        let file = path.display().to_string();
-        let unreadable = |why: String| Finding::CheckpointUnreadable { why: format!("{file}: {why}") };
-        let bytes = read_file(path, LONGEST_FILE).map_err(|error| unreadable(error.to_string()))?;
-        let text = str::from_utf8(&bytes).map_err(|_| unreadable("it is not text".to_owned()))?;
-        let statement: Statement = text.parse().map_err(|why: &str| unreadable(why.to_owned()))?;
-        if Some(&statement.log_id) != runs.log_id.as_ref() {
-            return Ok(None);
-        }
-        let signature = signature_of(path);
+    /// What is known of the signature of a checkpoint.
+    fn signature(&self, file: &StatementFile) -> AnchorSignature {
+        let signature = signature_of(&file.path);
+        let Some(allowed_signers) = self.allowed_signers else {
+            return if signature.is_file() { AnchorSignature::NotChecked } else { AnchorSignature::Missing };
+        };
         let check = SignatureCheck {
             purpose: PURPOSE,
             signature: &signature,
-            allowed_signers: signers,
+            allowed_signers,
             revoked: self.revoked,
-            at: statement.time,
+            at: file.statement.time,
         };
-        let signed = check
-            .check(&bytes)
-            .map_err(|error| Finding::CheckpointUnsigned { why: format!("{file}: {error}") })?;
-        let records = statement.records;
+        match check.check(file.text.as_bytes()) {
+            Ok(signer) => AnchorSignature::Checked {
+                signers: format!("{} ({})", signer.principals.join(", "), signer.fingerprint),
+            },
+            Err(error) => AnchorSignature::Refused { why: error.to_string() },
+        }
+    }
+
+    /// What a checkpoint says otherwise than the log.
+    fn contradiction(
+        &self,
+        file: &StatementFile,
+        (connection, shift): (&Connection, i64),
+        last: i64,
+    ) -> Option<Finding> {
+        let StatementFile { path, statement, .. } = file;
+        let (file, records) = (path.display().to_string(), statement.records);
         let seq = i64::try_from(records).unwrap_or(i64::MAX);
         if seq > last {
-            return Err(Finding::CheckpointAhead { file, records, found: u64::try_from(last).unwrap_or(0) });
+            return Some(Finding::CheckpointAhead { file, records, found: u64::try_from(last).unwrap_or(0) });
         }
         let found = connection
             .query_row("SELECT hash, at_us FROM record WHERE seq = ?1", [seq.saturating_add(shift)], |row| {
@@ -133,12 +183,13 @@ impl AnchorCheck<'_> {
             .ok()
             .flatten();
         let Some((_, at_us)) = found.filter(|(hash, _)| hex(hash) == statement.head) else {
-            return Err(Finding::CheckpointDiffers { file, records });
+            return Some(Finding::CheckpointDiffers { file, records });
         };
-        if let Some(why) = self.wrong_time(statement.time, Timestamp::from_micros(at_us)) {
-            return Err(Finding::CheckpointTime { file, records, why });
-        }
-        Ok(Some((records, format!("{} ({})", signed.principals.join(", "), signed.fingerprint))))
+        self.wrong_time(statement.time, Timestamp::from_micros(at_us)).map(|why| Finding::CheckpointTime {
+            file,
+            records,
+            why,
+        })
     }
 
     /// What is wrong with the time of a checkpoint. A key counts that was allowed at that time: whoever has
@@ -152,24 +203,72 @@ impl AnchorCheck<'_> {
     }
 }
 
-/// The files that should hold checkpoints, in their order.
-fn files(folder: &Path, findings: &mut Findings) -> Vec<PathBuf> {
-    let unreadable = |error: std::io::Error| Finding::CheckpointUnreadable {
-        why: format!("{}: cannot read the folder: {error}", folder.display()),
-    };
-    let mut found = Vec::new();
-    match fs::read_dir(folder) {
-        Err(error) => findings.add(unreadable(error)),
-        Ok(entries) => {
-            for entry in entries {
-                match entry {
-                    Ok(entry) => found.push(entry.path()),
-                    Err(error) => findings.add(unreadable(error)),
+impl Anchors {
+    fn add(&mut self, StatementFile { path, text, statement }: StatementFile, signature: AnchorSignature) {
+        if let AnchorSignature::Checked { signers } = &signature {
+            self.checkpoints += 1;
+            self.up_to = self.up_to.max(Some(statement.records));
+            self.signers.insert(signers.clone());
+        }
+        self.list.push(Anchor { path, text, statement, signature });
+    }
+
+    /// The first checkpoint whose signature was checked and that covers the end of a run.
+    fn covering(&self, end: &EndOfRun) -> Option<&Anchor> {
+        self.list.iter().find(|anchor| {
+            matches!(anchor.signature, AnchorSignature::Checked { .. })
+                && i64::try_from(anchor.statement.records).is_ok_and(|records| records >= end.seq)
+        })
+    }
+
+    /// What the checkpoints do not confirm, or not when it happened.
+    fn find_gaps(&self, runs: &Runs, findings: &mut Findings) {
+        let up_to = self.up_to.and_then(|it| i64::try_from(it).ok()).unwrap_or(0);
+        let anchored_end = runs.ends.iter().rev().find(|end| end.is_anchored);
+        match (runs.anchored_run, anchored_end) {
+            // The first one was written before the record of the run.
+            (Some(seq), _) if up_to < seq - 1 => findings.add(Finding::CheckpointsMissing { seq }),
+            (_, Some(end)) if up_to < end.seq => findings.add(Finding::CheckpointOfEnd { seq: end.seq }),
+            _ => {}
+        }
+        let Some(up_to) = self.up_to else {
+            let why = if self.of_others > 0 {
+                "none of the checkpoints there confirms this log; there are some of other logs"
+            } else {
+                "none of the checkpoints there confirms this log"
+            };
+            return findings.add(Finding::NotAnchored { why });
+        };
+        for end in runs.ends.iter().rev() {
+            let EndOfRun { seq, run_id, at_us, .. } = end;
+            let (seq, run_id) = (*seq, run_id.clone());
+            match self.covering(end) {
+                None => findings.add(Finding::EndNotAnchored { seq, run_id, up_to }),
+                Some(anchor) => {
+                    let Statement { records, time, .. } = anchor.statement;
+                    if i64::try_from(records) != Ok(seq) || time.as_micros() != *at_us {
+                        findings.add(Finding::EndAnchoredLater { seq, run_id, records, time });
+                    }
                 }
             }
         }
     }
-    found.retain(|path| path.extension().is_some_and(|it| it == EXTENSION));
-    found.sort();
-    found
+}
+
+/// Misses what checkpoints name and what is not there. If nothing older is there either, it may have been put elsewhere.
+fn removed(known: &[StatementFile], findings: &mut Findings) {
+    let digests: BTreeSet<_> = known.iter().map(|file| hex(Sha256::digest(&file.text))).collect();
+    let oldest = known.iter().map(|file| file.statement.records).min().unwrap_or(0);
+    for StatementFile { path, statement, .. } in known {
+        if let Link::After { records, sha256 } = &statement.previous
+            && !digests.contains(sha256)
+        {
+            let (file, records) = (path.display().to_string(), *records);
+            findings.add(if records > oldest {
+                Finding::CheckpointRemoved { file, records }
+            } else {
+                Finding::CheckpointsBefore { file, records }
+            });
+        }
+    }
 }

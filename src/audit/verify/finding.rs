@@ -1,17 +1,6 @@
 //! What is found to be wrong with a log, or open: each kind with its own name and record.
 
-use crate::domain::{Evidence, Outcome, Verdict};
-
-/// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// It is as it should be, and worth a word.
-    Note,
-    /// Not finished, or not vouched for from outside.
-    Open,
-    /// The log is not what decom wrote.
-    Unsound,
-}
+use crate::domain::{Evidence, Outcome, Timestamp, Verdict};
 
 /// Something that is wrong with a log, or open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -259,10 +248,35 @@ pub enum Finding {
         /// The `end` record.
         seq: i64,
     },
-    /// The checkpoints do not go up to the end of the last run.
+    /// A checkpoint names one before it that is not there, though older ones are.
+    CheckpointRemoved {
+        /// The file that names it.
+        file: String,
+        /// Of how many records it was.
+        records: u64,
+    },
+    /// The oldest checkpoint names one before it that is not there.
+    CheckpointsBefore {
+        /// The file that names it.
+        file: String,
+        /// Of how many records it was.
+        records: u64,
+    },
+    /// The end of a run is confirmed by a checkpoint that was not made when it ended.
+    EndAnchoredLater {
+        /// The `end` record.
+        seq: i64,
+        run_id: String,
+        /// Of how many records the checkpoint is.
+        records: u64,
+        /// When that was made.
+        time: Timestamp,
+    },
+    /// The checkpoints do not go up to the end of a run.
     EndNotAnchored {
         /// The `end` record.
         seq: i64,
+        run_id: String,
         /// Up to which record they go.
         up_to: u64,
     },
@@ -317,25 +331,11 @@ impl Finding {
             Self::CheckpointTime { .. } => "checkpoint_time",
             Self::CheckpointsMissing { .. } => "checkpoints_missing",
             Self::CheckpointOfEnd { .. } => "checkpoint_of_end_missing",
+            Self::CheckpointRemoved { .. } => "checkpoint_removed",
+            Self::CheckpointsBefore { .. } => "checkpoints_before",
+            Self::EndAnchoredLater { .. } => "end_anchored_later",
             Self::EndNotAnchored { .. } => "end_not_anchored",
             Self::NotAnchored { .. } => "not_anchored",
-        }
-    }
-
-    /// How much it weighs.
-    #[must_use]
-    pub const fn weight(&self) -> Weight {
-        match self {
-            Self::AttemptDoubted { .. } | Self::NotCovered { .. } | Self::WalMissing { ended: true } => {
-                Weight::Note
-            }
-            Self::WalMissing { ended: false }
-            | Self::Unfinished { .. }
-            | Self::AttemptOpen { .. }
-            | Self::CheckpointOfEnd { .. }
-            | Self::EndNotAnchored { .. }
-            | Self::NotAnchored { .. } => Weight::Open,
-            _ => Weight::Unsound,
         }
     }
 
@@ -367,6 +367,7 @@ impl Finding {
             | Self::AttemptDoubted { seq }
             | Self::CheckpointsMissing { seq }
             | Self::CheckpointOfEnd { seq }
+            | Self::EndAnchoredLater { seq, .. }
             | Self::EndNotAnchored { seq, .. } => Some(*seq),
             Self::CheckpointDiffers { records, .. } | Self::CheckpointTime { records, .. } => {
                 i64::try_from(*records).ok()

@@ -16,18 +16,20 @@ mod schema;
 mod shape;
 mod source;
 mod verdicts;
+mod weight;
 mod words;
 
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
 
-pub use anchors::{AnchorCheck, Anchors};
-pub use finding::{Finding, Weight};
+pub use anchors::{Anchor, AnchorCheck, AnchorSignature, Anchors};
+pub use finding::Finding;
 pub use findings::Findings;
 pub use refusal::refuse_to_certify;
 pub(super) use refusal::refuse_unsound;
 pub use runs::Totals;
+pub use weight::Weight;
 
 use crate::audit::AuditError;
 use crate::audit::record::{NO_DATABASE, Schema, schema_of};

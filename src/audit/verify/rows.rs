@@ -34,6 +34,7 @@ const SEQS: [usize; 3] = [place("seq"), RUN, TARGET];
 #[derive(Debug)]
 pub(super) struct Fact {
     pub(super) seq: i64,
+    pub(super) at_us: i64,
     pub(super) kind: Kind,
     pub(super) verdict: Option<Verdict>,
     pub(super) outcome: Option<Outcome>,
@@ -222,7 +223,7 @@ fn fact(
         findings.add(Finding::Word { seq, column: "detail" });
     }
     let (run, target, number) = (integers[RUN], integers[TARGET], integers[NUMBER]);
-    Some(Fact { seq, kind, verdict, outcome, run, target, number, words })
+    Some(Fact { seq, at_us: integers[AT], kind, verdict, outcome, run, target, number, words })
 }
 
 /// What the word in a column means. A word that decom does not write is a finding.

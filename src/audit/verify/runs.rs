@@ -33,11 +33,10 @@ pub struct Totals {
 pub(super) struct Runs {
     pub(super) totals: Totals,
     pub(super) log_id: Option<String>,
-    /// The newest run that wrote checkpoints, and the newest end of one.
+    /// The newest run that wrote checkpoints.
     pub(super) anchored_run: Option<i64>,
-    pub(super) anchored_end: Option<i64>,
-    /// The newest end of any run.
-    pub(super) last_end: Option<i64>,
+    /// The last end of each run that ended, in their order.
+    pub(super) ends: Vec<EndOfRun>,
     /// What the last record is.
     last_kind: Option<Kind>,
     /// The runs that are not finished, by the place of their record.
@@ -51,6 +50,8 @@ struct Run {
     seq: i64,
     id: String,
     anchored: bool,
+    /// It ended before, and was resumed.
+    has_ended: bool,
     targets: u64,
     counts: Counts,
     /// By how far behind the run's record.
@@ -58,6 +59,19 @@ struct Run {
     is_settled: Bits,
     /// Those for which a request raised doubt.
     is_doubted: Bits,
+}
+
+/// How a run ended last.
+#[derive(Debug, Clone)]
+pub(super) struct EndOfRun {
+    /// The place of its `end` record.
+    pub(super) seq: i64,
+    /// The place of its `run` record.
+    run: i64,
+    pub(super) run_id: String,
+    pub(super) at_us: i64,
+    /// It wrote checkpoints.
+    pub(super) is_anchored: bool,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +125,7 @@ impl Runs {
             seq,
             id,
             anchored,
+            has_ended: false,
             targets: 0,
             counts: Counts::default(),
             is_target: Bits::default(),
@@ -161,11 +176,17 @@ impl Runs {
 
     fn end(&mut self, index: usize, fact: &Fact, findings: &mut Findings) {
         let seq = fact.seq;
-        self.last_end = Some(seq);
         let run = &mut self.open[index];
-        if run.anchored {
-            self.anchored_end = Some(seq);
+        if std::mem::replace(&mut run.has_ended, true) {
+            self.ends.retain(|end| end.run != run.seq);
         }
+        self.ends.push(EndOfRun {
+            seq,
+            run: run.seq,
+            run_id: run.id.clone(),
+            at_us: fact.at_us,
+            is_anchored: run.anchored,
+        });
         let words = fact.words.as_deref().map_or("", |(_, detail)| detail);
         let Ok(ending) = serde_json::from_str::<Ending>(words) else {
             findings.add(Finding::End { seq });

@@ -89,7 +89,7 @@ impl fmt::Display for Finding {
                 write!(f, "record {seq}: a request that never got an answer; its target was settled in another way")
             }
             Self::CheckpointUnreadable { why } => write!(f, "no checkpoint: {why}"),
-            Self::CheckpointUnsigned { why } => write!(f, "nobody vouches for a checkpoint: {why}"),
+            Self::CheckpointUnsigned { why } => write!(f, "a checkpoint confirms nothing: {why}"),
             Self::CheckpointAhead { file, records, found } => write!(
                 f,
                 "{file}: this checkpoint was made of {records} records, and the log has {found}: its end was cut off, or this is an older copy"
@@ -109,9 +109,21 @@ impl fmt::Display for Finding {
                 f,
                 "the run that ended with record {seq} wrote checkpoints, and none of then or later is here: it could not be written, or was removed"
             ),
-            Self::EndNotAnchored { seq, up_to } => write!(
+            Self::CheckpointRemoved { file, records } => write!(
                 f,
-                "the last run ended with record {seq}, and the newest checkpoint goes up to record {up_to}: nothing vouches for what is behind it"
+                "{file}: this checkpoint names one of {records} records before it, which is not here though older ones are: it was removed, or is kept elsewhere"
+            ),
+            Self::CheckpointsBefore { file, records } => write!(
+                f,
+                "{file}: this checkpoint names one of {records} records before it, which is not here, and neither is any older one"
+            ),
+            Self::EndAnchoredLater { seq, run_id, records, time } => write!(
+                f,
+                "run {run_id} ended with record {seq}, which is confirmed by a checkpoint of a later time: of {records} records, made at {time}"
+            ),
+            Self::EndNotAnchored { seq, run_id, up_to } => write!(
+                f,
+                "run {run_id} ended with record {seq}, and the newest checkpoint goes up to record {up_to}: nothing confirms what comes after it"
             ),
             Self::NotAnchored { why } => f.write_str(why),
         }

@@ -1,10 +1,12 @@
 //! Publishes the end of the log outside of it: in checkpoints, and in the log stream.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::Connection;
+
 use crate::audit::AuditError;
-use crate::audit::record::{Head, Statement};
+use crate::audit::record::{Head, Link, Statement, hold_against_folder};
 use crate::domain::{Timestamp, check_folder, hex};
 use crate::sshsig::SigningKey;
 
@@ -35,22 +37,29 @@ pub(in crate::audit) struct HeadPublisher {
     options: Option<CheckpointOptions>,
     /// The number of records at the last checkpoint.
     last: u64,
+    /// What the next checkpoint says of the one before it.
+    previous: Link,
 }
 
 impl HeadPublisher {
-    /// Begins with a checkpoint of the log as it is.
+    /// Begins with a checkpoint of the log as it is, after those that are there were held against it.
     ///
     /// # Errors
-    /// If it cannot be written: a run whose checkpoints cannot be written sends nothing.
+    /// If one of them does not fit the log, or another cannot be written: the run sends nothing then.
     pub(in crate::audit) fn begin(
         log_id: &str,
         options: Option<CheckpointOptions>,
+        (connection, path): (&Connection, &Path),
         head: &Head,
         at: Timestamp,
     ) -> Result<Self, AuditError> {
+        let previous = match &options {
+            Some(options) => hold_against_folder(connection, path, &options.dir)?,
+            None => Link::First,
+        };
         // If the clock went back, the checkpoint is not older than the record that it covers.
         let at = at.max(Timestamp::from_micros(head.at_us));
-        let mut publisher = Self { log_id: log_id.to_owned(), options, last: 0 };
+        let mut publisher = Self { log_id: log_id.to_owned(), options, last: 0, previous };
         publisher.write(head, at)?;
         Ok(publisher)
     }
@@ -75,8 +84,9 @@ impl HeadPublisher {
     fn write(&mut self, head: &Head, time: Timestamp) -> Result<(), AuditError> {
         let Some(options) = &self.options else { return Ok(()) };
         let records = u64::try_from(head.seq).unwrap_or(0);
-        let statement = Statement { log_id: self.log_id.clone(), records, head: hex(head.hash), time };
-        statement.write(&options.dir.join(statement.file_name()), Some(&options.key))?;
+        let (log_id, previous) = (self.log_id.clone(), self.previous.clone());
+        let statement = Statement { log_id, records, head: hex(head.hash), time, previous };
+        self.previous = statement.write(&options.dir.join(statement.file_name()), Some(&options.key))?;
         self.last = records;
         Ok(())
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::audit::AuditError;
 use crate::audit::record::{
-    BUSY_TIMEOUT, Head, Schema, SchemaDifferences, make_log, refuse_closed, refuse_orphans,
+    BUSY_TIMEOUT, Head, SCHEMA_VERSION, Schema, SchemaDifferences, make_log, refuse_closed, refuse_orphans,
     refuse_other_things, replace_views, schema_of,
 };
 
@@ -112,7 +112,7 @@ pub(in crate::audit) fn migrate(connection: &mut Connection) -> rusqlite::Result
     let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match version {
         ..1 => make_log(&transaction)?,
-        1 => replace_views(&transaction)?,
+        1..SCHEMA_VERSION => replace_views(&transaction)?,
         // A newer one is refused before.
         _ => {}
     }

@@ -81,8 +81,9 @@ impl Writer {
             .connection
             .query_row("SELECT name FROM record WHERE seq = 1", [], |row| row.get(0))
             .map_err(|source| AuditError::Sqlite { path: self.path.clone(), action: "read", source })?;
-        self.head_publisher =
-            Some(HeadPublisher::begin(&id, options.checkpoints.clone(), &self.head, options.at)?);
+        let log = (&self.connection, self.path.as_path());
+        let publisher = HeadPublisher::begin(&id, options.checkpoints.clone(), log, &self.head, options.at)?;
+        self.head_publisher = Some(publisher);
         Ok(id)
     }
 

@@ -1,6 +1,6 @@
 //! `decom audit checkpoint`: a statement of how many records the log has and what the last hash is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::super::context::{Context, Options, World, quoted};
 use super::super::output::to_stdout;
 use super::verify::unverifiable;
 use crate::audit::verify::{AnchorCheck, Weight, verify};
-use crate::audit::{AuditError, CHECKPOINT, Statement};
+use crate::audit::{AuditError, AuditReader, CHECKPOINT, Statement};
 use crate::domain::{ExitStatus, Timestamp, hex};
 use crate::sshsig::SigningKey;
 
@@ -46,12 +46,18 @@ pub fn checkpoint(
     else {
         return Err(CommandError::NotSound { path: audit.db.clone() });
     };
+    let folder = match &request.out {
+        Some(out) => out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+        None => audit.checkpoint_dir.as_deref().unwrap_or(Path::new(".")),
+    };
+    let previous = AuditReader::open(&audit.db)?.hold_against_checkpoints(folder)?;
     let statement = Statement {
         log_id: log_id.clone(),
         records: verification.totals.records,
         head: hex(head),
         // Never earlier than the record that it names: see `Finding::CheckpointTime`.
         time: world.clock.timestamp().max(Timestamp::from_micros(verification.at_us.unwrap_or(0))),
+        previous,
     };
     let in_folder = || audit.checkpoint_dir.clone().unwrap_or_default().join(statement.file_name());
     let path = request.out.clone().unwrap_or_else(in_folder);

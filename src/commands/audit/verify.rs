@@ -29,9 +29,10 @@ pub struct VerifyRequest {
 pub fn verify(request: &VerifyRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
     let context = Context::new(options, world)?;
     let path = &context.settings.audit.db;
-    let checkpoints = checkpoints(request, context.settings.audit.checkpoint_dir.as_deref())?;
+    let (folder, allowed_signers) =
+        checkpoints(request, context.settings.audit.checkpoint_dir.as_deref())?.unzip();
     let now = world.clock.timestamp();
-    let anchors = AnchorCheck { checkpoints, revoked: request.revoked_signers.as_deref(), now };
+    let anchors = AnchorCheck { folder, allowed_signers, revoked: request.revoked_signers.as_deref(), now };
     let verified = match check(path, &anchors) {
         Ok(verified) => verified,
         Err(error) => {

@@ -31,6 +31,7 @@ const ANCHORS: &[&str] = &[
     "checkpoint_differs",
     "checkpoint_time",
     "checkpoints_missing",
+    "checkpoint_removed",
 ];
 
 impl VerificationView<'_> {

@@ -4,7 +4,7 @@ use super::finding::{Finding, Status};
 use crate::audit::{LogInspection, inspect};
 use crate::commands::CommandError;
 use crate::commands::context::Context;
-use crate::commands::log::log_options;
+use crate::commands::log::{check_checkpoints, log_options};
 use crate::commands::queue::{queue_address, queue_options};
 use crate::commands::runtime::block_on;
 use crate::domain::ExitStatus;
@@ -61,9 +61,10 @@ fn checkpoints(context: &Context<'_>) -> Option<Finding> {
             Status::Failed(ExitStatus::Usage),
             format!("{}: there is no such folder; make it, or set audit.checkpoint_dir", folder.display()),
         ),
-        (Ok(_), Some(folder)) => {
-            Finding::new(WHAT, Status::Ok, format!("signed, and written to {}", folder.display()))
-        }
+        (Ok(_), Some(folder)) => match check_checkpoints(context) {
+            Ok(()) => Finding::new(WHAT, Status::Ok, format!("signed, and written to {}", folder.display())),
+            Err(error) => Finding::failed(WHAT, error),
+        },
         (Ok(_), None) => Finding::new(
             WHAT,
             Status::Warning,

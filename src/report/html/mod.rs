@@ -3,7 +3,6 @@
 //! It is written piece by piece, so memory does not grow with the run. Text gets into it only through [maud](maud),
 //! which escapes it; only the style sheet is not escaped.
 
-mod assessment;
 mod charts;
 mod controls;
 mod exceptions;
@@ -12,6 +11,7 @@ mod page;
 mod run;
 mod schedule;
 mod scope;
+mod sign;
 mod signatures;
 mod wording;
 
@@ -19,8 +19,8 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
+use super::claims::{Anchoring, Facts, RunFacts};
 use crate::domain::{ResultFilter, RunAccount, RunSummary, TargetResult, Timestamp, hex};
-use assessment::Assessment;
 pub use page::CERTIFICATE;
 use page::Page;
 
@@ -43,10 +43,8 @@ pub struct Certificate {
     pub issued_by: String,
     /// The schedule in a separate file, if it is too long for the page.
     pub annex: Option<Annex>,
-    /// The checkpoint that fits the run best.
-    pub checkpoint: Option<Checkpoint>,
-    /// A folder of checkpoints was given.
-    pub looked_for_checkpoints: bool,
+    /// What stands behind the log from outside.
+    pub anchoring: Anchoring,
     /// The command that checks the log.
     pub verify: String,
 }
@@ -61,21 +59,8 @@ pub struct Annex {
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
     pub bytes: u64,
-}
-
-/// A checkpoint of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The name of its file.
-    pub file: String,
-    /// Its content.
-    pub text: String,
-    /// The number of records that it covers.
-    pub records: u64,
-    /// A signature is beside it; nothing is known of whether it is good.
-    pub signed: bool,
-    /// This log holds the record that the checkpoint names with the same hash.
-    pub agrees: bool,
+    /// Its rows, without the one of its columns.
+    pub rows: u64,
 }
 
 impl Certificate {
@@ -87,8 +72,14 @@ impl Certificate {
         hex(&digest[..8])
     }
 
-    fn assessment(&self) -> Assessment {
-        Assessment::of(&self.run, &self.account)
+    /// What its sentences rest on.
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            run: RunFacts::of(&self.run),
+            account: &self.account,
+            is_approved: self.run.approved_by.is_some(),
+            anchoring: &self.anchoring,
+        }
     }
 }
 

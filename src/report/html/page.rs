@@ -5,12 +5,11 @@ use std::io::{self, Write};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Certificate;
-use super::wording::{self, code, text};
+use super::sign::{class, sign};
+use super::wording::{self, code, text, unbroken};
+use crate::report::claims::REHEARSAL;
 
 const STYLE: &str = include_str!("style.css");
-
-/// The mark of a rehearsal.
-const REHEARSAL: &str = "REHEARSAL – nothing real was deleted";
 
 /// Forbids the browser to load or run anything, whatever the page holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -60,13 +59,8 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The title of the page.
-pub(super) const fn title(certificate: &Certificate) -> &'static str {
-    if certificate.account.rehearsal { "Rehearsal of a deletion" } else { "Certificate of deletion" }
-}
-
 fn head(certificate: &Certificate) -> Markup {
-    let (title, id) = (title(certificate), certificate.id());
+    let (title, id) = (certificate.facts().run.title(), certificate.id());
     html! {
         head {
             meta charset="utf-8";
@@ -76,7 +70,7 @@ fn head(certificate: &Certificate) -> Markup {
             meta name="robots" content="noindex";
             meta name="generator" content=(format!("decom {}", certificate.issued_by));
             meta http-equiv="Content-Security-Policy" content=(POLICY);
-            title { @if certificate.account.rehearsal { (REHEARSAL) ": " } (title) " " (id) }
+            title { @if certificate.run.rehearsal { (REHEARSAL) ": " } (title) " " (id) }
             // Not escaped: both parts are literals, and the id consists of hexadecimal digits.
             style { (PreEscaped(STYLE)) (PreEscaped(margins(certificate, &id))) }
         }
@@ -85,8 +79,8 @@ fn head(certificate: &Certificate) -> Markup {
 
 /// The margins of each sheet of paper.
 fn margins(certificate: &Certificate, id: &str) -> String {
-    let title = title(certificate);
-    let warning = if certificate.account.rehearsal {
+    let title = certificate.facts().run.title();
+    let warning = if certificate.run.rehearsal {
         format!("@page {{ @top-center {{ content: \"{REHEARSAL}\"; }} }}\n")
     } else {
         String::new()
@@ -95,14 +89,15 @@ fn margins(certificate: &Certificate, id: &str) -> String {
 }
 
 fn masthead(certificate: &Certificate) -> Markup {
-    let assessment = certificate.assessment();
+    let facts = certificate.facts().run;
+    let completeness = facts.completeness();
     html! {
-        @if certificate.account.rehearsal {
+        @if certificate.run.rehearsal {
             p.rehearsal role="note" {
                 strong { (REHEARSAL) }
                 span {
                     "The requests went to an emulator of the API on the same machine. "
-                    "This page shows what a real certificate looks like and certifies nothing."
+                    "This page shows what a real one looks like and certifies nothing."
                 }
             }
         }
@@ -111,22 +106,22 @@ fn masthead(certificate: &Certificate) -> Markup {
                 @if let Some(organisation) = &certificate.organisation {
                     p.organisation { bdi { (text(organisation)) } }
                 }
-                h1 { (title(certificate)) }
+                h1 { (facts.title()) }
                 dl.identity {
                     div {
-                        dt { (if certificate.account.rehearsal { "Id" } else { "Certificate" }) }
+                        dt { (if facts.has_deleted() && !facts.rehearsal { "Certificate" } else { "Id" }) }
                         dd { (code(&certificate.id())) }
                     }
                     div { dt { "Run" } dd { (code(&certificate.run.run_id)) } }
                     div { dt { "Issued" } dd { (wording::time(&certificate.issued_at.to_string())) " UTC" } }
                 }
             }
-            div class=(format!("status {}", assessment.class())) {
-                (assessment.sign())
-                p { span.label { "Status" } strong { (assessment.word()) } }
+            div class=(format!("status {}", class(completeness))) {
+                (sign(completeness))
+                p { span.label { "Status" } strong { (facts.status()) } }
             }
             p.sentence {
-                (assessment.sentence(certificate.account.rehearsal))
+                (unbroken(&facts.headline()))
                 @if let Some(why) = &certificate.account.why { " " span.why { "Why: " bdi { (text(why)) } } }
             }
         }
@@ -137,9 +132,9 @@ fn foot(certificate: &Certificate) -> Markup {
     html! {
         footer {
             p {
-                (title(certificate)) " " (code(&certificate.id())) ", issued "
+                (certificate.facts().run.title()) " " (code(&certificate.id())) ", issued "
                 (wording::time(&certificate.issued_at.to_string())) " UTC by decom " (text(&certificate.issued_by))
-                " from the audit log. The same log, settings and time of issue give the same bytes."
+                " from the audit log. The same log, checkpoints, settings and time of issue give the same bytes."
             }
         }
     }

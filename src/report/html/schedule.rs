@@ -45,7 +45,13 @@ fn pointer(certificate: &Certificate, annex: &Annex) -> Markup {
                 }
             }
             div { dt { "SHA-256" } dd { (code(&annex.sha256)) } }
-            div { dt { "Size" } dd { (counted(annex.bytes, "byte", "bytes")) } }
+            div {
+                dt { "Size" }
+                dd {
+                    (counted(annex.rows, "row", "rows")) " after the one of the columns"
+                    small { (counted(annex.bytes, "byte", "bytes")) }
+                }
+            }
             div { dt { "Command" } dd { pre { (annex.command) } } }
         }
     }
@@ -108,7 +114,7 @@ fn outcome(outcome: Outcome) -> Markup {
 /// The meaning of each evidence.
 fn evidence() -> Markup {
     let words = [
-        ("acknowledged", "the API confirmed the deletion"),
+        ("acknowledged", "the API replied that it deleted it"),
         ("absent from listing", "a listing that was read after the attempts did not hold the name"),
         ("still listed", "that listing still held the name"),
         ("not found after doubt", "the API did not find it after an attempt without a clear reply"),

@@ -3,9 +3,8 @@
 use maud::{Markup, html};
 
 use super::Certificate;
-use super::wording::{code, counted, name, number, share, text};
+use super::wording::{code, counted, name, number, share, text, unbroken};
 use crate::domain::Outcome;
-use crate::report::ending::meaning;
 
 pub(super) fn section(certificate: &Certificate) -> Markup {
     html! {
@@ -27,7 +26,7 @@ fn requested(certificate: &Certificate) -> Markup {
                 div { dt { "SHA-256 of the input" } dd { (code(digest)) } }
             }
             div {
-                dt { "Datasources requested" }
+                dt { (requested_noun(certificate)) }
                 dd {
                     strong { (number(planned)) }
                     @if let Some(rows) = account.rows {
@@ -48,6 +47,11 @@ fn requested(certificate: &Certificate) -> Markup {
             }
         }
     }
+}
+
+/// What was asked for.
+fn requested_noun(certificate: &Certificate) -> &'static str {
+    if certificate.run.with_datamarts { "Targets" } else { "Datasources requested" }
 }
 
 fn reconciliation(certificate: &Certificate) -> Markup {
@@ -75,7 +79,10 @@ fn reconciliation(certificate: &Certificate) -> Markup {
                         th scope="row" { code { (outcome) } }
                         td.n { (number(n)) }
                         td.n { (share(n, planned)) }
-                        td { (meaning(outcome)) @if outcome == Outcome::Skipped { ": " (text(&skipped)) } }
+                        td {
+                            @if outcome == Outcome::Skipped { "not sent: " (text(&skipped)) }
+                            @else { (unbroken(&certificate.facts().run.meaning(outcome))) }
+                        }
                     }
                 }
             }
@@ -84,7 +91,7 @@ fn reconciliation(certificate: &Certificate) -> Markup {
                     th scope="row" { "Sum" }
                     td.n { (number(planned)) }
                     td.n { (share(planned, planned)) }
-                    td { "equals the datasources requested" }
+                    td { "equals the number of names requested" }
                 }
             }
         }

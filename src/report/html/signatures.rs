@@ -10,7 +10,7 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
     html! {
         section #signatures {
             h2 { span.no { "8" } "Signatures" }
-            @if certificate.account.rehearsal {
+            @if certificate.run.rehearsal {
                 p.words { "None: a rehearsal is not signed." }
             } @else {
                 div.signatures {

@@ -78,6 +78,24 @@ pub(super) fn counted(n: u64, one: &str, many: &str) -> String {
     format!("{}\u{a0}{}", number(n), if n == 1 { one } else { many })
 }
 
+/// A sentence in which no line ends within a number, or between it and its noun.
+pub(super) fn unbroken(sentence: &str) -> String {
+    let mut shown = String::with_capacity(sentence.len() + 16);
+    let mut before = ' ';
+    for (at, c) in sentence.char_indices() {
+        let after = &sentence.as_bytes()[at + c.len_utf8()..];
+        let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        shown.push(match (c, digits) {
+            (' ', 3) if before.is_ascii_digit() => '\u{202f}',
+            // A time follows its date, and a noun its number.
+            (' ', 0) if before.is_ascii_digit() => '\u{a0}',
+            _ => c,
+        });
+        before = c;
+    }
+    shown
+}
+
 /// A share in percent: 0 % only for nothing, 100 % only for all.
 pub(super) fn share(part: u64, whole: u64) -> String {
     if part == 0 || whole == 0 {
@@ -135,6 +153,12 @@ mod tests {
             "line breaks that are not control characters"
         );
         assert_eq!(shown("\\u{202e}"), "\\u{202e}", "text that is written so is not marked");
+    }
+
+    #[test]
+    fn no_line_ends_within_a_number_or_before_its_noun() {
+        let said = unbroken("It has 1 204 records, at 2026-12-01 03:32:48 UTC.");
+        assert_eq!(said, "It has 1\u{202f}204\u{a0}records, at 2026-12-01 03:32:48\u{a0}UTC.");
     }
 
     #[test]

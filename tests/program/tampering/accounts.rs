@@ -112,6 +112,7 @@ fn hashes_that_fit_do_not_make_a_story_true() {
         );
         let this = findings.iter().find(|it| it["kind"] == kind);
         assert_eq!(this.map(|it| it["record"].as_i64()), Some(Some(record)), "{what}: {said:#}");
+        case.agreed(&copy, Held::Alone, false, what);
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use decom::domain::hex;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{Case, Held, last, sql, tamper};
 use crate::support::keys::{self, Key, verified_for};
@@ -36,12 +38,14 @@ fn a_run_writes_checkpoints_that_ssh_keygen_verifies() {
     let (log, all) = (case.log(), statements(&case));
     assert_eq!(all.len(), 3, "{all:?}");
     let id = column(&log, "SELECT name FROM record WHERE seq = 1").remove(0);
+    let mut before = "previous none".to_owned();
     for statement in &all {
         assert!(good(&case, statement), "{statement:?}");
         let text = std::fs::read_to_string(statement).unwrap();
         let lines: Vec<_> = text.lines().collect();
-        let [first, of, records, head, time] = lines[..] else { panic!("{text}") };
-        assert_eq!((first, of), ("decom audit checkpoint v1", &*format!("log {id}")));
+        let [first, of, records, head, time, previous] = lines[..] else { panic!("{text}") };
+        assert_eq!((first, of), ("decom audit checkpoint v2", &*format!("log {id}")));
+        assert_eq!(previous, before);
         let records = records.strip_prefix("records ").unwrap();
         let stored =
             column(&log, &format!("SELECT lower(hex(hash)) FROM record WHERE seq = {records}")).remove(0);
@@ -49,6 +53,7 @@ fn a_run_writes_checkpoints_that_ssh_keygen_verifies() {
         assert!(time.starts_with("time 20") && time.len() == 32, "{time}");
         let name = statement.file_name().unwrap().to_str().unwrap();
         assert_eq!(name, format!("{}-{:0>12}.checkpoint", &id[..16], records));
+        before = format!("previous {records} {}", hex(Sha256::digest(&text)));
     }
     let until = last(&log);
     assert!(all[2].to_str().unwrap().ends_with(&format!("-{until:0>12}.checkpoint")), "the end: {all:?}");
@@ -116,7 +121,16 @@ fn checkpoints_that_were_removed_are_missed() {
     case.found(&case.log(), Held::Anchored, 1, "checkpoint_of_end_missing", Some(n), "the last is gone");
     keep(&[&all[1], &all[2]]);
     let (code, said) = case.verify(&case.log(), Held::Anchored);
-    assert_eq!(code, 0, "the newest vouches for all before it: {said:#}");
+    assert_eq!(code, 0, "the newest confirms all before it: {said:#}");
+    assert_eq!(
+        said["findings"][0]["kind"], "checkpoints_before",
+        "the oldest may be kept elsewhere: {said:#}"
+    );
+    keep(&[&all[0], &all[2]]);
+    case.found(&case.log(), Held::Anchored, 5, "checkpoint_removed", None, "one in the middle is gone");
+    let (_, said) = case.verify(&case.log(), Held::Anchored);
+    assert!(!said["proven"].to_string().contains("checkpoints by"), "{said:#}");
+    keep(&[&all[1], &all[2]]);
 
     // Without them, and without being told where they were, it says at least that there were some.
     let (code, said) = case.verify(&case.log(), Held::Alone);
@@ -154,7 +168,8 @@ fn only_those_who_may_vouch_for_a_log() {
     let text = std::fs::read_to_string(&newest).unwrap();
     for (kind, altered) in [
         ("checkpoint_unsigned", text.replace("time 2", "time 1")),
-        ("checkpoint_unreadable", text.replace("v1", "v2")),
+        ("checkpoint_unreadable", text.replace("v2", "v1")),
+        ("checkpoint_unreadable", text.replace("v2", "v3")),
         ("checkpoint_unreadable", text.replace('\n', "\r\n")),
     ] {
         std::fs::write(&newest, altered).unwrap();
@@ -172,7 +187,7 @@ fn a_checkpoint_names_a_time_at_which_it_can_have_been_made() {
     let case = Case::new();
     let newest = statements(&case).pop().unwrap();
     let text = std::fs::read_to_string(&newest).unwrap();
-    let time = text.lines().last().unwrap().strip_prefix("time ").unwrap();
+    let time = text.lines().find_map(|line| line.strip_prefix("time ")).unwrap();
     let n = last(&case.log());
     // The key is good for all of these times; only they are not.
     for (dated, code) in [("2020-01-01T00:00:00.000000Z", 5), ("2099-01-01T00:00:00.000000Z", 5), (time, 0)] {

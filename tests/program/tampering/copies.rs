@@ -72,10 +72,9 @@ fn two_copies_that_were_continued_separately_are_found_by_the_checkpoints_of_bot
         assert_eq!(code, 5, "{said:#}");
         let kinds: Vec<_> =
             said["findings"].as_array().unwrap().iter().map(|it| it["kind"].clone()).collect();
-        assert!(
-            kinds.iter().all(|kind| kind == "checkpoint_differs" || kind == "checkpoint_ahead"),
-            "{said:#}"
-        );
+        // One of as many records is in both folders, and only one of the two could be copied.
+        let expected = ["checkpoint_differs", "checkpoint_ahead", "checkpoint_removed"];
+        assert!(kinds.iter().all(|kind| expected.iter().any(|it| kind == it)), "{said:#}");
         assert!(said["first_bad_record"].as_i64().unwrap() > n, "{said:#}");
         case.agreed(&log, Held::Anchored, false, "two copies");
     }

@@ -2,6 +2,7 @@
 //! by `decom audit verify` and by the script in Python alike.
 
 mod accounts;
+mod anchoring;
 mod bits;
 mod checkpoints;
 mod columns;

@@ -1,6 +1,6 @@
 //! Triggers, views and indexes that are dropped, altered or added.
 
-use super::{Case, Held, tamper};
+use super::{Case, Held, records, tamper};
 use crate::support::column;
 use rusqlite::Connection;
 
@@ -103,6 +103,47 @@ fn a_table_whose_columns_take_anything_is_found_and_what_they_took() {
         connection.execute_batch("UPDATE record SET ticket = CAST(x'ff' AS TEXT) WHERE seq = 3").unwrap();
     });
     case.found(&copy, Held::Alone, 5, "type", Some(3), "a text that is none");
+}
+
+#[test]
+fn a_log_that_stores_its_text_in_another_encoding_is_found() {
+    let case = Case::new();
+    let other = case.path("utf-16.db");
+    let connection = Connection::open(&other).unwrap();
+    connection.execute_batch("PRAGMA encoding = 'UTF-16'").unwrap();
+    connection.execute_batch(include_str!("../../../src/audit/record/schema.sql")).unwrap();
+    connection.execute_batch(include_str!("../../../src/audit/record/views/version_3.sql")).unwrap();
+    connection.execute_batch("PRAGMA application_id = 0x6465636d; PRAGMA user_version = 3").unwrap();
+    connection.execute("ATTACH ?1 AS log", [case.log().to_str().unwrap()]).unwrap_err();
+    drop(connection);
+    // SQLite attaches no database of another encoding: record by record.
+    for (_, values) in records(&Connection::open(case.log()).unwrap()) {
+        let connection = Connection::open(&other).unwrap();
+        let places = vec!["?"; values.len()].join(",");
+        connection
+            .execute(&format!("INSERT INTO record VALUES ({places})"), rusqlite::params_from_iter(values))
+            .unwrap();
+    }
+    case.found(&other, Held::Alone, 5, "schema_altered", None, "text as UTF-16");
+}
+
+#[test]
+fn a_row_of_the_schema_that_holds_no_text_is_found() {
+    let case = Case::new();
+    for (what, row) in [
+        ("bytes for a kind", "(x'76696577', 'lies', 'lies', 0, 'CREATE VIEW lies AS SELECT 1')"),
+        ("a number for a name", "('view', 7, 'lies', 0, 'CREATE VIEW lies AS SELECT 1')"),
+        ("a kind that there is not", "('note', 'lies', 'lies', 0, NULL)"),
+    ] {
+        let copy = case.copy();
+        let connection = Connection::open(&copy).unwrap();
+        connection.pragma_update(None, "writable_schema", true).unwrap();
+        connection.execute_batch(&format!("INSERT INTO sqlite_schema VALUES {row}")).unwrap();
+        connection.close().unwrap();
+        let (code, said) = case.verify(&copy, Held::Alone);
+        assert_eq!(code, 5, "{what}: {said:#}");
+        case.agreed(&copy, Held::Alone, false, what);
+    }
 }
 
 /// Alters a log as though its table had never been strict.

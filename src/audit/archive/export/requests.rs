@@ -63,7 +63,8 @@ impl AuditReader {
                 "SELECT name, detail ->> '$.base_url', detail ->> '$.operator', detail ->> '$.host',
                         detail ->> '$.tool_version', reason, ticket,
                         detail ->> '$.settings.origin.plan_digest', detail ->> '$.settings.origin.approved_by',
-                        detail ->> '$.token_fingerprint'
+                        detail ->> '$.token_fingerprint',
+                        coalesce(detail ->> '$.settings.origin.command', '') = 'rehearse'
                    FROM record WHERE seq = ?1",
             )
             .and_then(|mut statement| {
@@ -80,6 +81,7 @@ impl AuditReader {
                         plan_digest: row.get(7)?,
                         approved_by: row.get(8)?,
                         token_fingerprint: row.get(9)?,
+                        rehearsal: row.get(10)?,
                     };
                     Ok((by, shift))
                 })

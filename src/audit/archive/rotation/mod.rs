@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::audit::record::{Head, Predecessor, Statement, beside, real_path};
+use crate::audit::record::{Head, Link, Predecessor, Statement, beside, hold_against_folder, real_path};
 use crate::audit::verify::refuse_unsound;
 use crate::audit::write::{
     WriterLock, closing_name, fold, give_name, leave_wal, name_predecessor, open_for_writing, sync_folder,
@@ -72,6 +72,12 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     // A log that is not sound is kept as it is, and not passed on as a closed one.
     refuse_unsound(path)?;
     let (connection, head) = open_for_writing(path, &real)?;
+    let previous = match &options.checkpoints {
+        Some(checkpoints) => {
+            hold_against_folder(&connection, path, &checkpoints.dir).inspect_err(|_| fold(&connection))?
+        }
+        None => Link::First,
+    };
     let out = out.map_or_else(|| default_name(path, Timestamp::from_micros(head.at_us)), Path::to_owned);
     let log = prepare(&connection, path, &real, &out).inspect_err(|_| fold(&connection))?;
 
@@ -90,7 +96,7 @@ pub fn rotate(path: &Path, out: Option<&Path>, options: &LogOptions) -> Result<R
     give_name(&closing, &out)?;
     let Predecessor { log_id, records, head, .. } = predecessor;
     tracing::info!(log_id, records, head, "the audit log was closed");
-    write_checkpoint(&log_id, records, &head, options);
+    write_checkpoint(&log_id, records, &head, previous, options);
     Ok(Rotated {
         closed: Closed { log_id, path: out, records, head },
         successor: options.new_log_id.clone(),
@@ -128,13 +134,14 @@ fn prepare(connection: &Connection, path: &Path, real: &Path, out: &Path) -> Res
 }
 
 /// Writes a checkpoint of the closed log, if checkpoints are written. Its successor names its end, too.
-fn write_checkpoint(log_id: &str, records: i64, head: &str, options: &LogOptions) {
+fn write_checkpoint(log_id: &str, records: i64, head: &str, previous: Link, options: &LogOptions) {
     let Some(checkpoints) = &options.checkpoints else { return };
     let statement = Statement {
         log_id: log_id.to_owned(),
         records: records.unsigned_abs(),
         head: head.to_owned(),
         time: options.at,
+        previous,
     };
     let path = checkpoints.dir.join(statement.file_name());
     if let Err(error) = statement.write(&path, Some(&checkpoints.key)) {

@@ -3,7 +3,6 @@
 
 mod latency;
 mod timeline;
-mod voucher;
 
 use std::collections::BTreeMap;
 
@@ -12,10 +11,10 @@ use serde_json::Value;
 
 use super::AuditReader;
 use crate::audit::AuditError;
-use crate::domain::{LogState, Outcome, RecordMark, RunAccount, Timestamp};
+use crate::audit::record::Content;
+use crate::domain::{ClosingListing, LogState, Outcome, RecordMark, RunAccount, Timestamp};
 use latency::Latencies;
 use timeline::{Counted, Happened};
-pub use voucher::Voucher;
 
 /// Keeps the log as it is for one reader, while somebody may be writing to it: all that is read until
 /// this is dropped is of one moment.
@@ -87,7 +86,7 @@ impl AuditReader {
             self.connection.query_row(query, [run_id], |row| row.get(0)).map_err(|e| self.failed(e))?;
         let log = self.log_around(run)?;
         let head = self.mark(&log, "?1 IS NOT NULL", run)?;
-        Ok(LogState { id: log.id, head })
+        Ok(LogState { id: log.id, is_merged: self.content == Content::Merged, head })
     }
 
     /// The run with this id as a whole.
@@ -103,54 +102,60 @@ impl AuditReader {
         let log = self.log_around(run)?;
         // The plus has SQLite walk back from the end, where it is soon found.
         let last = self.mark(&log, "+run = ?1 OR seq = ?1", run)?;
-        let state = LogState { id: log.id.clone(), head: self.mark(&log, "?1 IS NOT NULL", run)? };
+        let state = LogState {
+            id: log.id.clone(),
+            is_merged: self.content == Content::Merged,
+            head: self.mark(&log, "?1 IS NOT NULL", run)?,
+        };
         let mut account = opened(&detail, state, last);
         let mut latencies = Latencies::new();
         let mut counted = Counted::new(began, account.last.at.as_micros());
-        let (mut answers, mut checked) = (0, None);
-        self.each_fact(&log, run, &mut |fact| match fact.kind.as_str() {
-            "send" => {
-                account.requests += 1;
-                account.repeats += u64::from(fact.number.is_some_and(|number| number > 1));
-                counted.sent(fact.at_us, fact.waited_us.unwrap_or(0));
+        let mut answers = 0;
+        self.each_fact(&log, run, &mut |fact| {
+            if let (Some(outcome), Some(listing)) = (fact.outcome, &mut account.listing) {
+                listing.gone_after += u64::from(outcome.is_gone());
             }
-            "answer" => {
-                answers += 1;
-                if let Some(latency) = fact.latency_us.and_then(|micros| u64::try_from(micros).ok()) {
-                    latencies.add(latency);
+            match fact.kind.as_str() {
+                "send" => {
+                    account.requests += 1;
+                    account.repeats += u64::from(fact.number.is_some_and(|number| number > 1));
+                    counted.sent(fact.at_us, fact.waited_us.unwrap_or(0));
                 }
-                counted.happened(fact.at_us, happened(fact.outcome));
+                "answer" => {
+                    answers += 1;
+                    if let Some(latency) = fact.latency_us.and_then(|micros| u64::try_from(micros).ok()) {
+                        latencies.add(latency);
+                    }
+                    counted.happened(fact.at_us, happened(fact.outcome));
+                }
+                "settle" if fact.outcome == Some(Outcome::Skipped) => {
+                    *account.skipped.entry(fact.detail.unwrap_or_default()).or_default() += 1;
+                }
+                "settle" => counted.happened(fact.at_us, happened(fact.outcome)),
+                "check" if fact.evidence.as_deref() == Some("still_listed") => {}
+                "check" => {
+                    account.listing = Some(ClosingListing {
+                        at: Timestamp::from_micros(fact.at_us),
+                        names: json(fact.detail.as_deref())["listed"].as_u64().unwrap_or_default(),
+                        gone_after: 0,
+                    });
+                }
+                "resume" => {
+                    account.resumed += 1;
+                    account.why = None;
+                    counted.stopped();
+                }
+                "end" => {
+                    account.why = text(&json(fact.detail.as_deref())["why"]);
+                    counted.stopped();
+                }
+                _ => {}
             }
-            "settle" if fact.outcome == Some(Outcome::Skipped) => {
-                *account.skipped.entry(fact.detail.unwrap_or_default()).or_default() += 1;
-            }
-            "settle" => counted.happened(fact.at_us, happened(fact.outcome)),
-            "check" if fact.evidence.as_deref() == Some("still_listed") => {}
-            "check" => checked = json(fact.detail.as_deref())["listed"].as_u64(),
-            "resume" => {
-                account.resumed += 1;
-                account.why = None;
-                counted.stopped();
-            }
-            "end" => {
-                account.why = text(&json(fact.detail.as_deref())["why"]);
-                counted.stopped();
-            }
-            _ => {}
         })?;
-        account.still_listed = self.still_listed(run)?;
         account.unanswered = account.requests.saturating_sub(answers);
-        account.listed = checked;
         account.latency = latencies.summed_up();
         account.timeline = counted.summed_up();
         Ok(account)
-    }
-
-    /// How many targets of the run were still listed; a run that was interrupted may have looked twice.
-    fn still_listed(&self, run: i64) -> Result<u64, AuditError> {
-        let query = "SELECT count(DISTINCT target) FROM record
-                      WHERE kind = 'check' AND run = ?1 AND evidence = 'still_listed'";
-        self.connection.query_row(query, [run], |row| row.get(0)).map_err(|e| self.failed(e))
     }
 
     /// Hands each record of the run to `take`, in order.
@@ -179,7 +184,6 @@ fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
     RunAccount {
         log,
         last,
-        rehearsal: origin["command"] == "rehearse",
         rows: origin["rows"].as_u64(),
         targets_sha256: text(&detail["targets_sha256"]),
         token_fingerprint: text(&detail["token_fingerprint"]),
@@ -193,8 +197,7 @@ fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
         repeats: 0,
         unanswered: 0,
         skipped: BTreeMap::new(),
-        still_listed: 0,
-        listed: None,
+        listing: None,
         latency: None,
         timeline: Counted::new(began, began).summed_up(),
     }
