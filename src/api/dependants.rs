@@ -1,4 +1,5 @@
-//! The names of what depends on a datasource that is in use: read once in a run, when they are first needed.
+//! The names of what depends on a datasource that is in use: read once in a run, when they are first needed, and again
+//! for a datasource whose own datamarts the run has deleted.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::Lister;
-use crate::domain::{Credentials, DatasourceName};
+use crate::domain::{Credentials, Target, Verdict};
 
 /// How long reading them may take: the recording of a definite reply waits for them.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -29,27 +30,37 @@ impl Dependants {
         Self { lister, credentials, by_datasource: OnceCell::new() }
     }
 
-    /// Returns the names of the datamarts that read `name`, with the token redacted and at most 100; `None` if they
-    /// cannot be read.
-    pub async fn of(&self, name: &DatasourceName) -> Option<Vec<String>> {
-        let read = self.by_datasource.get_or_init(|| async {
-            let why = match timeout(LONGEST, self.lister.dependants()).await {
-                Ok(Ok(by_datasource)) => return Some(by_datasource),
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no listing within {}", humantime::format_duration(LONGEST)),
-            };
-            tracing::warn!(
-                error = why,
-                "cannot read what depends on the datasources in use; their dependants are not recorded"
-            );
-            None
-        });
-        let names = read.await.as_ref()?.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+    /// Returns the names of the datamarts that read the datasource `target`, with the token redacted and at most 100;
+    /// `None` if they cannot be read.
+    pub async fn of(&self, target: &Target) -> Option<Vec<String>> {
+        let name = target.name.as_str();
+        if target.may_be_released(Verdict::InUse) {
+            // What was read before may hold those that the run has deleted since.
+            return Some(self.kept(self.read().await?.remove(name).unwrap_or_default()));
+        }
+        let by_datasource = self.by_datasource.get_or_init(|| self.read()).await.as_ref()?;
+        Some(self.kept(by_datasource.get(name).cloned().unwrap_or_default()))
+    }
+
+    async fn read(&self) -> Option<HashMap<String, Vec<String>>> {
+        let why = match timeout(LONGEST, self.lister.dependants()).await {
+            Ok(Ok(by_datasource)) => return Some(by_datasource),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no listing within {}", humantime::format_duration(LONGEST)),
+        };
+        tracing::warn!(
+            error = why,
+            "cannot read what depends on the datasources in use; their dependants are not recorded"
+        );
+        None
+    }
+
+    fn kept(&self, names: Vec<String>) -> Vec<String> {
         let mut kept: Vec<_> =
             names.iter().take(MOST_NAMES).map(|name| self.credentials.redact(name.clone())).collect();
         if names.len() > MOST_NAMES {
             kept.push(format!("… and {} more", names.len() - MOST_NAMES));
         }
-        Some(kept)
+        kept
     }
 }

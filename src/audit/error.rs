@@ -108,6 +108,14 @@ pub enum AuditError {
         /// The record.
         seq: i64,
     },
+    /// A datamart without the datasource that it goes with, or a datasource without all of its datamarts.
+    #[error("{}: target {number} does not belong to a whole group of a datasource and its datamarts, so that the order in which to delete them is unknown; nothing more is sent. `decom audit verify` checks the log", path.display())]
+    BrokenGroup {
+        /// The file.
+        path: PathBuf,
+        /// The number of the target in its run.
+        number: u64,
+    },
     /// The file was moved, removed or replaced while it was open.
     #[error("{}: the audit log was {what} while decom was writing to it; nothing more is sent. Put it back, or find out who did it, then `decom resume`", path.display())]
     Replaced {

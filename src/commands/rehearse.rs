@@ -1,5 +1,6 @@
 //! `decom rehearse`: the whole of a run against an embedded emulator of the API.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -164,7 +165,8 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         let Some(log) = log else { return Ok(None) };
         block_on(async {
             let run = job.open(context, log, &access).await?;
-            let supply = Supply::Log { protection: context.protection()?, canary: None };
+            let supply =
+                Supply::Log { protection: context.protection()?, kept: HashSet::new(), canary: None };
             run.execute(context, log, &mut access, supply).await
         })?
         .map(Some)

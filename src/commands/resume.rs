@@ -1,5 +1,7 @@
 //! `decom resume`: continues an interrupted run.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::access::ApiAccess;
@@ -177,7 +179,7 @@ pub(super) fn carry_on(
             }
             drop(reader);
             let run = OpenedRun { seq: open.seq, id: open.run_id };
-            run.execute(context, log, access, Supply::Log { protection, canary }).await
+            run.execute(context, log, access, Supply::Log { protection, kept: HashSet::new(), canary }).await
         })?
         .map(Some)
     })?;

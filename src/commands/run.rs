@@ -1,5 +1,6 @@
 //! `decom run`: deletes what the input, or a saved plan, names.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -306,7 +307,8 @@ pub(super) fn begin(
         let protection = Protection::new(&job.protect)?;
         block_on(async {
             let run = job.open(context, log, &access).await?;
-            run.execute(context, log, &mut access, Supply::Log { protection, canary }).await
+            run.execute(context, log, &mut access, Supply::Log { protection, kept: HashSet::new(), canary })
+                .await
         })?
         .map(Some)
     })?;

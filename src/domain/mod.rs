@@ -49,7 +49,9 @@ pub use lock::lock;
 pub use look::looks;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
-pub use outcome::{Counts, DEPENDANTS_REMAIN, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome};
+pub use outcome::{
+    Counts, DEPENDANTS_CHANGED, DEPENDANTS_REMAIN, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome,
+};
 pub use read_file::{read_file, read_file_or_pipe};
 pub use recent_deletions::RecentDeletions;
 pub use request::{RequestAnswer, RequestOrigin, SentRequest};

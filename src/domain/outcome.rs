@@ -138,6 +138,9 @@ pub const GIVEN_BACK: &str = "given_back";
 /// Why a datasource was never sent although no rule excludes it: a datamart that goes with it was not deleted.
 pub const DEPENDANTS_REMAIN: &str = "dependants_remain";
 
+/// Why a target of a group was never sent although no rule excludes it: a listing shows another group than was planned.
+pub const DEPENDANTS_CHANGED: &str = "dependants_changed";
+
 /// How an outcome is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Evidence {
@@ -157,7 +160,7 @@ pub enum Evidence {
     NoClearAnswer,
     /// This audit log holds an earlier outcome.
     AuditLog,
-    /// A rule of the configuration.
+    /// A rule of the configuration, or that a group is sent only as it was planned.
     Rule,
     /// The message that asked for it is on its queue again.
     Queue,

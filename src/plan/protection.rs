@@ -3,6 +3,8 @@
 //! Protection errs on the side of protecting: a name that a reader would take for a match is one, however the name
 //! or the pattern is spelled. Only case counts, and a name that differs from a match in case is warned about.
 
+use std::fmt;
+
 use glob::Pattern;
 
 use super::{PlanError, glob as globs};
@@ -62,6 +64,13 @@ pub(super) struct PatternUse {
     look_alikes: u64,
     /// The first of these, and the pattern.
     first_look_alike: Option<(String, String)>,
+}
+
+impl fmt::Display for ProtectionMatch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.is_exact { "matches" } else { "looks like a match of" };
+        write!(f, "{how} the protected pattern `{}`", self.pattern)
+    }
 }
 
 impl Protection {

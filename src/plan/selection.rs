@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::protection::{HOLD, PROTECTION, PatternUse};
 use super::target_file::TargetFile;
-use super::{HoldList, ListFacts, PlanError, Protection, ProtectionMatch, Shard, Targets};
+use super::{HoldList, ListFacts, PlanError, Protection, Shard, Targets};
 use crate::domain::{DatasourceName, NewTarget, SkipReason};
 
 /// How many of the first and of the last names an excerpt has.
@@ -103,9 +103,8 @@ impl Rules {
     /// Why `name` is not sent, also in words; `None` if it is sent.
     #[must_use]
     pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
-        if let Some(ProtectionMatch { pattern, is_exact }) = self.protection.of(name) {
-            let how = if is_exact { "matches" } else { "looks like a match of" };
-            return Some((SkipReason::Protected, format!("{how} the protected pattern `{pattern}`")));
+        if let Some(found) = self.protection.of(name) {
+            return Some((SkipReason::Protected, found.to_string()));
         }
         if let Some(why) = self.holds.on(name) {
             return Some((SkipReason::OnHold, why));

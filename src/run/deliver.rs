@@ -3,27 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::feed::Feed;
+use super::StopReason;
+use super::feed::{Feed, Withdrawal};
 use super::holds::HoldCheck;
 use super::retry::{Retries, RetryOptions};
-use super::{SideEvent, StopReason, given_back};
 use crate::api::{Deleter, Dependants, Reply};
 use crate::audit::Recorder;
-use crate::domain::{
-    AttemptEnd, AttemptStart, Clock, Doubt, Next, Outcome, Seq, Settlement, SkipReason, Target, Verdict,
-    decide,
-};
+use crate::domain::{AttemptEnd, AttemptStart, Clock, Doubt, Next, Seq, SkipReason, Target, Verdict, decide};
 use crate::ratelimit::{PaceError, Pacer};
 
-/// Why a request that was about to leave did not.
-const LOST: &str = "not sent: the broker may have given the message to another worker";
-
-/// The same, of a request whose target has come on hold, or may have.
-pub(super) const ON_HOLD: &str = "on_hold";
+/// Why a request did not leave whose target has come on hold at the last moment, or may have.
 const HELD: &str = "not sent: its name is on hold by now, or the holds cannot be read";
 
 /// What delivers the targets of one run; all workers share it.
@@ -39,7 +31,6 @@ pub(super) struct Delivery {
     pub(super) clock: Arc<dyn Clock>,
     /// Cancelled when no new attempt may start.
     pub(super) stop: CancellationToken,
-    pub(super) side_events: UnboundedSender<SideEvent>,
 }
 
 impl Delivery {
@@ -69,13 +60,17 @@ impl Delivery {
             // The turn may have taken long.
             match self.holds.on(&target) {
                 Ok(None) => {}
-                Ok(Some(why)) => return self.withhold(target, doubt, why, feed).await,
+                Ok(Some(why)) => {
+                    let doubted = target.doubted || doubt == Doubt::Attempted;
+                    let target = Target { doubted, ..target };
+                    return feed.withdraw(target, Withdrawal::on_hold(why)).await;
+                }
                 Err(_) => continue,
             }
-            if number == target.attempts && !feed.confirm(target.seq).await? {
-                let lost = given_back(target.seq, target.name, LOST, &*self.clock);
-                self.recorder.settle(self.run, lost).await?;
-                return Ok(());
+            if number == target.attempts
+                && let Some(withdrawal) = feed.confirm(target.seq).await?
+            {
+                return feed.withdraw(target, withdrawal).await;
             }
             number += 1;
             let (at, waited) = (self.clock.timestamp(), turn.waited);
@@ -83,14 +78,14 @@ impl Delivery {
             self.recorder.attempt_starts(self.run, start).await?;
 
             let request_id = format!("{}-{}-{number}", self.run_id, target.number);
-            // Once more: the process may have slept while the record was written.
+            // Once more, and before each further attempt: the process may have slept while the record was written.
             let confirmed = feed.confirm(target.seq).await;
             let is_free = matches!(self.holds.on(&target), Ok(None));
             let reply = match &confirmed {
-                Ok(true) if !is_free => Reply::not_sent(ON_HOLD, HELD),
-                Ok(true) => self.deleter.delete(target.resource(), number, &request_id).await,
-                Ok(false) => Reply::not_sent("message_lost", LOST),
-                Err(reason) => Reply::not_sent("slept", &reason.to_string()),
+                Ok(None) if !is_free => Reply::not_sent(SkipReason::OnHold.as_str(), HELD),
+                Ok(None) => self.deleter.delete(target.resource(), number, &request_id).await,
+                Ok(Some(withdrawal)) => Reply::not_sent(withdrawal.code(), &withdrawal.why),
+                Err(reason) => Reply::not_sent(reason.code(), &reason.to_string()),
             };
             turn.answered(&reply.headers, reply.answer.verdict == Verdict::Throttled);
             let verdict = reply.answer.verdict;
@@ -113,7 +108,7 @@ impl Delivery {
                 (None, None) => Next::Open(doubt),
             };
             let dependants = match verdict {
-                Verdict::InUse => self.dependants.of(&target.name).await,
+                Verdict::InUse if pause.is_none() => self.dependants.of(&target).await,
                 _ => None,
             };
             let (at, latency, answer) = (self.clock.timestamp(), reply.latency, reply.answer);
@@ -129,36 +124,5 @@ impl Delivery {
                 () = self.stop.cancelled() => return Ok(()),
             }
         }
-    }
-
-    /// Leaves out a target that has come on hold. What was attempted in doubt is for the listing to settle: "skipped"
-    /// says that it was never sent.
-    async fn withhold(
-        &self,
-        target: Target,
-        doubt: Doubt,
-        why: String,
-        feed: &dyn Feed,
-    ) -> Result<(), StopReason> {
-        tracing::info!(name = target.name.as_str(), "not sent: {why}");
-        feed.withheld(&target);
-        if doubt.exists() {
-            feed.opened(target.seq);
-            let doubted = target.doubted || doubt == Doubt::Attempted;
-            // The run listens until its end.
-            let _ = self.side_events.send(SideEvent::Withheld(Target { doubted, ..target }));
-            return Ok(());
-        }
-        let settlement = Settlement {
-            target: target.seq,
-            name: target.name,
-            at: self.clock.timestamp(),
-            outcome: Outcome::Skipped,
-            evidence: SkipReason::OnHold.evidence(),
-            answer: None,
-            skip: Some((SkipReason::OnHold.as_str(), why)),
-        };
-        self.recorder.settle(self.run, settlement).await?;
-        Ok(())
     }
 }

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use super::breaker::{Alarm, Breaker};
-use super::deliver::{Delivery, ON_HOLD};
-use super::feed::Feed;
+use super::deliver::Delivery;
+use super::feed::{Feed, was_held_back};
 use super::listing::{ListingJudge, OpenTarget};
 use super::{Interrupt, Limits, SideEvent, StopReason, Watcher};
 use crate::audit::{Commit, Fact, Recorder};
@@ -265,9 +265,7 @@ impl Engine<'_> {
         let verdict = answer.verdict;
         if verdict != Verdict::NotSent {
             self.state.contact = Contact::Made;
-        } else if answer.error_code.as_deref() != Some(ON_HOLD)
-            && !matches!(self.state.contact, Contact::Made)
-        {
+        } else if !was_held_back(&answer) && !matches!(self.state.contact, Contact::Made) {
             self.state.contact = Contact::Failed { why: answer.message.clone().unwrap_or_default() };
         }
         self.report(&RunEvent::Answered { verdict, latency });
@@ -323,7 +321,9 @@ impl Engine<'_> {
             SideEvent::Stop(reason) => self.halt(reason),
             SideEvent::QueueReachable(true) => self.report(&RunEvent::QueueReachable),
             SideEvent::QueueReachable(false) => self.report(&RunEvent::QueueUnreachable),
-            SideEvent::Withheld(target) => self.state.open.push(OpenTarget::withheld(target)),
+            SideEvent::Withheld(target, why) => {
+                self.state.open.push(OpenTarget::withheld(target, &why));
+            }
             SideEvent::Pace(PaceEvent::Paused { pause, why }) => {
                 let why = match why {
                     PauseReason::Throttled => "the server turns requests away for now",

@@ -20,16 +20,13 @@ pub(super) struct OpenTarget {
 }
 
 impl OpenTarget {
-    /// A target that was attempted in doubt, and that is protected or on hold now.
-    pub(super) fn withheld(target: Target) -> Self {
+    /// A target that was attempted in doubt, and that is not sent again, for this reason.
+    pub(super) fn withheld(target: Target, why: &str) -> Self {
         let answer = Answer {
             verdict: Verdict::NoAnswer,
             http_status: None,
             error_code: None,
-            message: Some(
-                "protected or on hold by now, and not sent again; an earlier attempt got no clear answer"
-                    .to_owned(),
-            ),
+            message: Some(format!("not sent again: {why}; an earlier attempt got no clear answer")),
             datasource_id: None,
         };
         Self { doubt: target.doubt(), answer, target }

@@ -25,7 +25,7 @@ pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
 use crate::audit::{AuditError, AuditReader, Recorder};
-use crate::domain::{Clock, Counts, Credentials, ExitStatus, Outcome, RunEvent, Seq, Target};
+use crate::domain::{Clock, Counts, Credentials, ExitStatus, Outcome, ResourceKind, RunEvent, Seq, Target};
 use crate::plan::Holds;
 use crate::ratelimit::{PaceEvent, Pacer};
 use breaker::Breaker;
@@ -118,8 +118,8 @@ enum SideEvent {
     Stop(StopReason),
     /// The broker of the queue cannot be reached, or is there again.
     QueueReachable(bool),
-    /// A target that is due, but must not be sent: a listing settles it.
-    Withheld(Target),
+    /// A target that is due, but must not be sent, and why: a listing settles it.
+    Withheld(Target, String),
 }
 
 /// The channel through which the rate limit reports its pauses, made before the run begins.
@@ -152,7 +152,8 @@ impl SideChannel {
 /// report.
 #[tracing::instrument(name = "run", skip_all, fields(run_id = parts.run_id))]
 pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<RunReport, RunError> {
-    let RunParts { run, run_id, recorder, reader, api, retry, credentials, pacer, clock, limits, .. } = parts;
+    let RunParts { run, run_id, recorder, reader, api, retry, credentials, pacer, clock, mut limits, .. } =
+        parts;
     let SideChannel { sender, receiver } = channel;
     // A pause that was reported before the run began, during the confirmation, may be over.
     while receiver.try_recv().is_ok() {}
@@ -162,7 +163,8 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     parts.watcher.event(&RunEvent::Begun { counts }, &counts);
 
     let lister = Lister::new(&api, &credentials, pacer.clone(), clock.clone(), CancellationToken::new())?;
-    let dependants = Lister::new(&api, &credentials, pacer.clone(), clock.clone(), stop.clone())?;
+    let kinds = reader.kinds_of(run)?;
+    let lister_of_run = Lister::new(&api, &credentials, pacer.clone(), clock.clone(), stop.clone())?;
     let holds = HoldCheck::new(parts.holds);
     let delivery = Delivery {
         run,
@@ -170,24 +172,33 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
         recorder: recorder.clone(),
         pacer,
         deleter: Deleter::new(&api, &credentials, clock.clone())?,
-        dependants: Dependants::new(dependants, credentials.clone()),
+        dependants: Dependants::new(lister_of_run.clone(), credentials.clone()),
         holds: holds.clone(),
         retry,
         clock: clock.clone(),
         stop: stop.clone(),
-        side_events: sender.clone(),
     };
     let lister = limits.listing_check.then_some(lister);
     let wakefulness = Arc::new(Wakefulness::new(limits.max_sleep));
     let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
-        Supply::Log { protection, canary } => {
+        Supply::Log { protection, kept, canary } => {
+            let mut canary = canary.unwrap_or_default();
+            if kinds.contains(&ResourceKind::Datamart) && limits.canary == 0 {
+                // Without one that was asked for, it is the first whole group.
+                limits.canary = 1;
+                canary = reader.first_group(run)?.into_iter().collect();
+            }
             let parts = LogFeedParts {
                 run,
                 reader: AuditReader::open(reader.path())?,
                 recorder: recorder.clone(),
                 clock: clock.clone(),
+                credentials,
                 protection,
-                canary: canary.unwrap_or_default(),
+                kept,
+                holds,
+                canary,
+                lister: lister_of_run,
                 stop: stop.clone(),
                 side_events: sender.clone(),
                 wakefulness: wakefulness.clone(),
@@ -213,7 +224,6 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
             (Arc::new(MessageFeed::new(parts)), Some(acks))
         }
     };
-    let kinds = reader.kinds_of(run)?;
     let judge = ListingJudge { run, recorder: recorder.clone(), clock: clock.clone(), lister, kinds };
     let mut engine = Engine {
         breaker: Breaker::new(limits.breaker_window, limits.breaker_failures),

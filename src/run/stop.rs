@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::ApiError;
 use crate::audit::AuditError;
 use crate::domain::{Answer, DatasourceName, ExitStatus, Outcome, seconds_up};
 use crate::queue::QueueError;
@@ -53,6 +54,10 @@ pub enum StopReason {
         gap: Duration,
         longest: Duration,
     },
+    /// The listing of datamarts, which groups are held against, cannot be read.
+    NoListing {
+        error: ApiError,
+    },
     /// The queue cannot be used.
     Queue(QueueError),
     /// The audit log cannot be written.
@@ -60,6 +65,9 @@ pub enum StopReason {
 }
 
 impl StopReason {
+    pub(super) const SLEPT: &'static str = "slept";
+    pub(super) const NO_LISTING: &'static str = "no_listing";
+
     /// Returns the exit code of a run that stopped for this reason.
     #[must_use]
     pub const fn exit(&self) -> ExitStatus {
@@ -69,6 +77,15 @@ impl StopReason {
             Self::Interrupted(Interrupt::Term) => ExitStatus::Terminated,
             Self::Audit(_) => ExitStatus::Audit,
             _ => ExitStatus::Stopped,
+        }
+    }
+
+    /// Returns the word for it in the record of an attempt that was held back at the last moment.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoListing { .. } => Self::NO_LISTING,
+            _ => Self::SLEPT,
         }
     }
 
@@ -160,6 +177,10 @@ impl fmt::Display for StopReason {
                 "the process or its machine slept for {}, and the longest allowed is {} (run.max_sleep); what was checked before may not be true any more, so resuming checks it again",
                 humantime::format_duration(Duration::from_secs(gap.as_secs())),
                 humantime::format_duration(*longest)
+            ),
+            Self::NoListing { error } => write!(
+                f,
+                "{error}; no datasource is sent with its datamarts unless a listing of the last ten minutes shows them as they were planned"
             ),
             Self::Queue(error) => write!(f, "{error}"),
             Self::Unreachable { why } => {

@@ -4,14 +4,35 @@
 
 use std::sync::{Condvar, Mutex};
 
-use super::datamart_requests::{outcomes, recorded};
+use super::datamart_requests::{datamarts_of, outcomes, recorded};
+use crate::support::listings::listing;
 use crate::support::{Fault, PATIENCE, Reply, Request, Sandbox, Server, rows};
 
 /// Three groups: of two datamarts, of one, and of none.
-const GROUPS: &[(&str, Option<&str>)] =
+pub(super) const GROUPS: &[(&str, Option<&str>)] =
     &[("a1", Some("a")), ("a2", Some("a")), ("a", None), ("b1", Some("b")), ("b", None), ("c", None)];
 
-fn deleted(request: &Request) -> Reply {
+/// The same after another group, which is the canary.
+const AFTER_CANARY: &[(&str, Option<&str>)] = &[
+    ("o1", Some("o")),
+    ("o", None),
+    ("a1", Some("a")),
+    ("a2", Some("a")),
+    ("a", None),
+    ("b1", Some("b")),
+    ("b", None),
+    ("c", None),
+];
+
+/// What became of the targets after the canary.
+fn after_canary(sandbox: &Sandbox) -> Vec<String> {
+    let mut all = outcomes(sandbox);
+    let canary: Vec<_> = all.drain(..2).collect();
+    assert!(canary.iter().all(|row| row.contains(" deleted ")), "{canary:?}");
+    all
+}
+
+pub(super) fn deleted(request: &Request) -> Reply {
     if request.is_of_datamart() { Reply::datamart_deleted(&request.name) } else { Reply::deleted() }
 }
 
@@ -28,7 +49,7 @@ fn is_in_order(server: &Server) {
     }
 }
 
-fn is_sound(sandbox: &Sandbox) {
+pub(super) fn is_sound(sandbox: &Sandbox) {
     sandbox.decom(&["audit", "verify"]).run().expect(1);
 }
 
@@ -55,11 +76,11 @@ fn a_datasource_follows_its_own_datamarts_and_waits_for_no_other_group() {
             deleted(request)
         }),
     );
-    recorded(&sandbox, &server, GROUPS);
+    recorded(&sandbox, &server, AFTER_CANARY);
     let mut command = sandbox.decom(&["resume", "one", "--yes", "--concurrency", "2"]);
     command.sequential(&server.url()).env_remove("DECOM_CONCURRENCY").run().expect(0);
     is_in_order(&server);
-    assert_eq!(server.deletions().len(), 6);
+    assert_eq!(server.deletions().len(), 8);
     assert!(outcomes(&sandbox).iter().all(|row| row.ends_with("deleted absent_from_listing")));
     is_sound(&sandbox);
 }
@@ -74,11 +95,10 @@ fn a_datasource_stays_if_a_datamart_does() {
         let sandbox = Sandbox::new();
         let server =
             Server::start(move |request| if request.name == "a1" { reply.clone() } else { deleted(request) });
-        server.list_datamarts(&[("a1", "a")]);
-        recorded(&sandbox, &server, GROUPS);
+        recorded(&sandbox, &server, AFTER_CANARY);
         sandbox.sequential(&server, &["resume", "one"]).run().expect(1);
         assert_eq!(server.deletions_of("a"), 0, "{outcome}");
-        let found = outcomes(&sandbox);
+        let found = after_canary(&sandbox);
         assert!(found[0].starts_with(&format!("datamart a1 {outcome}")), "{found:?}");
         assert_eq!(found[2], "datasource a skipped audit_log");
         assert!(found[1..].iter().filter(|row| row.contains(" deleted ")).count() == 4, "{found:?}");
@@ -94,17 +114,19 @@ fn a_datasource_stays_if_a_datamart_does() {
 fn one_reading_of_the_listing_settles_the_datamarts_of_all_groups() {
     let sandbox = Sandbox::new();
     let server = Server::start(|request| {
-        if request.is_of_datamart() { Reply::error(400, "INVALID_REQUEST_BODY") } else { deleted(request) }
+        let is_refused = request.is_of_datamart() && request.name != "o1";
+        if is_refused { Reply::error(400, "INVALID_REQUEST_BODY") } else { deleted(request) }
     });
-    recorded(&sandbox, &server, GROUPS);
+    recorded(&sandbox, &server, AFTER_CANARY);
+    server.list_datamarts_until_sent(&datamarts_of(AFTER_CANARY), listing(Vec::new()));
     let mut command = sandbox.decom(&["resume", "one", "--yes", "--concurrency", "4"]);
     command.sequential(&server.url()).env_remove("DECOM_CONCURRENCY").run().expect(1);
-    let found = outcomes(&sandbox);
+    let found = after_canary(&sandbox);
     assert_eq!(found[1], "datamart a2 not_found absent_from_listing");
     assert_eq!(found[2], "datasource a deleted absent_from_listing");
     is_in_order(&server);
     let readings = server.requests().iter().filter(|it| it.path.ends_with("/datamarts")).count();
-    assert_eq!(readings, 2, "once for all, and once at the end");
+    assert_eq!(readings, 3, "before all, once for all that is open, and at the end");
 }
 
 #[test]
@@ -113,10 +135,10 @@ fn what_no_listing_can_settle_keeps_its_datasource() {
     let server = Server::start(|request| {
         if request.name == "a1" { Reply::error(400, "INVALID_REQUEST_BODY") } else { deleted(request) }
     });
-    server.answer_datamarts(|_| Reply::status(403));
-    recorded(&sandbox, &server, GROUPS);
+    recorded(&sandbox, &server, AFTER_CANARY);
+    server.list_datamarts_until_sent(&datamarts_of(AFTER_CANARY), |_| Reply::status(403));
     sandbox.sequential(&server, &["resume", "one"]).run().expect(1);
-    let found = outcomes(&sandbox);
+    let found = after_canary(&sandbox);
     assert_eq!(found[0], "datamart a1 failed no_clear_answer");
     assert_eq!(found[2], "datasource a skipped audit_log");
     assert_eq!(server.deletions_of("a"), 0);
@@ -156,7 +178,6 @@ fn a_group_that_was_stuck_is_stuck_after_a_resume() {
         "a2" => Reply::unauthorized(),
         _ => deleted(request),
     });
-    server.list_datamarts(&[("a1", "a")]);
     recorded(&sandbox, &server, GROUPS);
     sandbox.sequential(&server, &["resume", "one"]).run().expect(4);
     server.answer(deleted);
@@ -166,20 +187,17 @@ fn a_group_that_was_stuck_is_stuck_after_a_resume() {
 }
 
 #[test]
-fn the_canary_is_a_whole_group() {
-    for (refused, sent) in [("a", &["a", "a1", "a2"][..]), ("b", &["a", "a1", "a2", "b", "b1"])] {
+fn the_canary_is_the_first_whole_group() {
+    for refused in ["a1", "a"] {
         let sandbox = Sandbox::new();
         let server = Server::start(move |request| {
             if request.name == refused { Reply::error(403, "FORBIDDEN") } else { deleted(request) }
         });
-        server.list(&["a", "b", "c"]);
-        recorded(&sandbox, &server, GROUPS);
-        let canary = if refused == "a" { "1" } else { "2" };
-        sandbox.sequential(&server, &["resume", "one", "--canary", canary]).run().expect(4);
-        // While the last datamart of one group is being settled, another group may begin.
-        let mut found = server.names_sent();
-        found.sort();
-        assert_eq!(found, sent);
+        recorded(&sandbox, &server, &[&[("n", None)], GROUPS].concat());
+        let said = sandbox.sequential(&server, &["resume", "one"]).run().expect(4);
+        assert!(said.stdout.contains(&format!("canary `{refused}` ended rejected")), "{said:?}");
+        let sent: &[_] = if refused == "a" { &["a1", "a2", "a"] } else { &["a1", "a2"] };
+        assert_eq!(server.names_sent(), sent, "one without datamarts would show little");
         is_in_order(&server);
     }
 }
@@ -192,8 +210,8 @@ fn in_use_after_its_own_datamarts_are_gone_is_tried_again() {
         ("a", 1) | ("b" | "c", _) => Reply::in_use(),
         _ => deleted(request),
     });
-    server.list(&["b", "c"]);
     recorded(&sandbox, &server, GROUPS);
+    server.list(&["b", "c"]);
     let said = sandbox.sequential(&server, &["resume", "one"]).run().expect(1);
     let found = outcomes(&sandbox);
     assert_eq!(
@@ -213,8 +231,9 @@ fn in_use_after_its_own_datamarts_are_gone_is_tried_again() {
 #[test]
 fn datasources_that_stay_in_use_stop_the_run_before_more_datamarts_go() {
     let sandbox = Sandbox::new();
-    let server =
-        Server::start(|request| if request.is_of_datamart() { deleted(request) } else { Reply::in_use() });
+    let server = Server::start(|request| {
+        if request.is_of_datamart() || request.name == "d0" { deleted(request) } else { Reply::in_use() }
+    });
     let names: Vec<_> = (0..20).map(|number| (format!("m{number}"), format!("d{number}"))).collect();
     let groups: Vec<_> = names
         .iter()
@@ -226,7 +245,7 @@ fn datasources_that_stay_in_use_stop_the_run_before_more_datamarts_go() {
     let mut command = sandbox.sequential(&server, &["resume", "one"]);
     let said = command.env("DECOM_SAFETY_BREAKER_FAILURES", "3").run().expect(4);
     assert!(said.stdout.contains("3 of the last"), "{said:?}");
-    // While the third is being settled, another group may begin.
+    // The canary's and three others. While the last is being settled, another group may begin.
     let datamarts = server.deletions().iter().filter(|request| request.is_of_datamart()).count();
-    assert!((3..=4).contains(&datamarts), "{datamarts}");
+    assert!((4..=5).contains(&datamarts), "{datamarts}");
 }

@@ -22,6 +22,7 @@ mod broker_outages;
 mod certificate_checkpoints;
 mod certificate_page;
 mod certificates;
+mod changed_groups;
 mod checks;
 mod clocks;
 mod colors;

@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::{AuditReader, kind_is, name_of, role_of};
+use super::{AuditReader, name_of, role_of};
 use crate::audit::AuditError;
-use crate::domain::{DatasourceName, ResourceKind, Seq, Target, TargetRole};
+use crate::domain::{DatasourceName, ResourceKind, Seq, Target};
 
 /// True if an attempt of target `t` itself got no clear answer: sent without an answer in the log, or answered unclearly.
 const DOUBTED_HERE: &str = "EXISTS (
@@ -35,7 +35,8 @@ const DOUBTED: &str = "EXISTS (
                OR o.evidence = 'still_listed')
           AND q.detail ->> '$.base_url' = ?4))";
 
-const SETTLED: &str = "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
+pub(super) const SETTLED: &str =
+    "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";
 
 /// The last target of run ?1 that there is a record about, or one of an earlier run: nothing needs to be looked up about
 /// those after it.
@@ -67,22 +68,8 @@ impl AuditReader {
         self.targets(run, &format!("t.number > ?2 {part} ORDER BY t.number LIMIT ?3"), params![after, limit])
     }
 
-    /// The datasource of this name in `run`, after the datamarts that go before it: those of them that are due.
-    pub fn due_group(&self, run: Seq, name: &str) -> Result<Vec<Target>, AuditError> {
-        let which = format!("t.name = ?2 AND {} AND NOT {SETTLED} LIMIT ?3", kind_is("t", "'datasource'"));
-        let Some(datasource) = self.targets(run, &which, params![name, 1])?.pop() else {
-            return Ok(Vec::new());
-        };
-        let TargetRole::Group { datamarts } = datasource.role else { return Ok(vec![datasource]) };
-        let which = format!("t.number >= ?2 AND t.number < ?3 AND NOT {SETTLED} ORDER BY t.number");
-        let first = datasource.number.saturating_sub(datamarts);
-        let mut group = self.targets(run, &which, params![first, datasource.number])?;
-        group.push(datasource);
-        Ok(group)
-    }
-
     /// The targets of `run` of which `which` holds; ?2 and ?3 are `values`.
-    fn targets(
+    pub(super) fn targets(
         &self,
         run: Seq,
         which: &str,

@@ -5,6 +5,7 @@ mod checkpoints;
 mod clock;
 mod due;
 mod gone;
+mod groups;
 mod open;
 mod open_runs;
 mod origin;
@@ -20,9 +21,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use account::Moment;
 pub use due::DuePart;
+pub use groups::{GroupMember, SettledMember};
 pub use open_runs::OpenRun;
 pub use origin::RunOrigin;
-pub use role::GroupMember;
 
 use crate::audit::AuditError;
 use crate::audit::record::Content;

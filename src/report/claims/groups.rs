@@ -1,7 +1,7 @@
 //! Targets with something in common, and what is said of all of them: the exceptions, and remarks on others.
 
 use super::Facts;
-use crate::domain::{DEPENDANTS_REMAIN, GIVEN_BACK, Outcome, ResultFilter, SkipReason};
+use crate::domain::{DEPENDANTS_CHANGED, DEPENDANTS_REMAIN, GIVEN_BACK, Outcome, ResultFilter, SkipReason};
 
 /// Targets with something in common.
 pub(in crate::report) struct Group {
@@ -71,6 +71,12 @@ impl Facts<'_> {
                 "Datamarts remain",
                 "A datamart that was to go before each of these was not deleted. This run sent no request for them.",
             ),
+            self.skipped(
+                DEPENDANTS_CHANGED,
+                "Datamarts changed",
+                "A listing that was read before their requests showed other datamarts than were planned. This run sent no \
+                 request for these.",
+            ),
             self.ended(Outcome::NotFound, "Not found", NOT_FOUND_UNACCEPTED),
             self.ended(
                 Outcome::Pending,
@@ -90,7 +96,8 @@ impl Facts<'_> {
             [SkipReason::Protected, SkipReason::OnHold, SkipReason::AlreadyDeleted, SkipReason::ExistsAgain]
                 .map(SkipReason::as_str);
         let is_known = |reason: &String| {
-            known.contains(&reason.as_str()) || [GIVEN_BACK, DEPENDANTS_REMAIN].contains(&reason.as_str())
+            known.contains(&reason.as_str())
+                || [GIVEN_BACK, DEPENDANTS_REMAIN, DEPENDANTS_CHANGED].contains(&reason.as_str())
         };
         self.account.skipped.iter().filter(|(reason, _)| !is_known(reason)).map(|(_, n)| n).sum()
     }

@@ -1,67 +1,117 @@
-//! Datasources that wait for their datamarts: each is handed out once all of its group are gone, and is not sent if one
-//! of them ended otherwise.
+//! The groups that are under way: their datamarts are handed out, and each datasource once its own are gone. If one
+//! ended otherwise, the datasource is withheld; if a listing shows another group than was planned, all that is left of
+//! it is.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::Withdrawal;
+use super::datamarts::DatamartListing;
+use super::group::Group;
 use crate::audit::GroupMember;
-use crate::domain::{Outcome, Seq, Target};
+use crate::domain::{BootTime, Outcome, Seq, Target};
 
 /// The groups that are under way.
 #[derive(Default)]
 pub(super) struct Groups {
-    /// Datasources whose datamarts are not all settled, by the datasource's target.
-    waiting: HashMap<Seq, Waiting>,
-    /// The unsettled datamarts of these, each with its name and its datasource's target.
-    members: HashMap<Seq, (String, Seq)>,
-    ready: VecDeque<Target>,
-    obstructed: VecDeque<(Target, String)>,
+    /// By the target of their datasource.
+    groups: HashMap<Seq, Group>,
+    /// The targets of these that are not settled, each with the target of its datasource.
+    group_of: HashMap<Seq, Seq>,
+    /// What can be handed out.
+    next: VecDeque<Target>,
+    /// What is not sent, and why.
+    withheld: VecDeque<(Target, Withdrawal)>,
     /// Targets that were handed out, and of which nothing has come back.
     outstanding: HashSet<Seq>,
 }
 
-/// A datasource that waits.
-struct Waiting {
-    target: Target,
-    left: usize,
-    /// Why it will not be sent.
-    obstacle: Option<String>,
-}
-
-/// Returns true if a datamart that ended so is gone, whoever deleted it.
-const fn is_gone(outcome: Outcome) -> bool {
-    outcome.is_gone() || matches!(outcome, Outcome::NotFound)
-}
-
-fn obstacle(name: &str, outcome: Outcome) -> String {
-    format!("its datamart `{name}` ended {outcome}")
-}
-
 impl Groups {
-    /// Takes a datasource that is due, and its datamarts as the log has them.
-    pub(super) fn add(&mut self, target: Target, members: Vec<GroupMember>) {
-        let mut waiting = Waiting { left: 0, obstacle: None, target };
-        for GroupMember { seq, name, outcome } in members {
-            match outcome {
-                None => {
-                    waiting.left += 1;
-                    self.members.insert(seq, (name, waiting.target.seq));
-                }
-                Some(outcome) if !is_gone(outcome) && waiting.obstacle.is_none() => {
-                    waiting.obstacle = Some(obstacle(&name, outcome));
-                }
-                Some(_) => {}
+    /// Takes a group as the log has it: its datamarts, and its datasource last.
+    pub(super) fn add(&mut self, mut members: Vec<GroupMember>) {
+        if let Some(withdrawal) = members.iter().find_map(Withdrawal::of_group_with) {
+            return self.withhold(members, &withdrawal);
+        }
+        let Some(GroupMember { target: datasource, .. }) = members.pop() else { return };
+        let place = datasource.seq;
+        let mut group = Group::new(datasource);
+        for GroupMember { target, settled } in members {
+            group.add(&target, settled.as_ref().map(|settled| settled.outcome));
+            if settled.is_none() {
+                self.group_of.insert(target.seq, place);
+                self.next.push_back(target);
             }
         }
-        if waiting.left == 0 {
-            self.decide(waiting);
-        } else {
-            self.waiting.insert(waiting.target.seq, waiting);
-        }
+        self.group_of.insert(place, place);
+        self.groups.insert(place, group);
+        self.decide(place);
     }
 
-    /// Takes note that a target was handed out.
-    pub(super) fn hand_out(&mut self, target: Seq) {
+    /// Takes what is not settled of a group that is not sent.
+    pub(super) fn withhold(&mut self, members: Vec<GroupMember>, withdrawal: &Withdrawal) {
+        let open = members.into_iter().filter(|member| member.settled.is_none());
+        self.withheld.extend(open.map(|member| (member.target, withdrawal.clone())));
+    }
+
+    /// The target that is next; `None` if there is none to hand out now.
+    pub(super) fn next(&self) -> Option<Seq> {
+        self.next.front().map(|target| target.seq)
+    }
+
+    /// Hands out the target that is next. Returns true with it if it is the first of its group.
+    pub(super) fn hand_out(&mut self) -> Option<(Target, bool)> {
+        let target = self.next.pop_front()?;
+        self.outstanding.insert(target.seq);
+        let group = self.group_of.get(&target.seq).and_then(|place| self.groups.get_mut(place));
+        let begins = group.is_some_and(|group| {
+            group.hand_out(target.seq);
+            !std::mem::replace(&mut group.is_begun, true)
+        });
+        Some((target, begins))
+    }
+
+    /// Takes note that a target without a group was handed out.
+    pub(super) fn hand_out_single(&mut self, target: Seq) {
         self.outstanding.insert(target);
+    }
+
+    /// What is not sent, and why, since this was last asked.
+    pub(super) fn take_withheld(&mut self) -> Vec<(Target, Withdrawal)> {
+        self.withheld.drain(..).collect()
+    }
+
+    /// Returns true if `target` belongs to a group.
+    pub(super) fn has(&self, target: Seq) -> bool {
+        self.group_of.contains_key(&target)
+    }
+
+    /// Why `target` must not be sent, by this listing; `None` if it may be. If its group has changed, all that is left
+    /// of it is withheld.
+    pub(super) fn recheck(&mut self, target: Seq, listing: &DatamartListing) -> Option<Withdrawal> {
+        let place = *self.group_of.get(&target)?;
+        let group = self.groups.get_mut(&place)?;
+        if group.changed.is_none() && group.held_against != Some(listing.began()) {
+            group.held_against = Some(listing.began());
+            if let Some(why) = group.changes(listing) {
+                self.stop(place, why);
+            }
+        }
+        self.groups.get(&place)?.changed.clone().map(Withdrawal::dependants_changed)
+    }
+
+    /// Nothing more of a group is sent.
+    fn stop(&mut self, place: Seq, why: String) {
+        let withdrawal = Withdrawal::dependants_changed(why.clone());
+        let (own, others): (VecDeque<_>, _) = std::mem::take(&mut self.next)
+            .into_iter()
+            .partition(|target| self.group_of.get(&target.seq) == Some(&place));
+        self.next = others;
+        self.withheld.extend(own.into_iter().map(|target| (target, withdrawal.clone())));
+        if let Some(group) = self.groups.get_mut(&place) {
+            group.changed = Some(why);
+            if std::mem::take(&mut group.is_waiting) {
+                self.withheld.push_back((group.datasource.clone(), withdrawal));
+            }
+        }
     }
 
     /// Takes note that no attempt could settle a target that was handed out.
@@ -70,115 +120,45 @@ impl Groups {
     }
 
     /// Takes note of the outcome of a target.
-    pub(super) fn settled(&mut self, target: Seq, outcome: Outcome) {
+    pub(super) fn settled(&mut self, target: Seq, outcome: Outcome, at: BootTime) {
         self.outstanding.remove(&target);
-        let Some((name, datasource)) = self.members.remove(&target) else { return };
-        let Some(waiting) = self.waiting.get_mut(&datasource) else { return };
-        waiting.left -= 1;
-        if !is_gone(outcome) {
-            waiting.obstacle.get_or_insert_with(|| obstacle(&name, outcome));
+        let Some(place) = self.group_of.remove(&target) else { return };
+        if let Some(group) = self.groups.get_mut(&place) {
+            group.settle(target, outcome, Some(at));
         }
-        if waiting.left == 0
-            && let Some(waiting) = self.waiting.remove(&datasource)
-        {
-            self.decide(waiting);
+        self.decide(place);
+    }
+
+    /// Decides what becomes of the datasource of a group, if all of its datamarts are settled.
+    fn decide(&mut self, place: Seq) {
+        let Some(group) = self.groups.get_mut(&place).filter(|group| group.is_settled()) else { return };
+        if !self.group_of.contains_key(&place) {
+            self.groups.remove(&place);
+            return;
+        }
+        if !std::mem::take(&mut group.is_waiting) {
+            return;
+        }
+        let datasource = group.datasource.clone();
+        match group.obstacle.clone() {
+            // Before others: its group is the one that was begun first.
+            None => self.next.push_front(datasource),
+            Some(why) => self.withheld.push_back((datasource, Withdrawal::dependants_remain(why))),
         }
     }
 
-    fn decide(&mut self, waiting: Waiting) {
-        match waiting.obstacle {
-            None => self.ready.push_back(waiting.target),
-            Some(obstacle) => self.obstructed.push_back((waiting.target, obstacle)),
-        }
-    }
-
-    /// The next datasource whose datamarts are all gone.
-    pub(super) fn next_ready(&mut self) -> Option<Target> {
-        self.ready.pop_front()
-    }
-
-    /// The next datasource that is not sent, and why.
-    pub(super) fn next_obstructed(&mut self) -> Option<(Target, String)> {
-        self.obstructed.pop_front()
-    }
-
-    /// Returns true if a datasource can be handed out, or is not to be sent.
+    /// Returns true if something can be handed out, or is not to be sent.
     pub(super) fn is_any_decided(&self) -> bool {
-        !self.ready.is_empty() || !self.obstructed.is_empty()
+        !self.next.is_empty() || !self.withheld.is_empty()
     }
 
-    /// Returns true if a datasource waits.
+    /// Returns true if a datasource waits for its datamarts.
     pub(super) fn is_any_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        self.groups.values().any(|group| group.is_waiting)
     }
 
     /// Returns true if a datasource waits for a datamart that is being delivered, perhaps.
     pub(super) fn may_go_on(&self) -> bool {
         self.is_any_waiting() && !self.outstanding.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{DatasourceName, TargetRole};
-
-    fn datasource(seq: i64) -> Target {
-        Target {
-            seq: Seq(seq),
-            number: 1,
-            name: DatasourceName::new("acme").unwrap(),
-            role: TargetRole::Group { datamarts: 2 },
-            attempts: 0,
-            doubted: false,
-            redelivered: false,
-        }
-    }
-
-    fn member(seq: i64, outcome: Option<Outcome>) -> GroupMember {
-        GroupMember { seq: Seq(seq), name: format!("m{seq}"), outcome }
-    }
-
-    #[test]
-    fn a_datasource_is_ready_once_all_of_its_datamarts_are_gone() {
-        for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Pending) {
-            let mut groups = Groups::default();
-            groups.add(
-                datasource(9),
-                vec![member(1, Some(Outcome::NotFound)), member(2, None), member(3, None)],
-            );
-            groups.settled(Seq(2), outcome);
-            assert!(!groups.is_any_decided(), "one is left, whatever became of the others");
-            // A stranger, and the same one again.
-            groups.settled(Seq(7), Outcome::Deleted);
-            groups.settled(Seq(2), Outcome::Deleted);
-            assert!(!groups.is_any_decided());
-            groups.settled(Seq(3), Outcome::DeletedUnconfirmed);
-            let is_ready = ["deleted", "deleted_unconfirmed", "not_found"].contains(&outcome.as_str());
-            assert_eq!(groups.next_ready().is_some(), is_ready, "{outcome}");
-            let obstacle = groups.next_obstructed().map(|(_, why)| why);
-            assert_eq!(obstacle, (!is_ready).then(|| format!("its datamart `m2` ended {outcome}")));
-            assert!(!groups.is_any_waiting());
-        }
-    }
-
-    #[test]
-    fn what_the_log_has_decides_at_once_if_nothing_is_left() {
-        let mut groups = Groups::default();
-        groups.add(datasource(9), Vec::new());
-        assert!(groups.next_ready().is_some());
-        groups.add(datasource(9), vec![member(1, Some(Outcome::Deleted)), member(2, Some(Outcome::Failed))]);
-        assert!(groups.next_ready().is_none() && groups.next_obstructed().is_some());
-    }
-
-    #[test]
-    fn nothing_goes_on_once_all_that_was_handed_out_came_back() {
-        let mut groups = Groups::default();
-        groups.hand_out(Seq(1));
-        assert!(!groups.may_go_on(), "nothing waits");
-        groups.add(datasource(9), vec![member(1, None)]);
-        assert!(groups.may_go_on());
-        groups.opened(Seq(1));
-        assert!(!groups.may_go_on() && groups.is_any_waiting(), "a listing has to settle it");
     }
 }

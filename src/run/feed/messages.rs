@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::SideEvent;
 use super::super::holds::HoldCheck;
 use super::budget::BudgetGate;
-use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason};
+use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason, Withdrawal};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
@@ -258,7 +258,7 @@ impl MessageFeed {
             if reason.is_rule() && doubted {
                 // "Skipped" says that it was never sent: a listing settles it.
                 self.acks.add(target, name.clone(), message);
-                let _ = self.side_events.send(SideEvent::Withheld(due(name)));
+                let _ = self.side_events.send(SideEvent::Withheld(due(name), words));
                 return Ok(None);
             }
             self.skip(target, name, reason, words).await?;
@@ -370,12 +370,19 @@ impl Feed for MessageFeed {
         self.allowance.limit_to(limit);
     }
 
-    async fn confirm(&self, target: Seq) -> Result<bool, StopReason> {
-        Ok(self.acks.confirm(target).await)
+    async fn confirm(&self, target: Seq) -> Result<Option<Withdrawal>, StopReason> {
+        Ok((!self.acks.confirm(target).await).then(Withdrawal::given_back))
     }
 
-    fn withheld(&self, _: &Target) {
+    async fn withdraw(&self, target: Target, withdrawal: Withdrawal) -> Result<(), StopReason> {
         self.allowance.take_back();
+        if withdrawal.needs_listing(&target) {
+            let _ = self.side_events.send(SideEvent::Withheld(target, withdrawal.why));
+            return Ok(());
+        }
+        let settlement = withdrawal.settlement(target.seq, target.name, self.clock.timestamp());
+        self.recorder.settle(self.run, settlement).await?;
+        Ok(())
     }
 
     fn settled(&self, target: Seq, outcome: Outcome) {

@@ -3,10 +3,14 @@
 
 mod acks;
 mod budget;
+mod datamarts;
+mod group;
 mod groups;
 mod log;
 mod messages;
+mod withdrawal;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +20,7 @@ use async_trait::async_trait;
 pub(super) use acks::PendingAcks;
 pub(super) use log::{LogFeed, LogFeedParts};
 pub(super) use messages::{MessageFeed, MessageFeedParts};
+pub(super) use withdrawal::{Withdrawal, was_held_back};
 
 use super::StopReason;
 use crate::domain::{Outcome, Seq, Target};
@@ -27,6 +32,8 @@ pub enum Supply {
     /// All of them are in the audit log. What is protected by now is not sent; if it is in doubt, a listing settles it.
     Log {
         protection: Protection,
+        /// The datasources that a protected datamart protects.
+        kept: HashSet<String>,
         /// The names of the canary; `None` if it is the first targets in their order.
         canary: Option<Vec<String>>,
     },
@@ -60,14 +67,18 @@ pub(super) trait Feed: Send + Sync {
     /// begun follows, unless `limit` is 0.
     fn limit_to(&self, limit: u64);
 
-    /// Returns true if the target may still be sent by this run. If not, its message is left to other workers.
+    /// Returns why the target must not be sent any more; `None` if this run may send it.
     ///
     /// # Errors
-    /// If nothing more may be sent, because the run slept for too long.
-    async fn confirm(&self, target: Seq) -> Result<bool, StopReason>;
+    /// If nothing more may be sent: the run slept for too long, or a listing that is needed cannot be read.
+    async fn confirm(&self, target: Seq) -> Result<Option<Withdrawal>, StopReason>;
 
-    /// Takes note that a target was handed out and is not sent, so that another may be in its place.
-    fn withheld(&self, target: &Target);
+    /// Lets go of a target that was handed out and is not sent, so that another may be in its place. What was attempted
+    /// in doubt is for a listing to settle: "skipped" says that it was never sent.
+    ///
+    /// # Errors
+    /// If the log cannot be written.
+    async fn withdraw(&self, target: Target, withdrawal: Withdrawal) -> Result<(), StopReason>;
 
     /// Takes note that a target has its outcome, durably.
     fn settled(&self, target: Seq, outcome: Outcome);

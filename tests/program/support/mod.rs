@@ -13,6 +13,7 @@ pub mod forgery;
 pub mod gate;
 pub mod history;
 pub mod keys;
+pub mod listings;
 pub mod log;
 #[cfg(feature = "sqs")]
 pub mod moto;

@@ -4,7 +4,7 @@
 //! The script maps a [`Request`] to a [`Reply`]. It runs on the connection's own thread before anything is
 //! answered, so it may read the audit log or wait for the test.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,12 +13,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::listings::{datamart_entry, listing};
 use super::process::PATIENCE;
 use super::reply::{BodyBytes, Reply};
 use super::tls;
-
-/// How many entries a page of a listing has.
-const PAGE: usize = 10;
 
 /// A request that arrived.
 #[derive(Debug, Clone)]
@@ -92,6 +90,8 @@ struct State {
     requests: Mutex<Vec<Request>>,
     arrival: Condvar,
     attempts: Mutex<HashMap<String, usize>>,
+    /// The names of the datamarts whose deletion was confirmed.
+    datamarts_gone: Mutex<HashSet<String>>,
     body_bytes: BodyBytes,
     connections: AtomicUsize,
     closing: AtomicBool,
@@ -140,6 +140,7 @@ impl Server {
             requests: Mutex::default(),
             arrival: Condvar::new(),
             attempts: Mutex::default(),
+            datamarts_gone: Mutex::default(),
             body_bytes: BodyBytes::default(),
             connections: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
@@ -169,7 +170,7 @@ impl Server {
     /// Lists these datasources from now on: all at once, or a page if one is asked for.
     pub fn list(&self, names: &[&str]) -> &Self {
         let entries = names.iter().map(|name| json!({ "name": name })).collect();
-        lock(&self.state.scripts).datasources = listing(entries);
+        lock(&self.state.scripts).datasources = Arc::new(listing(entries));
         self
     }
 
@@ -187,10 +188,37 @@ impl Server {
 
     /// Lists these datamarts from now on: each with the datasource that it reads.
     pub fn list_datamarts(&self, pairs: &[(&str, &str)]) -> &Self {
-        let entry =
-            |&(name, reads): &(&str, &str)| json!({ "name": name, "companyIntegration": { "name": reads } });
-        lock(&self.state.scripts).datamarts = listing(pairs.iter().map(entry).collect());
+        let entries = pairs.iter().map(|(name, reads)| datamart_entry(name, reads)).collect();
+        lock(&self.state.scripts).datamarts = Arc::new(listing(entries));
         self
+    }
+
+    /// The same, but for those of them whose deletion was confirmed.
+    pub fn keep_datamarts(&self, pairs: &[(&str, &str)]) -> &Self {
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, reads)| ((*name).to_owned(), (*reads).to_owned())).collect();
+        let state = Arc::downgrade(&self.state);
+        self.answer_datamarts(move |request| {
+            let Some(state) = state.upgrade() else { return Reply::status(503) };
+            let gone = lock(&state.datamarts_gone).clone();
+            let left = pairs.iter().filter(|(name, _)| !gone.contains(name));
+            listing(left.map(|(name, reads)| datamart_entry(name, reads)).collect())(request)
+        })
+    }
+
+    /// Lists `before` until a deletion arrives, and answers by a script from then on.
+    pub fn list_datamarts_until_sent(
+        &self,
+        before: &[(&str, &str)],
+        after: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> &Self {
+        let before = listing(before.iter().map(|(name, reads)| datamart_entry(name, reads)).collect());
+        let state = Arc::downgrade(&self.state);
+        self.answer_datamarts(move |request| {
+            let is_sent =
+                state.upgrade().is_some_and(|it| lock(&it.requests).iter().any(Request::is_deletion));
+            if is_sent { after(request) } else { before(request) }
+        })
     }
 
     pub fn url(&self) -> String {
@@ -266,8 +294,8 @@ impl Scripts {
     fn of_api(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self {
             deletions: Arc::new(script),
-            datasources: listing(Vec::new()),
-            datamarts: listing(Vec::new()),
+            datasources: Arc::new(listing(Vec::new())),
+            datamarts: Arc::new(listing(Vec::new())),
             others: Arc::new(|_| Reply::status(404)),
         }
     }
@@ -281,17 +309,6 @@ impl Scripts {
         };
         script.clone()
     }
-}
-
-/// A listing as the API documents it.
-fn listing(entries: Vec<Value>) -> Script {
-    Arc::new(move |request| {
-        let data = match request.page() {
-            None => &entries[..],
-            Some(page) => entries.chunks(PAGE).nth(page - 1).unwrap_or_default(),
-        };
-        Reply::json(200, &json!({ "data": data, "error": null }))
-    })
 }
 
 /// Both directions of a connection, with TLS or without.
@@ -323,7 +340,11 @@ impl State {
             }
             self.remember(&mut request);
             let script = lock(&self.scripts).of(&request);
-            if !script(&request).send(&mut *wire, length == 0, &self.body_bytes)? {
+            let reply = script(&request);
+            if request.is_of_datamart() && matches!(reply, Reply::Answer { status: 200, .. }) {
+                lock(&self.datamarts_gone).insert(request.name.clone());
+            }
+            if !reply.send(&mut *wire, length == 0, &self.body_bytes)? {
                 break;
             }
         }
