@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::CommandError;
 use super::context::{Context, host, random_hex};
-use crate::queue::{Address, Queue, QueueError, QueueOptions};
+use crate::queue::{Address, Message, Queue, QueueError, QueueOptions};
 
 /// The longest wait for a broker that is away at the start: long enough for one that is being restarted.
 const START: Duration = Duration::from_secs(30);
@@ -111,4 +111,22 @@ fn first_line(path: &Path) -> Result<String, CommandError> {
         return Err(unreadable("the file does not hold one line, the queue's URL".to_owned()));
     }
     Ok(line.to_owned())
+}
+
+/// What a queue gives a worker that has not begun its run.
+pub(super) enum Arrival {
+    Message(Message),
+    /// Nothing came, and nothing waits: there is nothing to record.
+    Nothing,
+    /// The broker cannot be reached, or something waits that cannot be taken: that is for the run to report.
+    Unknown,
+}
+
+/// Waits for the first message, up to `idle`.
+pub(super) async fn arrival(queue: &dyn Queue, idle: Duration) -> Arrival {
+    match queue.take(idle).await {
+        Ok(Some(message)) => Arrival::Message(message),
+        Ok(None) if matches!(queue.waiting().await, Ok(0)) => Arrival::Nothing,
+        Ok(None) | Err(_) => Arrival::Unknown,
+    }
 }

@@ -15,14 +15,14 @@ use super::log::{gone_according_to, with_log};
 use super::observed::observed;
 use super::output::stdout;
 use super::proposal::{confirm, show};
-use super::queue::{max_outage, open_queue, queue_address, warn_of_weakness};
+use super::queue::{Arrival, arrival, max_outage, open_queue, queue_address, warn_of_weakness};
 use super::runtime::block_on;
 use super::{CommandError, intake, permission, resume};
 use crate::api::ApiError;
 use crate::audit::AuditReader;
 use crate::domain::{ExitStatus, Seq};
 use crate::plan::{PlannedSkips, Refusal, Rules, Selection, TargetsBuilder};
-use crate::queue::Address;
+use crate::queue::{Address, Queue};
 use crate::report::grouped;
 use crate::run::{QueueSupply, Supply};
 
@@ -140,21 +140,44 @@ fn take_from(
         let base_url = access.base_url();
         let budget = limits.day.map(|limit| day_budget(context, base_url, limit)).transpose()?;
         block_on(async {
-            let queue = open_queue(context, address, follow).await?;
+            let queue: Arc<dyn Queue> = Arc::from(open_queue(context, address, follow).await?);
+            // With a budget nothing is taken that may have to wait for the next day.
+            let first = match idle.filter(|_| budget.is_none()) {
+                None => None,
+                Some(idle) => match arrival(&*queue, idle).await {
+                    Arrival::Message(message) => Some(message),
+                    Arrival::Unknown => None,
+                    Arrival::Nothing => {
+                        queue.close().await;
+                        return Ok(None);
+                    }
+                },
+            };
             let run = job.open(context, log, access).await?;
             let supply = Supply::Queue(QueueSupply {
-                queue: Arc::from(queue),
+                queue,
+                first,
                 rules,
                 limit: limits.run.unwrap_or(u64::MAX),
                 budget,
                 idle,
                 max_outage: max_outage(context, follow),
             });
-            run.execute(context, log, access, supply).await
+            run.execute(context, log, access, supply).await.map(Some)
         })?
-        .map(Some)
     })?;
-    Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Commands)))
+    Ok(match finished {
+        Some(run) => run.print(context, &Closing::Commands),
+        None if context.options.dry_run => ExitStatus::Done,
+        None => {
+            writeln!(
+                stdout(),
+                "No message came within {}: nothing was done, and no run recorded.",
+                humantime::format_duration(context.settings.queue.idle)
+            )?;
+            ExitStatus::Done
+        }
+    })
 }
 
 /// How much a worker may delete.

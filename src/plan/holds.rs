@@ -111,7 +111,11 @@ impl HoldList {
             }
         }
         let names: Vec<_> = holds.iter().map(|hold| hold.name.clone()).collect();
-        let patterns = Protection::new(&names).unwrap_or_else(|_| Protection::none());
+        // Each is a pattern by itself; if together they were none, nothing would be held.
+        let patterns = match holds.first() {
+            Some(first) => Protection::new(&names).map_err(|error| malformed(first, error))?,
+            None => Protection::none(),
+        };
         let as_written = names.into_iter().enumerate().rev().map(|(place, name)| (name, place)).collect();
         Ok(Self { holds, patterns, as_written, next_end })
     }

@@ -367,3 +367,16 @@ fn says_how_much_is_on_the_queue() {
     let none = scene.work(&[]).expect(0);
     assert!(none.stderr.contains("\n  no message waits; check the name of the queue"), "{}", none.stderr);
 }
+
+#[test]
+fn a_worker_that_finds_no_message_records_no_run() {
+    let scene = scene!(Server::deleting());
+    scene.put(&["a"]);
+    let worked = scene.work(&[]).expect(0);
+    assert_eq!(worked.outcome("a"), "deleted");
+    let idle = scene.work(&["--metrics-file", "decom.prom"]).expect(0);
+    assert!(idle.stdout.contains("No message came within 500ms"), "{}", idle.stdout);
+    assert_eq!(column(&scene.sandbox.log(), "SELECT count(*) FROM runs"), ["1"]);
+    let metrics = std::fs::read_to_string(scene.sandbox.path("decom.prom")).unwrap();
+    assert!(metrics.contains("decom_last_run_exit_code 0"), "{metrics}");
+}

@@ -82,12 +82,14 @@ struct State {
     at_end: bool,
     /// The broker cannot be reached.
     outage: Option<Outage>,
+    /// A message that was taken before the run began.
+    first: Option<Message>,
 }
 
 impl MessageFeed {
     pub(in crate::run) fn new(parts: MessageFeedParts) -> Self {
-        let QueueSupply { queue, rules, limit: max_deletes, budget, idle, max_outage } = parts.supply;
-        let state = State { reader: parts.reader, rules, taken_on: 0, at_end: false, outage: None };
+        let QueueSupply { queue, first, rules, limit: max_deletes, budget, idle, max_outage } = parts.supply;
+        let state = State { reader: parts.reader, rules, taken_on: 0, at_end: false, outage: None, first };
         Self {
             run: parts.run,
             base_url: parts.base_url,
@@ -354,7 +356,11 @@ impl Feed for MessageFeed {
         let mut state = self.state.lock().await;
         while !state.at_end && !self.allowance.is_used_up() {
             self.wait_for_budget().await;
-            match self.message(&mut state.outage).await? {
+            let arrived = match state.first.take() {
+                Some(first) => Some((first, None)),
+                None => self.message(&mut state.outage).await?,
+            };
+            match arrived {
                 None => state.at_end = !self.allowance.is_used_up(),
                 Some((message, shared)) => {
                     if let Some(target) = self.consider(&mut state, message, shared).await? {

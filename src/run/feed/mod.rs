@@ -25,7 +25,7 @@ pub(super) use withdrawal::{Withdrawal, was_held_back};
 use super::StopReason;
 use crate::domain::{Outcome, Seq, Target};
 use crate::plan::{DayBudget, Protection, Rules};
-use crate::queue::Queue;
+use crate::queue::{Message, Queue};
 
 /// Where the targets of a run come from.
 pub enum Supply {
@@ -43,6 +43,8 @@ pub enum Supply {
 /// A queue that targets are taken from, and its limits.
 pub struct QueueSupply {
     pub queue: Arc<dyn Queue>,
+    /// The message that was taken before the run began, if there is one.
+    pub first: Option<Message>,
     pub rules: Rules,
     /// How many targets the run may send at most.
     pub limit: u64,
