@@ -11,7 +11,7 @@ use url::Url;
 
 use super::layers::Layers;
 use super::{ConfigError, Environment, Flags, LogFormat, values};
-use crate::domain::{Outcome, Webhook};
+use crate::domain::{Acceptance, Outcome, Webhook};
 use crate::ratelimit::Rate;
 
 /// All settings. `config/default.toml` says what each is for.
@@ -135,8 +135,8 @@ pub struct RunSettings {
     pub reason: Option<String>,
     #[serde(deserialize_with = "values::line")]
     pub ticket: Option<String>,
-    #[serde(deserialize_with = "values::outcomes")]
-    pub accept: Vec<Outcome>,
+    #[serde(deserialize_with = "values::acceptance")]
+    pub accept: Acceptance,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -208,10 +208,14 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The outcomes that count as success in the exit code, besides a deletion.
+    /// What counts as expected in the exit code, besides a deletion.
     #[must_use]
-    pub fn accepted(&self) -> Vec<Outcome> {
-        let not_found = self.safety.ignore_not_found.then_some(Outcome::NotFound);
-        self.run.accept.iter().copied().chain(not_found).collect()
+    pub fn accepted(&self) -> Acceptance {
+        let mut accepted = self.run.accept.clone();
+        if self.safety.ignore_not_found {
+            // It is one of the words.
+            let _ = accepted.add(Outcome::NotFound.as_str());
+        }
+        accepted
     }
 }

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
-use crate::domain::{Outcome, Webhook};
+use crate::domain::{Acceptance, Webhook};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -186,19 +186,16 @@ pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     text(deserializer, what, |text| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) })
 }
 
-/// Outcomes that a run may end with: every one but `pending`, which is not an end.
-pub(super) fn outcomes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Outcome>, D::Error> {
-    let words = Vec::<String>::deserialize(deserializer)?;
-    let outcome = |word: &String| match word.parse() {
-        Ok(Outcome::Pending) | Err(_) => {
-            let ends: Vec<_> = Outcome::ALL.iter().filter(|it| **it != Outcome::Pending).collect();
-            let expected =
-                format!("a list of {}", ends.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", "));
-            Err(D::Error::invalid_value(Unexpected::Str(word), &expected.as_str()))
+/// What counts as expected in the exit code.
+pub(super) fn acceptance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Acceptance, D::Error> {
+    let mut acceptance = Acceptance::default();
+    for word in Vec::<String>::deserialize(deserializer)? {
+        if !acceptance.add(&word) {
+            let expected = format!("a list of {}", Acceptance::words().join(", "));
+            return Err(D::Error::invalid_value(Unexpected::Str(&word), &expected.as_str()));
         }
-        Ok(outcome) => Ok(outcome),
-    };
-    words.iter().map(outcome).collect()
+    }
+    Ok(acceptance)
 }
 
 /// A push gateway: its metrics are not secret, so plain HTTP will do. Not shown if it may hold a password.

@@ -1,5 +1,6 @@
 //! The types and small helpers that every module shares. This module imports no other.
 
+mod acceptance;
 mod account;
 mod boot_time;
 mod credentials;
@@ -29,6 +30,7 @@ mod verdict;
 mod webhook;
 mod whole_file;
 
+pub use acceptance::Acceptance;
 pub use account::{
     ClosingListing, Gap, GapCause, Latency, LatencyBin, LogState, RecordMark, RunAccount, Stretch, Timeline,
 };

@@ -103,6 +103,8 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    pub const ALL: [Self; 4] = [Self::Protected, Self::OnHold, Self::AlreadyDeleted, Self::ExistsAgain];
+
     /// Returns the word in the audit log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

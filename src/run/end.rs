@@ -9,7 +9,7 @@ use super::listing::Listed;
 use super::{RefusedMessages, RunReport, StopReason};
 use crate::audit::{AuditError, AuditReader, RunEnding};
 use crate::domain::{
-    Clock, Counts, DatasourceName, Evidence, ExitStatus, GIVEN_BACK, Outcome, Seq, Settlement,
+    Clock, Counts, DatasourceName, Evidence, ExitStatus, GIVEN_BACK, Outcome, Seq, Settlement, SkipReason,
 };
 
 /// Brings a run to its end.
@@ -97,7 +97,7 @@ impl End<'_, '_> {
     async fn settle(&mut self) -> Result<Check, Arc<AuditError>> {
         let to_check = self.is_anything_to_check()?;
         let Engine { judge, interrupts, state, limits, .. } = &mut *self.engine;
-        let accepts_not_found = limits.accept.contains(&Outcome::NotFound);
+        let accepts_not_found = limits.accept.accepts(Outcome::NotFound);
         let open = match &state.stopped {
             None => std::mem::take(&mut state.open),
             Some(reason) if reason.settles_open() => std::mem::take(&mut state.open),
@@ -126,7 +126,7 @@ impl End<'_, '_> {
     /// Returns true if a target was deleted, by this run or an earlier one, or was accepted as not found.
     fn is_anything_to_check(&self) -> Result<bool, AuditError> {
         let counts = self.reader.counts(self.run)?;
-        let is_accepted = self.engine.limits.accept.contains(&Outcome::NotFound);
+        let is_accepted = self.engine.limits.accept.accepts(Outcome::NotFound);
         let should_be_gone =
             |outcome: Outcome| outcome.is_gone() || outcome == Outcome::NotFound && is_accepted;
         Ok(Outcome::ALL.into_iter().any(|outcome| should_be_gone(outcome) && counts.of(outcome) > 0)
@@ -180,11 +180,17 @@ impl End<'_, '_> {
                  can be read"
             );
         }
+        let accept = &self.engine.limits.accept;
         gone += Outcome::ALL
             .into_iter()
-            .filter(|outcome| !outcome.is_gone() && self.engine.limits.accept.contains(outcome))
+            .filter(|outcome| !outcome.is_gone() && accept.accepts(*outcome))
             .map(|outcome| if outcome == Outcome::Skipped { kept_back } else { counts.of(outcome) })
             .sum::<u64>();
+        if !accept.accepts(Outcome::Skipped) {
+            for reason in SkipReason::ALL.into_iter().filter(|reason| accept.accepts_skip(*reason)) {
+                gone += self.reader.skipped_for(self.run, reason)?;
+            }
+        }
         let is_clean = gone == counts.planned() && check.still_listed.is_empty() && check.waiting == 0;
         let refused = self.reader.refused_messages(self.run)?;
         Ok(if is_clean && refused == 0 { ExitStatus::Done } else { ExitStatus::Exceptions })

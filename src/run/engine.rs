@@ -297,7 +297,7 @@ impl Engine<'_> {
         self.feed.settled(target, outcome);
         self.report(&RunEvent::Settled { name: name.clone(), outcome });
         let Some(alarm) = alarm else { return };
-        let is_success = outcome.is_gone() || self.limits.accept.contains(&outcome);
+        let is_success = outcome.is_gone() || self.limits.accept.accepts(outcome);
         if self.state.in_canary && !is_success {
             self.halt(StopReason::Canary { name, outcome });
         }

@@ -25,7 +25,9 @@ pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
 use crate::audit::{AuditError, AuditReader, Recorder};
-use crate::domain::{Clock, Counts, Credentials, ExitStatus, Outcome, ResourceKind, RunEvent, Seq, Target};
+use crate::domain::{
+    Acceptance, Clock, Counts, Credentials, ExitStatus, ResourceKind, RunEvent, Seq, Target,
+};
 use crate::plan::Holds;
 use crate::ratelimit::{PaceEvent, Pacer};
 use breaker::Breaker;
@@ -62,8 +64,8 @@ pub struct Limits {
     pub breaker_window: usize,
     /// The listing is read at the end.
     pub listing_check: bool,
-    /// Outcomes that count as success in the exit code, besides a deletion.
-    pub accept: Vec<Outcome>,
+    /// What counts as expected in the exit code, besides a deletion.
+    pub accept: Acceptance,
 }
 
 /// What a run is executed with.

@@ -155,6 +155,49 @@ fn a_plan_that_was_approved_before_skips_what_is_held_now_and_what_was_held_need
     held(&estate, &["run", "--plan", "second.json"]).expect(0);
 }
 
+#[test]
+fn what_was_accepted_fails_no_night_and_changes_no_report() {
+    let estate = Estate::of(&["acme", "globex", "prod", "needed"]);
+    list(&estate, &["acme", "globex", "prod", "nowhere"]);
+    hold(&estate, "acme,court,\n");
+    let night = |accept: &str| {
+        let arguments =
+            ["run", "names.csv", "--holds", "holds.csv", "--protect", "prod", "--max-share", "100", "--yes"];
+        estate.decom(&arguments).env("DECOM_RUN_ACCEPT", accept).run()
+    };
+    let strict = night("").expect(1);
+    for (accept, code) in [
+        ("not_found,protected,on_hold", 0),
+        ("protected,on_hold", 1),
+        ("not_found,on_hold", 1),
+        ("not_found,protected", 1),
+        ("not_found,skipped", 0),
+        ("on_hold,on_hold,on_hold", 1),
+        ("given_back", 2),
+    ] {
+        let said = night(accept);
+        assert_eq!(said.code, code, "{accept}: {said:?}");
+        if code < 2 {
+            for line in strict.stdout.lines().filter(|line| line.contains("; ")) {
+                assert!(said.stdout.contains(line), "{accept}: {line}: {}", said.stdout);
+            }
+            assert!(said.stdout.contains("Not deleted (3):"), "{}", said.stdout);
+        }
+    }
+    let message = night("already_deleted").expect(2);
+    assert!(message.message().contains("unknown, skipped, protected, on_hold"), "{message:?}");
+    // What is accepted as not found must not be there, and what is held may.
+    estate.sandbox.file("decom.toml", "[run]\naccept = [\"protected\", \"on_hold\"]\n");
+    let arguments = ["run", "names.csv", "--config", "decom.toml", "--ignore-not-found"];
+    let flags = ["--holds", "holds.csv", "--protect", "prod", "--max-share", "100", "--yes"];
+    estate.decom(&[&arguments[..], &flags].concat()).run().expect(0);
+    let page = estate.sandbox.decom(&["report", "--format", "html"]).run().expect(0).stdout;
+    assert!(
+        page.contains("Complete with exceptions") && page.contains("On hold"),
+        "acceptance changes no report"
+    );
+}
+
 /// A server that answers nothing clearly at first, and its one target in doubt.
 fn in_doubt(sandbox: &Sandbox) -> Server {
     let server = Server::start(|_| Fault::CloseBeforeAnswer.into());

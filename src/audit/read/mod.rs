@@ -27,7 +27,7 @@ pub use origin::RunOrigin;
 
 use crate::audit::AuditError;
 use crate::audit::record::Content;
-use crate::domain::{Counts, DatasourceName, Outcome, Seq};
+use crate::domain::{Counts, DatasourceName, Outcome, Seq, SkipReason};
 use role::{kind_is, role_of};
 
 /// Reads the log. Never writes, and never blocks the writer.
@@ -105,6 +105,14 @@ impl AuditReader {
             run,
             "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail <> 'already_deleted'",
         )
+    }
+
+    /// How many targets of `run` were skipped for this reason.
+    pub fn skipped_for(&self, run: Seq, reason: SkipReason) -> Result<u64, AuditError> {
+        let query = "SELECT count(*) FROM record WHERE run = ?1 AND outcome = 'skipped' AND detail = ?2";
+        self.connection
+            .query_row(query, (run.0, reason.as_str()), |row| row.get(0))
+            .map_err(|e| self.failed(e))
     }
 
     /// The one value that `query` finds for ?1, which is `run`.
