@@ -17,6 +17,6 @@ pub use read::{AuditReader, DuePart, GroupMember, Moment, OpenRun, RunOrigin, Se
 pub use record::{Link, PURPOSE as CHECKPOINT, Statement, chain_hash};
 pub use verify::refuse_to_certify;
 pub use write::{
-    AuditLog, CheckpointOptions, Commit, Fact, ListingCheck, LogInspection, LogOptions, NewTargets, Recorder,
-    RunEnding, RunOpening, WriteResult, inspect,
+    AuditLog, CheckpointOptions, Commit, Fact, ListingCheck, LogInspection, LogOptions, NewTargets,
+    OnCheckpoint, Recorder, RunEnding, RunOpening, WriteResult, inspect,
 };

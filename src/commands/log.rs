@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::context::{Context, VERSION, host, random_hex};
 use super::{CommandError, clock};
-use crate::audit::{AuditError, AuditLog, AuditReader, CheckpointOptions, LogOptions};
+use crate::audit::{AuditError, AuditLog, AuditReader, CheckpointOptions, LogOptions, OnCheckpoint};
 use crate::domain::{ResourceKind, Seq};
 use crate::plan::{InDoubt, KnownGone};
 use crate::sshsig::SigningKey;
@@ -49,6 +49,11 @@ pub(super) fn log_options(context: &Context<'_>) -> Result<LogOptions, CommandEr
 /// Where checkpoints go, if any are written.
 fn checkpoints(context: &Context<'_>) -> Result<Option<CheckpointOptions>, CommandError> {
     let audit = &context.settings.audit;
+    if audit.timestamp_url.is_some() && audit.checkpoint_dir.is_none() {
+        tracing::warn!(
+            "there is an audit.timestamp_url, but no audit.checkpoint_dir: there is nothing to be stamped"
+        );
+    }
     match (&audit.checkpoint_dir, &audit.signing_key) {
         (None, None) => Ok(None),
         (None, Some(_)) => {
@@ -65,6 +70,11 @@ fn checkpoints(context: &Context<'_>) -> Result<Option<CheckpointOptions>, Comma
                 dir: dir.clone(),
                 key: Arc::new(key),
                 every: audit.checkpoint_every,
+                written: context
+                    .observers
+                    .timestamps
+                    .clone()
+                    .map(|timestamps| OnCheckpoint(Arc::new(move |path: &Path| timestamps.add(path)))),
             }))
         }
     }

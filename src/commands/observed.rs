@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, absolute};
+use std::sync::Arc;
 
 use super::CommandError;
 use super::context::{Context, VERSION, host, quoted};
@@ -12,7 +13,7 @@ use crate::audit::{AuditError, AuditReader};
 use crate::config::{NoticeForm, check_proxies, find_webhook};
 use crate::domain::{ExitStatus, LogState, RunSummary, Webhook};
 use crate::run::StopReason;
-use crate::telemetry::{self, Notice, Outside, Watch, WatchOptions};
+use crate::telemetry::{self, Notice, Outside, Timestamps, Watch, WatchOptions};
 
 /// Carries out `command`, observed as the settings say. A dry run leaves no trace, and is refused as a run would be.
 ///
@@ -57,13 +58,25 @@ fn start(context: &Context<'_>, is_rehearsal: bool) -> Result<Observers, Command
         watch: watches.then(|| Watch::start(options())).transpose()?,
         outside: sends.then(|| Outside::new(api.ca_file.as_deref())).transpose()?,
         webhook,
+        timestamps: timestamps(context)?,
         is_rehearsal,
         runs: RefCell::default(),
     })
 }
 
+/// Starts to fetch time stamps of checkpoints, if the settings name an authority.
+pub(super) fn timestamps(context: &Context<'_>) -> Result<Option<Arc<Timestamps>>, CommandError> {
+    let (audit, api) = (&context.settings.audit, &context.settings.api);
+    let Some(url) = audit.timestamp_url.clone() else { return Ok(None) };
+    check_proxies(&context.world.environment)?;
+    Ok(Some(Timestamps::start(url, Outside::new(api.ca_file.as_deref())?)?))
+}
+
 /// The command is over. A signal cuts short what is sent now, and changes nothing else.
 fn finish(context: &Context<'_>, exit: ExitStatus) {
+    if let Some(timestamps) = &context.observers.timestamps {
+        timestamps.finish(exit >= ExitStatus::HungUp);
+    }
     let Some(watch) = &context.observers.watch else { return };
     watch.over(exit);
     let Some(outside) = &context.observers.outside else { return };

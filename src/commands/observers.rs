@@ -2,11 +2,12 @@
 //! command ends.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::domain::{Counts, ExitStatus, RunEvent, Webhook};
 use crate::ratelimit::Rate;
 use crate::run::{RunReport, StopReason, Watcher};
-use crate::telemetry::{MetricsWatcher, Outside, Watch};
+use crate::telemetry::{MetricsWatcher, Outside, Timestamps, Watch};
 use crate::terminal::Progress;
 
 /// The observers of one command, and the runs that it carried out.
@@ -15,6 +16,7 @@ pub(super) struct Observers {
     pub(super) watch: Option<Watch>,
     pub(super) webhook: Option<Webhook>,
     pub(super) outside: Option<Outside>,
+    pub(super) timestamps: Option<Arc<Timestamps>>,
     pub(super) is_rehearsal: bool,
     pub(super) runs: RefCell<Vec<ObservedRun>>,
 }

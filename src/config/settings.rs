@@ -41,6 +41,8 @@ pub struct AuditSettings {
     pub checkpoint_dir: Option<PathBuf>,
     #[serde(deserialize_with = "values::whole::<_, _, 1, { i64::MAX }>")]
     pub checkpoint_every: u64,
+    #[serde(deserialize_with = "values::authority")]
+    pub timestamp_url: Option<Url>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -200,8 +200,23 @@ pub(super) fn acceptance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<A
 
 /// A push gateway: its metrics are not secret, so plain HTTP will do. Not shown if it may hold a password.
 pub(super) fn gateway<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    plain_url(
+        deserializer,
+        "a URL such as http://pushgateway:9091, without user, password, query and fragment",
+    )
+}
+
+/// A time-stamp authority: its replies are signed, so plain HTTP will do.
+pub(super) fn authority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let what = "a URL such as https://tsa.example.com/tsr, without user, password, query and fragment";
+    plain_url(deserializer, what)
+}
+
+fn plain_url<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    what: &'static str,
+) -> Result<Option<Url>, D::Error> {
     let Some(text) = string(deserializer)? else { return Ok(None) };
-    let what = "a URL such as http://pushgateway:9091, without user, password, query and fragment";
     let is_plain = |url: &Url| {
         matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
     };

@@ -1,4 +1,5 @@
-//! Reports a run to other systems, while it lasts and at its end: metrics for Prometheus, a notice to a webhook.
+//! Reports a run to other systems, while it lasts and at its end: metrics for Prometheus, a notice to a webhook,
+//! the hashes of the audit log to a time-stamp authority.
 //! Nothing here can delay a run or change how it ends.
 
 mod error;
@@ -9,6 +10,7 @@ mod post;
 mod server;
 mod text;
 mod thread;
+mod timestamps;
 #[cfg(feature = "otlp")]
 mod traces;
 mod watcher;
@@ -24,6 +26,7 @@ use url::Url;
 pub use error::WatchError;
 pub use notice::{Notice, NoticeForm};
 pub use post::Outside;
+pub use timestamps::Timestamps;
 #[cfg(feature = "otlp")]
 pub use traces::{ENDPOINTS, Traces};
 pub use watcher::MetricsWatcher;

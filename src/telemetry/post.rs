@@ -1,4 +1,4 @@
-//! Requests at the end of a command: metrics to a push gateway, a notice to a webhook.
+//! Requests to others than the API: metrics to a push gateway, a notice to a webhook, a time stamp of an authority.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +16,10 @@ use crate::domain::{error_chain, install_tls_provider, is_loopback};
 
 /// How long one attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a time-stamp authority may take for its reply, and how long that may be, in bytes.
+const AUTHORITY_TIMEOUT: Duration = Duration::from_secs(4);
+const LONGEST_REPLY: usize = 64 * 1024;
 
 /// The wait before the second attempt.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -80,6 +84,28 @@ impl Outside {
             first => first,
         };
         last.map_err(|(why, _)| WatchError::Delivery { to, why })
+    }
+}
+
+impl Outside {
+    /// Sends a request for a time stamp once, and returns the reply, whose content is not checked.
+    pub(super) async fn timestamp(&self, url: &Url, query: Vec<u8>) -> Result<Vec<u8>, String> {
+        let client = if is_loopback(url) { &self.direct } else { &self.proxied };
+        let request = client.post(url.clone()).header(CONTENT_TYPE, "application/timestamp-query");
+        let sent = request.timeout(AUTHORITY_TIMEOUT).body(query).send().await;
+        let failed = |error: reqwest::Error| error_chain(&error.without_url());
+        let mut response = sent.map_err(failed)?;
+        if !response.status().is_success() {
+            return Err(format!("the authority replied {}", response.status()));
+        }
+        let mut reply = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(failed)? {
+            reply.extend_from_slice(&piece);
+            if reply.len() > LONGEST_REPLY {
+                return Err(format!("the reply of the authority is longer than {LONGEST_REPLY} bytes"));
+            }
+        }
+        Ok(reply)
     }
 }
 

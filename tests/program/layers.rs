@@ -73,6 +73,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anstream", &["terminal"]),
     ("async_nats", &["queue"]),
     ("async_rs", &["queue"]),
+    ("cms", &["telemetry"]),
     ("clap", &["cli", "commands", "config"]),
     ("clap_complete", &["commands"]),
     ("clap_mangen", &["commands"]),
@@ -80,6 +81,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("csv", &["report", "input"]),
     ("figment", &["config"]),
     ("glob", &["plan"]),
+    ("der", &["telemetry"]),
     ("governor", &["ratelimit"]),
     ("hyper", &["emulator", "telemetry"]),
     ("indicatif", &["terminal"]),
@@ -97,6 +99,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tracing_opentelemetry", &["telemetry"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
+    ("x509_tsp", &["telemetry"]),
 ];
 
 /// Names under which everything and nothing would be found.

@@ -93,6 +93,7 @@ mod suggestions;
 mod support;
 mod systemd;
 mod tampering;
+mod timestamps;
 mod tls;
 mod token_rotation;
 mod tool_lines;

@@ -1,5 +1,6 @@
 //! Publishes the end of the log outside of it: in checkpoints, and in the log stream.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,9 +18,31 @@ pub struct CheckpointOptions {
     pub key: Arc<SigningKey>,
     /// After how many records another one is written.
     pub every: u64,
+    /// Called with each checkpoint once it and its signature are written. It must not wait.
+    pub written: Option<OnCheckpoint>,
+}
+
+/// What is called when a checkpoint was written.
+#[derive(Clone)]
+pub struct OnCheckpoint(pub Arc<dyn Fn(&Path) + Send + Sync>);
+
+impl fmt::Debug for OnCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnCheckpoint")
+    }
 }
 
 impl CheckpointOptions {
+    /// Writes a checkpoint and its signature.
+    pub(in crate::audit) fn write(&self, statement: &Statement) -> Result<Link, AuditError> {
+        let path = self.dir.join(statement.file_name());
+        let previous = statement.write(&path, Some(&self.key))?;
+        if let Some(OnCheckpoint(written)) = &self.written {
+            written(&path);
+        }
+        Ok(previous)
+    }
+
     /// Checks, and changes nothing, that checkpoints could be written.
     ///
     /// # Errors
@@ -86,7 +109,7 @@ impl HeadPublisher {
         let records = u64::try_from(head.seq).unwrap_or(0);
         let (log_id, previous) = (self.log_id.clone(), self.previous.clone());
         let statement = Statement { log_id, records, head: hex(head.hash), time, previous };
-        self.previous = statement.write(&options.dir.join(statement.file_name()), Some(&options.key))?;
+        self.previous = options.write(&statement)?;
         self.last = records;
         Ok(())
     }

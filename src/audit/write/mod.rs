@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 
 pub(super) use append::append_one;
 pub use fact::{Fact, ListingCheck, RunEnding, RunOpening};
-pub use head_publisher::CheckpointOptions;
+pub use head_publisher::{CheckpointOptions, OnCheckpoint};
 pub use inspection::{LogInspection, inspect};
 pub(super) use lock::WriterLock;
 pub(super) use open::{fold, leave_wal, migrate, open_for_writing};

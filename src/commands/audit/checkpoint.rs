@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::super::CommandError;
 use super::super::context::{Context, Options, World, quoted};
+use super::super::observed::timestamps;
 use super::super::output::to_stdout;
 use super::verify::unverifiable;
 use crate::audit::verify::{AnchorCheck, Weight, verify};
@@ -62,6 +63,13 @@ pub fn checkpoint(
     let in_folder = || audit.checkpoint_dir.clone().unwrap_or_default().join(statement.file_name());
     let path = request.out.clone().unwrap_or_else(in_folder);
     statement.write(&path, key.as_ref()).map_err(usage)?;
+    // Only a signature is stamped.
+    if key.is_some()
+        && let Some(timestamps) = timestamps(&context)?
+    {
+        timestamps.add(&path);
+        timestamps.finish(false);
+    }
     to_stdout(|out| {
         if options.json {
             let object = json!({

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::CommandError;
 use super::super::context::{Context, Options, World, quoted};
 use super::super::log::log_options;
+use super::super::observed::timestamps;
 use super::super::output::to_stdout;
 use crate::audit::{self, Rotated};
 use crate::domain::ExitStatus;
@@ -25,9 +26,13 @@ pub struct RotateRequest {
 /// # Errors
 /// If the log is in use, not finished or not sound, or a file cannot be written.
 pub fn rotate(request: &RotateRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    let context = Context::new(options, world)?;
+    let mut context = Context::new(options, world)?;
+    context.observers.timestamps = timestamps(&context)?;
     let log = &context.settings.audit.db;
     let rotated = audit::rotate(log, request.out.as_deref(), &log_options(&context)?)?;
+    if let Some(timestamps) = &context.observers.timestamps {
+        timestamps.finish(false);
+    }
     to_stdout(|out| if options.json { as_json(out, &rotated) } else { as_text(out, &rotated, log) })?;
     Ok(ExitStatus::Done)
 }

@@ -30,6 +30,7 @@ pub mod server;
 pub mod servers;
 pub mod socks;
 pub mod tls;
+pub mod tsa;
 pub mod venv;
 
 use std::path::{Path, PathBuf};

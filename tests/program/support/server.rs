@@ -126,7 +126,12 @@ impl Server {
     /// A server of another kind, such as a webhook: every request gets the same reply.
     pub fn receiving(reply: impl Into<Reply>) -> Self {
         let reply = reply.into();
-        let all: Script = Arc::new(move |_| reply.clone());
+        Self::replying(move |_| reply.clone())
+    }
+
+    /// A server of another kind: every request gets what `script` says.
+    pub fn replying(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        let all: Script = Arc::new(script);
         let [deletions, datasources, datamarts, others] = [all.clone(), all.clone(), all.clone(), all];
         Self::serve(Scripts { deletions, datasources, datamarts, others }, None)
     }

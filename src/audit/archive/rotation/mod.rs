@@ -143,8 +143,7 @@ fn write_checkpoint(log_id: &str, records: i64, head: &str, previous: Link, opti
         time: options.at,
         previous,
     };
-    let path = checkpoints.dir.join(statement.file_name());
-    if let Err(error) = statement.write(&path, Some(&checkpoints.key)) {
+    if let Err(error) = checkpoints.write(&statement) {
         tracing::error!(%error, "the checkpoint of the closed audit log cannot be written; `decom audit checkpoint` does that");
     }
 }
