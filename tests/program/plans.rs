@@ -229,6 +229,7 @@ fn a_plan_as_json() {
             ],
             "shared": []
           },
+          "on_hold": [],
           "plan_digest": null,
           "protected": [
             {

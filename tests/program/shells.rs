@@ -47,22 +47,22 @@ fn bash_completes_commands_flags_values_and_files() {
             _decom decom "${@: -1}" "${@: -2:1}"
             echo "${COMPREPLY[*]}"
         }
-        offer audit me; offer run --max-d; offer run --log-format js; offer run --token-file tok
+        offer audit me; offer run --max-deletes-; offer run --log-format js; offer run --token-file tok
     "#;
     let arguments = ["--norc", "-c", trial, "bash", script.to_str().unwrap()];
     let offered = output("bash_completes_commands_flags_values_and_files", "bash", &arguments);
-    assert_eq!(offered.unwrap(), "merge\n--max-deletes\njson\ntokens.txt\n");
+    assert_eq!(offered.unwrap(), "merge\n--max-deletes-per-day\njson\ntokens.txt\n");
 }
 
 #[test]
 fn fish_completes_commands_and_describes_flags() {
     let sandbox = Sandbox::new();
     let script = sandbox.file("decom.fish", script("fish"));
-    let trial = r#"source $argv[1]; complete -C "decom audit me"; complete -C "decom run --max-d""#;
+    let trial = r#"source $argv[1]; complete -C "decom audit me"; complete -C "decom run --max-att""#;
     let arguments = ["--no-config", "-c", trial, script.to_str().unwrap()];
     if let Some(offered) = output("fish_completes_commands_and_describes_flags", "fish", &arguments) {
         let expected = "merge\tPut several logs into one new file, for reports\n\
-            --max-deletes\tHow many datasources one run may delete [default: 500]\n";
+            --max-attempts\tHow many attempts a target gets [default: 5]\n";
         assert_eq!(offered, expected);
     }
 }

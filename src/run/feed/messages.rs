@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::SideEvent;
 use super::super::holds::HoldCheck;
 use super::budget::BudgetGate;
+use super::outage::Outage;
 use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason, Withdrawal};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
@@ -28,10 +29,6 @@ const SLICE: Duration = Duration::from_secs(1);
 
 /// The shortest wait for a message.
 const LEAST: Duration = Duration::from_millis(50);
-
-/// The pauses between two requests to a broker that cannot be reached: they double, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How much of a malformed message is kept in the audit log, in characters.
 const KEPT_CHARS: usize = 1000;
@@ -143,12 +140,12 @@ impl MessageFeed {
                         self.report_reachable(false);
                     }
                     let outage = outage.get_or_insert_with(Outage::begin);
-                    if self.max_outage.is_some_and(|max| outage.since.elapsed() >= max) {
+                    if self.max_outage.is_some_and(|max| outage.length() >= max) {
                         return Err(error);
                     }
-                    tracing::warn!(%error, "trying again in {}", humantime::format_duration(outage.pause));
+                    tracing::warn!(%error, "trying again in {}", humantime::format_duration(outage.pause()));
                     tokio::select! {
-                        () = tokio::time::sleep(outage.pause) => outage.pause = (outage.pause * 2).min(LONGEST_PAUSE),
+                        () = outage.wait() => {}
                         () = self.stop.cancelled() => {}
                     }
                 }
@@ -410,17 +407,5 @@ impl Feed for MessageFeed {
 
     fn has_more(&self) -> bool {
         false
-    }
-}
-
-/// A time in which the broker cannot be reached.
-struct Outage {
-    since: Instant,
-    pause: Duration,
-}
-
-impl Outage {
-    fn begin() -> Self {
-        Self { since: Instant::now(), pause: FIRST_PAUSE }
     }
 }

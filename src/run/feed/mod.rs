@@ -8,6 +8,7 @@ mod group;
 mod groups;
 mod log;
 mod messages;
+mod outage;
 mod withdrawal;
 
 use std::collections::HashSet;
