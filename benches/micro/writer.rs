@@ -7,8 +7,8 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use decom::audit::{AuditLog, LogOptions, Recorder, RunOpening};
 use decom::domain::{
-    Answer, AttemptEnd, DatasourceName, Evidence, NewTarget, Next, Outcome, Seq, Target, TargetRole,
-    Timestamp, Verdict,
+    Answer, AttemptEnd, CustomerRequest, DatasourceName, Evidence, NewTarget, Next, Outcome, Seq, Target,
+    TargetRole, Timestamp, Verdict,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -102,6 +102,13 @@ fn begin(recorder: &Recorder, runtime: &Runtime) -> Seq {
         settings: serde_json::Value::Null,
     };
     let name = DatasourceName::new("tenant-000001-postgres").unwrap();
-    let target = NewTarget { name, role: TargetRole::Datasource, reason: None, ticket: None, skip: None };
+    let target = NewTarget {
+        name,
+        role: TargetRole::Datasource,
+        reason: None,
+        ticket: None,
+        request: CustomerRequest::default(),
+        skip: None,
+    };
     runtime.block_on(recorder.begin_run(opening, Box::new(std::iter::once(Ok(target))))).unwrap()
 }

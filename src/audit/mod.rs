@@ -13,7 +13,7 @@ mod write;
 
 pub use archive::{Closed, LogPart, Merged, Overlap, Rotated, SameLog, merge, rotate};
 pub use error::AuditError;
-pub use read::{AuditReader, DuePart, GroupMember, Moment, OpenRun, RunOrigin, SettledMember};
+pub use read::{AuditReader, DuePart, GroupMember, LogSeries, Moment, OpenRun, RunOrigin, SettledMember};
 pub use record::{Link, PURPOSE as CHECKPOINT, Statement, chain_hash};
 pub use verify::refuse_to_certify;
 pub use write::{

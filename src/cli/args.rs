@@ -9,12 +9,14 @@ use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use super::audit::AuditCommand;
 use super::flags::{InputArgs, JsonArgs, LogArgs, OutputArgs, RunArgs};
 use super::inspect::{CheckArgs, ConfigArgs, ListArgs};
+use super::period::PeriodArgs;
+use super::show::ShowArgs;
 use crate::commands::{
-    self, CommandError, CompletionsRequest, EnqueueRequest, ManRequest, Options, PlanRequest,
-    RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput, RunRequest, RunsRequest, Shell,
-    WorkRequest, World,
+    self, CheckpointSigners, CommandError, CompletionsRequest, EnqueueRequest, ManRequest, Options,
+    PlanRequest, RehearseRequest, ReportRequest, ResumeRequest, RetryRequest, RunInput, RunRequest,
+    RunsRequest, Shell, WorkRequest, World,
 };
-use crate::config::{ApprovalFlags, PlanFlags, QueueFlags, WorkFlags};
+use crate::config::{ApprovalFlags, CheckpointFlags, PlanFlags, QueueFlags, WorkFlags};
 use crate::domain::{ExitStatus, Outcome, Timestamp};
 use crate::emulator::Faults;
 use crate::report::{Format, RunFormat};
@@ -174,9 +176,11 @@ enum Command {
         /// table, csv, json, md, or html for a certificate that can be printed
         #[arg(long, value_name = "FORMAT", default_value_t = RunFormat::Plain(Format::Table))]
         format: RunFormat,
-        /// Report this one datasource, over all runs
+        /// Report this one datasource over all runs, as `decom show NAME --kind datasource` does
         #[arg(long, value_name = "NAME", conflicts_with = "wanted")]
         datasource: Option<String>,
+        #[command(flatten)]
+        period: PeriodArgs,
         /// The file to write [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -195,11 +199,16 @@ enum Command {
         /// Public keys that sign nothing any more, one a line
         #[arg(long, value_name = "FILE", requires = "allowed_signers")]
         revoked_signers: Option<PathBuf>,
+        /// A private key, without a passphrase, that signs the certificate: the signature goes beside it
+        #[arg(long, value_name = "FILE")]
+        signing_key: Option<String>,
         #[command(flatten)]
         json: JsonArgs,
         #[command(flatten)]
         log: LogArgs,
     },
+    /// Show all that the audit log knows of one name, over all runs
+    Show(ShowArgs),
     /// Check, sign, export, merge or close the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -310,6 +319,7 @@ impl Cli {
             Command::Report {
                 wanted,
                 datasource,
+                period,
                 format,
                 out,
                 force,
@@ -317,24 +327,26 @@ impl Cli {
                 checkpoint_dir,
                 allowed_signers,
                 revoked_signers,
+                signing_key,
                 json,
                 log,
             } => {
                 let format = if json.json { RunFormat::Plain(Format::Json) } else { format };
                 let mut options = log.options();
-                options.flags.checkpoint.checkpoint_dir = checkpoint_dir;
+                options.flags.checkpoint = CheckpointFlags { signing_key, checkpoint_dir };
                 let request = ReportRequest {
                     run: wanted,
                     datasource,
+                    period: period.request(),
                     format,
                     out,
                     force,
                     issued_at,
-                    allowed_signers,
-                    revoked_signers,
+                    signers: CheckpointSigners { allowed: allowed_signers, revoked: revoked_signers },
                 };
                 commands::report(&request, &options, world)
             }
+            Command::Show(args) => args.execute(world),
             Command::Audit(command) => command.execute(world),
             Command::Completions { shell } => {
                 commands::completions(CompletionsRequest { shell }, Self::command())

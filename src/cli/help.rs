@@ -55,7 +55,7 @@ const MEANINGLESS: [(&str, &[&str]); 4] = [
 ];
 
 /// Examples for the complete help of a command.
-const EXAMPLES: [(&str, &str); 11] = [
+const EXAMPLES: [(&str, &str); 12] = [
     (
         "list",
         "  decom list > all.csv\n  decom list --match 'acme-*' --without-datamarts > offboarding.csv\n  decom list --json",
@@ -83,7 +83,11 @@ const EXAMPLES: [(&str, &str); 11] = [
     ("enqueue", "  decom enqueue offboarding.csv --queue 'redis://localhost?queue=offboarding'"),
     (
         "report",
-        "  decom report\n  decom report 20261124T044051Z --format html --out certificate.html\n  decom report --format csv --out offboarding.csv",
+        "  decom report\n  decom report 20261124T044051Z --format html --out certificate.html\n  decom report --format csv --out offboarding.csv\n  decom report --from 2026-07-01 --to 2026-09-30 --format html --out quarter.html\n  decom report --from 2026-07-01 --to 2026-09-30 --sample 25 --seed 4711",
+    ),
+    (
+        "show",
+        "  decom show acme-prod\n  decom show acme-prod --json\n  decom show acme-prod --format html --out acme.html",
     ),
 ];
 

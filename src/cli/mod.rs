@@ -5,6 +5,8 @@ mod audit;
 mod flags;
 mod help;
 mod inspect;
+mod period;
+mod show;
 mod suggestion;
 
 use std::io::{self, IsTerminal, Write};

@@ -3,18 +3,19 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::CommandError;
+use super::anchored::anchoring;
 use super::context::{Context, VERSION, quoted};
-use super::output::{Destination, ReadError, to_file, to_new_file, written};
+use super::output::{Destination, ReadError, to_file, to_new_file};
+use super::signed::{signing_key, write_page};
+use super::summing::{Sum, SummingWriter};
 use crate::audit::AuditReader;
-use crate::audit::verify::{Anchor, AnchorSignature, Verification};
-use crate::domain::{ExitStatus, Place, RunSummary, Timestamp, hex};
+use crate::audit::verify::Verification;
+use crate::domain::{ExitStatus, Place, RunSummary, Timestamp};
 use crate::report::{
-    self, Anchoring, Annex, Certificate, Checkpoint, CheckpointSignature, EachResult, EachTarget, Format,
-    LONGEST_LIST, write_certificate,
+    self, Annex, Certificate, EachResult, EachTarget, Format, LONGEST_LIST, write_certificate,
 };
+use crate::sshsig::SigningKey;
 
 /// Issues the certificate of the wanted run, or of the newest, to `out` or to standard output.
 pub(super) fn issue(
@@ -34,6 +35,7 @@ pub(super) fn issue(
             run.run_id, account.last.at
         )));
     }
+    let key = signing_key(context, out)?;
     let annex = if run.counts.planned() > LONGEST_LIST { Some(annex(&run, out, reader)?) } else { None };
     let folder = context.settings.audit.checkpoint_dir.as_deref();
     let log = verified.iter().find(|log| log.log_id.as_ref() == Some(&account.log.id));
@@ -43,41 +45,23 @@ pub(super) fn issue(
         issued_at: issued_at.unwrap_or_else(|| context.world.clock.timestamp()),
         issued_by: VERSION.to_owned(),
         annex,
-        anchoring: match (folder, anchor) {
-            (None, _) => Anchoring::NotLooked,
-            (Some(_), None) => Anchoring::NotFound,
-            (Some(_), Some(anchor)) => Anchoring::Found(checkpoint(anchor)),
-        },
+        anchoring: anchoring(anchor, context),
         verify: verification(reader.path(), folder, account.checkpoints),
         run,
         account,
+        signed_with: key.as_ref().map(SigningKey::fingerprint),
     };
     let read_error = ReadError::default();
-    let mut write = |out: &mut dyn Write| {
-        let run_id = &certificate.run.run_id;
-        let targets: EachTarget<'_> =
-            &mut |filter, take| read_error.keep(reader.each_result(run_id, filter, take));
-        write_certificate(out, &certificate, targets)
-    };
-    let written = written(out, reader.path(), Place::Kind(report::CERTIFICATE), &mut write);
+    let run_id = &certificate.run.run_id;
+    let targets: EachTarget<'_> =
+        &mut |filter, take| read_error.keep(reader.each_result(run_id, filter, take));
+    // It has an upper limit of rows, and a signature is over all of it.
+    let mut page = Vec::new();
+    let made = write_certificate(&mut page, &certificate, targets).map_err(CommandError::Terminal);
     drop(moment);
-    read_error.or(written).map(|()| ExitStatus::Done)
-}
-
-/// What the page says of a checkpoint that agrees with the log.
-fn checkpoint(anchor: &Anchor) -> Checkpoint {
-    Checkpoint {
-        file: anchor.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        text: anchor.text.clone(),
-        records: anchor.statement.records,
-        time: anchor.statement.time,
-        signature: match &anchor.signature {
-            AnchorSignature::Missing => CheckpointSignature::Missing,
-            AnchorSignature::NotChecked => CheckpointSignature::NotChecked,
-            AnchorSignature::Refused { why } => CheckpointSignature::Refused { why: why.clone() },
-            AnchorSignature::Checked { signers } => CheckpointSignature::Checked { signers: signers.clone() },
-        },
-    }
+    read_error.or(made)?;
+    write_page(&page, key.as_ref(), out, reader.path())?;
+    Ok(ExitStatus::Done)
 }
 
 /// Writes the schedule beside the page, or, for a page on standard output, only computes its digest.
@@ -128,36 +112,4 @@ fn verification(log: &Path, checkpoints: Option<&Path>, expected: bool) -> Strin
         words.extend(["--allowed-signers", "FILE"].map(str::to_owned));
     }
     quoted(&words)
-}
-
-/// The digest and the length of what was written so far.
-#[derive(Default)]
-struct Sum {
-    digest: Sha256,
-    bytes: u64,
-}
-
-impl Sum {
-    fn hex(&self) -> String {
-        hex(self.digest.clone().finalize())
-    }
-}
-
-/// Passes on what is written, and adds it to a sum.
-struct SummingWriter<'a> {
-    out: &'a mut dyn Write,
-    sum: &'a mut Sum,
-}
-
-impl Write for SummingWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.sum.digest.update(&bytes[..written]);
-        self.sum.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

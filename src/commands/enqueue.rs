@@ -49,8 +49,8 @@ pub fn enqueue(
     }
     let mut bodies = Vec::new();
     targets.each(|target| {
-        let (name, reason, ticket) = (target.name, target.reason, target.ticket);
-        bodies.push(DeletionRequest { name, reason, ticket }.to_body());
+        let (name, reason, ticket, request) = (target.name, target.reason, target.ticket, target.request);
+        bodies.push(DeletionRequest { name, reason, ticket, request }.to_body());
     })?;
     block_on(async {
         let queue = open_queue(&context, &address, false).await?;

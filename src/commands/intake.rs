@@ -46,8 +46,9 @@ pub(super) fn read(
 
 /// Refuses a row that holds the service token: it would be recorded, and stay in the log for good.
 fn refuse_token(token: &Token, row: &Row) -> Result<(), CommandError> {
-    let cells = [Some(row.name.as_str()), row.reason.as_deref(), row.ticket.as_deref()];
-    if cells.into_iter().flatten().any(|cell| token.is_in(cell)) {
+    let texts = [&row.reason, &row.ticket, &row.request.customer].map(Option::as_deref);
+    let cells = [Some(row.name.as_str())].into_iter().chain(texts);
+    if cells.flatten().any(|cell| token.is_in(cell)) {
         let line = row.line;
         return Err(CommandError::Usage(format!(
             "the input holds the service token in line {line}; remove it there, and use another token, as this one was written down"
@@ -82,6 +83,7 @@ fn read_names(
             role: TargetRole::Datasource,
             reason: row.reason,
             ticket: row.ticket,
+            request: row.request,
             skip: None,
         })?;
     }

@@ -3,6 +3,7 @@
 //! guards say (`survey`), the question (`proposal`), the run (`execution`), its end (`ending`).
 
 mod access;
+mod anchored;
 mod audit;
 mod budget;
 mod certificate;
@@ -11,6 +12,7 @@ mod clock;
 mod completions;
 mod config;
 mod context;
+mod customer;
 mod ending;
 mod enqueue;
 mod error;
@@ -24,6 +26,7 @@ mod man;
 mod observed;
 mod observers;
 mod output;
+mod period;
 mod permission;
 mod plan;
 mod proposal;
@@ -34,9 +37,13 @@ mod resume;
 mod retry;
 mod run;
 mod runtime;
+mod show;
+mod signed;
+mod summing;
 mod survey;
 mod work;
 
+pub use anchored::CheckpointSigners;
 pub use audit::{
     CheckpointRequest, ExportFormat, ExportRequest, MergeRequest, RotateRequest, UnknownExportFormat,
     VerifyRequest, checkpoint, export, merge, rotate, verify,
@@ -51,6 +58,7 @@ pub use intake::InputRequest;
 pub use interrupts::Interrupts;
 pub use list::{ListRequest, list};
 pub use man::{ManRequest, man};
+pub use period::PeriodRequest;
 pub use plan::{PlanRequest, plan};
 pub use proposal::can_ask;
 pub use rehearse::{RehearseRequest, rehearse};
@@ -58,4 +66,5 @@ pub use report::{ReportRequest, RunsRequest, report, runs};
 pub use resume::{ResumeRequest, resume};
 pub use retry::{RetryRequest, retry};
 pub use run::{RunInput, RunRequest, run};
+pub use show::{ShowRequest, show};
 pub use work::{WorkRequest, work};

@@ -12,7 +12,7 @@ use super::output::{Destination, refuse_log, stdout, to_file};
 use super::survey::Survey;
 use super::{CommandError, clock};
 use crate::config::ConfigError;
-use crate::domain::{ExitStatus, NewTarget, Place, Seq, Timestamp};
+use crate::domain::{CustomerRequest, ExitStatus, NewTarget, Place, Seq, Timestamp};
 use crate::plan::{
     PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_expired,
 };
@@ -134,14 +134,17 @@ fn freeze(
         survey.shared.iter().map(|(name, datamart)| (name.as_str(), datamart.as_str())).collect();
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
     selection.each(|target| {
-        let NewTarget { name, reason, ticket, skip, .. } = target;
+        let NewTarget { name, reason, ticket, request, skip, .. } = target;
+        let request = Some(request).filter(|request| *request != CustomerRequest::default());
         let name = name.to_string();
         match skip {
             None => {
                 let shared_by = shared.get(name.as_str()).map(|datamart| (*datamart).to_owned());
-                targets.push(SavedTarget { name, reason, ticket, shared_by });
+                targets.push(SavedTarget { name, reason, ticket, request, shared_by });
             }
-            Some((skip, why)) => skipped.push(SavedSkip { name, skip: skip.into(), why, reason, ticket }),
+            Some((skip, why)) => {
+                skipped.push(SavedSkip { name, skip: skip.into(), why, reason, ticket, request });
+            }
         }
     })?;
     let plan = SavedPlan {
@@ -215,7 +218,7 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
     }
     writeln!(out, "(dry run) {} to delete:", grouped(plan.targets.len() as u64))?;
     for target in &plan.targets {
-        let said = said_of(target.reason.as_deref(), target.ticket.as_deref());
+        let said = said_of(target.reason.as_deref(), target.ticket.as_deref(), target.request.as_ref());
         let shared = target.shared_by.as_ref().map(|datamart| {
             format!(
                 "  PROBABLY SHARED BY SEVERAL CUSTOMERS: its datamart `{}` has the tenancy level TABLE",
@@ -228,7 +231,7 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
     if !plan.skipped.is_empty() {
         writeln!(out, "(dry run) {} skipped:", grouped(plan.skipped.len() as u64))?;
         for skip in &plan.skipped {
-            let said = said_of(skip.reason.as_deref(), skip.ticket.as_deref());
+            let said = said_of(skip.reason.as_deref(), skip.ticket.as_deref(), skip.request.as_ref());
             writeln!(out, "(dry run)     {}  {}{said}", delimited(&skip.name), visible(&skip.why))?;
         }
     }
@@ -237,8 +240,11 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
 }
 
 /// What the input says of a target, to be shown after its name.
-fn said_of(reason: Option<&str>, ticket: Option<&str>) -> String {
-    let said = [("reason", reason), ("ticket", ticket)];
+fn said_of(reason: Option<&str>, ticket: Option<&str>, request: Option<&CustomerRequest>) -> String {
+    let customer = request.and_then(|request| request.customer.as_deref());
+    let requested_at = request.and_then(|request| request.requested_at.as_deref());
+    let said =
+        [("reason", reason), ("ticket", ticket), ("customer", customer), ("requested at", requested_at)];
     let said = said.into_iter().filter_map(|(what, text)| Some(format!("  {what}: {}", visible(text?))));
     said.collect()
 }

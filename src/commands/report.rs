@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::anchored::{CheckpointSigners, verified};
 use super::context::{Context, Options, World};
 use super::output::{Destination, ReadError, to_stdout, written};
-use super::{CommandError, certificate};
-use crate::audit::verify::{AnchorCheck, Verification};
-use crate::audit::{self, AuditReader};
+use super::show::{ShowRequest, show};
+use super::{CommandError, PeriodRequest, certificate, period};
+use crate::audit::AuditReader;
 use crate::domain::{ExitStatus, Place, ResourceKind, Timestamp};
-use crate::report::{EachResult, Format, RunFormat, write_history, write_report, write_runs};
+use crate::report::{EachResult, Format, RunFormat, write_report, write_runs};
 
 /// What `decom runs` is asked for.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct ReportRequest {
     /// One datasource, to be reported over all runs instead.
     pub datasource: Option<String>,
     pub format: RunFormat,
+    /// All of a period, instead of a run.
+    pub period: Option<PeriodRequest>,
     /// The file; standard output if there is none.
     pub out: Option<PathBuf>,
     /// Replace a file that is there.
@@ -32,9 +35,7 @@ pub struct ReportRequest {
     /// When a certificate is issued; now if it is not given.
     pub issued_at: Option<Timestamp>,
     /// Who may sign the checkpoints that a certificate rests on.
-    pub allowed_signers: Option<PathBuf>,
-    /// Public keys whose signatures do not count any more.
-    pub revoked_signers: Option<PathBuf>,
+    pub signers: CheckpointSigners,
 }
 
 /// Lists the runs of the audit log.
@@ -54,24 +55,22 @@ pub fn runs(request: &RunsRequest, options: &Options, world: &World) -> Result<E
 /// # Errors
 /// If the log cannot be read or the report cannot be written.
 pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
+    if let Some(name) = &request.datasource {
+        return show_datasource(name, request, options, world);
+    }
     let context = Context::new(options, world)?;
+    if let Some(wanted) = &request.period {
+        return period::issue(wanted, request, &context);
+    }
     let verified = match request.format {
-        RunFormat::Certificate => verified(request, &context)?,
+        RunFormat::Certificate => verified(&context.settings.audit.db, &request.signers, &context)?,
         RunFormat::Plain(_) => Vec::new(),
     };
     let reader = AuditReader::open_for_reports(&context.settings.audit.db)?;
     let destination = Destination { path: request.out.as_deref(), force: request.force };
-    let format = match (request.format, &request.datasource) {
-        (RunFormat::Plain(format), _) => format,
-        (RunFormat::Certificate, None) => {
-            let (wanted, out) = (request.run.as_deref(), destination);
-            return certificate::issue(wanted, out, request.issued_at, &context, (&reader, &verified));
-        }
-        (RunFormat::Certificate, Some(_)) => {
-            return Err(CommandError::Usage(
-                "a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md".to_owned(),
-            ));
-        }
+    let RunFormat::Plain(format) = request.format else {
+        let (wanted, out) = (request.run.as_deref(), destination);
+        return certificate::issue(wanted, out, request.issued_at, &context, (&reader, &verified));
     };
     if request.issued_at.is_some() {
         return Err(CommandError::Usage(
@@ -81,19 +80,16 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
     let to = |log: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
         written(destination, log, Place::Kind(format.beginnings()), write)
     };
+    let checkpoint = &options.flags.checkpoint;
     for (flag, is_given) in [
-        ("--checkpoint-dir", options.flags.checkpoint.checkpoint_dir.is_some()),
-        ("--allowed-signers", request.allowed_signers.is_some()),
+        ("--checkpoint-dir", checkpoint.checkpoint_dir.is_some()),
+        ("--signing-key", checkpoint.signing_key.is_some()),
+        ("--allowed-signers", request.signers.allowed.is_some()),
     ] {
         if is_given {
             let why = format!("{flag} is for certificates; add --format html, or leave it out");
             return Err(CommandError::Usage(why));
         }
-    }
-    if let Some(name) = &request.datasource {
-        let entries = reader.history_of(ResourceKind::Datasource, name)?;
-        to(reader.path(), &mut |out| write_history(out, format, &entries))?;
-        return Ok(ExitStatus::Done);
     }
     let run = reader.run(request.run.as_deref())?;
     let read_error = ReadError::default();
@@ -105,25 +101,22 @@ pub fn report(request: &ReportRequest, options: &Options, world: &World) -> Resu
     read_error.or(written).map(|()| ExitStatus::Done)
 }
 
-/// Verifies the log, and holds it against the checkpoints of the settings, for a certificate.
-fn verified(request: &ReportRequest, context: &Context<'_>) -> Result<Vec<Verification>, CommandError> {
-    let audit = &context.settings.audit;
-    let folder = audit.checkpoint_dir.as_deref();
-    if request.allowed_signers.is_some() && folder.is_none() {
-        return Err(CommandError::Usage(
-            "--allowed-signers checks checkpoints; also name their folder with --checkpoint-dir DIR"
-                .to_owned(),
-        ));
-    }
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(CommandError::Usage(format!("{}: there is no such folder", folder.display())));
-    }
-    let (allowed_signers, revoked) = (request.allowed_signers.as_deref(), request.revoked_signers.as_deref());
-    for file in [allowed_signers, revoked].into_iter().flatten() {
-        if !file.is_file() {
-            return Err(CommandError::Usage(format!("{}: there is no such file", file.display())));
-        }
-    }
-    let anchors = AnchorCheck { folder, allowed_signers, revoked, now: context.world.clock.timestamp() };
-    Ok(audit::refuse_to_certify(&audit.db, &anchors)?)
+/// What `report --datasource` was before there was `decom show`.
+fn show_datasource(
+    name: &str,
+    request: &ReportRequest,
+    options: &Options,
+    world: &World,
+) -> Result<ExitStatus, CommandError> {
+    let request = ShowRequest {
+        name: name.to_owned(),
+        kind: Some(ResourceKind::Datasource),
+        format: request.format,
+        out: request.out.clone(),
+        force: request.force,
+        issued_at: request.issued_at,
+        signers: request.signers.clone(),
+        results_only: true,
+    };
+    show(&request, options, world)
 }

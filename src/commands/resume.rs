@@ -16,7 +16,7 @@ use super::runtime::block_on;
 use super::survey::Survey;
 use super::{CommandError, intake, permission};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
-use crate::domain::{ExitStatus, NewTarget, Outcome, Seq, Settlement, TargetRole};
+use crate::domain::{CustomerRequest, ExitStatus, NewTarget, Outcome, Seq, Settlement, TargetRole};
 use crate::plan::{AllowShared, Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
 use crate::report::{grouped, visible};
 use crate::run::{STOPPED, Supply, given_back};
@@ -194,7 +194,14 @@ fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targ
     reader.each_due_name(run, is_of_queue, |name| {
         if added.is_ok() {
             let role = TargetRole::Datasource;
-            added = builder.add(&NewTarget { name, role, reason: None, ticket: None, skip: None });
+            added = builder.add(&NewTarget {
+                name,
+                role,
+                reason: None,
+                ticket: None,
+                request: CustomerRequest::default(),
+                skip: None,
+            });
         }
     })?;
     added?;

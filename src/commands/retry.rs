@@ -62,7 +62,12 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
         if let (ResourceKind::Datasource, Ok(name)) = (target.kind, DatasourceName::new(&target.name)) {
             let (reason, ticket) = (target.target_reason, target.target_ticket);
             let role = TargetRole::Datasource;
-            outcome = builder.add(&NewTarget { name, role, reason, ticket, skip: None });
+            outcome = reader
+                .customer_request(&target.run_id, target.target)
+                .map_err(CommandError::from)
+                .and_then(|request| {
+                    Ok(builder.add(&NewTarget { name, role, reason, ticket, request, skip: None })?)
+                });
         }
         outcome.is_ok()
     })?;

@@ -145,3 +145,17 @@ pub enum GapCause {
     /// Nothing was due: replies were slow, or a target waited for its next attempt.
     Idle,
 }
+
+/// A closed log that a later one names, and that is not at hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingLog {
+    pub log_id: String,
+    /// How many records it has.
+    pub records: u64,
+    /// The hash of the last one, in hexadecimal.
+    pub head: String,
+    /// Where it was put.
+    pub file: String,
+    /// Why it was not read, in words.
+    pub why: &'static str,
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Counts, DatasourceName, Doubt, Evidence, Outcome, Resource, SkipReason, TargetRole, Timestamp, Verdict,
+    Counts, CustomerRequest, DatasourceName, Doubt, Evidence, Outcome, Resource, SkipReason, TargetRole,
+    Timestamp, Verdict,
 };
 
 /// The place of a record in the audit log, from 1. It also identifies what the record began: a run or a target.
@@ -20,6 +21,8 @@ pub struct NewTarget {
     pub reason: Option<String>,
     /// From the input's `ticket` column.
     pub ticket: Option<String>,
+    /// From the input's `customer` and `requested_at` columns.
+    pub request: CustomerRequest,
     /// If it is not to be sent: why, and in words.
     pub skip: Option<(SkipReason, String)>,
 }
@@ -156,6 +159,8 @@ pub struct RequestedTarget {
     /// Why it is to be deleted, as the message says.
     pub reason: Option<String>,
     pub ticket: Option<String>,
+    /// Which customer asked for it, and when, as the message says.
+    pub request: CustomerRequest,
     /// The broker's id of the message.
     pub message_id: String,
     /// The message was delivered before: another worker may have sent the target.

@@ -54,20 +54,6 @@ impl RunSummary {
     }
 }
 
-/// What one of several runs did with a datasource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// When the run began (RFC 3339, UTC).
-    pub started_at: String,
-    /// The id of the run whose failed targets it tried again.
-    pub retry_of: Option<String>,
-    /// The digest of the saved plan that the run carried out.
-    pub plan_digest: Option<String>,
-    /// Who approved that plan.
-    pub approved_by: Option<String>,
-    pub result: TargetResult,
-}
-
 /// One target of a run, as the view `results` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetResult {

@@ -28,6 +28,34 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Returns the beginning of a date like `2026-03-01` in UTC; `None` if the text is not one.
+    #[must_use]
+    pub fn of_date(text: &str) -> Option<Self> {
+        let is_shaped = text.len() == 10
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            });
+        let date: jiff::civil::Date = text.parse().ok().filter(|_| is_shaped)?;
+        let begin = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(begin.timestamp().as_microsecond())).filter(|begin| begin.is_valid())
+    }
+
+    /// Returns the time that a text without a zone, like `2026-03-01 09:30`, names in UTC; `None` if it is not one.
+    #[must_use]
+    pub fn of_utc(text: &str) -> Option<Self> {
+        Self::of_date(text.get(..10)?)?;
+        let time: jiff::civil::DateTime = text.parse().ok()?;
+        let at = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(at.timestamp().as_microsecond())).filter(|at| at.is_valid())
+    }
+
+    /// Returns the number of its day in UTC, counted from 1970-01-01.
+    #[must_use]
+    pub const fn day(self) -> i64 {
+        self.0.div_euclid(24 * 60 * 60 * 1_000_000)
+    }
+
     /// Returns true if it can be written as RFC 3339 with a year of four digits, and is not before 1970.
     #[must_use]
     pub fn is_valid(self) -> bool {

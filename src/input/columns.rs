@@ -1,4 +1,4 @@
-//! Finds the columns in a header: the one of names, and those of reasons and tickets if there are any.
+//! Finds the columns in a header: the one of names, and those of reasons, tickets and requests if there are any.
 
 use super::error::{Column, InputError, Position};
 use super::layout::{CsvOptions, NAME_COLUMNS};
@@ -12,12 +12,14 @@ pub(super) struct Columns {
     pub(super) name: usize,
     pub(super) reason: Option<usize>,
     pub(super) ticket: Option<usize>,
+    pub(super) customer: Option<usize>,
+    pub(super) requested_at: Option<usize>,
 }
 
 impl Columns {
     /// The only column of a list without a header.
     pub(super) fn bare_list() -> Self {
-        Self { headers: Vec::new(), name: 0, reason: None, ticket: None }
+        Self { headers: Vec::new(), name: 0, reason: None, ticket: None, customer: None, requested_at: None }
     }
 
     /// Finds the columns in a header, which is at `at`.
@@ -36,7 +38,8 @@ impl Columns {
         };
         let optional = |column| Ok(position(column, &headers, &at)?.filter(|&index| index != name));
         let (reason, ticket) = (optional("reason")?, optional("ticket")?);
-        Ok(Self { headers, name, reason, ticket })
+        let (customer, requested_at) = (optional("customer")?, optional("requested_at")?);
+        Ok(Self { headers, name, reason, ticket, customer, requested_at })
     }
 
     /// Returns true if there is no header.

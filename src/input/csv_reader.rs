@@ -6,7 +6,7 @@ use std::io::Read;
 use std::num::NonZeroU64;
 use std::str;
 
-use crate::domain::DatasourceName;
+use crate::domain::{CustomerRequest, DatasourceName, RequestTime};
 
 use super::Input;
 use super::columns::{self, Columns};
@@ -31,6 +31,8 @@ pub struct Row {
     pub reason: Option<String>,
     /// What the column `ticket` says, if there is one and it says anything; up to [`MAX_CELL_CHARS`].
     pub ticket: Option<String>,
+    /// What the columns `customer` and `requested_at` say.
+    pub request: CustomerRequest,
 }
 
 /// What is known of an input once all of it has been read.
@@ -230,6 +232,10 @@ impl CsvReader {
             name: self.name()?,
             reason: self.cell(self.columns.reason)?,
             ticket: self.cell(self.columns.ticket)?,
+            request: CustomerRequest {
+                customer: self.cell(self.columns.customer)?,
+                requested_at: self.request_time()?,
+            },
         })
     }
 
@@ -264,6 +270,18 @@ impl CsvReader {
             }
         }
         Ok(Some(text).filter(|text| !text.is_empty()).map(str::to_owned))
+    }
+
+    /// When the customer asked for it: a text from which days can be counted.
+    fn request_time(&self) -> Result<Option<String>, InputError> {
+        let Some(text) = self.cell(self.columns.requested_at)? else { return Ok(None) };
+        match text.parse::<RequestTime>() {
+            Ok(_) => Ok(Some(text)),
+            Err(problem) => {
+                let index = self.columns.requested_at.unwrap_or_default();
+                Err(InputError::RequestTime { at: self.position_in_cell(index, 0), problem })
+            }
+        }
     }
 
     /// A field of the record as text.

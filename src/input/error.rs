@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroU64;
 
-use crate::domain::NameError;
+use crate::domain::{NameError, RequestTimeError};
 
 use super::layout::MAX_CELL_CHARS;
 use super::records::MAX_RECORD_BYTES;
@@ -208,6 +208,9 @@ pub enum InputError {
         "{at}: the value is {chars} characters long, the longest accepted is {MAX_CELL_CHARS}; shorten it"
     )]
     CellTooLong { at: Position, chars: usize },
+    /// A time of a request from which no days can be counted.
+    #[error("{at}: {problem}, or give the column another name if it holds something else")]
+    RequestTime { at: Position, problem: RequestTimeError },
     /// A quote within a value that is not quoted.
     #[error(
         "{at}: a quote within an unquoted value; double it and put the whole value in quotes (5\" disk becomes \
@@ -259,6 +262,7 @@ impl InputError {
                 | Self::ToolLine { .. }
                 | Self::CellControl { .. }
                 | Self::CellTooLong { .. }
+                | Self::RequestTime { .. }
         )
     }
 }

@@ -3,7 +3,7 @@
 /// The headers by which the name column is recognised, exactly as written here.
 pub const NAME_COLUMNS: [&str; 4] = ["datasource_name", "datasourceName", "datasource", "name"];
 
-/// The longest reason or ticket that is accepted, in characters.
+/// The longest reason, ticket or customer that is accepted, in characters.
 pub const MAX_CELL_CHARS: usize = 1000;
 
 /// How a CSV is to be read.

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
 use crate::domain::{
-    DatasourceName, NewTarget, Place, SkipReason, TargetRole, Timestamp, Token, hex, read_file,
-    write_whole_file,
+    CustomerRequest, DatasourceName, NewTarget, Place, SkipReason, TargetRole, Timestamp, Token, hex,
+    read_file, write_whole_file,
 };
 
 /// The format that is written and read.
@@ -77,6 +77,9 @@ pub struct SavedTarget {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// Which customer asked for it, and when, from the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<CustomerRequest>,
     /// The datamart that shows that it probably serves several customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_by: Option<String>,
@@ -95,6 +98,8 @@ pub struct SavedSkip {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<CustomerRequest>,
 }
 
 /// Why a datasource is not to be deleted.
@@ -215,16 +220,17 @@ impl SavedPlan {
     /// # Errors
     /// If a name is invalid, or the temporary file cannot be written.
     pub fn targets(&self, path: &Path, folder: PathBuf) -> Result<Targets, PlanError> {
-        let mut all: Vec<_> =
-            self.targets.iter().map(|target| (&target.name, &target.reason, &target.ticket)).collect();
-        all.extend(self.skipped.iter().map(|skip| (&skip.name, &skip.reason, &skip.ticket)));
+        let targets = self.targets.iter().map(|it| (&it.name, &it.reason, &it.ticket, &it.request));
+        let skipped = self.skipped.iter().map(|it| (&it.name, &it.reason, &it.ticket, &it.request));
+        let mut all: Vec<_> = targets.chain(skipped).collect();
         all.sort_by_key(|(name, ..)| *name);
         let mut builder = TargetsBuilder::new(folder, None);
-        for (name, reason, ticket) in all {
+        for (name, reason, ticket, request) in all {
             let name = DatasourceName::new(name)
                 .map_err(|error| PlanError::NoPlan { path: path.to_owned(), why: error.to_string() })?;
             let (role, reason, ticket) = (TargetRole::Datasource, reason.clone(), ticket.clone());
-            builder.add(&NewTarget { name, role, reason, ticket, skip: None })?;
+            let request = request.clone().unwrap_or_default();
+            builder.add(&NewTarget { name, role, reason, ticket, request, skip: None })?;
         }
         Ok(builder.finish())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::SpooledTempFile;
 
 use super::saved::SavedSkipReason;
-use crate::domain::{DatasourceName, NewTarget, TargetRole};
+use crate::domain::{CustomerRequest, DatasourceName, NewTarget, TargetRole};
 
 /// How many bytes stay in memory before they go to disk.
 const MEMORY: usize = 1024 * 1024;
@@ -16,9 +16,10 @@ pub(super) struct TargetFile {
     file: BufWriter<SpooledTempFile>,
 }
 
-/// One line: the name, its reason and ticket, and why it is skipped.
-type Line<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<(SavedSkipReason, &'a str)>);
-type OwnedLine = (String, Option<String>, Option<String>, Option<(SavedSkipReason, String)>);
+/// One line: the name, its reason and ticket, who asked for it, and why it is skipped.
+type Line<'a> =
+    (&'a str, Option<&'a str>, Option<&'a str>, &'a CustomerRequest, Option<(SavedSkipReason, &'a str)>);
+type OwnedLine = (String, Option<String>, Option<String>, CustomerRequest, Option<(SavedSkipReason, String)>);
 
 impl TargetFile {
     /// An empty file in `folder`.
@@ -29,7 +30,8 @@ impl TargetFile {
     /// Appends `target`.
     pub(super) fn push(&mut self, target: &NewTarget) -> io::Result<()> {
         let skip = target.skip.as_ref().map(|(reason, words)| ((*reason).into(), words.as_str()));
-        let line: Line<'_> = (target.name.as_str(), target.reason.as_deref(), target.ticket.as_deref(), skip);
+        let (reason, ticket) = (target.reason.as_deref(), target.ticket.as_deref());
+        let line: Line<'_> = (target.name.as_str(), reason, ticket, &target.request, skip);
         serde_json::to_writer(&mut self.file, &line)?;
         self.file.write_all(b"\n")
     }
@@ -54,11 +56,11 @@ impl TargetFile {
 
 fn targets(file: impl io::Read) -> impl Iterator<Item = io::Result<NewTarget>> {
     BufReader::new(file).lines().map(|line| {
-        let (name, reason, ticket, skip): OwnedLine = serde_json::from_str(&line?)?;
+        let (name, reason, ticket, request, skip): OwnedLine = serde_json::from_str(&line?)?;
         let name =
             DatasourceName::new(&name).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let (role, skip) = (TargetRole::Datasource, skip.map(|(reason, words)| (reason.into(), words)));
-        Ok(NewTarget { name, role, reason, ticket, skip })
+        Ok(NewTarget { name, role, reason, ticket, request, skip })
     })
 }
 
@@ -69,11 +71,15 @@ mod tests {
 
     #[test]
     fn returns_targets_as_they_were_and_in_order() {
-        let target = |name: String, reason: Option<&str>, skip| NewTarget {
+        let target = |name: String, reason: Option<&str>, skip: Option<_>| NewTarget {
             name: DatasourceName::new(&name).unwrap(),
             role: TargetRole::Datasource,
             reason: reason.map(str::to_owned),
             ticket: reason.map(|_| "OFF-1".to_owned()),
+            request: CustomerRequest {
+                customer: reason.map(str::to_owned),
+                requested_at: skip.is_none().then(|| "2026-03-01".to_owned()),
+            },
             skip,
         };
         let skip = Some((SkipReason::Protected, "matches `a\"b*`".to_owned()));

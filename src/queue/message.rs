@@ -1,9 +1,9 @@
-//! The content of a message: a bare name, or JSON with the name, the reason and the ticket.
+//! The content of a message: a bare name, or JSON with the name, the reason, the ticket, and who asked for it.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{DatasourceName, NameError};
+use crate::domain::{CustomerRequest, DatasourceName, NameError, RequestTime, RequestTimeError};
 
 /// The longest reason or ticket, in characters, as in a CSV.
 const LONGEST_TEXT: usize = 1000;
@@ -17,6 +17,7 @@ pub struct DeletionRequest {
     pub name: DatasourceName,
     pub reason: Option<String>,
     pub ticket: Option<String>,
+    pub request: CustomerRequest,
 }
 
 /// Why a message is malformed. It may hold nothing that would be refused in a CSV.
@@ -42,6 +43,8 @@ pub enum MessageError {
     Mark,
     #[error("the {field} holds the control character U+{:04X}", u32::from(*.found))]
     Control { field: &'static str, found: char },
+    #[error(transparent)]
+    RequestTime(#[from] RequestTimeError),
     #[error("the {field} is {chars} characters long; the longest accepted is {LONGEST_TEXT}")]
     TooLong { field: &'static str, chars: usize },
 }
@@ -55,6 +58,10 @@ struct MessageJson {
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ticket: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested_at: Option<String>,
 }
 
 impl DeletionRequest {
@@ -69,12 +76,16 @@ impl DeletionRequest {
                 name: name(&json.datasource_name)?,
                 reason: note("reason", json.reason)?,
                 ticket: note("ticket", json.ticket)?,
+                request: CustomerRequest {
+                    customer: note("customer", json.customer)?,
+                    requested_at: request_time(json.requested_at)?,
+                },
             });
         }
         if serde_json::from_str::<IgnoredAny>(text).is_ok() {
             return Err(MessageError::NotAnObject);
         }
-        Ok(Self { name: name(text)?, reason: None, ticket: None })
+        Ok(Self { name: name(text)?, reason: None, ticket: None, request: CustomerRequest::default() })
     }
 
     /// The body of a message with this request, as JSON: a bare name could be mistaken for JSON.
@@ -84,6 +95,8 @@ impl DeletionRequest {
             datasource_name: self.name.to_string(),
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
+            customer: self.request.customer.clone(),
+            requested_at: self.request.requested_at.clone(),
         };
         // Texts can always be written as JSON.
         serde_json::to_vec(&json).unwrap_or_default()
@@ -118,6 +131,12 @@ fn note(field: &'static str, text: Option<String>) -> Result<Option<String>, Mes
     if chars > LONGEST_TEXT {
         return Err(MessageError::TooLong { field, chars });
     }
+    Ok(Some(text))
+}
+
+fn request_time(text: Option<String>) -> Result<Option<String>, MessageError> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    text.parse::<RequestTime>()?;
     Ok(Some(text))
 }
 
@@ -165,6 +184,7 @@ mod tests {
             (r#"{"datasourceName": "a", "force": true}"#, "unknown field"),
             (r#"{"datasourceName": ["a"]}"#, "invalid type"),
             (r#"{"datasourceName": "a"} b"#, "trailing characters"),
+            (r#"{"datasourceName": "a", "requestedAt": "soon"}"#, "not a date or a time"),
             (r#"{"datasourceName": "a", "ticket": "x\u0000"}"#, "the ticket holds the control"),
         ] {
             let said = parse(body).unwrap_err().to_string();
@@ -178,7 +198,11 @@ mod tests {
         fn parses_what_it_puts_on_a_queue(name in "\\PC{1,40}", reason in "\\PC{0,40}") {
             let reason = Some(reason).filter(|reason| !reason.is_empty());
             if let Ok(name) = super::name(&name) {
-                let request = DeletionRequest { name, reason, ticket: None };
+                let asked = CustomerRequest {
+                    customer: reason.clone(),
+                    requested_at: reason.as_ref().map(|_| "2026-03-01".to_owned()),
+                };
+                let request = DeletionRequest { name, reason, ticket: None, request: asked };
                 prop_assert_eq!(DeletionRequest::parse(&request.to_body()), Ok(request));
             }
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::ending::{EachResult, Ending};
-use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
+use crate::domain::{Outcome, RunSummary, TargetResult};
 
 /// The columns of the view `runs`, in its order.
 pub(super) const RUN_COLUMNS: [&str; 28] = [
@@ -146,20 +146,6 @@ pub(super) fn report(out: &mut dyn Write, run: &RunSummary, each: EachResult<'_>
     })?;
     written?;
     writeln!(out, "\n]}}")
-}
-
-/// Writes the history of one datasource as one array: the columns of the view `results`, and those of each run's
-/// retry and plan.
-pub(super) fn history(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
-    let object = |entry: &HistoryEntry| {
-        let mut object = result_object(&entry.result);
-        object["retry_of"] = json!(entry.retry_of);
-        object["plan_digest"] = json!(entry.plan_digest);
-        object["approved_by"] = json!(entry.approved_by);
-        object.to_string()
-    };
-    let lines: Vec<_> = entries.iter().map(object).collect();
-    writeln!(out, "[{}]", lines.join(",\n"))
 }
 
 /// Writes all runs as one array, one run a line.

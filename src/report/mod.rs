@@ -1,4 +1,4 @@
-//! Reports of runs for people and machines. They are written while the results are read, so memory does not grow with
+//! Reports of runs and of names for people and machines. They are written while the results are read, so memory does not grow with
 //! the run.
 
 mod claims;
@@ -9,6 +9,8 @@ mod html;
 mod inventory;
 mod json;
 mod ocsf;
+mod period;
+mod show;
 mod tables;
 mod text;
 
@@ -20,13 +22,21 @@ pub use claims::{Anchoring, Checkpoint, CheckpointSignature};
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
 pub use forecast::{Forecast, InUse, ListingSummary, NameList};
 pub use guard_line::{GuardLine, GuardResult};
-pub use html::{Annex, CERTIFICATE, Certificate, EachTarget, LONGEST_LIST, write_certificate};
+pub use html::{
+    Annex, CERTIFICATE, Certificate, CustomerCertificate, EachTarget, LONGEST_LIST, Purpose, Statement,
+    write_certificate, write_customer_certificate, write_period_page,
+};
 pub use inventory::{InventoryEntry, write_inventory_csv, write_inventory_json};
 pub use json::print_ending_json;
 pub use ocsf::{OCSF_VERSION, ocsf_event};
+pub use period::{
+    GroupCount, POPULATION, PeriodCounts, PeriodLog, PeriodReport, Population, PopulationWriter, Sample,
+    SampleDraw, write_period,
+};
+pub use show::{NameHistory, write_results_json, write_show};
 pub use text::{delimited, grouped, rounded, visible};
 
-use crate::domain::{HistoryEntry, ResultFilter, RunSummary};
+use crate::domain::{ResultFilter, RunSummary};
 
 /// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +56,10 @@ impl Format {
     #[must_use]
     pub const fn beginnings(self) -> &'static [&'static str] {
         match self {
-            Self::Table => &[" Run            0", "00000000T000000Z-"],
+            Self::Table => &[" Run            0", "datasource ", "datamart ", "REHEARSAL: "],
             Self::Csv => &["run_id,target,datasource,"],
-            Self::Json => &["{\"run\":{\"", "[{\"approved_by\":", "[]"],
-            Self::Markdown => &["# Run 0", "| run | retry of |"],
+            Self::Json => &["{\"run\":{\"", "{\"logs\":[", "[{\"approved_by\":", "[]"],
+            Self::Markdown => &["# Run 0", "## datasource ", "## datamart ", "## REHEARSAL: "],
         }
     }
 
@@ -139,16 +149,6 @@ pub fn write_report(
         Format::Csv => tables::csv_report(out, run, results),
         Format::Json => json::report(out, run, results),
         Format::Markdown => tables::markdown_report(out, run, results),
-    }
-}
-
-/// Writes the history of one datasource over all runs.
-pub fn write_history(out: &mut dyn Write, format: Format, entries: &[HistoryEntry]) -> io::Result<()> {
-    match format {
-        Format::Table => tables::history_text(out, entries),
-        Format::Csv => tables::history_csv(out, entries),
-        Format::Json => json::history(out, entries),
-        Format::Markdown => tables::history_markdown(out, entries),
     }
 }
 

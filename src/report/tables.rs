@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::claims::{REHEARSAL, RunFacts};
 use super::ending::{EachResult, deleted_before, explanation, not_gone, print_counts, print_exceptions};
 use super::text::{cell, grouped, markdown, visible};
-use crate::domain::{HistoryEntry, Outcome, RunSummary, TargetResult};
+use crate::domain::{Outcome, RunSummary, TargetResult};
 
 /// Writes one run as text: its facts, its counts, and what was not deleted.
 pub(super) fn text(
@@ -67,12 +67,12 @@ pub(super) fn markdown_report(
 }
 
 /// The columns of the run's plan, after those of each result: a CSV has no other place for them.
-const PLAN_COLUMNS: [&str; 2] = ["plan_digest", "approved_by"];
+pub(super) const PLAN_COLUMNS: [&str; 2] = ["plan_digest", "approved_by"];
 
 /// How many rows the file has, in each of them: one that was cut off shows that.
-const ROWS: &str = "rows";
+pub(super) const ROWS: &str = "rows";
 
-fn plan_cells(digest: Option<&str>, approver: Option<&str>) -> [String; 2] {
+pub(super) fn plan_cells(digest: Option<&str>, approver: Option<&str>) -> [String; 2] {
     [digest, approver].map(|text| cell(text.unwrap_or_default()).into_owned())
 }
 
@@ -94,7 +94,7 @@ pub(super) fn csv_report(out: &mut dyn Write, run: &RunSummary, results: EachRes
 
 /// The columns of the view `results`, in its order. Its `name` is `resource` here: beside `datasource`, nobody could
 /// tell which of two names is meant if the report is read as an input.
-const RESULT_COLUMNS: [&str; 20] = [
+pub(super) const RESULT_COLUMNS: [&str; 20] = [
     "run_id",
     "target",
     "datasource",
@@ -117,7 +117,7 @@ const RESULT_COLUMNS: [&str; 20] = [
     "rehearsal",
 ];
 
-fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 20] {
+pub(super) fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 20] {
     fn text(value: Option<&str>) -> Cow<'_, str> {
         cell(value.unwrap_or_default())
     }
@@ -145,61 +145,8 @@ fn result_cells(result: &TargetResult) -> [Cow<'_, str>; 20] {
     ]
 }
 
-fn bytes<'a>(cells: &'a [Cow<'_, str>]) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn bytes<'a>(cells: &'a [Cow<'_, str>]) -> impl Iterator<Item = &'a [u8]> {
     cells.iter().map(|cell| cell.as_bytes())
-}
-
-/// Writes the history of one datasource as text, one run a line.
-pub(super) fn history_text(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
-    if entries.is_empty() {
-        return writeln!(out, "No run in this audit log mentions this name.");
-    }
-    for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
-        let at = result.finished_at.as_deref().unwrap_or("not finished");
-        let retry = retry_of.as_ref().map(|run| format!(" (retry of {run})")).unwrap_or_default();
-        let run = visible(&result.run_id);
-        writeln!(out, "{run}{retry}  {at}  {}  {}", result.outcome, explanation(result))?;
-        if let Some(digest) = plan_digest {
-            let approved = approved_by
-                .as_deref()
-                .map_or_else(|| "not approved".to_owned(), |by| format!("approved by {}", visible(by)));
-            writeln!(out, "    by plan {digest}, {approved}")?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes the history of one datasource as Markdown, one run a line.
-pub(super) fn history_markdown(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
-    writeln!(
-        out,
-        "| run | retry of | finished | outcome | why | plan | approved by |\n|---|---|---|---|---|---|---|"
-    )?;
-    for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
-        let text = |text: &Option<String>| markdown(text.as_deref().unwrap_or_default());
-        let (run, outcome) = (markdown(&result.run_id), markdown(result.outcome.as_str()));
-        let (retry, at) = (text(retry_of), text(&result.finished_at));
-        let (why, plan, approver) = (markdown(&explanation(result)), text(plan_digest), text(approved_by));
-        writeln!(out, "| {run} | {retry} | {at} | {outcome} | {why} | {plan} | {approver} |")?;
-    }
-    Ok(())
-}
-
-/// Writes the history of one datasource as CSV: the columns of the view `results`, and those of each run's retry and
-/// plan.
-pub(super) fn history_csv(out: &mut dyn Write, entries: &[HistoryEntry]) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    let columns = RESULT_COLUMNS.iter().chain(&["retry_of"]).chain(&PLAN_COLUMNS).chain([&ROWS]);
-    csv.write_record(columns).map_err(io_error)?;
-    for HistoryEntry { result, retry_of, plan_digest, approved_by, .. } in entries {
-        let retry_of = retry_of.clone().unwrap_or_default();
-        let plan = plan_cells(plan_digest.as_deref(), approved_by.as_deref());
-        let cells = result_cells(result);
-        let rows = entries.len().to_string();
-        let others = [&retry_of].into_iter().chain(&plan).chain([&rows]).map(String::as_bytes);
-        csv.write_record(bytes(&cells).chain(others)).map_err(io_error)?;
-    }
-    csv.flush()
 }
 
 /// Writes all runs as text.
@@ -238,7 +185,7 @@ pub(super) fn runs_csv(out: &mut dyn Write, runs: &[RunSummary]) -> io::Result<(
 }
 
 /// The system's own error, so that a closed pipe is recognized.
-fn io_error(error: csv::Error) -> io::Error {
+pub(super) fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),

@@ -1,6 +1,11 @@
 //! The armor around signatures and private keys. `ssh-keygen` accepts lines of any width in it; the library
 //! accepts one width only.
 
+use crate::domain::Place;
+
+/// What the file of a signature begins with.
+pub const SIGNATURE_FILE: Place = Place::Kind(&["-----BEGIN SSH SIGNATURE-----"]);
+
 /// The width of the lines that the library reads.
 const WIDTH: usize = 70;
 

@@ -12,6 +12,7 @@ mod key;
 mod person;
 
 pub use allowed::is_pattern;
+pub use armor::SIGNATURE_FILE;
 pub use check::{Purpose, SignatureCheck, Signer};
 pub use error::SignatureError;
 pub use key::SigningKey;

@@ -346,7 +346,10 @@ fn only_the_style_sheet_is_not_escaped() {
     }
     let mut found = Vec::new();
     walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    assert_eq!(found, ["style { (PreEscaped(STYLE)) (PreEscaped(margins(certificate, &id))) }"]);
+    assert_eq!(
+        found,
+        ["style { (PreEscaped(STYLE)) (PreEscaped(frame.style)) (PreEscaped(margins(frame))) }"]
+    );
 }
 
 #[test]

@@ -398,7 +398,6 @@ fn what_makes_no_sense_with_a_certificate() {
     };
     assert_snapshot!(refused(&["report", "--issued-at", ISSUED]), @"--issued-at is for certificates; add --format html, or leave it out");
     assert_snapshot!(refused(&["report", "--checkpoint-dir", "points"]), @"--checkpoint-dir is for certificates; add --format html, or leave it out");
-    assert_snapshot!(refused(&["report", "--format", "html", "--datasource", "a"]), @"a certificate is about a run, and --datasource is about all runs; use --format table, csv, json or md");
     assert_snapshot!(refused(&["report", "--format", "html", "--issued-at", "today"]), @"error: invalid value 'today' for '--issued-at <TIME>': `today` is not a point in time; write it in RFC 3339, like 2026-03-01T09:30:00Z");
     let last = column(&sandbox.log(), "SELECT finished_at FROM runs").remove(0);
     let issued = |at: &str| sandbox.decom(&["report", "--format", "html", "--issued-at", at]).run();

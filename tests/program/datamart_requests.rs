@@ -1,7 +1,7 @@
 //! How one datamart is deleted: what is sent, what each reply means, and what the listing settles. The run is put into
 //! the log as decom records one, and the real program continues it.
 
-use decom::domain::{DatasourceName, NewTarget, TargetRole};
+use decom::domain::{CustomerRequest, DatasourceName, NewTarget, TargetRole};
 
 use super::kinds::{open, opening};
 use crate::support::listings::{datamart_entry, listing};
@@ -34,7 +34,14 @@ fn put_into_log(sandbox: &Sandbox, server: &Server, targets: &[(&str, Option<&st
         .iter()
         .map(|(name, reads)| {
             let (name, role) = (DatasourceName::new(name).unwrap(), role(name, *reads));
-            Ok(NewTarget { name, role, reason: None, ticket: None, skip: None })
+            Ok(NewTarget {
+                name,
+                role,
+                reason: None,
+                ticket: None,
+                request: CustomerRequest::default(),
+                skip: None,
+            })
         })
         .collect();
     let recorder = log.recorder();

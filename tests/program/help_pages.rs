@@ -8,9 +8,10 @@ fn help(command: &str, flag: &str) -> String {
 
 #[test]
 fn the_short_help_is_short_and_the_complete_one_has_examples() {
-    for command in
-        ["list", "check", "config", "plan", "run", "resume", "retry", "rehearse", "work", "enqueue", "report"]
-    {
+    for command in [
+        "list", "check", "config", "plan", "run", "resume", "retry", "rehearse", "work", "enqueue", "report",
+        "show",
+    ] {
         let (short, complete) = (help(command, "-h"), help(command, "--help"));
         assert!(short.lines().count() < complete.lines().count(), "{command}");
         assert!(!short.contains("--checkpoint-every") && !short.contains("Examples:"), "{command}: {short}");

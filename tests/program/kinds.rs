@@ -6,8 +6,8 @@ use std::time::Duration;
 use decom::audit::verify::{AnchorCheck, Weight, verify};
 use decom::audit::{AuditLog, AuditReader, DuePart, LogOptions, Recorder, RunOpening};
 use decom::domain::{
-    Answer, AttemptEnd, AttemptStart, DatasourceName, Evidence, NewTarget, Next, Outcome, ResourceKind, Seq,
-    Target, TargetRole, Timestamp, Verdict,
+    Answer, AttemptEnd, AttemptStart, CustomerRequest, DatasourceName, Evidence, NewTarget, Next, Outcome,
+    ResourceKind, Seq, Target, TargetRole, Timestamp, Verdict,
 };
 
 use crate::support::forgery::rewrite;
@@ -57,6 +57,7 @@ async fn begin(recorder: &Recorder, run_id: &str) -> Seq {
         role,
         reason: None,
         ticket: None,
+        request: CustomerRequest::default(),
         skip: None,
     };
     let targets = [target(datamart()), target(TargetRole::Group { datamarts: 1 })].map(Ok);
@@ -100,8 +101,9 @@ async fn what_became_of_a_datamart_says_nothing_of_the_datasource_of_its_name() 
         let found = reader.should_be_gone(first, kind, "acme").unwrap();
         assert_eq!(found.is_some_and(|(_, outcome)| outcome.is_gone()), is_datamart, "{kind}");
         assert_eq!(reader.in_doubt(third, kind, "acme", HOST).unwrap(), !is_datamart, "{kind}");
-        let history = reader.history_of(kind, "acme").unwrap();
-        let outcomes: Vec<_> = history.iter().map(|entry| entry.result.outcome.as_str()).collect();
+        let mut accounts = reader.accounts_of(Some(kind), "acme").unwrap();
+        accounts.retain(|account| account.result.kind == kind);
+        let outcomes: Vec<_> = accounts.iter().map(|account| account.result.outcome.as_str()).collect();
         let expected = if is_datamart { ["deleted", "pending", "pending"] } else { ["pending"; 3] };
         assert_eq!(outcomes, expected, "{kind}");
     }

@@ -16,6 +16,11 @@ const COMMANDS: &[&[&str]] = &[
     &["report", "--datasource", "a", "--format", "csv"],
     &["report", "--datasource", "a", "--format", "json"],
     &["report", "--datasource", "a", "--format", "md"],
+    &["show", "a"],
+    &["show", "a", "--format", "csv"],
+    &["show", "a", "--format", "json"],
+    &["show", "a", "--format", "md"],
+    &["show", "a", "--format", "html"],
     &["audit", "export"],
     &["audit", "export", "--format", "ocsf"],
 ];

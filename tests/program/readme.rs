@@ -63,6 +63,7 @@ fn help() -> Vec<(&'static str, String)> {
         "enqueue",
         "runs",
         "report",
+        "show",
         "audit verify",
         "audit checkpoint",
         "audit export",

@@ -227,7 +227,7 @@ struct TargetResult {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
-enum Detail {
+pub enum Detail {
     Reason(String),
     Dependants(Vec<String>),
 }
@@ -274,7 +274,7 @@ enum Status {
 
 /// Compares the schema of `T` with its file.
 #[track_caller]
-fn documented<T: JsonSchema>(file: &str) {
+pub fn documented<T: JsonSchema>(file: &str) {
     let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>();
     let schema = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas").join(file);
@@ -287,7 +287,7 @@ fn documented<T: JsonSchema>(file: &str) {
 
 /// Reads what was printed, of which no field may be left over.
 #[track_caller]
-fn read<T: DeserializeOwned>(text: &str) -> T {
+pub fn read<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

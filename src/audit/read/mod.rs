@@ -6,13 +6,18 @@ mod clock;
 mod due;
 mod gone;
 mod groups;
+mod mention;
+mod near_names;
 mod open;
 mod open_runs;
 mod origin;
+mod population;
 mod recent_deletions;
 mod results;
 mod role;
 mod runs;
+mod series;
+mod target_account;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +29,7 @@ pub use due::DuePart;
 pub use groups::{GroupMember, SettledMember};
 pub use open_runs::OpenRun;
 pub use origin::RunOrigin;
+pub use series::LogSeries;
 
 use crate::audit::AuditError;
 use crate::audit::record::Content;

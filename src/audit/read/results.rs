@@ -1,21 +1,18 @@
-//! The results of a run, or of one datasource over all runs: rows of the view `results`.
+//! The results of a run: rows of the view `results`.
 
 use std::str::FromStr;
 
+use rusqlite::Row;
 use rusqlite::types::Type;
-use rusqlite::{Row, params};
 
 use super::AuditReader;
 use crate::audit::AuditError;
-use crate::domain::{HistoryEntry, Outcome, ResourceKind, ResultFilter, TargetResult};
+use crate::domain::{Outcome, ResultFilter, TargetResult};
 
 /// The columns of the view that [`result`] reads, in that order.
-const COLUMNS: &str = "v.run_id, v.target, v.datasource, v.outcome, v.attempts, v.http_status, v.error_code, v.message,
+pub(super) const COLUMNS: &str = "v.run_id, v.target, v.datasource, v.outcome, v.attempts, v.http_status, v.error_code, v.message,
     v.datasource_id, v.evidence, v.detail, v.first_attempt_at, v.finished_at, v.target_reason, v.target_ticket,
     v.message_id, v.name, v.kind, v.dependant_of, v.rehearsal";
-
-/// How many these are.
-const WIDTH: usize = 20;
 
 impl AuditReader {
     /// Hands each result of the run that passes `filter` to `take`, in the order of the targets, until that
@@ -42,27 +39,6 @@ impl AuditReader {
         };
         each().map_err(|e| self.failed(e))
     }
-
-    /// The results of the resource of this kind and name, over all runs, the oldest first.
-    pub fn history_of(&self, kind: ResourceKind, name: &str) -> Result<Vec<HistoryEntry>, AuditError> {
-        let query = format!(
-            "SELECT {COLUMNS}, r.started_at, r.retry_of, r.plan_digest, r.approved_by
-               FROM results v JOIN runs r ON r.run_id = v.run_id
-              WHERE v.name = ?1 AND v.kind = ?2 ORDER BY r.started_at, r.run_id, v.target"
-        );
-        let entry = |row: &Row<'_>| {
-            Ok(HistoryEntry {
-                result: result(row)?,
-                started_at: row.get(WIDTH)?,
-                retry_of: row.get(WIDTH + 1)?,
-                plan_digest: row.get(WIDTH + 2)?,
-                approved_by: row.get(WIDTH + 3)?,
-            })
-        };
-        let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
-        let rows = statement.query_map(params![name, kind.as_str()], entry).map_err(|e| self.failed(e))?;
-        rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
-    }
 }
 
 /// What holds of the rows that pass: made of our own words alone.
@@ -82,7 +58,7 @@ fn condition(filter: ResultFilter<'_>) -> String {
     }
 }
 
-fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
+pub(super) fn result(row: &Row<'_>) -> rusqlite::Result<TargetResult> {
     let (outcome, kind) = (parsed(row, 3)?, parsed(row, 17)?);
     Ok(TargetResult {
         run_id: row.get(0)?,
@@ -187,12 +163,15 @@ mod tests {
         };
         let read: Vec<_> = COLUMNS.split(',').map(|column| column.trim().to_owned()).collect();
         assert_eq!(read, view);
-        assert_eq!(read.len(), WIDTH);
-        let history = reader.history_of(ResourceKind::Datasource, "a").unwrap();
-        assert_eq!(history.len(), 2);
-        assert_eq!(history[0].result.first_attempt_at.as_deref(), Some("1970-01-01T00:00:01.000000Z"));
-        assert_eq!(history[0].result.finished_at.as_deref(), Some("1970-01-01T00:00:02.999999Z"));
-        assert_eq!(history[1].started_at, "2026-01-01T00:00:00.123456Z");
+        let mut results = Vec::new();
+        reader
+            .each_result("r", ResultFilter::All, |result| {
+                results.push(result);
+                true
+            })
+            .unwrap();
+        assert_eq!(results[0].first_attempt_at.as_deref(), Some("1970-01-01T00:00:01.000000Z"));
+        assert_eq!(results[0].finished_at.as_deref(), Some("1970-01-01T00:00:02.999999Z"));
     }
 
     #[test]

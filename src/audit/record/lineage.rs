@@ -29,8 +29,12 @@ impl Predecessor {
             .query_row("SELECT detail FROM record WHERE seq = 1", [], |row| row.get(0))
             .optional()?
             .flatten();
-        let genesis: Option<Genesis> = detail.and_then(|detail| serde_json::from_str(&detail).ok());
-        Ok(genesis.and_then(|genesis| genesis.predecessor))
+        Ok(detail.and_then(|detail| Self::named_in(&detail)))
+    }
+
+    /// What the `detail` of a log's first record says of the log before it.
+    pub(in crate::audit) fn named_in(detail: &str) -> Option<Self> {
+        serde_json::from_str::<Genesis>(detail).ok()?.predecessor
     }
 }
 

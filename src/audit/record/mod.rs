@@ -29,4 +29,4 @@ pub(super) use schema::{
 };
 pub(super) use statement::signature_of;
 pub use statement::{Link, PURPOSE, Statement};
-pub(super) use target::{detail_of_role, role_from_detail};
+pub(super) use target::{detail_of_target, request_from_detail, role_from_detail};

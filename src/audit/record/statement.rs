@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::AuditError;
 use crate::domain::{Place, Timestamp, hex, read_file, write_whole_file};
-use crate::sshsig::{Purpose, SigningKey};
+use crate::sshsig::{Purpose, SIGNATURE_FILE, SigningKey};
 
 /// What the signature of a checkpoint is made for.
 pub const PURPOSE: Purpose = Purpose { namespace: "decom-audit", document: "checkpoint" };
@@ -150,7 +150,7 @@ impl Statement {
             if fs::symlink_metadata(&beside).is_ok() && !is_signature(&beside) {
                 return Err(AuditError::CheckpointTaken { path: beside });
             }
-            write_file(&beside, SIGNATURE, &signature)?;
+            write_file(&beside, SIGNATURE_FILE, &signature)?;
         }
         write_file(path, Place::New, &text)?;
         Ok(Link::after(self.records, &text))
@@ -163,9 +163,6 @@ pub(in crate::audit) fn signature_of(path: &Path) -> PathBuf {
     name.push(".sig");
     name.into()
 }
-
-/// What a signature begins with.
-const SIGNATURE: Place = Place::Kind(&["-----BEGIN SSH SIGNATURE-----"]);
 
 fn is_signature(path: &Path) -> bool {
     read_file(path, LONGEST_FILE).is_ok_and(|bytes| bytes.starts_with(b"-----BEGIN SSH SIGNATURE-----"))

@@ -1,10 +1,11 @@
 //! What a target is, in the `detail` of its record: `kind`, `dependant_of` and `definition_sha256` of a datamart, and of
-//! the datasource of a group the number of its `datamarts`. A datasource that is deleted by itself has none of them, as
-//! in logs of earlier versions.
+//! the datasource of a group the number of its `datamarts`; `customer` and `requested_at` as the input has them. A
+//! datasource that is deleted by itself, and of whose customer nothing is said, has none of them, as in logs of earlier
+//! versions.
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{ResourceKind, TargetRole};
+use crate::domain::{CustomerRequest, ResourceKind, TargetRole};
 
 /// The members of a target's `detail` that say what it is.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ struct Detail {
     definition_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     datamarts: Option<u64>,
+    #[serde(flatten)]
+    request: CustomerRequest,
 }
 
 /// Why a `detail` does not say what its target is.
@@ -46,18 +49,25 @@ pub(in crate::audit) fn role_from_detail(detail: Option<&str>) -> Result<TargetR
     }
 }
 
-/// The `detail` of a target with this role.
-pub(in crate::audit) fn detail_of_role(role: &TargetRole) -> Option<String> {
+/// Which customer asked for the target whose record has this `detail`.
+pub(in crate::audit) fn request_from_detail(detail: Option<&str>) -> CustomerRequest {
+    detail.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// The `detail` of a target with this role, for which this customer asked.
+pub(in crate::audit) fn detail_of_target(role: &TargetRole, request: &CustomerRequest) -> Option<String> {
     let detail = match role {
-        TargetRole::Datasource => return None,
+        TargetRole::Datasource if *request == CustomerRequest::default() => return None,
+        TargetRole::Datasource => Detail::default(),
         TargetRole::Group { datamarts } => Detail { datamarts: Some(*datamarts), ..Detail::default() },
         TargetRole::Dependant { of, definition_sha256 } => Detail {
             kind: Some(ResourceKind::Datamart.as_str().to_owned()),
             dependant_of: Some(of.clone()),
             definition_sha256: Some(definition_sha256.clone()),
-            datamarts: None,
+            ..Detail::default()
         },
     };
+    let detail = Detail { request: request.clone(), ..detail };
     // Fails only for a map whose keys are not text, and this is none.
     serde_json::to_string(&detail).ok()
 }
@@ -65,6 +75,13 @@ pub(in crate::audit) fn detail_of_role(role: &TargetRole) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn request() -> CustomerRequest {
+        CustomerRequest {
+            customer: Some("Acme \"A\" Ltd".to_owned()),
+            requested_at: Some("2026-03-01".to_owned()),
+        }
+    }
 
     #[test]
     fn roles_are_read_as_they_were_written() {
@@ -74,9 +91,13 @@ mod tests {
             TargetRole::Group { datamarts: 3 },
             TargetRole::Dependant { of: "a \"b\" ü".to_owned(), definition_sha256: "00".repeat(32) },
         ] {
-            let detail = detail_of_role(&role);
-            assert_eq!(role_from_detail(detail.as_deref()).unwrap(), role, "{detail:?}");
+            for request in [CustomerRequest::default(), request()] {
+                let detail = detail_of_target(&role, &request);
+                assert_eq!(role_from_detail(detail.as_deref()).unwrap(), role, "{detail:?}");
+                assert_eq!(request_from_detail(detail.as_deref()), request, "{detail:?}");
+            }
         }
+        assert_eq!(detail_of_target(&TargetRole::Datasource, &CustomerRequest::default()), None);
         let message = r#"{"message_id":"1","redelivered":true}"#;
         assert_eq!(role_from_detail(Some(message)).unwrap(), TargetRole::Datasource);
     }

@@ -8,7 +8,7 @@ use super::fact::RunOpening;
 use super::writer::Writer;
 use super::{NewTargets, WriteResult};
 use crate::audit::AuditError;
-use crate::audit::record::{APPEND, Head, Kind, Record, detail_of_role, not_before};
+use crate::audit::record::{APPEND, Head, Kind, Record, detail_of_target, not_before};
 use crate::domain::{NewTarget, Outcome, Seq};
 
 /// The index by name. Names come in any order, and with each one another page of it would be written: 14 s of
@@ -86,7 +86,7 @@ fn append_all(
     let run = head.seq;
     for (number, target) in (1..).zip(targets) {
         let target = target.map_err(|source| AuditError::Targets { source })?;
-        let detail = detail_of_role(&target.role);
+        let detail = detail_of_target(&target.role, &target.request);
         write(head, &taken_on(run, number, &target, detail.as_deref()))?;
         if let Some((reason, message)) = &target.skip {
             let skipped = Record {

@@ -131,8 +131,10 @@ impl Fact {
                 use_it(&Record { name: Some(log_id), detail: Some(detail), ..Record::of(Kind::Log) })
             }
             Self::Target(run, target) => {
-                let from = json!({ "message_id": target.message_id, "redelivered": target.redelivered });
-                let detail = from.to_string();
+                let mut detail = json!(target.request);
+                detail["message_id"] = target.message_id.as_str().into();
+                detail["redelivered"] = target.redelivered.into();
+                let detail = detail.to_string();
                 use_it(&Record {
                     run: Some(run.0),
                     number: Some(i64::try_from(target.number).unwrap_or(i64::MAX)),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{AuditLog, LogOptions, RunOpening};
-use crate::domain::{DatasourceName, NewTarget, TargetRole, Timestamp};
+use crate::domain::{CustomerRequest, DatasourceName, NewTarget, TargetRole, Timestamp};
 
 /// The time of every record.
 pub(super) const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
@@ -45,6 +45,7 @@ pub(super) fn target(name: &str) -> NewTarget {
         role: TargetRole::Datasource,
         reason: None,
         ticket: None,
+        request: CustomerRequest::default(),
         skip: None,
     }
 }

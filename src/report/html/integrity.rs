@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::Certificate;
+use super::signature::signature;
 use super::wording::{code, counted, exact_time, lines, name, number, text, unbroken};
 use crate::report::claims::Anchoring;
 
@@ -37,6 +38,9 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                             "followed by a line feed"
                         }
                     }
+                }
+                @if let Some(fingerprint) = &certificate.signed_with {
+                    div { dt { "Signature" } dd { (signature(Some(fingerprint))) } }
                 }
                 div { dt { "Requests" } dd { (noted(&facts.requests())) } }
                 div { dt { "Listing afterwards" } dd { (noted(&facts.listing())) } }

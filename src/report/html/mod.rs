@@ -5,13 +5,16 @@
 
 mod charts;
 mod controls;
+mod customer;
 mod exceptions;
 mod integrity;
 mod page;
+mod period;
 mod run;
 mod schedule;
 mod scope;
 mod sign;
+mod signature;
 mod signatures;
 mod wording;
 
@@ -21,8 +24,10 @@ use sha2::{Digest, Sha256};
 
 use super::claims::{Anchoring, Facts, RunFacts};
 use crate::domain::{ResultFilter, RunAccount, RunSummary, TargetResult, Timestamp, hex};
+pub use customer::{CustomerCertificate, Purpose, Statement, write_customer_certificate};
 pub use page::CERTIFICATE;
 use page::Page;
+pub use period::write_period_page;
 
 /// The most rows of targets on the page; more of them are in an annex.
 pub const LONGEST_LIST: u64 = 5_000;
@@ -47,6 +52,8 @@ pub struct Certificate {
     pub anchoring: Anchoring,
     /// The command that checks the log.
     pub verify: String,
+    /// The fingerprint of the key that signs this page.
+    pub signed_with: Option<String>,
 }
 
 /// The schedule as a CSV file.

@@ -22,6 +22,18 @@ pub const CERTIFICATE: &[&str] = &[concat!(
     "<meta name=\"generator\" content=\"decom "
 )];
 
+/// What the frame of a page says.
+pub(super) struct Frame<'a> {
+    pub(super) title: &'a str,
+    /// Hexadecimal digits.
+    pub(super) id: &'a str,
+    pub(super) rehearsal: bool,
+    /// The version of decom that issues the page.
+    pub(super) issued_by: &'a str,
+    /// Rules after those of the style sheet.
+    pub(super) style: &'static str,
+}
+
 /// The page that is being written.
 pub(super) struct Page<'a> {
     out: &'a mut dyn Write,
@@ -30,12 +42,26 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// Begins the page.
     pub(super) fn open(out: &'a mut dyn Write, certificate: &Certificate) -> io::Result<Self> {
+        let frame = Frame {
+            title: certificate.facts().run.title(),
+            id: &certificate.id(),
+            rehearsal: certificate.run.rehearsal,
+            issued_by: &certificate.issued_by,
+            style: "",
+        };
+        let mut page = Self::begin(out, &frame)?;
+        page.put(&masthead(certificate))?;
+        Ok(page)
+    }
+
+    /// Begins a page with this frame.
+    pub(super) fn begin(out: &'a mut dyn Write, frame: &Frame<'_>) -> io::Result<Self> {
         let mut page = Self { out };
         page.put(&html! { (DOCTYPE) })?;
         page.literal("<html lang=\"en\">")?;
-        page.put(&head(certificate))?;
+        page.put(&head(frame))?;
         page.literal("<body>\n<main>")?;
-        page.put(&masthead(certificate))?;
+        page.put(&banner(frame.rehearsal))?;
         Ok(page)
     }
 
@@ -53,14 +79,18 @@ impl<'a> Page<'a> {
     }
 
     /// Ends the page.
-    pub(super) fn close(mut self, certificate: &Certificate) -> io::Result<()> {
-        self.put(&foot(certificate))?;
+    pub(super) fn close(self, certificate: &Certificate) -> io::Result<()> {
+        self.end(&foot(certificate))
+    }
+
+    /// Ends a page with this last piece.
+    pub(super) fn end(mut self, foot: &Markup) -> io::Result<()> {
+        self.put(foot)?;
         self.literal("</main>\n</body>\n</html>")
     }
 }
 
-fn head(certificate: &Certificate) -> Markup {
-    let (title, id) = (certificate.facts().run.title(), certificate.id());
+fn head(frame: &Frame<'_>) -> Markup {
     html! {
         head {
             meta charset="utf-8";
@@ -68,19 +98,18 @@ fn head(certificate: &Certificate) -> Markup {
             meta name="color-scheme" content="light dark";
             meta name="referrer" content="no-referrer";
             meta name="robots" content="noindex";
-            meta name="generator" content=(format!("decom {}", certificate.issued_by));
+            meta name="generator" content=(format!("decom {}", frame.issued_by));
             meta http-equiv="Content-Security-Policy" content=(POLICY);
-            title { @if certificate.run.rehearsal { (REHEARSAL) ": " } (title) " " (id) }
-            // Not escaped: both parts are literals, and the id consists of hexadecimal digits.
-            style { (PreEscaped(STYLE)) (PreEscaped(margins(certificate, &id))) }
+            title { @if frame.rehearsal { (REHEARSAL) ": " } (frame.title) " " (frame.id) }
+            // Not escaped: these are literals, and the id consists of hexadecimal digits.
+            style { (PreEscaped(STYLE)) (PreEscaped(frame.style)) (PreEscaped(margins(frame))) }
         }
     }
 }
 
 /// The margins of each sheet of paper.
-fn margins(certificate: &Certificate, id: &str) -> String {
-    let title = certificate.facts().run.title();
-    let warning = if certificate.run.rehearsal {
+fn margins(Frame { title, id, rehearsal, .. }: &Frame<'_>) -> String {
+    let warning = if *rehearsal {
         format!("@page {{ @top-center {{ content: \"{REHEARSAL}\"; }} }}\n")
     } else {
         String::new()
@@ -88,11 +117,10 @@ fn margins(certificate: &Certificate, id: &str) -> String {
     format!("@page {{ @bottom-left {{ content: \"{title} {id}\"; }} }}\n{warning}")
 }
 
-fn masthead(certificate: &Certificate) -> Markup {
-    let facts = certificate.facts().run;
-    let completeness = facts.completeness();
+/// The mark of a rehearsal, at the top of the page.
+fn banner(rehearsal: bool) -> Markup {
     html! {
-        @if certificate.run.rehearsal {
+        @if rehearsal {
             p.rehearsal role="note" {
                 strong { (REHEARSAL) }
                 span {
@@ -101,6 +129,13 @@ fn masthead(certificate: &Certificate) -> Markup {
                 }
             }
         }
+    }
+}
+
+fn masthead(certificate: &Certificate) -> Markup {
+    let facts = certificate.facts().run;
+    let completeness = facts.completeness();
+    html! {
         header.masthead {
             div.title {
                 @if let Some(organisation) = &certificate.organisation {

@@ -14,12 +14,13 @@ use super::super::SideEvent;
 use super::super::holds::HoldCheck;
 use super::budget::BudgetGate;
 use super::outage::Outage;
+use super::requested::requested;
 use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason, Withdrawal};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
-    Clock, Credentials, DatasourceName, Evidence, Outcome, RefusedMessage, RequestedTarget, ResourceKind,
-    Seq, Settlement, SkipReason, Target, TargetRole,
+    Clock, Credentials, DatasourceName, Evidence, Outcome, RefusedMessage, ResourceKind, Seq, Settlement,
+    SkipReason, Target, TargetRole,
 };
 use crate::plan::Rules;
 use crate::queue::{DeletionRequest, Message, Queue, QueueError};
@@ -233,15 +234,7 @@ impl MessageFeed {
         }
         state.taken_on += 1;
         let (number, name) = (state.taken_on, request.name.clone());
-        let target = RequestedTarget {
-            at: self.clock.timestamp(),
-            number,
-            name: request.name,
-            reason: request.reason.map(|text| self.credentials.redact(text)),
-            ticket: request.ticket.map(|text| self.credentials.redact(text)),
-            message_id: self.credentials.redact(message.id.clone()),
-            redelivered: message.redelivered,
-        };
+        let target = requested(request, &message, number, self.clock.timestamp(), &self.credentials);
         let target = self.recorder.take_on(self.run, target).await?;
         if let Some(outcome) = shared {
             self.share(target, name, outcome).await?;

@@ -9,6 +9,7 @@ mod groups;
 mod log;
 mod messages;
 mod outage;
+mod requested;
 mod withdrawal;
 
 use std::collections::HashSet;

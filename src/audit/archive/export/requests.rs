@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use crate::audit::record::{Content, Hash};
+use crate::audit::record::Hash;
 use crate::audit::{AuditError, AuditReader};
 use crate::domain::{RequestAnswer, RequestOrigin, ResourceKind, SentRequest, Timestamp, hex};
 
@@ -86,18 +86,6 @@ impl AuditReader {
                     Ok((by, shift))
                 })
             })
-            .map_err(|e| self.failed(e))
-    }
-
-    /// The id of the log that the record at `seq` belongs to, and how far its records were moved.
-    fn log_of(&self, seq: i64) -> Result<(String, i64), AuditError> {
-        let query = match self.content {
-            Content::Log => "SELECT name, 0 FROM record WHERE seq = min(1, ?1)",
-            Content::Merged => "SELECT log_id, shift FROM log WHERE ?1 > shift AND ?1 <= shift + records",
-        };
-        self.connection
-            .prepare_cached(query)
-            .and_then(|mut statement| statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))))
             .map_err(|e| self.failed(e))
     }
 }

@@ -89,6 +89,12 @@ impl AuditReader {
         Ok(LogState { id: log.id, is_merged: self.content == Content::Merged, head })
     }
 
+    /// The last record of the log whose first record is at the place `first`.
+    pub(in crate::audit) fn head_of_log_at(&self, first: i64) -> Result<RecordMark, AuditError> {
+        let log = self.log_around(first)?;
+        self.mark(&log, "?1 IS NOT NULL", first)
+    }
+
     /// The run with this id as a whole.
     pub fn account(&self, run_id: &str) -> Result<RunAccount, AuditError> {
         let (run, began, detail): (i64, i64, String) = self

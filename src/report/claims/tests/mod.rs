@@ -258,6 +258,7 @@ impl Case {
             annex: None,
             anchoring,
             verify: "decom audit verify".to_owned(),
+            signed_with: None,
         }
     }
 }
