@@ -58,6 +58,9 @@ enum Command {
         /// Save the plan, so that exactly it can be reviewed, approved and run
         #[arg(long, value_name = "FILE", conflicts_with = "show")]
         out: Option<PathBuf>,
+        /// From when on the saved plan may be run, in RFC 3339: until then owners may object; --valid-for counts from there
+        #[arg(long, value_name = "TIME", requires = "out")]
+        not_before: Option<Timestamp>,
         /// Show a saved plan
         #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "column", "no_header", "delimiter"])]
         show: Option<PathBuf>,
@@ -268,10 +271,12 @@ impl Cli {
             Command::List(args) => args.execute(world),
             Command::Check(args) => args.execute(world),
             Command::Config(args) => args.execute(world),
-            Command::Plan { input, out, show, offline, force, all, plan, run } => {
+            Command::Plan { input, out, not_before, show, offline, force, all, plan, run } => {
                 let request = match show {
                     Some(path) => PlanRequest::Show(path),
-                    None => PlanRequest::Make { input: input.request()?, out, offline, all, force },
+                    None => {
+                        PlanRequest::Make { input: input.request()?, out, not_before, offline, all, force }
+                    }
                 };
                 let mut options = run.options();
                 options.flags.plan = plan;

@@ -46,19 +46,38 @@ pub(super) fn approved(
     Ok(Some(check.check(bytes)?))
 }
 
-/// The origin of a run. If the run carries out a plan, its token has to be `token`: what was planned with one is not
-/// done with another, by any command.
+/// The origin of a run. If the run carries out a plan, or tries again what failed in one, its token has to be `token`:
+/// what was planned with one is not done with another.
 pub(super) fn check_token(
     reader: &AuditReader,
     run_id: &str,
     token: &Token,
 ) -> Result<RunOrigin, CommandError> {
     let origin = reader.origin_of(run_id)?;
-    if origin.plan.is_some() && origin.token_fingerprint != token.fingerprint(&reader.log_id()?) {
+    if is_of_other_token(reader, &origin, token)? {
         let run_id = run_id.to_owned();
         return Err(CommandError::PlanRefused(PlanRefusal::OtherTokenThanBegun { run_id }));
     }
     Ok(origin)
+}
+
+/// The same for a run that is continued, and if its token is another one. That may be so if its plan was approved: tokens
+/// are rotated in between, and the listing has to show its targets then.
+pub(super) fn check_token_of_open(
+    reader: &AuditReader,
+    open: &OpenRun,
+    token: &Token,
+) -> Result<(RunOrigin, bool), CommandError> {
+    if open.approved_by.is_none() {
+        return Ok((check_token(reader, &open.run_id, token)?, false));
+    }
+    let origin = reader.origin_of(&open.run_id)?;
+    let is_other = is_of_other_token(reader, &origin, token)?;
+    Ok((origin, is_other))
+}
+
+fn is_of_other_token(reader: &AuditReader, origin: &RunOrigin, token: &Token) -> Result<bool, CommandError> {
+    Ok(origin.plan.is_some() && origin.token_fingerprint != token.fingerprint(&reader.log_id()?))
 }
 
 /// The shared datasources that a plan allows to delete, by these globs. What was reviewed counts: a flag beside it is

@@ -25,6 +25,8 @@ pub enum PlanRequest {
     Make {
         input: InputRequest,
         out: Option<PathBuf>,
+        /// From when on the saved plan may be run.
+        not_before: Option<Timestamp>,
         offline: bool,
         /// Show every name.
         all: bool,
@@ -50,9 +52,9 @@ pub fn plan(request: &PlanRequest, options: &Options, world: &World) -> Result<E
     }
     match request {
         PlanRequest::Show(path) => show_saved(&context, path),
-        PlanRequest::Make { input, out, offline, all, force } => {
+        PlanRequest::Make { input, out, not_before, offline, all, force } => {
             let out = Destination { path: out.as_deref(), force: *force };
-            make(&context, input, out, *offline, *all)
+            make(&context, input, out, *not_before, *offline, *all)
         }
     }
 }
@@ -61,6 +63,7 @@ fn make(
     context: &Context<'_>,
     input: &InputRequest,
     out: Destination<'_>,
+    not_before: Option<Timestamp>,
     offline: bool,
     all: bool,
 ) -> Result<ExitStatus, CommandError> {
@@ -101,14 +104,16 @@ fn make(
     planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
     if let (Some(path), Some(access)) = (out.path.filter(|_| survey.refusals.is_empty()), &access) {
-        let saved = freeze(context, &mut selection, access, &survey, (label, sha256))?;
+        let saved = freeze(context, &mut selection, access, &survey, not_before, (label, sha256))?;
         if out.force {
             to_file(path, log, Place::Kind(SavedPlan::BEGINNINGS), |out| saved.write_to(out))?;
         } else {
             saved.write(path)?;
         }
         if !context.options.json {
-            writeln!(stdout, "(dry run) saved as {}, to be run until {}", path.display(), saved.expires_at)?;
+            let from = saved.not_before.as_ref().map(|at| format!("from {at} ")).unwrap_or_default();
+            let (path, until) = (path.display(), &saved.expires_at);
+            writeln!(stdout, "(dry run) saved as {path}, to be run {from}until {until}")?;
             writeln!(stdout, "(dry run) digest {}", saved.digest)?;
         }
     }
@@ -126,9 +131,12 @@ fn freeze(
     selection: &mut Selection,
     access: &ApiAccess,
     survey: &Survey,
+    not_before: Option<Timestamp>,
     (input, input_sha256): (String, Option<String>),
 ) -> Result<SavedPlan, CommandError> {
-    let now = context.world.clock.now();
+    let now = context.world.clock.timestamp();
+    // Its time begins when it may be run.
+    let begins = not_before.map_or(now, |at| at.max(now));
     let safety = &context.settings.safety;
     let shared: HashMap<_, _> =
         survey.shared.iter().map(|(name, datamart)| (name.as_str(), datamart.as_str())).collect();
@@ -150,8 +158,9 @@ fn freeze(
     let plan = SavedPlan {
         format: 0,
         plan_id: random_hex(16),
-        created_at: Timestamp::from(now).to_string(),
-        expires_at: Timestamp::from(now + safety.plan_validity).to_string(),
+        created_at: now.to_string(),
+        not_before: not_before.map(|at| at.to_string()),
+        expires_at: begins.after(safety.plan_validity).to_string(),
         creator: context.operator()?,
         creator_login: context.login()?,
         base_url: access.base_url().to_owned(),
@@ -188,6 +197,7 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
         ("plan", plan.plan_id.clone()),
         ("digest", format!("{} (it fits)", plan.digest)),
         ("made", format!("{} by {} (logged in as {})", plan.created_at, plan.creator, plan.creator_login)),
+        ("may be run from", plan.not_before.clone().unwrap_or_default()),
         (until, plan.expires_at.clone()),
         ("API", plan.base_url.clone()),
         ("seal of the token", plan.token_seal.clone()),
@@ -213,7 +223,7 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
             ),
         ),
     ];
-    for (label, value) in facts {
+    for (label, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "(dry run) {label}: {}", visible(&value))?;
     }
     writeln!(out, "(dry run) {} to delete:", grouped(plan.targets.len() as u64))?;

@@ -24,6 +24,8 @@ pub(super) struct Proposal {
 pub(super) struct PlanOfRun {
     pub(super) digest: String,
     pub(super) approved_by: Option<String>,
+    /// It was made with another token: the listing has to show its targets.
+    pub(super) is_of_other_token: bool,
     /// Until when it may be run; `None` if the run began in time.
     pub(super) expires_at: Option<String>,
 }

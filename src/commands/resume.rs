@@ -104,7 +104,7 @@ pub(super) fn carry_on(
 ) -> Result<ExitStatus, CommandError> {
     let path = &context.settings.audit.db;
     let reader = AuditReader::open(path)?;
-    let origin = permission::check_token(&reader, &open.run_id, &access.token)?;
+    let (origin, is_of_other_token) = permission::check_token_of_open(&reader, &open, &access.token)?;
     permission::check_approval(context, &open, origin.approvers)?;
     drop(reader);
     let mut globs = origin.allow_shared;
@@ -149,9 +149,16 @@ pub(super) fn carry_on(
         let mut selection = Selection::new(due_targets(&reader, open.seq, of_queue)?, rules)?;
         // The share was decided when the run began: what it has deleted since would distort it.
         let guards = Guards { max_share: 100.0, ..context.guards() };
-        let survey = Survey::new(context, &mut selection, access, guards, &allow_shared)?;
+        let survey = if is_of_other_token {
+            let in_doubt = reader.due(open.seq, DuePart::InDoubt, 0, u32::MAX)?;
+            let in_doubt = in_doubt.into_iter().map(|target| target.name.to_string()).collect();
+            Survey::with_other_token(context, &mut selection, access, guards, &allow_shared, &in_doubt)?
+        } else {
+            Survey::new(context, &mut selection, access, guards, &allow_shared)?
+        };
         let plan = origin.plan.map(|digest| PlanOfRun {
             digest,
+            is_of_other_token,
             approved_by: open.approved_by.clone(),
             // It began in time.
             expires_at: None,

@@ -19,7 +19,7 @@ use super::runtime::block_on;
 use super::survey::Survey;
 use super::{CommandError, permission, resume};
 use crate::audit::{AuditError, AuditReader, OpenRun};
-use crate::domain::{DatasourceName, ExitStatus, Seq, Timestamp};
+use crate::domain::{ExitStatus, Seq, Timestamp};
 use crate::plan::{
     Approval, PlanRefusal, PlannedSkips, Protection, Rules, SavedPlan, Selection, Shard, is_expired,
 };
@@ -161,17 +161,14 @@ fn planned(
 ) -> Result<ExitStatus, CommandError> {
     let (plan, bytes) = SavedPlan::read(path)?;
     check_time(context, &plan)?;
-    plan.check_place(access.base_url(), &access.token)?;
+    plan.check_place(access.base_url())?;
     let allow_shared = permission::shared_of_plan(context, &plan.guards.allow_shared)?;
-    let protection = Protection::new(&context.protect(&plan.guards.protect))?;
-    for target in &plan.targets {
-        let name = DatasourceName::new(&target.name).ok();
-        if let Some(found) = name.as_ref().and_then(|name| protection.of(name)) {
-            return Err(CommandError::PlanRefused(PlanRefusal::ProtectedSince {
-                name: target.name.clone(),
-                pattern: found.pattern.to_owned(),
-            }));
-        }
+    // Before anything is read: a malformed pattern.
+    Protection::new(&context.protect(&plan.guards.protect))?;
+    let is_of_other_token = !plan.is_sealed_with(&access.token);
+    // Without the token that sealed it, the signature alone shows that nobody edited it.
+    if is_of_other_token && approval.is_none() {
+        return Err(CommandError::PlanRefused(PlanRefusal::OtherToken));
     }
     let approval = permission::approved(context, &plan, &bytes, approval)?;
     match run_of(context, &plan)? {
@@ -206,6 +203,7 @@ fn planned(
             origin: origin_of_plan(&plan, approval.as_ref()),
             plan: Some(PlanOfRun {
                 digest: plan.digest,
+                is_of_other_token,
                 approved_by: approval.map(|approval| approval.principal),
                 expires_at: Some(plan.expires_at),
             }),
@@ -254,7 +252,11 @@ fn check_time(context: &Context<'_>, plan: &SavedPlan) -> Result<(), CommandErro
         let (at, now) = (plan.created_at.clone(), now.to_string());
         return Err(CommandError::PlanRefused(PlanRefusal::FromTheFuture { at, now }));
     }
-    if !is_expired(&plan.expires_at, context.world.clock.timestamp()) {
+    // Fixed width in UTC: text order is time order.
+    if let Some(at) = plan.not_before.as_ref().filter(|at| now.to_string() < **at) {
+        return Err(CommandError::PlanRefused(PlanRefusal::TooEarly { at: at.clone() }));
+    }
+    if !is_expired(&plan.expires_at, now) {
         return Ok(());
     }
     let at = plan.expires_at.clone();
@@ -291,7 +293,12 @@ pub(super) fn begin(
         let in_doubt = in_doubt(path, access.base_url())?;
         let holds = context.holds().current()?;
         let mut job = make(Rules { protection, holds, known_gone, in_doubt, planned: PlannedSkips::new() })?;
-        let survey = Survey::new(context, &mut job.selection, &access, context.guards(), &job.allow_shared)?;
+        let (selection, guards, shared) = (&mut job.selection, context.guards(), &job.allow_shared);
+        let survey = if job.plan.as_ref().is_some_and(|plan| plan.is_of_other_token) {
+            Survey::with_other_token(context, selection, &access, guards, shared, &HashSet::new())?
+        } else {
+            Survey::new(context, selection, &access, guards, shared)?
+        };
         let canary = survey.canary();
         let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone());
         let Some(log) = log else {

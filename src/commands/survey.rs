@@ -1,6 +1,6 @@
 //! A look before anything is deleted: what the listings say, and what the guards say to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::CommandError;
 use super::access::ApiAccess;
@@ -50,6 +50,28 @@ impl Survey {
             Self::offline(guards, selection, "nothing is to be deleted", false)
         };
         survey?.with_budget(context, access.base_url(), selection)
+    }
+
+    /// Reads the listings for a plan that is run with another token than it was made with: they have to show each of its
+    /// targets that is due, but for those in `except`.
+    pub(super) fn with_other_token(
+        context: &Context<'_>,
+        selection: &mut Selection,
+        access: &ApiAccess,
+        guards: Guards,
+        allowed: &AllowShared,
+        except: &HashSet<String>,
+    ) -> Result<Self, CommandError> {
+        let mut survey = Self::online(context, selection, access, guards, allowed, false)?;
+        let unlisted = survey.preview.listing.as_ref().map(|listing| {
+            let mut missing = listing.missing.iter().filter(|(name, _)| !except.contains(name));
+            let first = missing.next().map(|(name, _)| name.clone());
+            (first.is_some().then(|| 1 + missing.count()).unwrap_or(0), first.unwrap_or_default())
+        });
+        if unlisted.as_ref().is_none_or(|(count, _)| *count > 0) {
+            survey.refusals.push(Refusal::OtherToken { unlisted });
+        }
+        survey.with_budget(context, access.base_url(), selection)
     }
 
     /// Asks the limit across runs as well.

@@ -56,6 +56,12 @@ impl Timestamp {
         self.0.div_euclid(24 * 60 * 60 * 1_000_000)
     }
 
+    /// Returns the time `duration` later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// Returns true if it can be written as RFC 3339 with a year of four digits, and is not before 1970.
     #[must_use]
     pub fn is_valid(self) -> bool {

@@ -71,8 +71,7 @@ impl DayBudget {
 
 /// When what was deleted at `at` counts no longer.
 fn end_of(at: Timestamp) -> Timestamp {
-    let window = i64::try_from(BUDGET_WINDOW.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(at.as_micros().saturating_add(window))
+    at.after(BUDGET_WINDOW)
 }
 
 #[cfg(test)]

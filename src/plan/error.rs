@@ -46,6 +46,8 @@ impl PlanError {
 /// Why a saved plan is not run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanRefusal {
+    #[error("the plan may be run from {at} on, and not before; until then owners may object")]
+    TooEarly { at: String },
     #[error("the plan expired at {at}; make a new one")]
     Expired { at: String },
     #[error(
@@ -59,7 +61,7 @@ pub enum PlanRefusal {
     #[error("the plan is for {planned}, and the base URL is {configured}; pass --base-url {planned}")]
     OtherHost { planned: String, configured: String },
     #[error(
-        "the plan was made with another service token, or was edited without this one; run it with the token that it was made with, or make a new plan"
+        "the plan was made with another service token, or was edited without this one; run it with the token that it was made with, have it approved, or make a new plan"
     )]
     OtherToken,
     /// A run that carries out a plan, or tries again what failed in one, has another token now.
@@ -67,8 +69,6 @@ pub enum PlanRefusal {
         "run {run_id} carries out a plan and began with another service token; continue it with that one, or make a new plan with this one"
     )]
     OtherTokenThanBegun { run_id: String },
-    #[error("`{name}` is protected by the pattern `{pattern}` by now; make a new plan")]
-    ProtectedSince { name: String, pattern: String },
     /// A flag asks for more than the plan that was reviewed.
     #[error(
         "which shared datasources may be deleted is part of the plan; make a new one with --allow-shared, or leave the flag out"

@@ -53,6 +53,11 @@ pub enum Refusal {
         /// From when on it would fit; `None` if it is more than the budget of a day.
         fits_at: Option<Timestamp>,
     },
+    /// A plan is run with another token than it was made with, which does not show its targets.
+    OtherToken {
+        /// How many are not listed, and the first of them; `None` if the listing could not be read.
+        unlisted: Option<(usize, String)>,
+    },
     /// Datasources that probably serve several customers are due, and not allowed by name.
     Shared {
         count: usize,
@@ -146,6 +151,7 @@ impl Refusal {
         match self {
             Self::TooMany { .. } => "max_deletes",
             Self::DayUsedUp { .. } => "max_deletes_per_day",
+            Self::OtherToken { .. } => "token_seal",
             Self::TooLargeAShare { .. } | Self::NoListing { .. } => "max_share",
             Self::Shared { .. } => "allow_shared",
         }
@@ -163,6 +169,19 @@ impl fmt::Display for Refusal {
                 f,
                 "{due} datasources are to be deleted, and one run may delete {max}; if all are meant, pass --max-deletes {due}"
             ),
+            Self::OtherToken { unlisted } => {
+                f.write_str("the plan was made with another service token, and ")?;
+                match unlisted {
+                    Some((1, name)) => write!(f, "its target `{name}` is not listed with this one")?,
+                    Some((count, name)) => {
+                        write!(f, "{count} of its targets are not listed with this one, such as `{name}`")?;
+                    }
+                    None => {
+                        f.write_str("the listing, which has to show its targets with this one, was not read")?
+                    }
+                }
+                f.write_str("; use a token of the same account, or make a new plan")
+            }
             Self::DayUsedUp { due, used, limit, fits_at } => {
                 let (deletions, are) = if *due == 1 { ("deletion", "is") } else { ("deletions", "are") };
                 let count = if *used == 1 { "counts" } else { "count" };

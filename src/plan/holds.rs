@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::protection::PatternUse;
 use super::{PlanError, Protection};
 use crate::domain::{DatasourceName, Timestamp};
 
-/// The length of a day, in microseconds.
-const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+const DAY: Duration = Duration::from_hours(24);
 
 /// A row of a file of holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,14 +166,8 @@ impl HoldList {
 
 /// The end of the day `until`, in UTC.
 fn end_of(until: &str, line: u64) -> Result<Timestamp, HoldError> {
-    let is_shaped = until.len() == 10
-        && until.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    let begin = is_shaped.then(|| format!("{until}T00:00:00Z").parse::<Timestamp>().ok()).flatten();
-    match begin {
-        Some(begin) => Ok(Timestamp::from_micros(begin.as_micros().saturating_add(DAY))),
+    match Timestamp::of_date(until) {
+        Some(begin) => Ok(begin.after(DAY)),
         None => Err(HoldError::Until { line, until: until.to_owned() }),
     }
 }

@@ -27,6 +27,9 @@ pub struct SavedPlan {
     pub plan_id: String,
     /// RFC 3339, UTC.
     pub created_at: String,
+    /// From when on it may be run (RFC 3339, UTC), if owners have time to object until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
     /// Until when it may be run (RFC 3339, UTC).
     pub expires_at: String,
     pub creator: String,
@@ -242,21 +245,24 @@ impl SavedPlan {
         skips.map(|skip| (skip.name.clone(), (skip.skip.into(), skip.why.clone()))).collect()
     }
 
-    /// Passes if the plan is for this API and this token.
+    /// Passes if the plan is for this API.
     ///
     /// # Errors
     /// If it is for another.
-    pub fn check_place(&self, base_url: &str, token: &Token) -> Result<(), PlanRefusal> {
+    pub fn check_place(&self, base_url: &str) -> Result<(), PlanRefusal> {
         if self.base_url != base_url {
             return Err(PlanRefusal::OtherHost {
                 planned: self.base_url.clone(),
                 configured: base_url.to_owned(),
             });
         }
-        if token.seal(&self.digest_with("")) != self.token_seal {
-            return Err(PlanRefusal::OtherToken);
-        }
         Ok(())
+    }
+
+    /// Returns true if the plan was made with this token, and not edited without it.
+    #[must_use]
+    pub fn is_sealed_with(&self, token: &Token) -> bool {
+        token.seal(&self.digest_with("")) == self.token_seal
     }
 }
 

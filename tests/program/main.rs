@@ -61,6 +61,7 @@ mod pace;
 mod periods;
 mod plan_binding;
 mod plan_runs;
+mod plan_waits;
 mod plans;
 mod poison;
 mod poison_among_names;

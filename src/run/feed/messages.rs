@@ -64,7 +64,7 @@ pub(in crate::run) struct MessageFeed {
     stop: CancellationToken,
     side_events: UnboundedSender<SideEvent>,
     max_deletes: u64,
-    budget: Option<BudgetGate>,
+    budget: BudgetGate,
     idle: Option<Duration>,
     max_outage: Option<Duration>,
     allowance: Allowance,
@@ -96,12 +96,12 @@ impl MessageFeed {
             recorder: parts.recorder,
             lister: parts.lister,
             holds: parts.holds,
-            clock: parts.clock,
+            clock: parts.clock.clone(),
             credentials: parts.credentials,
             stop: parts.stop,
             side_events: parts.side_events,
             max_deletes,
-            budget: budget.map(BudgetGate::new),
+            budget: BudgetGate::new(budget, parts.clock),
             idle,
             max_outage,
             allowance: Allowance::unlimited(),
@@ -166,29 +166,12 @@ impl MessageFeed {
         let _ = self.side_events.send(SideEvent::QueueReachable(is_reachable));
     }
 
-    fn has_budget(&self) -> bool {
-        self.budget.as_ref().is_none_or(|budget| budget.has_room(self.clock.timestamp()))
-    }
-
-    /// Waits until the budget of 24 hours has room for another deletion, unless something else is to be done meanwhile.
-    /// No message is taken while it waits.
+    /// Waits until another target may be handed out, unless something else is to be done meanwhile.
     async fn wait_for_budget(&self) {
-        let Some(budget) = &self.budget else { return };
-        while !self.stop.is_cancelled() && !self.allowance.is_used_up() && !self.acks.is_any_ready() {
-            if budget.has_room(self.clock.timestamp()) {
-                budget.resume();
-                return;
-            }
-            // An empty queue ends a run that does not follow it, whatever the budget says.
-            if self.idle.is_some() && matches!(self.queue.waiting().await, Ok(0)) {
-                return;
-            }
-            budget.pause();
-            tokio::select! {
-                () = tokio::time::sleep(SLICE) => {}
-                () = self.stop.cancelled() => {}
-            }
-        }
+        let is_over = || self.stop.is_cancelled() || self.allowance.is_used_up() || self.acks.is_any_ready();
+        // An empty queue ends a run that does not follow it, whatever the budget says.
+        let ending = self.idle.is_some().then_some(&*self.queue);
+        self.budget.wait(is_over, ending).await;
     }
 
     /// Returns the target that `message` asks for, if one has to be sent.
@@ -228,7 +211,7 @@ impl MessageFeed {
             state.at_end = true;
             return Err(StopReason::Limit { limit: self.max_deletes });
         }
-        if skip.is_none() && shared.is_none() && !self.has_budget() {
+        if skip.is_none() && shared.is_none() && !self.budget.has_room() {
             self.acks.put_back(message);
             return Ok(None);
         }
@@ -259,9 +242,7 @@ impl MessageFeed {
         }
         self.acks.add(target, name.clone(), message);
         self.allowance.hand_out();
-        if let Some(budget) = &self.budget {
-            budget.hand_out(target);
-        }
+        self.budget.hand_out(target);
         Ok(Some(due(name)))
     }
 
@@ -382,9 +363,7 @@ impl Feed for MessageFeed {
     }
 
     fn settled(&self, target: Seq, outcome: Outcome) {
-        if let Some(budget) = &self.budget {
-            budget.settled(target, outcome, self.clock.timestamp());
-        }
+        self.budget.settled(target, outcome);
         self.acks.settled(target, outcome);
     }
 
