@@ -61,7 +61,7 @@ pub(super) fn section(certificate: &CustomerCertificate) -> Markup {
                     @for (log, record) in records(history) {
                         tr {
                             td.n { (number(record.seq)) }
-                            td { (record.kind) @if several_logs { small { "of log " (log.get(..8).unwrap_or(log)) } } }
+                            td { (record.kind) @if several_logs { " of log " (log.get(..8).unwrap_or(log)) } }
                             td { (exact_time(&record.at.to_string())) }
                             td { code.hash { (record.hash) } }
                         }
