@@ -7,8 +7,8 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use decom::audit::{AuditLog, LogOptions, Recorder, RunOpening};
 use decom::domain::{
-    Answer, AttemptEnd, CustomerRequest, DatasourceName, Evidence, NewTarget, Next, Outcome, Seq, Target,
-    TargetRole, Timestamp, Verdict,
+    Answer, AttemptEnd, CustomerRequest, DatasourceName, Evidence, NewTarget, Next, Outcome, Seq,
+    SessionFacts, Target, TargetRole, Timestamp, Verdict,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -99,6 +99,7 @@ fn begin(recorder: &Recorder, runtime: &Runtime) -> Seq {
         token_fingerprint: String::new(),
         tool_version: "0".to_owned(),
         host: String::new(),
+        session: SessionFacts::default(),
         settings: serde_json::Value::Null,
     };
     let name = DatasourceName::new("tenant-000001-postgres").unwrap();

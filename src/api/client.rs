@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, H
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
-use super::ApiError;
+use super::{ApiError, ServerObservation};
 use crate::domain::{Token, error_chain, install_tls_provider, is_loopback, read_file};
 
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct ApiOptions {
     pub connections: usize,
     /// For how long a request for a listing is tried again after a transient failure.
     pub listing_patience: Duration,
+    /// What the replies to listings show of the server.
+    pub observation: ServerObservation,
 }
 
 impl ApiOptions {
@@ -33,7 +35,7 @@ impl ApiOptions {
     /// # Errors
     /// If the CA file cannot be used, or the client cannot be set up.
     pub fn check(&self) -> Result<(), ApiError> {
-        build(self).map(drop)
+        build(self, false).map(drop)
     }
 }
 
@@ -109,8 +111,9 @@ impl BaseUrl {
     }
 }
 
-/// Makes the client. It does not hold the token, which may change.
-pub(super) fn build(options: &ApiOptions) -> Result<Client, ApiError> {
+/// Makes the client. It does not hold the token, which may change. Replies tell of the server's certificate if
+/// `tells_certificate`.
+pub(super) fn build(options: &ApiOptions, tells_certificate: bool) -> Result<Client, ApiError> {
     install_tls_provider();
     // The certificates are only parsed when the client is made; the public ones are well-formed.
     let client = |error: reqwest::Error| match &options.ca_file {
@@ -135,6 +138,7 @@ pub(super) fn build(options: &ApiOptions) -> Result<Client, ApiError> {
         .retry(reqwest::retry::never())
         .referer(false)
         .tcp_nodelay(true)
+        .tls_info(tells_certificate)
         .http1_only();
     if options.base_url.is_loopback() {
         // A proxy cannot reach this machine's own address, but would see the token.
@@ -159,7 +163,7 @@ pub(super) fn authorization(token: &Token) -> Result<(HeaderName, HeaderValue), 
 }
 
 /// Longer than any bundle of certificates, in bytes.
-const LONGEST_CA_FILE: u64 = 16 * 1024 * 1024;
+pub const LONGEST_CA_FILE: u64 = 16 * 1024 * 1024;
 
 /// Returns the public certificate authorities, which are compiled in as a container may have none, and the private ones
 /// of `ca_file`.

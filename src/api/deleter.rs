@@ -82,7 +82,7 @@ impl Deleter {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ApiError> {
         Ok(Self {
-            client: build(options)?,
+            client: build(options, false)?,
             datasources: options.base_url.endpoint("/api/v2/datasource")?,
             datamarts: options.base_url.endpoint("/api/v2/data-app/datamart")?,
             credentials: credentials.clone(),

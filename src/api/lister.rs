@@ -22,10 +22,10 @@ pub use probe::Probe;
 use reply::{Content, Trouble, answered, content, refused, unavailable};
 use waiting::announced;
 
-use super::ApiError;
 use super::client::{ApiOptions, BaseUrl, authorization, build};
 use super::listing::{DatamartEntry, Entry, NamedEntry, Pass};
 use super::transport::Failure;
+use super::{ApiError, ServerObservation};
 use crate::domain::{Clock, Credentials, Datamart, MAX_NAME_BYTES, Token, Verdict};
 use crate::ratelimit::{Pacer, RateLimitHeaders};
 
@@ -47,6 +47,7 @@ pub struct Lister {
     client: Client,
     credentials: Credentials,
     base_url: BaseUrl,
+    observation: ServerObservation,
     pacer: Pacer,
     stop: CancellationToken,
     clock: Arc<dyn Clock>,
@@ -68,7 +69,8 @@ impl Lister {
             .retry_bounds(Duration::from_millis(500), Duration::from_secs(15))
             .build_with_max_retries(u32::MAX);
         Ok(Self {
-            client: build(options)?,
+            client: build(options, true)?,
+            observation: options.observation.clone(),
             credentials: credentials.clone(),
             base_url: options.base_url.clone(),
             pacer,
@@ -274,6 +276,7 @@ impl Lister {
         if is_proxied && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             return silent(Err(Trouble::Lasting(self.unreachable(Failure::of_proxy().message))));
         }
+        self.observation.note(&response, self.clock.now());
         let headers = RateLimitHeaders::read(response.headers(), self.clock.now());
         let throttled = response.status() == StatusCode::TOO_MANY_REQUESTS;
         Attempt { content: content(what, &mut response).await, headers, throttled }

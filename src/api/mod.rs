@@ -9,14 +9,16 @@ mod dependants;
 mod error;
 mod lister;
 mod listing;
+mod observation;
 mod page;
 mod success;
 mod transport;
 mod verdict;
 
-pub use client::{ApiOptions, BaseUrl, trusted};
+pub use client::{ApiOptions, BaseUrl, LONGEST_CA_FILE, trusted};
 pub use deleter::{Deleter, Reply};
 pub use dependants::Dependants;
 pub use error::ApiError;
 pub use lister::{Lister, Probe};
+pub use observation::{ServerFacts, ServerObservation};
 pub use verdict::{Body, BodyEnd, Classification, classify, classify_datamart};

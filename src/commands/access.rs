@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
 use super::context::Context;
-use crate::api::{ApiOptions, BaseUrl, Lister};
+use crate::api::{ApiOptions, BaseUrl, Lister, ServerObservation};
 use crate::config::{check_proxies, find_token};
 use crate::domain::{Credentials, ReadToken, Token};
 use crate::ratelimit::{PaceOptions, Pacer, Rate};
@@ -54,6 +54,7 @@ impl ApiAccess {
             attempt_timeout: settings.attempt_timeout,
             connections: pace.concurrency,
             listing_patience: settings.listing_patience,
+            observation: ServerObservation::default(),
         };
         if !api.base_url.is_loopback() {
             check_proxies(&context.world.environment)?;

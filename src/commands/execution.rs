@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::CommandError;
 use super::access::ApiAccess;
 use super::context::{Context, VERSION, host, random_hex};
 use super::proposal::PlanOfRun;
+use super::{CommandError, session};
 
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::domain::Seq;
@@ -86,6 +86,7 @@ impl Job {
                 "checkpoints": settings.audit.checkpoint_dir.is_some(),
                 "origin": origin,
             }),
+            session: session::facts(context, access)?,
         };
         let seq = log.recorder().begin_run(opening, Box::new(self.selection.into_targets())).await?;
         Ok(OpenedRun { seq, id })

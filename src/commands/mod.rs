@@ -37,6 +37,7 @@ mod resume;
 mod retry;
 mod run;
 mod runtime;
+mod session;
 mod show;
 mod signed;
 mod summing;

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use super::CommandError;
 use super::access::ApiAccess;
 use super::context::Context;
 use super::output::stdout;
 use super::survey::Survey;
+use super::{CommandError, session};
+use crate::domain::Unusual;
 use crate::plan::{PlanRefusal, Selection, is_expired};
 use crate::report::{Forecast, grouped};
 use crate::terminal::{ControllingTerminal, ask, phrase};
@@ -38,12 +39,13 @@ impl Proposal {
         mut survey: Survey,
         access: &ApiAccess,
         plan: Option<PlanOfRun>,
-    ) -> Self {
+    ) -> Result<Self, CommandError> {
         let mut planned = survey.planned(context, selection, access.host(), access.pacer.rate());
         let due = selection.share().map_or(selection.counts().due, |(_, due)| due);
         let (plan, expires_at) = plan.map(|plan| ((plan.digest, plan.approved_by), plan.expires_at)).unzip();
         planned.plan = plan;
-        Self { planned, survey, due, expires_at: expires_at.flatten() }
+        planned.unusual = session::facts(context, access)?.unusual().iter().map(Unusual::before).collect();
+        Ok(Self { planned, survey, due, expires_at: expires_at.flatten() })
     }
 
     /// Shows it on standard output, where nothing else is going to happen, with `verdict` if no guard refuses.

@@ -14,7 +14,7 @@ use super::output::to_stdout;
 use super::proposal::{PlanOfRun, Proposal};
 use super::runtime::block_on;
 use super::survey::Survey;
-use super::{CommandError, intake, permission};
+use super::{CommandError, intake, permission, session};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::domain::{CustomerRequest, ExitStatus, NewTarget, Outcome, Seq, Settlement, TargetRole};
 use crate::plan::{AllowShared, Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
@@ -164,7 +164,7 @@ pub(super) fn carry_on(
             expires_at: None,
         });
         let canary = survey.canary();
-        let proposal = Proposal::new(context, &selection, survey, access, plan);
+        let proposal = Proposal::new(context, &selection, survey, access, plan)?;
         let Some(log) = log else {
             proposal.preview(context, || Ok(format!("run {} would continue", visible(&open.run_id))))?;
             return Ok(None);
@@ -178,6 +178,7 @@ pub(super) fn carry_on(
                 "tool_version": VERSION,
                 "host": host(),
                 "token_fingerprint": access.token.fingerprint(log.id()),
+                "session": session::facts(context, access)?,
             });
             let at = context.world.clock.timestamp();
             log.recorder().resume_run(open.seq, at, detail.to_string()).await?;

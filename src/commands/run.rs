@@ -300,7 +300,7 @@ pub(super) fn begin(
             Survey::new(context, selection, &access, guards, shared)?
         };
         let canary = survey.canary();
-        let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone());
+        let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone())?;
         let Some(log) = log else {
             proposal.preview(context, || {
                 if job.plan.is_none() {

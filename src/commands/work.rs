@@ -17,7 +17,7 @@ use super::output::stdout;
 use super::proposal::{confirm, show};
 use super::queue::{Arrival, arrival, max_outage, open_queue, queue_address, warn_of_weakness};
 use super::runtime::block_on;
-use super::{CommandError, intake, permission, resume};
+use super::{CommandError, intake, permission, resume, session};
 use crate::api::ApiError;
 use crate::audit::AuditReader;
 use crate::domain::{ExitStatus, Seq};
@@ -92,6 +92,8 @@ fn take_from(
         let (host, limits) = (access.host(), Limits::new(context, access, follow)?);
         let limit = limits.shown();
         let mut lines = announcement(context, address, &host, limits, idle);
+        let unusual = session::facts(context, access)?.unusual();
+        lines.extend(unusual.iter().map(|what| format!("  NOTE: {}", what.before())));
         // A dry run creates no queue, as connecting to one does.
         lines.extend(log.is_some().then(|| waiting(context, address, follow)).transpose()?);
         let Some(log) = log else {

@@ -5,10 +5,12 @@ use std::path::Path;
 use figment::error::Actual;
 use figment::value::Value;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::layers::Layers;
 use super::setting::SETTINGS;
 use super::{ConfigError, Environment, Flags, Settings};
+use crate::domain::hex;
 
 /// Settings that may be secret: a webhook's address in any case, a queue's if it holds a password.
 const SECRETS: [&str; 2] = ["watch.notify_url", "queue.url"];
@@ -46,6 +48,17 @@ pub fn effective_settings(
         Some(EffectiveSetting { section: &setting.section, key: &setting.key, value, places })
     };
     Ok(SETTINGS.iter().filter_map(effective).collect())
+}
+
+/// SHA-256 over the settings, each as `section.key=value` with its value as JSON and a line feed, in hexadecimal. A secret
+/// is `null`.
+#[must_use]
+pub fn config_digest(settings: &[EffectiveSetting]) -> String {
+    let mut digest = Sha256::new();
+    for EffectiveSetting { section, key, value, .. } in settings {
+        digest.update(format!("{section}.{key}={}\n", json!(value)));
+    }
+    hex(digest.finalize())
 }
 
 /// A number that was written as one, or as a text such as `50%`.

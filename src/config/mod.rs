@@ -14,14 +14,14 @@ mod settings;
 mod toml_value;
 mod values;
 
-pub use effective::{EffectiveSetting, effective_settings};
+pub use effective::{EffectiveSetting, config_digest, effective_settings};
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use flags::{
     ApiFlags, ApprovalFlags, CheckpointFlags, Flags, LogFlags, LogFormat, PlanFlags, QueueFlags, RunFlags,
     WorkFlags,
 };
-pub use proxy::check_proxies;
+pub use proxy::{check_proxies, is_proxied};
 pub use schema::schema;
 pub use secrets::{find_token, find_webhook, locate_token};
 pub use settings::{

@@ -2,8 +2,11 @@
 //! token would then go past the proxy, so that is refused instead.
 
 use http::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
+use url::Url;
 
 use super::{ConfigError, Environment};
+use crate::domain::is_loopback;
 
 /// The variables that name a proxy, and those that name the hosts without one.
 const PROXIES: [&str; 6] =
@@ -38,6 +41,34 @@ pub fn check_proxies(environment: &Environment) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+/// Returns true if the client reaches `url` through a proxy of the environment, by its own rules. A machine's own address
+/// is reached without one.
+///
+/// # Errors
+/// If a variable is not text.
+pub fn is_proxied(environment: &Environment, url: &str) -> Result<bool, ConfigError> {
+    let Ok(parsed) = Url::parse(url) else { return Ok(false) };
+    let Ok(uri) = url.parse::<Uri>() else { return Ok(false) };
+    if is_loopback(&parsed) {
+        return Ok(false);
+    }
+    let first = |names: [&'static str; 2]| -> Result<String, ConfigError> {
+        for name in names {
+            if let Some(value) = environment.get(name)? {
+                return Ok(value.to_owned());
+            }
+        }
+        Ok(String::new())
+    };
+    let matcher = Matcher::builder()
+        .all(first(["ALL_PROXY", "all_proxy"])?)
+        .http(first(["HTTP_PROXY", "http_proxy"])?)
+        .https(first(["HTTPS_PROXY", "https_proxy"])?)
+        .no(first(EXCEPTIONS)?)
+        .build();
+    Ok(matcher.intercept(&uri).is_some())
 }
 
 fn is_proxy(value: &str) -> bool {
@@ -98,6 +129,21 @@ mod tests {
             let why = check("HTTPS_PROXY", value).unwrap_err();
             assert!(why.contains("HTTPS_PROXY") && !why.contains("s3cret"), "{value}: {why}");
         }
+    }
+
+    #[test]
+    fn what_leads_through_a_proxy_is_known_as_the_client_knows_it() {
+        let through = |variables: &[(&str, &str)], url| {
+            let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            is_proxied(&Environment::of(variables), url).unwrap()
+        };
+        let api = "https://api.example.com";
+        assert!(!through(&[], api));
+        assert!(through(&[("HTTPS_PROXY", "proxy:3128")], api));
+        assert!(through(&[("all_proxy", "socks5://proxy:1080")], api));
+        assert!(!through(&[("HTTP_PROXY", "proxy:3128")], api), "for plain HTTP alone");
+        assert!(!through(&[("ALL_PROXY", "proxy:3128"), ("NO_PROXY", ".example.com")], api));
+        assert!(!through(&[("ALL_PROXY", "proxy:3128")], "http://127.0.0.1:8080"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Timestamp;
+use super::{Session, Timestamp};
 
 /// The figures of one run that are not in its [`RunSummary`](super::RunSummary).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct RunAccount {
     pub rate: Option<String>,
     /// Checkpoints were set when it began.
     pub checkpoints: bool,
+    /// Who carried it out: from its beginning, and each time that it was resumed.
+    pub sessions: Vec<Session>,
     /// Who made its plan.
     pub plan_creator: Option<String>,
     /// The fingerprint of the key that approved the plan.

@@ -24,6 +24,7 @@ mod read_file;
 mod recent_deletions;
 mod redaction;
 mod request;
+mod session;
 mod spelling;
 mod standing;
 mod target_account;
@@ -64,6 +65,7 @@ pub use period::{Period, PeriodError, SettledTarget, UnsettledRun};
 pub use read_file::{read_file, read_file_or_pipe};
 pub use recent_deletions::RecentDeletions;
 pub use request::{RequestAnswer, RequestOrigin, SentRequest};
+pub use session::{Session, SessionFacts, Unusual};
 pub use spelling::{differences, is_invisible, near_miss_key, nearest, skeleton};
 pub use standing::{ResourceHistory, Standing};
 pub use target_account::{

@@ -9,6 +9,9 @@ pub struct RequestOrigin {
     pub run_id: String,
     pub base_url: String,
     pub operator: Option<String>,
+    /// The name of the user that the process ran as, and the user's number, if they are recorded.
+    pub login: Option<String>,
+    pub uid: Option<u32>,
     /// The machine that sent them.
     pub host: String,
     pub tool_version: String,

@@ -50,6 +50,8 @@ pub struct Forecast {
     pub share: Option<(String, u64)>,
     /// The estimated time in seconds, and the rate.
     pub time: Option<(Duration, String)>,
+    /// What is out of the ordinary about the way to the API, a phrase each.
+    pub unusual: Vec<String>,
     /// Nothing else will happen, so every line is marked.
     pub dry_run: bool,
     /// Show every skipped name.
@@ -147,6 +149,7 @@ impl Forecast {
                 None => "  not approved".to_owned(),
             });
         }
+        lines.extend(self.unusual.iter().map(|what| format!("  NOTE: {}", visible(what))));
         if self.repeated > 0 {
             lines.push(format!("  {} a name", counted(self.repeated, "row repeats", "rows repeat")));
             lines.extend(self.repeated_names.iter().map(|name| format!("      {}", delimited(name))));
@@ -297,6 +300,7 @@ impl Forecast {
         let object = json!({
             "dry_run": self.dry_run,
             "host": self.host,
+            "unusual": self.unusual,
             "targets": self.count,
             "repeated_rows": self.repeated,
             "repeated_names": self.repeated_names,

@@ -81,7 +81,7 @@ pub fn ocsf_event(by: &RequestOrigin, request: &SentRequest) -> Value {
             "logged_time": millis(request.at),
         },
         "actor": {
-            "user": { "name": by.operator.as_deref().unwrap_or("unknown") },
+            "user": user(by),
             "app_name": "decom",
         },
         "src_endpoint": source(by),
@@ -124,6 +124,15 @@ pub fn ocsf_event(by: &RequestOrigin, request: &SentRequest) -> Value {
     }
     event["api"] = api;
     event
+}
+
+/// Who sent it: the operator as stated, and the number of the user that the process ran as.
+fn user(by: &RequestOrigin) -> Value {
+    let mut user = json!({ "name": by.operator.as_deref().unwrap_or("unknown") });
+    if let Some(uid) = by.uid {
+        user["uid"] = json!(uid.to_string());
+    }
+    user
 }
 
 /// One sentence for people.
@@ -233,6 +242,8 @@ fn unmapped(by: &RequestOrigin, request: &SentRequest) -> Value {
         "plan_digest": by.plan_digest,
         "approved_by": by.approved_by,
         "token_fingerprint": by.token_fingerprint,
+        "operator_is": "as stated",
+        "login": by.login,
         "rehearsal": by.rehearsal.then_some(true),
     });
     if let Some(object) = unmapped.as_object_mut() {

@@ -17,6 +17,7 @@ fn settings() -> insta::Settings {
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", "[moment]");
     settings.add_filter(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[time]");
     settings.add_filter(r"127\.0\.0\.1:\d{5}", "[api]");
+    settings.add_filter(r"login [^,]+, uid \d+", "login [login], uid [uid]");
     settings.add_filter(r"\b[0-9a-f]{64}\b", "[sha256]");
     settings.add_filter(r"\b[0-9a-f]{32}\b", "[log]");
     settings.add_filter(r"\b[0-9a-f]{16}\b", "[id]");
@@ -71,7 +72,9 @@ fn it_says_who_asked_for_what_and_what_became_of_it() {
         API host: [api] (http://[api])
         Period (UTC): [time] – [time] ([span])
         Machine: [machine] (decom 0.2.0)
-        Carried out by: Ann
+        Connection: without a proxy
+        (SHA-256 of the configuration: [sha256])
+        Carried out by: Ann (operator as stated, login [login], uid [uid], on [machine], decom 0.2.0)
         Approved by: no approval is recorded
         Ticket: OFF-7
         Reason: end of contract

@@ -11,10 +11,22 @@ const INPUT: &str = "name,reason,ticket\nacme,contract ended,OFF-1\nZoë – sal
 
 /// What the program in the block of `digests.md` number `block` prints: what it computes, and what is recorded.
 fn computed(block: usize, arguments: &[&str]) -> Option<Vec<String>> {
+    printed(Command::new("python3").args(["-c", &program(block)]).args(arguments))
+}
+
+/// The same of a program that reads a file from its standard input.
+fn computed_from(block: usize, file: &Path) -> Option<Vec<String>> {
+    printed(Command::new("python3").args(["-c", &program(block)]).stdin(std::fs::File::open(file).unwrap()))
+}
+
+fn program(block: usize) -> String {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/digests.md");
     let manual = std::fs::read_to_string(manual).unwrap();
-    let program = manual.split("```python\n").nth(block + 1).unwrap().split("```").next().unwrap();
-    let output = Command::new("python3").args(["-c", program]).args(arguments).output().ok()?;
+    manual.split("```python\n").nth(block + 1).unwrap().split("```").next().unwrap().to_owned()
+}
+
+fn printed(command: &mut Command) -> Option<Vec<String>> {
+    let output = command.output().ok()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect())
 }
@@ -48,4 +60,22 @@ fn the_digests_of_a_run_and_of_a_plan_can_be_computed_again() {
     );
     let known = column(&log, "SELECT DISTINCT detail ->> '$.targets_sha256' FROM record WHERE kind = 'run'");
     assert_eq!(known.len(), 2, "a plan is sorted, an input is not");
+}
+
+#[test]
+fn the_digest_of_the_configuration_can_be_computed_again() {
+    let (sandbox, server) = (Sandbox::new(), Server::deleting());
+    sandbox.names("names.csv", &["a"]);
+    let flags = ["--reason", "Ende – \"Ü\"", "--protect", "prod-*", "--base-url", &server.url()];
+    let run =
+        [&["run", "names.csv", "--yes", "--no-listing-check", "--max-share", "100"], &flags[..]].concat();
+    assert_eq!(sandbox.decom(&run).run().code, 0);
+    let effective = ["config", "--effective", "--json", "--no-listing-check", "--max-share", "100"];
+    let settings = sandbox.decom(&[&effective, &flags[..]].concat()).run().expect(0).stdout;
+    sandbox.file("settings.json", settings);
+    let Some(of_config) = computed_from(2, &sandbox.path("settings.json")) else {
+        return skipped("the_digest_of_the_configuration_can_be_computed_again", "python3 cannot be run");
+    };
+    let recorded = "SELECT detail ->> '$.session.config_sha256' FROM record WHERE kind = 'run'";
+    assert_eq!(of_config, column(&sandbox.log(), recorded));
 }

@@ -7,7 +7,7 @@ use decom::audit::verify::{AnchorCheck, Weight, verify};
 use decom::audit::{AuditLog, AuditReader, DuePart, LogOptions, Recorder, RunOpening};
 use decom::domain::{
     Answer, AttemptEnd, AttemptStart, CustomerRequest, DatasourceName, Evidence, NewTarget, Next, Outcome,
-    ResourceKind, Seq, Target, TargetRole, Timestamp, Verdict,
+    ResourceKind, Seq, SessionFacts, Target, TargetRole, Timestamp, Verdict,
 };
 
 use crate::support::forgery::rewrite;
@@ -42,6 +42,7 @@ pub(super) fn opening(run_id: &str, base_url: &str) -> RunOpening {
         token_fingerprint: String::new(),
         tool_version: "0".to_owned(),
         host: String::new(),
+        session: SessionFacts::default(),
         settings: serde_json::json!({ "with_datamarts": true }),
     }
 }

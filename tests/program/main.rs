@@ -87,6 +87,7 @@ mod rotations;
 mod schemas;
 mod second_person;
 mod secrets;
+mod sessions;
 mod settling;
 mod shared_datasources;
 mod sharing;

@@ -254,6 +254,7 @@ fn a_plan_as_json() {
             "umbrella",
             "wayne"
           ],
+          "unusual": [],
           "would_start": true
         }
         "#)

@@ -54,6 +54,8 @@ struct Plan {
     exists_again: Vec<Named>,
     guards: Vec<Guard>,
     /// False if a guard would refuse the run.
+    /// What is out of the ordinary about the way to the API.
+    unusual: Vec<String>,
     would_start: bool,
     /// About how long a run would take, for people.
     time: Option<String>,

@@ -257,6 +257,6 @@ fn every_report_says_by_which_plan_and_who_approved_it() {
     }
     // In a CSV, beside every target.
     let report = estate.sandbox.decom(&["report", "--format", "csv"]).run().stdout;
-    let rows = report.lines().filter(|line| line.contains(&format!(",{digest},alice,")));
+    let rows = report.lines().filter(|line| line.ends_with(&format!(",{digest},alice,3")));
     assert_eq!(rows.count(), 3, "{report}");
 }

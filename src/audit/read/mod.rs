@@ -25,6 +25,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension};
 
 pub use account::Moment;
+pub(super) use account::session_facts;
 pub use due::DuePart;
 pub use groups::{GroupMember, SettledMember};
 pub use open_runs::OpenRun;

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::audit::record::{Kind, Record};
 use crate::domain::{
-    AttemptEnd, AttemptStart, Counts, Evidence, ExitStatus, RefusedMessage, RequestedTarget, Seq, Settlement,
-    Timestamp,
+    AttemptEnd, AttemptStart, Counts, Evidence, ExitStatus, RefusedMessage, RequestedTarget, Seq,
+    SessionFacts, Settlement, Timestamp,
 };
 
 /// What a run is: recorded when it begins, together with its targets.
@@ -31,6 +31,8 @@ pub struct RunOpening {
     pub host: String,
     /// The settings that decide how it deletes.
     pub settings: serde_json::Value,
+    /// Who begins it, where and through what.
+    pub session: SessionFacts,
 }
 
 impl RunOpening {
@@ -45,6 +47,7 @@ impl RunOpening {
             "tool_version": self.tool_version,
             "host": self.host,
             "settings": self.settings,
+            "session": self.session,
         })
         .to_string();
         use_it(&Record {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{AuditLog, LogOptions, RunOpening};
-use crate::domain::{CustomerRequest, DatasourceName, NewTarget, TargetRole, Timestamp};
+use crate::domain::{CustomerRequest, DatasourceName, NewTarget, SessionFacts, TargetRole, Timestamp};
 
 /// The time of every record.
 pub(super) const AT: Timestamp = Timestamp::from_micros(1_764_000_000_000_000);
@@ -35,6 +35,7 @@ pub(super) fn opening(run_id: &str) -> RunOpening {
         token_fingerprint: String::new(),
         tool_version: "0".to_owned(),
         host: String::new(),
+        session: SessionFacts::default(),
         settings: serde_json::Value::Null,
     }
 }

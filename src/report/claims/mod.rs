@@ -9,6 +9,7 @@ mod controls;
 mod ending;
 mod groups;
 mod integrity;
+mod people;
 mod run_facts;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub use anchoring::{Anchoring, Checkpoint, CheckpointSignature};
 pub(super) use controls::Control;
 pub(super) use ending::REHEARSAL;
 pub(super) use groups::Group;
+pub(super) use people::{account_of, way_of};
 pub(super) use run_facts::{Completeness, RunFacts};
 
 use crate::domain::RunAccount;

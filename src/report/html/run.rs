@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::Certificate;
 use super::wording::{code, duration, maybe, text, time};
+use crate::report::claims::{account_of, way_of};
 
 pub(super) fn section(certificate: &Certificate) -> Markup {
     let (run, account) = (&certificate.run, &certificate.account);
@@ -41,9 +42,10 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                         }
                     }
                     div { dt { "Machine" } dd { bdi { (text(&run.host)) } small { "decom " (text(&run.tool_version)) } } }
+                    div { dt { "Connection" } dd { (connection(certificate)) } }
                 }
                 dl.facts {
-                    div { dt { "Carried out by" } dd { (maybe(run.operator.as_deref())) } }
+                    div { dt { "Carried out by" } dd { (sessions(certificate)) } }
                     div { dt { "Approved by" } dd { (approval(certificate)) } }
                     div { dt { "Ticket" } dd { (maybe(run.ticket.as_deref())) } }
                     div { dt { "Reason" } dd { (maybe(run.reason.as_deref())) } }
@@ -51,6 +53,42 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                         div { dt { "Retry of run" } dd { (code(earlier)) } }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Each stretch of the run, with who ran it.
+fn sessions(certificate: &Certificate) -> Markup {
+    let sessions = &certificate.account.sessions;
+    html! {
+        @for session in sessions {
+            p.session {
+                (maybe(session.facts.operator.as_deref()))
+                small {
+                    (text(&account_of(&session.facts)))
+                    @if sessions.len() > 1 {
+                        "; " (time(&session.from.to_string())) " – "
+                        @match session.to {
+                            Some(to) => { (time(&to.to_string())) }
+                            None => { "its end is not recorded" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How the server was reached, of each stretch that differs from the one before.
+fn connection(certificate: &Certificate) -> Markup {
+    let mut ways: Vec<_> =
+        certificate.account.sessions.iter().map(|session| way_of(&session.facts)).collect();
+    ways.dedup();
+    html! {
+        @for way in &ways {
+            @for (index, known) in way.iter().enumerate() {
+                @if index == 0 { p.session { (text(known)) } } @else { small { (text(known)) } }
             }
         }
     }

@@ -1,10 +1,13 @@
 //! Every request that was sent, with what it was sent for and what came of it.
 
+use std::collections::VecDeque;
+
 use rusqlite::{OptionalExtension, Row};
 
+use crate::audit::read::session_facts;
 use crate::audit::record::Hash;
 use crate::audit::{AuditError, AuditReader};
-use crate::domain::{RequestAnswer, RequestOrigin, ResourceKind, SentRequest, Timestamp, hex};
+use crate::domain::{RequestAnswer, RequestOrigin, ResourceKind, SentRequest, SessionFacts, Timestamp, hex};
 
 /// A walk along the records with a look-up for each: nothing is sorted, and nothing held.
 const REQUESTS: &str = "
@@ -17,6 +20,28 @@ const REQUESTS: &str = "
       LEFT JOIN record o ON o.target = s.target AND o.outcome IS NOT NULL
      WHERE s.kind = 'send' AND s.seq > coalesce(?1, 0) AND (?1 IS NULL OR s.run = ?1)
      ORDER BY s.seq";
+
+/// The run that sends, in the session that it is in.
+struct Sender {
+    run: i64,
+    by: RequestOrigin,
+    shift: i64,
+    /// Those that have not begun yet, each with the place of its record.
+    sessions: VecDeque<(i64, SessionFacts)>,
+}
+
+impl Sender {
+    /// Enters the session that the record `seq` belongs to.
+    fn advance_to(&mut self, seq: i64) {
+        while self.sessions.front().is_some_and(|(from, _)| *from <= seq) {
+            let Some((_, facts)) = self.sessions.pop_front() else { return };
+            let SessionFacts { operator, login, uid, host, tool_version, .. } = facts;
+            (self.by.operator, self.by.login, self.by.uid) = (operator, login, uid);
+            self.by.host = host.unwrap_or_default();
+            self.by.tool_version = tool_version.unwrap_or_default();
+        }
+    }
+}
 
 impl AuditReader {
     /// Hands each request that was sent to `take`, in the order of their records, until that returns
@@ -34,19 +59,35 @@ impl AuditReader {
         let mut statement = self.connection.prepare(REQUESTS).map_err(failed)?;
         let mut rows = statement.query([only]).map_err(failed)?;
         // One writer, one run at a time: the same run goes on for long.
-        let mut current: Option<(i64, RequestOrigin, i64)> = None;
+        let mut current: Option<Sender> = None;
         while let Some(row) = rows.next().map_err(failed)? {
-            let run: i64 = row.get(3).map_err(failed)?;
-            let (by, shift) = match current.take() {
-                Some((known, by, shift)) if known == run => (by, shift),
-                _ => self.sent_by(run)?,
+            let (seq, run): (i64, i64) = (row.get(0).map_err(failed)?, row.get(3).map_err(failed)?);
+            let sender = match current.take() {
+                Some(sender) if sender.run == run => sender,
+                _ => self.sender(run)?,
             };
-            let (_, by, shift) = current.insert((run, by, shift));
-            if !take(by, &request(row, *shift).map_err(failed)?) {
+            let sender = current.insert(sender);
+            sender.advance_to(seq);
+            if !take(&sender.by, &request(row, sender.shift).map_err(failed)?) {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn sender(&self, run: i64) -> Result<Sender, AuditError> {
+        let (by, shift) = self.sent_by(run)?;
+        // The run itself, and each time that it was resumed: the index has these two kinds.
+        let query = "SELECT seq, detail FROM record WHERE seq = ?1
+                     UNION ALL SELECT seq, detail FROM record WHERE run = ?1 AND kind IN ('resume', 'end')
+                                AND kind = 'resume' ORDER BY seq";
+        let mut statement = self.connection.prepare_cached(query).map_err(|e| self.failed(e))?;
+        let facts = |text: String| session_facts(&serde_json::from_str(&text).unwrap_or_default());
+        let sessions = statement
+            .query_map([run], |row| Ok((row.get(0)?, facts(row.get(1)?))))
+            .and_then(Iterator::collect)
+            .map_err(|e| self.failed(e))?;
+        Ok(Sender { run, by, shift, sessions })
     }
 
     fn place_of(&self, run_id: &str) -> Result<Option<i64>, AuditError> {
@@ -74,6 +115,8 @@ impl AuditReader {
                         run_id: row.get(0)?,
                         base_url: row.get(1)?,
                         operator: row.get(2)?,
+                        login: None,
+                        uid: None,
                         host: row.get(3)?,
                         tool_version: row.get(4)?,
                         reason: row.get(5)?,

@@ -12,7 +12,9 @@ use serde_json::Value;
 use super::AuditReader;
 use crate::audit::AuditError;
 use crate::audit::record::Content;
-use crate::domain::{ClosingListing, LogState, Outcome, RecordMark, RunAccount, Timestamp};
+use crate::domain::{
+    ClosingListing, LogState, Outcome, RecordMark, RunAccount, Session, SessionFacts, Timestamp,
+};
 use latency::Latencies;
 use timeline::{Counted, Happened};
 
@@ -113,7 +115,7 @@ impl AuditReader {
             is_merged: self.content == Content::Merged,
             head: self.mark(&log, "?1 IS NOT NULL", run)?,
         };
-        let mut account = opened(&detail, state, last);
+        let mut account = opened(&detail, Timestamp::from_micros(began), state, last);
         let mut latencies = Latencies::new();
         let mut counted = Counted::new(began, account.last.at.as_micros());
         let mut answers = 0;
@@ -150,10 +152,15 @@ impl AuditReader {
                     account.resumed += 1;
                     account.why = None;
                     counted.stopped();
+                    let from = Timestamp::from_micros(fact.at_us);
+                    account.sessions.push(session(from, &json(fact.detail.as_deref())));
                 }
                 "end" => {
                     account.why = text(&json(fact.detail.as_deref())["why"]);
                     counted.stopped();
+                    if let Some(session) = account.sessions.last_mut() {
+                        session.to = Some(Timestamp::from_micros(fact.at_us));
+                    }
                 }
                 _ => {}
             }
@@ -182,7 +189,7 @@ impl AuditReader {
 }
 
 /// What the record of a run tells, before anything has happened in it.
-fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
+fn opened(detail: &str, at: Timestamp, log: LogState, last: RecordMark) -> RunAccount {
     let detail = json(Some(detail));
     let settings = &detail["settings"];
     let origin = &settings["origin"];
@@ -195,6 +202,7 @@ fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
         token_fingerprint: text(&detail["token_fingerprint"]),
         rate: text(&settings["rate"]),
         checkpoints: settings["checkpoints"] == true,
+        sessions: vec![session(at, &detail)],
         plan_creator: text(&origin["plan_creator"]),
         approved_with: text(&origin["approved_with"]),
         why: None,
@@ -207,6 +215,22 @@ fn opened(detail: &str, log: LogState, last: RecordMark) -> RunAccount {
         latency: None,
         timeline: Counted::new(began, began).summed_up(),
     }
+}
+
+/// The session that begins at that time, by the detail of its record. Earlier versions recorded a part of it.
+fn session(from: Timestamp, detail: &Value) -> Session {
+    Session { from, to: None, facts: session_facts(detail) }
+}
+
+/// What the detail of a `run` or a `resume` record says of who begins it, where and through what.
+pub(in crate::audit) fn session_facts(detail: &Value) -> SessionFacts {
+    let recorded = serde_json::from_value::<SessionFacts>(detail["session"].clone());
+    recorded.unwrap_or_else(|_| SessionFacts {
+        operator: text(&detail["operator"]),
+        host: text(&detail["host"]),
+        tool_version: text(&detail["tool_version"]),
+        ..SessionFacts::default()
+    })
 }
 
 const fn happened(outcome: Option<Outcome>) -> Happened {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use super::{Anchoring, Checkpoint, CheckpointSignature};
 use crate::domain::{
-    ClosingListing, Counts, LogState, Outcome, RecordMark, RunAccount, RunSummary, Timeline, Timestamp,
+    ClosingListing, Counts, LogState, Outcome, RecordMark, RunAccount, RunSummary, Session, SessionFacts,
+    Timeline, Timestamp,
 };
 use crate::report::{Certificate, Format, write_certificate, write_report};
 use table::{ANYTIME, CLAIMS};
@@ -159,6 +160,18 @@ impl Case {
         !matches!(self.point, Point::NotLooked | Point::NotFound)
     }
 
+    /// What is recorded of who ran it.
+    fn session(self) -> SessionFacts {
+        let unusual = self.is_resumed;
+        SessionFacts {
+            operator: Some("ann".to_owned()),
+            ca_sha256: unusual.then(|| "ef".repeat(32)),
+            proxy: Some(unusual),
+            clock_ahead_ms: Some(if unusual { 90_000 } else { 100 }),
+            ..SessionFacts::default()
+        }
+    }
+
     fn certificate(self) -> Certificate {
         let (outcomes, listed, before, exit_code) = self.outcomes();
         let counts = |all: &[(Outcome, u64)]| {
@@ -201,6 +214,7 @@ impl Case {
             token_fingerprint: None,
             rate: None,
             checkpoints: self.is_expected,
+            sessions: vec![Session { from: at(0), to: None, facts: self.session() }],
             plan_creator: None,
             approved_with: None,
             why: None,

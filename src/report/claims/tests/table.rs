@@ -137,6 +137,12 @@ pub(super) const CLAIMS: &[Claim] = &[
                 | Ended::Malformed
         )
     }),
+    // The resumed runs had these.
+    ("Certificate authorities of a file were trusted", |case| case.is_resumed),
+    ("The requests went through a proxy", |case| case.is_resumed),
+    ("The machine’s clock was 1m 30s ahead of the server’s", |case| case.is_resumed),
+    ("without a proxy", |case| !case.is_resumed),
+    ("agreed with the server’s within a second", |case| !case.is_resumed),
     // People.
     ("no approval is recorded", |case| !case.is_approved),
     ("which was checked before the run began", |case| case.is_approved),
