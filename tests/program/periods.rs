@@ -235,6 +235,17 @@ fn the_page_is_signed_and_a_forged_one_refused() {
     let key = Key::new(&sandbox, "key", "ed25519");
     let allowed = sandbox.file("allowed_signers", format!("auditor {}\n", key.public));
     let wide = ["--from", "2020-01-01", "--to", "2099-12-31", "--format", "html", "--out", "p.html"];
+    std::fs::create_dir(sandbox.path("points")).unwrap();
+    let point = ["audit", "checkpoint", "--quiet", "--checkpoint-dir", "points", "--signing-key", "key"];
+    sandbox.decom(&point).run().expect(0);
+    let checked = ["--checkpoint-dir", "points", "--allowed-signers", "allowed_signers"];
+    let confirmed = report(&sandbox, &[&wide[..6], &checked].concat()).expect(0).stdout;
+    assert!(confirmed.contains("confirmed by a checkpoint signed by auditor"), "{confirmed}");
+    let unchecked = report(&sandbox, &[&wide[..6], &checked[..2]].concat()).expect(0).stdout;
+    assert!(
+        !unchecked.contains("confirmed by a checkpoint") && unchecked.contains("were not checked"),
+        "{unchecked}"
+    );
     report(&sandbox, &[&wide[..], &["--signing-key", "key"]].concat()).expect(0);
     let (page, signature) = (sandbox.path("p.html"), sandbox.path("p.html.sig"));
     let verified = || keys::verified_for("decom-certificate", &page, &signature, &allowed, None, "auditor");

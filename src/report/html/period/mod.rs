@@ -12,7 +12,8 @@ use super::page::{Frame, Page};
 use super::signature::signature;
 use super::wording::{self, code, counted, exact_time, name, number, share, text};
 use crate::domain::hex;
-use crate::report::period::{GroupCount, PeriodReport, gaps, not_covered, summary};
+use crate::report::claims::{Anchoring, Checkpoint, CheckpointSignature};
+use crate::report::period::{GroupCount, PeriodLog, PeriodReport, gaps, not_covered, summary};
 
 const STYLE: &str = include_str!("period.css");
 
@@ -173,6 +174,18 @@ fn group(heading: &str, groups: &BTreeMap<Option<String>, GroupCount>) -> Markup
     }
 }
 
+/// The newest checkpoint of the log, if its signature was checked.
+fn confirmed(log: &PeriodLog) -> Markup {
+    html! {
+        @if let Anchoring::Found(Checkpoint { records, signature: CheckpointSignature::Checked { signers }, .. }) = &log.anchoring {
+            small {
+                "its first " (counted(*records, "record is", "records are")) " confirmed by a checkpoint signed by "
+                (text(signers))
+            }
+        }
+    }
+}
+
 fn completeness(report: &PeriodReport) -> Markup {
     let found = gaps(report);
     html! {
@@ -193,7 +206,12 @@ fn completeness(report: &PeriodReport) -> Markup {
                 tbody {
                     @for log in &report.logs {
                         tr {
-                            td { (code(&log.state.id)) small { "last hash " (code(&log.state.head.hash)) } small { (name(&log.file)) } }
+                            td {
+                                (code(&log.state.id))
+                                small { "last hash " (code(&log.state.head.hash)) }
+                                small { (name(&log.file)) }
+                                (confirmed(log))
+                            }
                             td.n { (number(log.state.head.seq)) }
                             td { (exact_time(&log.begun_at.to_string())) }
                             td { (exact_time(&log.state.head.at.to_string())) }
