@@ -45,6 +45,12 @@ pub fn at_any_instant(
     if now.unsettling > 0 {
         wrong.push(format!("{} clear answers are recorded without an outcome", now.unsettling));
     }
+    if now.out_of_order > 0 {
+        wrong.push(format!(
+            "{} requests for datasources were begun before their datamarts were gone",
+            now.out_of_order
+        ));
+    }
     if now.odd_targets > 0 {
         wrong.push(format!("{} targets have more than one outcome", now.odd_targets));
     }
@@ -87,6 +93,12 @@ pub fn in_the_end(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let deleted: HashSet<_> = requests.iter().filter(|r| r.deleted).map(|r| r.name.as_str()).collect();
+    wrong.extend(
+        requests
+            .iter()
+            .filter(|request| !names.contains(&request.name))
+            .map(|request| format!("{} was sent, and was not planned", request.name)),
+    );
     let recorded: HashSet<_> = now.results.iter().map(|result| result.name.clone()).collect();
     if recorded != *names || now.results.len() != names.len() {
         wrong.push(format!("{} results for {} names", now.results.len(), names.len()));
@@ -133,6 +145,8 @@ fn is_true(result: &TargetEnd, exists: bool, deleted: bool, listing_check: bool,
         }
         // Retries used up: the listing tells whether it is there, and only that makes it a failure.
         "failed" if listing_check => exists && !deleted && evidence == Some("still_listed"),
+        // A datamart of its group stayed, or the group was another one than planned.
+        "skipped" => exists && !deleted && matches!(evidence, Some("audit_log" | "rule")),
         "failed" | "unknown" => !listing_check && evidence == Some("no_clear_answer"),
         _ => false,
     }

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub unsettling: u64,
     /// Targets with more or less than one place in the view `results`.
     pub odd_targets: u64,
+    /// Requests for a datasource that were begun while a datamart of it was not gone.
+    pub out_of_order: u64,
 }
 
 /// One attempt.
@@ -54,7 +56,7 @@ pub struct TargetEnd {
 }
 
 const RESULTS: &str = "
-SELECT v.datasource, v.outcome, v.evidence, v.attempts,
+SELECT iif(v.kind = 'datamart', 'datamart ' || v.name, v.name), v.outcome, v.evidence, v.attempts,
        r.name || '-' || t.number || '-' || o.number,
        EXISTS (SELECT 1 FROM attempts a WHERE a.run_id = v.run_id AND a.target = v.target
                 AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer')))
@@ -110,6 +112,7 @@ fn read(log: &Connection) -> rusqlite::Result<Result<Snapshot, String>> {
         sent_after_outcome: 0,
         unsettling: 0,
         odd_targets: 0,
+        out_of_order: 0,
     };
     if empty {
         return Ok(Ok(snapshot));
@@ -162,13 +165,24 @@ fn read(log: &Connection) -> rusqlite::Result<Result<Snapshot, String>> {
     )?;
     snapshot.unsettling = number(
         "SELECT count(*) FROM record WHERE kind = 'answer' AND outcome IS NULL
-            AND (verdict IN ('deleted', 'not_found', 'in_use')
-              OR verdict = 'rejected' AND error_code IS NOT NULL)",
+            AND (verdict IN ('deleted', 'not_found')
+              OR verdict = 'rejected' AND error_code IS NOT NULL
+              -- After its own datamarts are gone, it is tried again.
+              OR verdict = 'in_use' AND (SELECT coalesce(t.detail ->> '$.datamarts', 0) = 0
+                                           FROM record t WHERE t.seq = record.target))",
     )?;
     snapshot.odd_targets = number(
         "SELECT count(*) FROM (SELECT t.seq FROM record t
             LEFT JOIN record o ON o.target = t.seq AND o.outcome IS NOT NULL
             WHERE t.kind = 'target' GROUP BY t.seq HAVING count(*) <> 1)",
+    )?;
+    snapshot.out_of_order = number(
+        "SELECT count(*) FROM record s JOIN record t ON t.seq = s.target
+           JOIN record m ON m.kind = 'target' AND m.run = t.run AND m.number < t.number
+            AND m.number >= t.number - (t.detail ->> '$.datamarts')
+          WHERE s.kind = 'send' AND t.detail ->> '$.datamarts' > 0
+            AND NOT EXISTS (SELECT 1 FROM record o WHERE o.target = m.seq AND o.seq < s.seq
+                             AND o.outcome IN ('deleted', 'deleted_unconfirmed', 'not_found'))",
     )?;
     Ok(Ok(snapshot))
 }

@@ -17,6 +17,7 @@
 mod account;
 mod chain;
 mod checks;
+mod groups;
 mod log;
 mod round;
 
@@ -50,6 +51,16 @@ fn program() -> std::path::PathBuf {
 
 #[test]
 fn kill_dash_nine_at_any_instant_loses_nothing() {
+    rounds("crash rounds", false);
+}
+
+/// The same over datasources with datamarts: none is sent before its own are gone, and nothing that was not planned.
+#[test]
+fn kill_dash_nine_at_any_instant_keeps_the_order_within_groups() {
+    rounds("crash rounds with datamarts", true);
+}
+
+fn rounds(title: &str, with_datamarts: bool) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let wanted = number("DECOM_CRASH_KILLS").unwrap_or(KILLS);
     let seed = number("DECOM_CRASH_SEED").unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
@@ -58,7 +69,7 @@ fn kill_dash_nine_at_any_instant_loses_nothing() {
     let mut report = Report::default();
     while report.kills < wanted {
         let before = report.violations.len();
-        round::play(&mut random, &mut report);
+        round::play(&mut random, &mut report, with_datamarts);
         for violation in &mut report.violations[before..] {
             *violation = format!("seed {seed}, round {}: {violation}", report.rounds);
         }
@@ -67,7 +78,7 @@ fn kill_dash_nine_at_any_instant_loses_nothing() {
     let mut out = std::io::stderr();
     writeln!(
         out,
-        "\ncrash rounds, seed {seed}: {} rounds, {} processes, {} kills, {} targets, {} requests, \
+        "\n{title}, seed {seed}: {} rounds, {} processes, {} kills, {} targets, {} requests, \
          {} deletions, {} attempts in doubt after kills (at most {} after one), {} violations, {:.0?}\n\
          outcomes: {:?}",
         report.rounds,

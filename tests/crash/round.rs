@@ -11,6 +11,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use tempfile::TempDir;
 
+use super::groups::Groups;
 use super::log::{Snapshot, snapshot};
 use super::{Report, account, checks};
 
@@ -45,8 +46,9 @@ enum Ended {
     Exited(i32),
 }
 
-fn setting(random: &mut StdRng, round: u64) -> Setting {
-    let (targets, salt) = (random.random_range(40..300), random.random::<u32>());
+fn setting(random: &mut StdRng, round: u64, with_datamarts: bool) -> Setting {
+    let most = if with_datamarts { 80 } else { 300 };
+    let (targets, salt) = (random.random_range(40..most), random.random::<u32>());
     let faults = [
         // Everything at once.
         "http500=4%,http500-after=4%,http502-html=2%,http503=2%,drop-before=4%,drop-after=4%,\
@@ -58,21 +60,24 @@ fn setting(random: &mut StdRng, round: u64) -> Setting {
         // A good day.
         "in-use=5%,missing=5%",
     ];
+    // Workspaces hold datasources, and datamarts appear, move and change after they were listed once.
+    let of_groups = ",workspace=3%,new-datamart=2%,moved-datamart=2%,changed-datamart=2%";
     Setting {
         names: (0..targets).map(|number| format!("tenant-{salt:08x}/db {number}")).collect(),
         concurrency: [1, 2, 4, 8, 16, 48][random.random_range(0..6)],
         max_attempts: random.random_range(2..5),
         listing_check: random.random_bool(0.8),
         // In turn, so that a short round meets them all.
-        faults: faults[usize::try_from(round).unwrap() % faults.len()].to_owned(),
+        faults: faults[usize::try_from(round).unwrap() % faults.len()].to_owned()
+            + if with_datamarts { of_groups } else { "" },
         latency: Duration::from_micros(random.random_range(0..4000)),
         seed: random.random(),
     }
 }
 
 /// Plays one round and adds what it showed to `report`.
-pub fn play(random: &mut StdRng, report: &mut Report) {
-    let setting = setting(random, report.rounds);
+pub fn play(random: &mut StdRng, report: &mut Report, with_datamarts: bool) {
+    let setting = setting(random, report.rounds, with_datamarts);
     let mut folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (log, account_path) = (path("audit.db"), path("requests.jsonl"));
@@ -86,16 +91,24 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
         seed: setting.seed,
         latency: setting.latency,
         request_log: Some(account_path.clone()),
+        datamarts: if with_datamarts { 3 } else { 0 },
         ..EmulatorOptions::new(TOKEN, setting.names.clone())
     })
     .unwrap();
+
+    let mut names: HashSet<_> = setting.names.iter().cloned().collect();
+    if with_datamarts {
+        let groups = Groups::of(emulator.base_url(), TOKEN, &setting.names);
+        groups.record(&log, emulator.base_url());
+        names = groups.names().into_iter().collect();
+    }
 
     let mut wrong = Vec::new();
     let mut before: Option<Snapshot> = None;
     let mut processes = 0;
     let finished = loop {
         let begun = before.as_ref().is_some_and(|log| log.runs > 0);
-        let command = if begun && random.random_bool(0.5) { "resume" } else { "run" };
+        let command = if with_datamarts || begun && random.random_bool(0.5) { "resume" } else { "run" };
         let instant = match random.random_range(0..5) {
             // While it opens the log, continues or begins a run.
             0 => Instantly::After(Duration::from_micros(random.random_range(0..30_000))),
@@ -130,6 +143,8 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
         match ended {
             Ended::Killed => {}
             Ended::Exited(code @ (0 | 1)) if is_finished => wrong.extend(exit_code(code, &now)),
+            // The first group of each process is a canary.
+            Ended::Exited(4) if with_datamarts && stopped_at_canary(folder.path()) => {}
             Ended::Exited(code) => wrong.push(format!(
                 "`decom {command}` exited with {code} in the state {:?}: {}",
                 now.status,
@@ -148,22 +163,25 @@ pub fn play(random: &mut StdRng, report: &mut Report) {
     let requests = account::requests(&account_path);
     if let Some(now) = &finished {
         let existing = account::existing(emulator.base_url(), TOKEN);
-        let names: HashSet<_> = setting.names.iter().cloned().collect();
         wrong.extend(checks::in_the_end(now, &names, &existing, &requests, setting.listing_check));
         for result in &now.results {
             *report.outcomes.entry(result.outcome.clone()).or_default() += 1;
         }
     }
     report.rounds += 1;
-    report.targets += setting.names.len() as u64;
+    report.targets += names.len() as u64;
     report.processes += processes;
     report.requests += requests.len() as u64;
-    report.deletions += emulator.tally().deletions;
+    report.deletions += emulator.tally().deletions + emulator.tally().datamart_deletions;
     if !wrong.is_empty() {
         folder.disable_cleanup(true);
         wrong.push(format!("what is left lies in {}", folder.path().display()));
     }
     report.violations.extend(wrong);
+}
+
+fn stopped_at_canary(folder: &Path) -> bool {
+    std::fs::read_to_string(folder.join("stdout")).unwrap().contains("It stopped early: canary ")
 }
 
 fn config(setting: &Setting) -> String {
