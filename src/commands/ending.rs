@@ -7,7 +7,7 @@ use super::context::Context;
 use super::execution::FinishedRun;
 use super::output::stdout;
 use crate::audit::{AuditReader, DuePart};
-use crate::domain::{ExitStatus, Outcome, ResultFilter, RunSummary};
+use crate::domain::{DEPENDANTS_CHANGED, ExitStatus, Outcome, ResultFilter, RunSummary};
 use crate::report::{self, EachResult, Ending, grouped};
 
 /// What a command adds to the end of its run.
@@ -35,7 +35,14 @@ impl FinishedRun {
         let summary = reader.run(Some(id))?;
         let where_the_log_is = format!("Audit log: {}", path.display());
         let (next, mut notes) = match closing {
-            Closing::Commands => (commands(context, &summary), vec![where_the_log_is]),
+            Closing::Commands => {
+                let mut next = commands(context, &summary);
+                if has_changed_groups(&reader, id)? {
+                    let retry = context.command(&["retry", id, "--outcome", Outcome::Skipped.as_str()]);
+                    next.push(("After looking at what changed".to_owned(), retry));
+                }
+                (next, vec![where_the_log_is])
+            }
             Closing::Lines(lines) => {
                 let requests = reader.attempts(id)? + summary.counts.of(Outcome::Pending);
                 (Vec::new(), lines(id, requests))
@@ -83,6 +90,16 @@ fn left_in_queue(waiting: u64) -> String {
     format!(
         "{messages} in the queue, and no more came within --idle; look if the broker holds them back, and start `decom work` again."
     )
+}
+
+/// Returns true if datasources were not sent because their datamarts were others than planned.
+fn has_changed_groups(reader: &AuditReader, run_id: &str) -> Result<bool, CommandError> {
+    let mut is_any = false;
+    reader.each_result(run_id, ResultFilter::Skipped(DEPENDANTS_CHANGED), |_| {
+        is_any = true;
+        false
+    })?;
+    Ok(is_any)
 }
 
 /// A line about the pending targets whose requests left without a reply in the log, if there are any.

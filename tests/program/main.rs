@@ -39,6 +39,7 @@ mod evidence_schemas;
 mod exports;
 mod fail_closed;
 mod foreign_readers;
+mod group_faults;
 mod group_order;
 mod guard_table;
 mod guards;

@@ -162,3 +162,6 @@ impl Groups {
         self.is_any_waiting() && !self.outstanding.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
