@@ -17,6 +17,8 @@ pub(super) fn facts(context: &Context<'_>, access: &ApiAccess) -> Result<Session
     let uid = Uid::current();
     let server = access.api.observation.facts();
     let options = context.options;
+    // Without TLS nobody is asked who the server is.
+    let is_over_tls = access.base_url().starts_with("https:");
     let settings = effective_settings(options.config.as_deref(), &context.world.environment, &options.flags)?;
     Ok(SessionFacts {
         operator: Some(context.operator()?),
@@ -26,7 +28,7 @@ pub(super) fn facts(context: &Context<'_>, access: &ApiAccess) -> Result<Session
         host: Some(host()),
         tool_version: Some(VERSION.to_owned()),
         config_sha256: Some(config_digest(&settings)),
-        ca_sha256: access.api.ca_file.as_deref().and_then(digest_of),
+        ca_sha256: access.api.ca_file.as_deref().filter(|_| is_over_tls).and_then(digest_of),
         proxy: Some(is_proxied(&context.world.environment, access.base_url())?),
         server_certificate_sha256: server.certificate_sha256,
         clock_ahead_ms: server.clock_ahead_ms,

@@ -157,7 +157,7 @@ fn masthead(certificate: &Certificate) -> Markup {
             }
             p.sentence {
                 (unbroken(&facts.headline()))
-                @for unusual in certificate.facts().unusual() { " " strong.alarm { (text(&unusual)) } }
+                @for unusual in certificate.facts().unusual() { " " span.why.alarm { (text(&unusual)) } }
                 @if let Some(why) = &certificate.account.why { " " span.why { "Why: " bdi { (text(why)) } } }
             }
         }
