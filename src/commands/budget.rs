@@ -38,6 +38,17 @@ pub(super) fn day_budget(
     Ok(DayBudget::new(limit, recent_deletions(context, base_url)?))
 }
 
+/// Shows to the observers how much of the limit of a day is used, if there is one.
+pub(super) fn report(context: &Context<'_>, base_url: &str) -> Result<(), CommandError> {
+    let (Some(watch), Some(limit)) = (&context.observers.watch, context.settings.safety.max_deletes_per_day)
+    else {
+        return Ok(());
+    };
+    let used = day_budget(context, base_url, limit)?.used(context.world.clock.timestamp());
+    watch.budget(used, limit);
+    Ok(())
+}
+
 fn recent_deletions(context: &Context<'_>, base_url: &str) -> Result<RecentDeletions, CommandError> {
     let window = i64::try_from(BUDGET_WINDOW.as_micros()).unwrap_or(i64::MAX);
     let since = Timestamp::from_micros(context.world.clock.timestamp().as_micros().saturating_sub(window));

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::access::ApiAccess;
 use super::context::{Context, VERSION, host, random_hex};
 use super::proposal::PlanOfRun;
-use super::{CommandError, session};
+use super::{CommandError, budget, notices, session};
 
 use crate::audit::{AuditLog, AuditReader, RunOpening};
 use crate::domain::Seq;
@@ -111,12 +111,15 @@ impl OpenedRun {
         let (settings, host) = (&context.settings, access.host());
         let mut interrupts = context.world.interrupts.hand_over();
         tracing::info!(run_id = id, host, "the run begins");
+        let reader = AuditReader::open(log.path())?;
+        budget::report(context, access.base_url())?;
+        notices::run_started(context, &id, &host, reader.counts(seq)?, of_queue)?;
         let mut observers = context.observers.of_run(context.progress(), access.pacer.rate());
         let parts = RunParts {
             run: seq,
             run_id: id.clone(),
             recorder: log.recorder(),
-            reader: AuditReader::open(log.path())?,
+            reader,
             supply,
             holds: context.holds(),
             api: access.api.clone(),
@@ -143,6 +146,9 @@ impl OpenedRun {
         };
         let report = execute(parts, &mut access.side_channel).await;
         observers.finish(report.as_ref().ok());
+        if let Err(error) = budget::report(context, access.base_url()) {
+            tracing::debug!(%error, "how much of the day's limit is used is not known");
+        }
         let report = report?;
         context.observers.add(&id, host, &report);
         tracing::info!(run_id = id, exit_code = report.exit.code(), "the run is over");

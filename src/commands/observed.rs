@@ -1,39 +1,52 @@
-//! Carries out a command with its observers: starts them before it, and tells them at its end how its runs ended.
+//! Carries out a command with its observers: starts them before it, and tells them at its end how it went.
 
-use std::cell::RefCell;
-use std::path::{Path, absolute};
+use std::cell::{Cell, RefCell};
+use std::path::absolute;
 use std::sync::Arc;
 
 use super::CommandError;
-use super::context::{Context, VERSION, host, quoted};
-use super::observers::{ObservedRun, Observers};
+use super::context::{Context, VERSION, host};
+use super::instance::instance;
+use super::notices;
+use super::observers::Observers;
 use super::output::refuse_log;
 use super::runtime::block_on;
-use crate::audit::{AuditError, AuditReader};
-use crate::config::{NoticeForm, check_proxies, find_webhook};
-use crate::domain::{ExitStatus, LogState, RunSummary, Webhook};
-use crate::run::StopReason;
-use crate::telemetry::{self, Notice, Outside, Timestamps, Watch, WatchOptions};
+use crate::config::{check_proxies, find_webhook};
+use crate::domain::ExitStatus;
+use crate::telemetry::{Outside, Timestamps, Watch, WatchOptions};
 
-/// Carries out `command`, observed as the settings say. A dry run leaves no trace, and is refused as a run would be.
+/// What is observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Observed {
+    /// A command that deletes.
+    Run,
+    Rehearsal,
+    /// `decom plan`: it is over soon, so that only its end is reported.
+    Plan,
+}
+
+/// Carries out `command`, observed as the settings say. A dry run of a command that deletes leaves no trace, and is
+/// refused as a run would be.
 ///
 /// # Errors
 /// If an observer cannot be started: then nothing is begun. Otherwise what `command` returns.
 pub(super) fn observed<'a>(
     mut context: Context<'a>,
-    is_rehearsal: bool,
+    what: Observed,
     command: impl FnOnce(&Context<'a>) -> Result<ExitStatus, CommandError>,
 ) -> Result<ExitStatus, CommandError> {
-    context.observers = start(&context, is_rehearsal)?;
+    context.observers = start(&context, what)?;
     let result = command(&context);
-    let exit = result.as_ref().map_or_else(CommandError::exit, |exit| *exit);
-    finish(&context, exit);
+    finish(&context, &result);
     result
 }
 
-fn start(context: &Context<'_>, is_rehearsal: bool) -> Result<Observers, CommandError> {
+fn start(context: &Context<'_>, what: Observed) -> Result<Observers, CommandError> {
     let (settings, api) = (&context.settings.watch, &context.settings.api);
-    if let Some(file) = &settings.metrics_file {
+    let is_plan = what == Observed::Plan;
+    let metrics_file = settings.metrics_file.clone().filter(|_| !is_plan);
+    let metrics_addr = settings.metrics_addr.filter(|_| !is_plan);
+    if let Some(file) = &metrics_file {
         refuse_log(file, &context.settings.audit.db)?;
     }
     let webhook = find_webhook(settings, api.allow_http)?;
@@ -41,26 +54,32 @@ fn start(context: &Context<'_>, is_rehearsal: bool) -> Result<Observers, Command
     if sends {
         check_proxies(&context.world.environment)?;
     }
+    let watches = sends || metrics_addr.is_some() || metrics_file.is_some();
     let options = || WatchOptions {
-        metrics_addr: settings.metrics_addr,
-        metrics_file: settings.metrics_file.clone(),
+        metrics_addr,
+        metrics_file,
         push_gateway: settings.push_gateway.clone(),
         version: VERSION,
-        host: host(),
+        instance: settings.instance.clone().unwrap_or_else(|| instance(&host(), &context.world.environment)),
+        command: is_plan.then_some("plan"),
         clock: context.world.clock.clone(),
     };
-    if context.options.dry_run {
+    if context.options.dry_run && !is_plan {
         settings.metrics_file.as_deref().map(Watch::check_file).transpose()?;
         return Ok(Observers::default());
     }
-    let watches = sends || settings.metrics_addr.is_some() || settings.metrics_file.is_some();
+    let audit_db = &context.settings.audit.db;
+    let audit_db = absolute(audit_db).unwrap_or_else(|_| audit_db.clone()).display().to_string();
     Ok(Observers {
         watch: watches.then(|| Watch::start(options())).transpose()?,
-        outside: sends.then(|| Outside::new(api.ca_file.as_deref())).transpose()?,
+        outside: sends.then(|| Outside::new(api.ca_file.as_deref())).transpose()?.map(Arc::new),
         webhook,
-        timestamps: timestamps(context)?,
-        is_rehearsal,
+        timestamps: if is_plan { None } else { timestamps(context)? },
+        is_rehearsal: what == Observed::Rehearsal,
+        audit_db,
+        has_begun: Cell::default(),
         runs: RefCell::default(),
+        plans: RefCell::default(),
     })
 }
 
@@ -73,14 +92,15 @@ pub(super) fn timestamps(context: &Context<'_>) -> Result<Option<Arc<Timestamps>
 }
 
 /// The command is over. A signal cuts short what is sent now, and changes nothing else.
-fn finish(context: &Context<'_>, exit: ExitStatus) {
+fn finish(context: &Context<'_>, result: &Result<ExitStatus, CommandError>) {
+    let exit = result.as_ref().map_or_else(CommandError::exit, |exit| *exit);
     if let Some(timestamps) = &context.observers.timestamps {
         timestamps.finish(exit >= ExitStatus::HungUp);
     }
     let Some(watch) = &context.observers.watch else { return };
     watch.over(exit);
     let Some(outside) = &context.observers.outside else { return };
-    let notices = notices(context);
+    let notices = notices::at_the_end(context, result);
     if !watch.has_farewell(&notices) {
         return;
     }
@@ -97,52 +117,4 @@ fn finish(context: &Context<'_>, exit: ExitStatus) {
     if let Err(error) = sent {
         tracing::warn!(%error, "the end could not be reported to the observers");
     }
-}
-
-fn notices(context: &Context<'_>) -> Vec<Notice> {
-    let Some(webhook) = &context.observers.webhook else { return Vec::new() };
-    let runs = context.observers.runs.take().into_iter();
-    runs.map(|run| notice(context, run, webhook.clone())).collect()
-}
-
-fn notice(context: &Context<'_>, run: ObservedRun, webhook: Webhook) -> Notice {
-    let settings = &context.settings;
-    let path = absolute(&settings.audit.db).unwrap_or_else(|_| settings.audit.db.clone());
-    let (summary, log) = match read(&path, &run.id) {
-        Ok((summary, log)) => (Some(summary), Some(log)),
-        Err(error) => {
-            tracing::warn!(%error, "the notice to the webhook lacks what the audit log says of the run");
-            (None, None)
-        }
-    };
-    let audit_db = path.display().to_string();
-    let report = ["decom", "report", &run.id, "--audit-db", &audit_db].map(str::to_owned);
-    let ended = summary.as_ref().map(|run| run.status.clone()).filter(|status| status != "unfinished");
-    Notice {
-        webhook,
-        form: match settings.watch.notify_form {
-            NoticeForm::Json => telemetry::NoticeForm::Json,
-            NoticeForm::Slack => telemetry::NoticeForm::Slack,
-        },
-        status: ended
-            .unwrap_or_else(|| run.stopped.as_ref().map_or("finished", StopReason::status).to_owned()),
-        exit_code: run.exit.code(),
-        stopped: run.stopped.as_ref().map(ToString::to_string),
-        counts: run.counts,
-        rehearsal: context.observers.is_rehearsal,
-        api_host: run.api_host,
-        host: host(),
-        version: VERSION,
-        report: quoted(&report),
-        audit_db,
-        summary,
-        log,
-        run_id: run.id,
-    }
-}
-
-/// What the log says of a run, and of itself.
-fn read(path: &Path, run_id: &str) -> Result<(RunSummary, LogState), AuditError> {
-    let reader = AuditReader::open(path)?;
-    Ok((reader.run(Some(run_id))?, reader.log_now(run_id)?))
 }

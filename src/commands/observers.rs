@@ -1,13 +1,13 @@
 //! The observers of a command: the progress on the terminal, metrics, and the webhook. None of them changes how the
 //! command ends.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::domain::{Counts, ExitStatus, RunEvent, Webhook};
 use crate::ratelimit::Rate;
 use crate::run::{RunReport, StopReason, Watcher};
-use crate::telemetry::{MetricsWatcher, Outside, Timestamps, Watch};
+use crate::telemetry::{MadePlan, MetricsWatcher, Outside, Timestamps, Watch, notify_service_manager};
 use crate::terminal::Progress;
 
 /// The observers of one command, and the runs that it carried out.
@@ -15,10 +15,15 @@ use crate::terminal::Progress;
 pub(super) struct Observers {
     pub(super) watch: Option<Watch>,
     pub(super) webhook: Option<Webhook>,
-    pub(super) outside: Option<Outside>,
+    pub(super) outside: Option<Arc<Outside>>,
     pub(super) timestamps: Option<Arc<Timestamps>>,
     pub(super) is_rehearsal: bool,
+    /// The audit log's file.
+    pub(super) audit_db: String,
+    /// A run began.
+    pub(super) has_begun: Cell<bool>,
     pub(super) runs: RefCell<Vec<ObservedRun>>,
+    pub(super) plans: RefCell<Vec<MadePlan>>,
 }
 
 pub(super) struct ObservedRun {
@@ -37,9 +42,17 @@ impl Observers {
 
     /// The broker of the queue can be reached, or cannot, before a run begins.
     pub(super) fn queue(&self, is_reachable: bool) {
+        if !is_reachable {
+            notify_service_manager(&RunEvent::QueueUnreachable);
+        }
         if let Some(watch) = &self.watch {
             watch.queue(is_reachable);
         }
+    }
+
+    /// A plan was made.
+    pub(super) fn add_plan(&self, plan: MadePlan) {
+        self.plans.borrow_mut().push(plan);
     }
 
     /// A run was carried out.
@@ -54,7 +67,7 @@ impl Observers {
     }
 }
 
-/// All that observe one run: the progress on the terminal, and the metrics.
+/// All that observe one run: the progress on the terminal, systemd, and the metrics.
 pub(super) struct RunObservers {
     progress: Progress,
     metrics: Option<MetricsWatcher>,
@@ -73,6 +86,7 @@ impl RunObservers {
 impl Watcher for RunObservers {
     fn event(&mut self, event: &RunEvent, counts: &Counts) {
         self.progress.event(event, counts);
+        notify_service_manager(event);
         if let Some(metrics) = &mut self.metrics {
             metrics.event(event, counts);
         }

@@ -8,6 +8,7 @@ use super::access::ApiAccess;
 use super::context::{Context, Options, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
 use super::log::known_gone;
+use super::observed::{Observed, observed};
 use super::output::{Destination, refuse_log, stdout, to_file};
 use super::survey::Survey;
 use super::{CommandError, clock};
@@ -17,6 +18,7 @@ use crate::plan::{
     PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_expired,
 };
 use crate::report::{Forecast, delimited, grouped, visible};
+use crate::telemetry::{MadePlan, SavedPlanFile};
 
 /// What `decom plan` is asked for.
 #[derive(Debug, Clone)]
@@ -54,7 +56,9 @@ pub fn plan(request: &PlanRequest, options: &Options, world: &World) -> Result<E
         PlanRequest::Show(path) => show_saved(&context, path),
         PlanRequest::Make { input, out, not_before, offline, all, force } => {
             let out = Destination { path: out.as_deref(), force: *force };
-            make(&context, input, out, *not_before, *offline, *all)
+            observed(context, Observed::Plan, |context| {
+                make(context, input, out, *not_before, *offline, *all)
+            })
         }
     }
 }
@@ -103,6 +107,7 @@ fn make(
     let mut stdout = io::BufWriter::new(stdout());
     planned.write(&mut stdout, context.options.json)?;
     // A plan that is saved is sealed with the token, which `--offline` does without.
+    let mut file = None;
     if let (Some(path), Some(access)) = (out.path.filter(|_| survey.refusals.is_empty()), &access) {
         let saved = freeze(context, &mut selection, access, &survey, not_before, (label, sha256))?;
         if out.force {
@@ -116,6 +121,8 @@ fn make(
             writeln!(stdout, "(dry run) saved as {path}, to be run {from}until {until}")?;
             writeln!(stdout, "(dry run) digest {}", saved.digest)?;
         }
+        let (digest, expires_at) = (saved.digest, saved.expires_at);
+        file = Some(SavedPlanFile { file: path.display().to_string(), digest, expires_at });
     }
     if let Some(path) = out.path.filter(|_| !survey.refusals.is_empty() && !context.options.json) {
         writeln!(stdout, "(dry run) not saved as {}: a run of it would be refused", path.display())?;
@@ -123,6 +130,13 @@ fn make(
     stdout.flush()?;
     drop(stdout);
     survey.check().map_err(CommandError::after_output)?;
+    context.observers.add_plan(MadePlan {
+        planned: planned.count,
+        to_delete: planned.due,
+        saved: file,
+        wants_approval: false,
+        names: context.settings.watch.notify_names.then(|| planned.first.clone()),
+    });
     Ok(ExitStatus::Done)
 }
 

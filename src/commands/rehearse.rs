@@ -13,7 +13,7 @@ use super::ending::Closing;
 use super::execution::Job;
 use super::intake::{self, InputRequest, Intake};
 use super::log::with_log;
-use super::observed::observed;
+use super::observed::{Observed, observed};
 use super::output::stdout;
 use super::proposal::show;
 use super::runtime::block_on;
@@ -72,7 +72,7 @@ pub fn rehearse(
     if flags.run.push_gateway.is_none() {
         settings.watch.push_gateway = None;
     }
-    observed(context, true, |context| rehearse_run(request, context))
+    observed(context, Observed::Rehearsal, |context| rehearse_run(request, context))
 }
 
 fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {

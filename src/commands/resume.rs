@@ -9,7 +9,7 @@ use super::context::{Context, Options, VERSION, World, host};
 use super::ending::Closing;
 use super::execution::OpenedRun;
 use super::log::{known_gone, with_log};
-use super::observed::observed;
+use super::observed::{Observed, observed};
 use super::output::to_stdout;
 use super::proposal::{PlanOfRun, Proposal};
 use super::runtime::block_on;
@@ -36,7 +36,7 @@ pub struct ResumeRequest {
 /// # Errors
 /// If nothing could be begun. That there is nothing to resume is not an error.
 pub fn resume(request: &ResumeRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    observed(Context::new(options, world)?, false, |context| resume_named(request, context))
+    observed(Context::new(options, world)?, Observed::Run, |context| resume_named(request, context))
 }
 
 fn resume_named(request: &ResumeRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {

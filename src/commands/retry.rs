@@ -5,7 +5,7 @@ use serde_json::json;
 use super::access::ApiAccess;
 use super::context::{Context, Options, World};
 use super::execution::Job;
-use super::observed::observed;
+use super::observed::{Observed, observed};
 use super::output::to_stdout;
 use super::{CommandError, intake, permission, run};
 use crate::audit::AuditReader;
@@ -28,7 +28,7 @@ pub struct RetryRequest {
 /// # Errors
 /// If there are none, or nothing could be begun.
 pub fn retry(request: &RetryRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    observed(Context::new(options, world)?, false, |context| try_again(request, context))
+    observed(Context::new(options, world)?, Observed::Run, |context| try_again(request, context))
 }
 
 fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {

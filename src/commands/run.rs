@@ -13,7 +13,7 @@ use super::ending::Closing;
 use super::execution::Job;
 use super::intake::{self, InputRequest, Intake};
 use super::log::{in_doubt, known_gone, with_log};
-use super::observed::observed;
+use super::observed::{Observed, observed};
 use super::proposal::{PlanOfRun, Proposal};
 use super::runtime::block_on;
 use super::survey::Survey;
@@ -63,7 +63,7 @@ pub enum RunInput {
 /// # Errors
 /// If nothing could be begun. What goes wrong in a run is in its exit status.
 pub fn run(request: &RunRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    observed(Context::new(options, world)?, false, |context| {
+    observed(Context::new(options, world)?, Observed::Run, |context| {
         let access = ApiAccess::configured(context)?;
         match &request.what {
             RunInput::Names { input, shards, shard } => {

@@ -12,7 +12,7 @@ use super::context::{Context, Options, World};
 use super::ending::Closing;
 use super::execution::Job;
 use super::log::{gone_according_to, with_log};
-use super::observed::observed;
+use super::observed::{Observed, observed};
 use super::output::stdout;
 use super::proposal::{confirm, show};
 use super::queue::{Arrival, arrival, max_outage, open_queue, queue_address, warn_of_weakness};
@@ -40,7 +40,7 @@ pub struct WorkRequest {
 /// # Errors
 /// If nothing could be begun. What goes wrong in a run is in its exit status.
 pub fn work(request: &WorkRequest, options: &Options, world: &World) -> Result<ExitStatus, CommandError> {
-    observed(Context::new(options, world)?, false, |context| serve(request, context))
+    observed(Context::new(options, world)?, Observed::Run, |context| serve(request, context))
 }
 
 fn serve(request: &WorkRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::layers::Layers;
 use super::{ConfigError, Environment, Flags, LogFormat, values};
-use crate::domain::{Acceptance, Outcome, Webhook};
+use crate::domain::{Acceptance, NoticeEvent, Outcome, Webhook};
 use crate::ratelimit::Rate;
 
 /// All settings. `config/default.toml` says what each is for.
@@ -164,11 +164,16 @@ pub struct WatchSettings {
     pub metrics_file: Option<PathBuf>,
     #[serde(deserialize_with = "values::gateway")]
     pub push_gateway: Option<Url>,
+    #[serde(deserialize_with = "values::line")]
+    pub instance: Option<String>,
     #[serde(deserialize_with = "values::webhook")]
     pub notify_url: Option<Webhook>,
     #[serde(deserialize_with = "values::path")]
     pub notify_url_file: Option<PathBuf>,
     pub notify_form: NoticeForm,
+    #[serde(deserialize_with = "values::events")]
+    pub notify_on: Vec<NoticeEvent>,
+    pub notify_names: bool,
 }
 
 /// What a webhook takes.

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
-use crate::domain::{Acceptance, Webhook};
+use crate::domain::{Acceptance, NoticeEvent, Webhook};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -196,6 +196,16 @@ pub(super) fn acceptance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<A
         }
     }
     Ok(acceptance)
+}
+
+/// What a webhook is notified of.
+pub(super) fn events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NoticeEvent>, D::Error> {
+    let words = Vec::<String>::deserialize(deserializer)?;
+    let event = |word: &String| {
+        let expected = format!("a list of {}", NoticeEvent::ALL.map(NoticeEvent::as_str).join(", "));
+        word.parse().map_err(|()| D::Error::invalid_value(Unexpected::Str(word), &expected.as_str()))
+    };
+    words.iter().map(event).collect()
 }
 
 /// A push gateway: its metrics are not secret, so plain HTTP will do. Not shown if it may hold a password.

@@ -209,6 +209,17 @@ pub enum RunEvent {
     QueueUnreachable,
     /// The broker of the queue is there again.
     QueueReachable,
+    /// What the broker says of the queue.
+    Backlog {
+        /// How many messages wait.
+        messages: u64,
+        /// The age of the oldest one that is not settled, if the broker says it.
+        oldest: Option<Duration>,
+    },
+    /// How much of the limit of a day is used.
+    Budget { used: u64, limit: u64 },
+    /// How many targets may have been deleted, although no reply says so.
+    InDoubt { targets: u64 },
     /// The server pauses all requests.
     Paused {
         pause: Duration,

@@ -18,6 +18,7 @@ mod lock;
 mod look;
 mod loopback;
 mod name;
+mod notice_event;
 mod outcome;
 mod period;
 mod read_file;
@@ -58,6 +59,7 @@ pub use lock::lock;
 pub use look::looks;
 pub use loopback::is_loopback;
 pub use name::{DatasourceName, MAX_NAME_BYTES, NameError};
+pub use notice_event::NoticeEvent;
 pub use outcome::{
     Counts, DEPENDANTS_CHANGED, DEPENDANTS_REMAIN, Evidence, GIVEN_BACK, Outcome, SkipReason, UnknownOutcome,
 };

@@ -40,10 +40,15 @@ impl DayBudget {
 
     /// How many may be deleted at `now`.
     pub fn left(&mut self, now: Timestamp) -> u64 {
+        self.limit.saturating_sub(self.used(now))
+    }
+
+    /// How many were deleted in the 24 hours before `now`, or may have been.
+    pub fn used(&mut self, now: Timestamp) -> u64 {
         while self.used.front().is_some_and(|at| now >= end_of(*at)) {
             self.used.pop_front();
         }
-        self.limit.saturating_sub(self.used.len() as u64)
+        self.used.len() as u64
     }
 
     /// From when on `due` may be deleted; `None` if they are more than the budget of a day.
@@ -64,7 +69,7 @@ impl DayBudget {
         if due <= self.left(now) {
             return None;
         }
-        let (used, limit) = (self.used.len() as u64, self.limit);
+        let (used, limit) = (self.used(now), self.limit);
         Some(Refusal::DayUsedUp { due, used, limit, fits_at: self.fits_at(due) })
     }
 }

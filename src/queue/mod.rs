@@ -25,6 +25,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::Timestamp;
+
 pub use address::{Address, Broker};
 pub use error::QueueError;
 pub use message::{DeletionRequest, MessageError};
@@ -54,6 +56,15 @@ pub struct Message {
     pub redelivered: bool,
     /// Identifies this delivery to the broker.
     pub receipt: Receipt,
+}
+
+/// How much is on a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The number of messages to be taken.
+    pub messages: u64,
+    /// When the oldest message that is not settled was put there. `None` if there is none, or the broker does not say.
+    pub oldest: Option<Timestamp>,
 }
 
 /// Identifies one delivery of a message to the broker that made it.
@@ -94,6 +105,11 @@ pub trait Queue: Send + Sync {
 
     /// The number of messages to be taken, as far as the broker knows.
     async fn waiting(&self) -> Result<u64, QueueError>;
+
+    /// How much is on the queue, as far as the broker knows.
+    async fn backlog(&self) -> Result<Backlog, QueueError> {
+        Ok(Backlog { messages: self.waiting().await?, oldest: None })
+    }
 
     /// What the operator should know about how this queue was set up, if anything.
     async fn weakness(&self) -> Result<Option<String>, QueueError> {

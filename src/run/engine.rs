@@ -3,6 +3,7 @@
 //! Workers talk to no one outside. What they did comes back from the audit log, already durable and in its order; one
 //! loop counts it, decides whether to stop, and reports it to the watcher.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ use super::feed::{Feed, was_held_back};
 use super::listing::{ListingJudge, OpenTarget};
 use super::{Interrupt, Limits, SideEvent, StopReason, Watcher};
 use crate::audit::{Commit, Fact, Recorder};
-use crate::domain::{AttemptEnd, Counts, DatasourceName, Next, Outcome, RunEvent, Seq, Settlement, Verdict};
+use crate::domain::{
+    AttemptEnd, Counts, DatasourceName, Next, Outcome, RunEvent, Seq, Settlement, Target, Verdict,
+};
 use crate::ratelimit::{PaceEvent, PauseReason};
 
 /// How many commits are taken before something else is looked at.
@@ -62,6 +65,8 @@ pub(super) struct State {
     listing_due: bool,
     listed_at: Option<Instant>,
     interrupted: bool,
+    /// The targets that may have been deleted, although no reply says so.
+    in_doubt: HashSet<Seq>,
 }
 
 /// What the attempts so far have shown about reaching the API.
@@ -76,7 +81,7 @@ enum Contact {
 }
 
 impl State {
-    pub(super) fn new(counts: Counts) -> Self {
+    pub(super) fn new(counts: Counts, in_doubt: Vec<Target>) -> Self {
         Self {
             counts,
             stopped: None,
@@ -87,6 +92,7 @@ impl State {
             listing_due: false,
             listed_at: None,
             interrupted: false,
+            in_doubt: in_doubt.into_iter().map(|target| target.seq).collect(),
         }
     }
 }
@@ -94,6 +100,7 @@ impl State {
 impl Engine<'_> {
     /// Delivers all targets. What is left open, and why the run stopped, is in the state.
     pub(super) async fn work(&mut self) {
+        self.report_doubt();
         if self.limits.canary > 0 {
             self.state.in_canary = true;
             self.deliver_up_to(self.limits.canary).await;
@@ -269,6 +276,9 @@ impl Engine<'_> {
             self.state.contact = Contact::Failed { why: answer.message.clone().unwrap_or_default() };
         }
         self.report(&RunEvent::Answered { verdict, latency });
+        if verdict.raises_doubt() && self.state.in_doubt.insert(target.seq) {
+            self.report_doubt();
+        }
         match next {
             Next::Settled(outcome, _) => {
                 let alarm = if target.may_be_released(verdict) {
@@ -294,6 +304,9 @@ impl Engine<'_> {
     /// A target has its outcome. Without an alarm it was not sent by this run, which says nothing about how it goes.
     fn settled(&mut self, target: Seq, name: DatasourceName, outcome: Outcome, alarm: Option<Alarm>) {
         self.state.counts.settle(outcome);
+        if outcome != Outcome::Unknown && self.state.in_doubt.remove(&target) {
+            self.report_doubt();
+        }
         self.feed.settled(target, outcome);
         self.report(&RunEvent::Settled { name: name.clone(), outcome });
         let Some(alarm) = alarm else { return };
@@ -319,6 +332,7 @@ impl Engine<'_> {
     fn take_side_event(&mut self, event: SideEvent) {
         match event {
             SideEvent::Stop(reason) => self.halt(reason),
+            SideEvent::Gauge(event) => self.report(&event),
             SideEvent::QueueReachable(true) => self.report(&RunEvent::QueueReachable),
             SideEvent::QueueReachable(false) => self.report(&RunEvent::QueueUnreachable),
             SideEvent::Withheld(target, why) => {
@@ -335,6 +349,11 @@ impl Engine<'_> {
                 tracing::warn!(%rate, "the server does not report its rate limit; this ceiling is kept instead");
             }
         }
+    }
+
+    fn report_doubt(&mut self) {
+        let targets = self.state.in_doubt.len() as u64;
+        self.report(&RunEvent::InDoubt { targets });
     }
 
     fn report(&mut self, event: &RunEvent) {

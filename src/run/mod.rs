@@ -24,7 +24,7 @@ pub use retry::RetryOptions;
 pub use stop::{Interrupt, StopReason};
 
 use crate::api::{ApiError, ApiOptions, Deleter, Dependants, Lister};
-use crate::audit::{AuditError, AuditReader, Recorder};
+use crate::audit::{AuditError, AuditReader, DuePart, Recorder};
 use crate::domain::{
     Acceptance, Clock, Counts, Credentials, ExitStatus, ResourceKind, RunEvent, Seq, Target,
 };
@@ -120,6 +120,8 @@ enum SideEvent {
     Stop(StopReason),
     /// The broker of the queue cannot be reached, or is there again.
     QueueReachable(bool),
+    /// A number that is shown, and changes nothing.
+    Gauge(RunEvent),
     /// A target that is due, but must not be sent, and why: a listing settles it.
     Withheld(Target, String),
 }
@@ -182,7 +184,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     };
     let lister = limits.listing_check.then_some(lister);
     let wakefulness = Arc::new(Wakefulness::new(limits.max_sleep));
-    let (feed, acks): (Arc<dyn Feed>, _) = match parts.supply {
+    let (feed, acks, gauges): (Arc<dyn Feed>, _, _) = match parts.supply {
         Supply::Log { protection, kept, canary } => {
             let mut canary = canary.unwrap_or_default();
             if kinds.contains(&ResourceKind::Datamart) && limits.canary == 0 {
@@ -205,7 +207,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
                 side_events: sender.clone(),
                 wakefulness: wakefulness.clone(),
             };
-            (Arc::new(LogFeed::new(parts)?), None)
+            (Arc::new(LogFeed::new(parts)?), None, None)
         }
         Supply::Queue(supply) => {
             let acks = PendingAcks::new(supply.queue.clone(), supply.max_outage);
@@ -223,7 +225,9 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
                 stop: stop.clone(),
                 side_events: sender.clone(),
             };
-            (Arc::new(MessageFeed::new(parts)), Some(acks))
+            let feed = MessageFeed::new(parts);
+            let gauges = feed.gauges();
+            (Arc::new(feed), Some(acks), Some(gauges))
         }
     };
     let judge = ListingJudge { run, recorder: recorder.clone(), clock: clock.clone(), lister, kinds };
@@ -239,13 +243,17 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
         commits,
         side_events: receiver,
         watcher: parts.watcher,
-        state: State::new(counts),
+        state: State::new(counts, reader.due(run, DuePart::InDoubt, 0, u32::MAX)?),
     };
     let keeping = match acks.clone() {
         Some(acks) => tokio::spawn(acks.keep()),
         None => tokio::spawn(async move { wakefulness.keep().await }),
     };
+    let gauges = gauges.map(|gauges| tokio::spawn(gauges.report()));
     engine.work().await;
+    if let Some(gauges) = gauges {
+        gauges.abort();
+    }
     let end = End { run, engine: &mut engine, reader: &reader, clock: &*clock, acks: acks.as_ref() };
     let report = end.finish().await;
     keeping.abort();

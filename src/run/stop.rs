@@ -104,6 +104,18 @@ impl StopReason {
         self.api_answers() || matches!(self, Self::Unreachable { .. })
     }
 
+    /// Returns why, in words that name no datasource.
+    #[must_use]
+    pub fn without_names(&self) -> String {
+        match self {
+            Self::Canary { outcome, .. } => format!("a canary ended {outcome}; the run was stopped"),
+            Self::OtherDeleted(_) => {
+                "the API deleted another resource than was sent; find out why before you resume".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Returns the run's status in the audit log.
     #[must_use]
     pub const fn status(&self) -> &'static str {

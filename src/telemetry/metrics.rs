@@ -33,6 +33,11 @@ pub(super) struct Metrics {
     registry: Arc<Registry>,
     pub(super) ready: Whole,
     queue_reachable: Optional<Whole>,
+    queue_messages: Optional<Whole>,
+    queue_oldest: Optional<Float>,
+    deletions_last_day: Optional<Whole>,
+    max_deletes_per_day: Optional<Whole>,
+    pub(super) in_doubt: Whole,
     pub(super) targets: [Whole; Outcome::ALL.len()],
     pub(super) settled: [Counter; Outcome::ALL.len()],
     pub(super) attempts: [Counter; Verdict::ALL.len()],
@@ -62,6 +67,11 @@ impl Metrics {
         let metrics = Self {
             ready: Gauge::default(),
             queue_reachable: Family::default(),
+            queue_messages: Family::default(),
+            queue_oldest: Family::default(),
+            deletions_last_day: Family::default(),
+            max_deletes_per_day: Family::default(),
+            in_doubt: Gauge::default(),
             targets: Outcome::ALL.map(|outcome| targets.get_or_create_owned(&of(outcome))),
             settled: Outcome::ALL.map(|outcome| match outcome {
                 Outcome::Pending => Counter::default(),
@@ -87,6 +97,31 @@ impl Metrics {
             "queue_reachable",
             "1 while the broker of the queue can be reached, 0 while it is waited for; absent without a queue",
             m.queue_reachable,
+        );
+        registry.register(
+            "queue_messages",
+            "How many messages wait on the queue, as its broker counts; absent without a queue",
+            m.queue_messages,
+        );
+        registry.register(
+            "queue_oldest_message_age_seconds",
+            "The age of the oldest message that is not settled; absent if there is none, or the broker does not say",
+            m.queue_oldest,
+        );
+        registry.register(
+            "deletions_last_day",
+            "What was deleted in the last 24 hours, or may have been, and counts against the limit of a day; absent without one",
+            m.deletions_last_day,
+        );
+        registry.register(
+            "max_deletes_per_day",
+            "The limit of deletions in any 24 hours; absent without one",
+            m.max_deletes_per_day,
+        );
+        registry.register(
+            "targets_in_doubt",
+            "The targets of the run that may have been deleted, although no reply says so",
+            m.in_doubt,
         );
         registry.register("targets", "The targets of the run by outcome, pending ones included", targets);
         registry.register("targets_settled", "Targets that this process settled, by outcome", settled);
@@ -145,6 +180,21 @@ impl Metrics {
     /// Takes note that the broker of the queue can be reached, or cannot.
     pub(super) fn queue(&self, is_reachable: bool) {
         self.queue_reachable.get_or_create(&[]).set(is_reachable.into());
+    }
+
+    /// Sets how much is on the queue.
+    pub(super) fn backlog(&self, messages: u64, oldest: Option<Duration>) {
+        self.queue_messages.get_or_create(&[]).set(whole(messages));
+        match oldest {
+            Some(age) => set(&self.queue_oldest, age.as_secs_f64()),
+            None => drop(self.queue_oldest.remove(&[])),
+        }
+    }
+
+    /// Sets how much of the limit of a day is used.
+    pub(super) fn budget(&self, used: u64, limit: u64) {
+        self.deletions_last_day.get_or_create(&[]).set(whole(used));
+        self.max_deletes_per_day.get_or_create(&[]).set(whole(limit));
     }
 
     /// Sets the numbers of targets by outcome.

@@ -1,4 +1,4 @@
-//! Reports a run to other systems, while it lasts and at its end: metrics for Prometheus, a notice to a webhook,
+//! Reports a run to other systems, while it lasts and at its end: metrics for Prometheus, notices to a webhook,
 //! the hashes of the audit log to a time-stamp authority.
 //! Nothing here can delay a run or change how it ends.
 
@@ -8,6 +8,7 @@ mod metrics;
 mod notice;
 mod post;
 mod server;
+mod service_manager;
 mod text;
 mod thread;
 mod timestamps;
@@ -17,24 +18,30 @@ mod watcher;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use url::Url;
 
 pub use error::WatchError;
-pub use notice::{Notice, NoticeForm};
+pub use notice::{
+    EndedRun, MadePlan, Notice, NoticeForm, NoticeOrigin, NoticeSubject, RefusedCommand, SavedPlanFile,
+    StartedRun,
+};
 pub use post::Outside;
+pub use service_manager::notify_service_manager;
 pub use timestamps::Timestamps;
 #[cfg(feature = "otlp")]
 pub use traces::{ENDPOINTS, Traces};
 pub use watcher::MetricsWatcher;
 
-use crate::domain::{Clock, ExitStatus};
+use crate::domain::{Clock, ExitStatus, lock};
 use crate::ratelimit::Rate;
 use file::MetricsFile;
 use metrics::Metrics;
+use post::PushGroup;
 use thread::WatchThread;
 
 /// How long all reports at the end may take together.
@@ -49,8 +56,10 @@ pub struct WatchOptions {
     pub push_gateway: Option<Url>,
     /// The version of decom.
     pub version: &'static str,
-    /// The machine, as a push gateway groups metrics.
-    pub host: String,
+    /// The name under which a push gateway groups metrics.
+    pub instance: String,
+    /// The command, if its end must not replace that of the last run.
+    pub command: Option<&'static str>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -61,8 +70,10 @@ pub struct Watch {
     _thread: Option<WatchThread>,
     file: Option<Arc<MetricsFile>>,
     push_gateway: Option<Url>,
-    host: String,
+    group: PushGroup,
     clock: Arc<dyn Clock>,
+    /// Notices that are under way.
+    sending: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
 impl Watch {
@@ -86,8 +97,9 @@ impl Watch {
             (None, None) => None,
             (address, file) => Some(WatchThread::start(address, file.clone(), metrics.clone())?),
         };
-        let WatchOptions { push_gateway, host, clock, .. } = options;
-        Ok(Self { metrics, _thread: thread, file, push_gateway, host, clock })
+        let WatchOptions { push_gateway, instance, command, clock, .. } = options;
+        let group = PushGroup { instance, command };
+        Ok(Self { metrics, _thread: thread, file, push_gateway, group, clock, sending: Mutex::default() })
     }
 
     /// Counts what happens in a run at this rate.
@@ -101,10 +113,34 @@ impl Watch {
         self.metrics.queue(is_reachable);
     }
 
-    /// Returns true if something is sent at the end.
+    /// Takes note of how much of the limit of a day is used.
+    pub fn budget(&self, used: u64, limit: u64) {
+        self.metrics.budget(used, limit);
+    }
+
+    /// Returns true if something is sent at the end, or still under way.
     #[must_use]
-    pub const fn has_farewell(&self, notices: &[Notice]) -> bool {
-        self.push_gateway.is_some() || !notices.is_empty()
+    pub fn has_farewell(&self, notices: &[Notice]) -> bool {
+        self.push_gateway.is_some() || !notices.is_empty() || !lock(&self.sending).is_empty()
+    }
+
+    /// Sends `notice` while the run goes on. It has a thread of its own, which the run does not wait for.
+    pub fn send(&self, outside: Arc<Outside>, notice: Notice) {
+        let (done, sent) = oneshot::channel();
+        let send = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            match runtime.map(|runtime| runtime.block_on(post::notify(&outside, &notice))) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the notice could not be sent to the webhook"),
+                Err(error) => tracing::warn!(%error, "the notice could not be sent to the webhook"),
+            }
+            // At the end nobody may be waiting any more.
+            let _ = done.send(());
+        };
+        match std::thread::Builder::new().name("notice".to_owned()).spawn(send) {
+            Ok(_) => lock(&self.sending).push(sent),
+            Err(error) => tracing::warn!(%error, "the notice could not be sent to the webhook"),
+        }
     }
 
     /// The command is over: `/readyz` fails from now on, and the file gets its last content.
@@ -122,11 +158,16 @@ impl Watch {
     pub async fn farewell(&self, outside: &Outside, notices: &[Notice], soon: bool) {
         let push = async {
             let Some(gateway) = &self.push_gateway else { return };
-            if let Err(error) = post::push(outside, gateway, &self.host, self.metrics.text()).await {
+            if let Err(error) = post::push(outside, gateway, &self.group, self.metrics.text()).await {
                 tracing::warn!(%error, "the metrics could not be pushed");
             }
         };
+        let sending = std::mem::take(&mut *lock(&self.sending));
         let notify = async {
+            // In their order.
+            for sent in sending {
+                let _ = sent.await;
+            }
             for notice in notices {
                 if let Err(error) = post::notify(outside, notice).await {
                     tracing::warn!(%error, "the notice could not be sent to the webhook");

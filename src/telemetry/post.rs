@@ -49,6 +49,8 @@ impl Outside {
                 .redirect(redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .referer(false)
+                // The clients are used by several runtimes, and a connection belongs to one.
+                .pool_max_idle_per_host(0)
                 .http1_only();
             let builder = if proxy { builder } else { builder.no_proxy() };
             builder.build().map_err(|error| wrong(error_chain(&error)))
@@ -114,16 +116,27 @@ fn may_pass(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 429)
 }
 
-/// Replaces what the gateway has of this job and machine by `metrics`.
+/// What a push gateway groups metrics by.
+#[derive(Debug, Clone)]
+pub(super) struct PushGroup {
+    pub(super) instance: String,
+    /// The command, if it is another than the ones that delete: its end must not replace that of the last run.
+    pub(super) command: Option<&'static str>,
+}
+
+/// Replaces what the gateway has of this group by `metrics`.
 pub(super) async fn push(
     outside: &Outside,
     gateway: &Url,
-    host: &str,
+    group: &PushGroup,
     metrics: String,
 ) -> Result<(), WatchError> {
     let mut url = gateway.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["metrics", "job", JOB, "instance", host]);
+        path.pop_if_empty().extend(["metrics", "job", JOB, "instance", &group.instance]);
+        if let Some(command) = group.command {
+            path.extend(["command", command]);
+        }
     }
     outside.send("the push gateway", &Method::PUT, &url, MEDIA_TYPE, &metrics).await
 }

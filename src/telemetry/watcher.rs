@@ -80,6 +80,11 @@ impl Watcher for MetricsWatcher {
             }
             RunEvent::QueueUnreachable => metrics.queue(false),
             RunEvent::QueueReachable => metrics.queue(true),
+            RunEvent::Backlog { messages, oldest } => metrics.backlog(*messages, *oldest),
+            RunEvent::Budget { used, limit } => metrics.budget(*used, *limit),
+            RunEvent::InDoubt { targets } => {
+                metrics.in_doubt.set(whole(*targets));
+            }
             RunEvent::Refused { .. } => {
                 metrics.refused.inc();
             }

@@ -126,7 +126,10 @@ impl Watcher for Progress {
             RunEvent::Sending { .. }
             | RunEvent::Answered { .. }
             | RunEvent::QueueUnreachable
-            | RunEvent::QueueReachable => {}
+            | RunEvent::QueueReachable
+            | RunEvent::Backlog { .. }
+            | RunEvent::Budget { .. }
+            | RunEvent::InDoubt { .. } => {}
             RunEvent::Refused { message_id, why } => {
                 tracing::warn!(message_id, why, "malformed message, moved to the dead-letter queue");
             }

@@ -6,10 +6,11 @@ use rustix::process::Signal;
 use crate::metrics::{address, metrics};
 use crate::support::draining::Broker;
 use crate::support::fetch::get;
+use crate::support::gate::Gate;
 use crate::support::nats::NatsServer;
 use crate::support::rabbit::RabbitServer;
 use crate::support::redis::RedisServer;
-use crate::support::{Running, Sandbox, Server, column, decom, queues, rows, wait_until};
+use crate::support::{Reply, Running, Sandbox, Server, column, csv, decom, queues, rows, wait_until};
 
 /// The arguments of a worker without end that is watched.
 const WATCHED: [&str; 3] = ["--follow", "--metrics-addr", "127.0.0.1:0"];
@@ -66,6 +67,76 @@ fn lives_through(broker: &mut impl Broker, times: usize) {
     let outcomes = "SELECT outcome, count(DISTINCT datasource) FROM results WHERE detail IS NULL GROUP BY 1";
     assert_eq!(rows(&sandbox.log(), outcomes), [["deleted", &times.to_string()]], "{ended:#?}");
     assert_eq!(column(&sandbox.log(), "SELECT count(*) FROM runs"), ["1"], "the same run all the time");
+}
+
+/// The metrics that say how much waits, while a worker is held up by the API.
+fn shows_what_waits(queue: &str, shows_age: bool) {
+    let gate = Gate::default();
+    let (sandbox, server) = (Sandbox::new(), gate.server());
+    for name in ["kunde-1", "kunde-2", "kunde-3"] {
+        put(queue, name);
+    }
+    let arguments = [&["work", "--queue", queue, "--concurrency", "1"], &WATCHED[..]].concat();
+    let mut worker = decom(&sandbox, &server, &arguments);
+    let mut running = worker.env("DECOM_MAX_DELETES_PER_DAY", "7").start();
+    let watched = address(&mut running);
+    server.wait_for_deletions(1);
+    wait_until("the queue is counted", || metrics(&watched).contains_key("decom_queue_messages"));
+    let now = metrics(&watched);
+    // The first one may be counted before it is taken.
+    assert!([2.0, 3.0].contains(&now["decom_queue_messages"]), "{now:#?}");
+    let age = now.get("decom_queue_oldest_message_age_seconds");
+    assert_eq!(age.is_some(), shows_age, "{now:#?}");
+    assert!(age.is_none_or(|age| (0.0..60.0).contains(age)), "{now:#?}");
+    assert_eq!((now["decom_max_deletes_per_day"], now["decom_deletions_last_day"]), (7.0, 0.0));
+    assert_eq!(now["decom_targets_in_doubt"], 0.0);
+    gate.open();
+    server.wait_for_deletions(3);
+    running.signal(Signal::TERM);
+    running.finish().expect(143);
+}
+
+#[test]
+fn what_waits_on_redis_is_shown() {
+    let Some(redis) = RedisServer::start("what_waits_on_redis_is_shown") else { return };
+    shows_what_waits(&redis.address(), true);
+}
+
+#[test]
+fn what_waits_on_rabbitmq_is_shown() {
+    let Some(rabbit) = RabbitServer::shared("what_waits_on_rabbitmq_is_shown") else { return };
+    shows_what_waits(&rabbit.address("shown"), false);
+}
+
+#[test]
+fn what_waits_on_jetstream_is_shown() {
+    let Some(nats) = NatsServer::start("what_waits_on_jetstream_is_shown") else { return };
+    shows_what_waits(&Broker::address(&nats), true);
+}
+
+#[test]
+fn doubt_is_shown_until_it_is_settled() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let server = Server::start(move |seen| match (seen.name.as_str(), seen.attempt) {
+        ("kunde-1", 1) => Reply::status(503),
+        ("kunde-2", _) => {
+            held.pass();
+            Reply::deleted()
+        }
+        _ => Reply::deleted(),
+    });
+    let sandbox = Sandbox::new();
+    let input = csv(&sandbox, &["kunde-1", "kunde-2"]);
+    let arguments =
+        ["run", &input, "--concurrency", "1", "--metrics-addr", "127.0.0.1:0", "--metrics-file", "m.prom"];
+    let mut running = decom(&sandbox, &server, &arguments).env("DECOM_RETRY_FIRST_BACKOFF", "1s").start();
+    let watched = address(&mut running);
+    wait_until("one is in doubt", || metrics(&watched)["decom_targets_in_doubt"] == 1.0);
+    gate.open();
+    running.finish().expect(0);
+    let text = std::fs::read_to_string(sandbox.path("m.prom")).unwrap();
+    assert!(text.contains("decom_targets_in_doubt 0\n"), "{text}");
 }
 
 #[test]

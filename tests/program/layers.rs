@@ -95,6 +95,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["api", "telemetry"]),
     ("reqwest_retry", &["api", "run"]),
     ("rusqlite", &["audit"]),
+    ("sd_notify", &["telemetry"]),
     ("ssh_key", &["sshsig"]),
     ("tracing_opentelemetry", &["telemetry"]),
     ("toml", &["config"]),

@@ -47,8 +47,19 @@ fn names_in(text: &str) -> BTreeSet<String> {
     words.map(str::to_owned).collect()
 }
 
+/// The rules, and their tests.
+const RULES: [(&str, &str); 2] =
+    [("alerts.yml", "alerts_test.yml"), ("alerts-kubernetes.yml", "alerts_kubernetes_test.yml")];
+
 /// The metrics that only a worker on a queue has, which `broker_outages` looks at.
-const OF_QUEUE: [(&str, &str); 1] = [("decom_queue_reachable", "gauge")];
+const OF_QUEUE: [(&str, &str); 5] = [
+    ("decom_queue_reachable", "gauge"),
+    ("decom_queue_messages", "gauge"),
+    ("decom_queue_oldest_message_age_seconds", "gauge"),
+    // With a limit of a day.
+    ("decom_deletions_last_day", "gauge"),
+    ("decom_max_deletes_per_day", "gauge"),
+];
 
 /// The names and kinds of all metrics: those of a rehearsal that is over, and those of a queue.
 fn declared() -> BTreeSet<(String, String)> {
@@ -81,7 +92,8 @@ fn the_dashboard_the_alerts_and_the_documentation_name_what_is_there() {
     for suffix in ["bucket", "sum", "count"] {
         names.insert(format!("decom_attempt_duration_seconds_{suffix}"));
     }
-    let (dashboard, alerts) = (dashboard(), file("jobs/monitoring/alerts.yml"));
+    let alerts = RULES.map(|(rules, _)| file(&format!("jobs/monitoring/{rules}"))).concat();
+    let dashboard = dashboard();
     let shown: Vec<_> = dashboard.into_iter().map(|(_, expression)| expression).collect();
     for named in
         [names_in(&shown.join("\n")), names_in(&alerts), names_in(&file("jobs/monitoring/alerts_test.yml"))]
@@ -102,13 +114,16 @@ fn promtool_finds_the_rules_right() {
         return;
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs/monitoring");
-    for arguments in [&["check", "rules", "alerts.yml"], &["test", "rules", "alerts_test.yml"]] {
+    for arguments in
+        RULES.into_iter().flat_map(|(rules, test)| [["check", "rules", rules], ["test", "rules", test]])
+    {
         let output = Command::new("promtool").args(arguments).current_dir(&folder).output().unwrap();
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.success() && said.contains("SUCCESS"), "{said}");
     }
     // Each alert is tested.
-    let (alerts, tests) = (file("jobs/monitoring/alerts.yml"), file("jobs/monitoring/alerts_test.yml"));
+    let [alerts, tests] = [RULES.map(|(rules, _)| rules), RULES.map(|(_, test)| test)]
+        .map(|names| names.map(|name| file(&format!("jobs/monitoring/{name}"))).concat());
     for alert in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
         assert!(tests.contains(&format!("alertname: {alert}")), "no test of {alert}");
     }
@@ -214,7 +229,14 @@ fn the_real_prometheus_scrapes_a_run_and_shows_the_dashboard() {
     assert!(dashboard.len() > 12);
     for (title, expression) in dashboard {
         let found = prometheus.query(&expression);
-        let over = ["Last exit code", "Since the last run"].contains(&title.as_str());
+        let over = [
+            "Last exit code",
+            "Since the last run",
+            "On the queue",
+            "Age of the oldest message",
+            "Used of the day's limit",
+        ]
+        .contains(&title.as_str());
         assert_eq!(found.is_empty(), over, "{title}: {expression}: {found:?}");
     }
     // What it has is what is served.

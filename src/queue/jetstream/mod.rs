@@ -30,8 +30,8 @@ use self::progress::Progress;
 use self::unreadable::{Search, place_of};
 use super::error_context::ErrorContext;
 use super::leases::Leases;
-use super::{Message, Queue, QueueError, QueueOptions, Receipt};
-use crate::domain::{BootTime, lock};
+use super::{Backlog, Message, Queue, QueueError, QueueOptions, Receipt};
+use crate::domain::{BootTime, Timestamp, lock};
 
 /// How long the server may take for a reply, and for a connection.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -328,6 +328,16 @@ impl Queue for JetStream {
         let consumer = self.consumer(ACTION).await?;
         let info = consumer.get_info().await.map_err(|error| self.errors.of(ACTION, &error))?;
         Ok(info.num_pending)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, QueueError> {
+        let messages = self.waiting().await?;
+        let stream = self.context.get_stream(&self.queue).await;
+        let stream = stream.map_err(|error| self.errors.of("show the oldest message", &error))?;
+        let state = &stream.cached_info().state;
+        let micros = i64::try_from(state.first_timestamp.unix_timestamp_nanos() / 1000).ok();
+        let oldest = micros.filter(|_| state.messages > 0).map(Timestamp::from_micros);
+        Ok(Backlog { messages, oldest })
     }
 
     async fn close(&self) {

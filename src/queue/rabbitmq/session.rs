@@ -194,9 +194,8 @@ async fn declare(connection: &Connection, queue: &ShortString, dead: Option<&Sho
     request(durable, arguments(dead)).await
 }
 
-/// The arguments of a new queue. A quorum queue has an acknowledgement on disk before it forgets the message; a classic
-/// one forgets, in a crash, what was acknowledged in the last moments. A limit of redeliveries, which is 20 from RabbitMQ
-/// 4.0 on, moves messages to the dead-letter queue.
+/// The arguments of a new queue. A quorum queue has an acknowledgement on disk within moments; a classic one forgets far
+/// more in a crash. A limit of redeliveries, which is 20 from RabbitMQ 4.0 on, moves messages to the dead-letter queue.
 fn arguments(dead: Option<&ShortString>) -> FieldTable {
     let text = |text: &str| AMQPValue::LongString(text.into());
     let mut arguments = FieldTable::default();

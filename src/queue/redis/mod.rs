@@ -11,15 +11,15 @@ mod scripts;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::streams::StreamPendingCountReply;
+use redis::streams::{StreamPendingCountReply, StreamRangeReply};
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 
 use self::connection::{Connection, Failure, FailureKind};
 use self::entry::{BODY, Delivery, Entry};
 use super::batch::batches;
 use super::leases::Leases;
-use super::{Message, Queue, QueueError, QueueOptions, Receipt};
-use crate::domain::BootTime;
+use super::{Backlog, Message, Queue, QueueError, QueueOptions, Receipt};
+use crate::domain::{BootTime, Timestamp};
 
 /// The consumer group.
 const GROUP: &str = "decom";
@@ -237,6 +237,16 @@ impl Queue for RedisStream {
             }
             answer => Ok(answer?),
         }
+    }
+
+    async fn backlog(&self) -> Result<Backlog, QueueError> {
+        let mut command = redis::cmd("XRANGE");
+        command.arg(&self.stream).arg("-").arg("+").arg("COUNT").arg(1);
+        let first: StreamRangeReply = self.run("show the oldest message", &command).await?;
+        // An id begins with the time in milliseconds.
+        let millis = first.ids.first().and_then(|entry| entry.id.split_once('-')?.0.parse::<i64>().ok());
+        let oldest = millis.and_then(|millis| millis.checked_mul(1000)).map(Timestamp::from_micros);
+        Ok(Backlog { messages: self.waiting().await?, oldest })
     }
 
     async fn close(&self) {

@@ -120,6 +120,11 @@ impl PendingAcks {
         self.is_reachable.store(is_reachable, Ordering::Relaxed);
     }
 
+    /// Returns false while the broker cannot be reached.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.is_reachable.load(Ordering::Relaxed)
+    }
+
     /// Returns how many messages are on the dead-letter queue.
     pub(in crate::run) fn set_aside_count(&self) -> u64 {
         self.set_aside.load(Ordering::Relaxed)
@@ -336,7 +341,7 @@ impl PendingAcks {
         let mut pause = FIRST_PAUSE;
         let mut since = Instant::now();
         loop {
-            if !self.is_reachable.load(Ordering::Relaxed) {
+            if !self.is_reachable() {
                 since = Instant::now();
             }
             match ask().await {

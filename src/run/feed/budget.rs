@@ -54,6 +54,12 @@ impl BudgetGate {
         }
     }
 
+    /// How much of it is used, and how much there is, if there is one.
+    pub(super) fn extent(&self) -> Option<(u64, u64)> {
+        let mut state = self.state()?;
+        Some((state.budget.used(self.clock.timestamp()), state.budget.limit()))
+    }
+
     pub(super) fn hand_out(&self, target: Seq) {
         if let Some(mut state) = self.state() {
             state.under_way.insert(target);

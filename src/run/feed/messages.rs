@@ -15,7 +15,7 @@ use super::super::holds::HoldCheck;
 use super::budget::BudgetGate;
 use super::outage::Outage;
 use super::requested::requested;
-use super::{Allowance, Feed, PendingAcks, QueueSupply, StopReason, Withdrawal};
+use super::{Allowance, Feed, PendingAcks, QueueGauges, QueueSupply, StopReason, Withdrawal};
 use crate::api::Lister;
 use crate::audit::{AuditReader, Recorder};
 use crate::domain::{
@@ -64,7 +64,7 @@ pub(in crate::run) struct MessageFeed {
     stop: CancellationToken,
     side_events: UnboundedSender<SideEvent>,
     max_deletes: u64,
-    budget: BudgetGate,
+    budget: Arc<BudgetGate>,
     idle: Option<Duration>,
     max_outage: Option<Duration>,
     allowance: Allowance,
@@ -101,11 +101,22 @@ impl MessageFeed {
             stop: parts.stop,
             side_events: parts.side_events,
             max_deletes,
-            budget: BudgetGate::new(budget, parts.clock),
+            budget: Arc::new(BudgetGate::new(budget, parts.clock)),
             idle,
             max_outage,
             allowance: Allowance::unlimited(),
             state: Mutex::new(state),
+        }
+    }
+
+    /// What is reported of the queue and the budget.
+    pub(in crate::run) fn gauges(&self) -> QueueGauges {
+        QueueGauges {
+            queue: self.queue.clone(),
+            acks: self.acks.clone(),
+            budget: self.budget.clone(),
+            clock: self.clock.clone(),
+            side_events: self.side_events.clone(),
         }
     }
 
@@ -220,7 +231,7 @@ impl MessageFeed {
         let target = requested(request, &message, number, self.clock.timestamp(), &self.credentials);
         let target = self.recorder.take_on(self.run, target).await?;
         if let Some(outcome) = shared {
-            self.share(target, name, outcome).await?;
+            self.settle(target, name, (outcome, Evidence::AuditLog), None).await?;
             self.acks.acknowledge(message.receipt);
             return Ok(None);
         }
@@ -236,7 +247,8 @@ impl MessageFeed {
                 let _ = self.side_events.send(SideEvent::Withheld(due(name), words));
                 return Ok(None);
             }
-            self.skip(target, name, reason, words).await?;
+            let skipped = (Outcome::Skipped, reason.evidence());
+            self.settle(target, name, skipped, Some((reason.as_str(), words))).await?;
             self.acks.acknowledge(message.receipt);
             return Ok(None);
         }
@@ -268,37 +280,17 @@ impl MessageFeed {
         }
     }
 
-    /// Settles a target with the outcome of the message of its name for which it waited.
-    async fn share(&self, target: Seq, name: DatasourceName, outcome: Outcome) -> Result<(), StopReason> {
-        let settlement = Settlement {
-            target,
-            name,
-            at: self.clock.timestamp(),
-            outcome,
-            evidence: Evidence::AuditLog,
-            answer: None,
-            skip: None,
-        };
-        self.recorder.settle(self.run, settlement).await?;
-        Ok(())
-    }
-
-    async fn skip(
+    /// Settles a target for which nothing is sent: with the outcome of the message of its name for which it waited, or
+    /// skipped, with the word for why and why in words.
+    async fn settle(
         &self,
         target: Seq,
         name: DatasourceName,
-        reason: SkipReason,
-        words: String,
+        (outcome, evidence): (Outcome, Evidence),
+        skip: Option<(&'static str, String)>,
     ) -> Result<(), StopReason> {
-        let settlement = Settlement {
-            target,
-            name,
-            at: self.clock.timestamp(),
-            outcome: Outcome::Skipped,
-            evidence: reason.evidence(),
-            answer: None,
-            skip: Some((reason.as_str(), words)),
-        };
+        let at = self.clock.timestamp();
+        let settlement = Settlement { target, name, at, outcome, evidence, answer: None, skip };
         self.recorder.settle(self.run, settlement).await?;
         Ok(())
     }

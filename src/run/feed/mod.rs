@@ -4,6 +4,7 @@
 mod acks;
 mod budget;
 mod datamarts;
+mod gauges;
 mod group;
 mod groups;
 mod log;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub(super) use acks::PendingAcks;
+pub(super) use gauges::QueueGauges;
 pub(super) use log::{LogFeed, LogFeedParts};
 pub(super) use messages::{MessageFeed, MessageFeedParts};
 pub(super) use withdrawal::{Withdrawal, was_held_back};
