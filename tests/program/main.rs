@@ -35,6 +35,7 @@ mod day_budget;
 mod day_budget_of_workers;
 mod digests;
 mod doubt;
+mod eight_nights;
 mod evidence_schemas;
 mod exports;
 mod fail_closed;

@@ -1,13 +1,12 @@
 //! What this log, and the closed logs before it, record as deleted since a point in time. A rotation resets nothing.
 
-use std::path::{Path, PathBuf};
-
 use rusqlite::params;
 
 use super::AuditReader;
+use super::series::find;
 use crate::audit::AuditError;
-use crate::audit::record::{Head, Predecessor};
-use crate::domain::{RecentDeletions, ResourceKind, Timestamp, hex};
+use crate::audit::record::Predecessor;
+use crate::domain::{RecentDeletions, ResourceKind, Timestamp};
 
 /// The deletions of run ?1 since record ?2.
 const DELETED: &str = "SELECT at_us FROM record
@@ -44,7 +43,12 @@ impl AuditReader {
         self.add_deletions(base_url, since, &mut found)?;
         let (mut begun, mut predecessor) = self.beginning()?;
         while let Some(closed) = predecessor.take().filter(|_| begun > since) {
-            let reader = closed.open(&self.path, begun)?;
+            let reader = find(&closed, &self.path)?.map_err(|why| AuditError::NoPredecessor {
+                path: self.path.clone(),
+                file: closed.file.into(),
+                closed_at: begun,
+                why,
+            })?;
             reader.add_deletions(base_url, since, &mut found)?;
             (begun, predecessor) = reader.beginning()?;
         }
@@ -107,33 +111,6 @@ impl AuditReader {
         let begun = self.connection.query_row(begun, [], |row| row.get(0)).map_err(|e| self.failed(e))?;
         let predecessor = Predecessor::of(&self.connection).map_err(|e| self.failed(e))?;
         Ok((Timestamp::from_micros(begun), predecessor))
-    }
-}
-
-impl Predecessor {
-    /// Opens the log: where it was put, or beside its successor at `successor`, which was begun at `begun`.
-    fn open(self, successor: &Path, begun: Timestamp) -> Result<AuditReader, AuditError> {
-        let place = PathBuf::from(&self.file);
-        let beside = place.file_name().map(|name| successor.with_file_name(name));
-        let mut why = "there is no such file";
-        for path in [Some(&place), beside.as_ref()].into_iter().flatten() {
-            match AuditReader::open(path) {
-                Ok(reader) if self.is(&reader)? => return Ok(reader),
-                Ok(_) => why = "the file there is another log",
-                Err(AuditError::Missing { .. }) => {}
-                Err(AuditError::Foreign { .. } | AuditError::Merged { .. }) => {
-                    why = "the file there is not that log"
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Err(AuditError::NoPredecessor { path: successor.to_owned(), file: place, closed_at: begun, why })
-    }
-
-    /// Returns true if `reader` reads the log that was closed: by its id, its length and its last hash.
-    fn is(&self, reader: &AuditReader) -> Result<bool, AuditError> {
-        let head = Head::at_end(&reader.connection, &reader.path)?;
-        Ok(reader.log_id()? == self.log_id && head.seq == self.records && hex(head.hash) == self.head)
     }
 }
 

@@ -121,7 +121,7 @@ impl AuditReader {
 }
 
 /// Opens the log that `predecessor` names, or returns why it is not at hand.
-fn find(
+pub(super) fn find(
     predecessor: &Predecessor,
     successor: &Path,
 ) -> Result<Result<AuditReader, &'static str>, AuditError> {

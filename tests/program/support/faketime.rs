@@ -35,6 +35,11 @@ impl Faketime {
         command
     }
 
+    /// Puts a command, and what it runs, under a clock that is wrong by `clock`.
+    pub fn under(&self, command: &mut Decom, clock: &str) {
+        command.env("LD_PRELOAD", &self.library).env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME", clock);
+    }
+
     fn preloaded(&self, sandbox: &Sandbox, arguments: &[&str]) -> Decom {
         let mut command = sandbox.decom(arguments);
         command.env("LD_PRELOAD", &self.library).env("DONT_FAKE_MONOTONIC", "1");
