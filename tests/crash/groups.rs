@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use decom::audit::{AuditLog, LogOptions, RunOpening};
-use decom::domain::{Clock, DatasourceName, NewTarget, SystemClock, TargetRole};
+use decom::domain::{
+    Clock, CustomerRequest, DatasourceName, NewTarget, SessionFacts, SystemClock, TargetRole,
+};
 use sha2::{Digest, Sha256};
 
 use super::account;
@@ -43,7 +45,14 @@ impl Groups {
     pub fn record(&self, log: &Path, base_url: &str) {
         let target = |name: &str, role| {
             let name = DatasourceName::new(name).unwrap();
-            Ok(NewTarget { name, role, reason: None, ticket: None, skip: None })
+            Ok(NewTarget {
+                name,
+                role,
+                reason: None,
+                ticket: None,
+                request: CustomerRequest::default(),
+                skip: None,
+            })
         };
         let targets: Vec<_> = self
             .datasources
@@ -81,6 +90,7 @@ impl Groups {
             tool_version: "0".to_owned(),
             host: String::new(),
             settings: serde_json::json!({ "with_datamarts": true }),
+            session: SessionFacts::default(),
         };
         let made = log.with_extension("made");
         let open = AuditLog::open(&made, &options).unwrap();
