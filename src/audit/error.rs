@@ -276,6 +276,14 @@ pub enum AuditError {
         /// The first thing that is wrong.
         why: String,
     },
+    /// The log cannot be read now, and so not verified.
+    #[error("{}: the audit log cannot be read now: {why}; that says nothing of its records: check the disk, its free space and the rights, and verify it again", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite or the system said.
+        why: String,
+    },
     /// The log was closed for good.
     #[error("{}: this audit log was closed, and nothing is added to it any more; its successor is the log {successor}: name that one with --audit-db", path.display())]
     ClosedForGood {

@@ -23,10 +23,14 @@ use crate::domain::{ExitStatus, SystemClock};
 use crate::report::visible;
 use args::Cli;
 
+/// No command opens more files than this.
+const MOST_FILES: u64 = 8192;
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     forbid_dumps();
+    raise_file_limit();
     let mut command = help::arranged(Cli::command());
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
         let is_json = asks_for_json(&matches);
@@ -95,6 +99,17 @@ fn asks_for_json(matches: &ArgMatches) -> bool {
 fn print_json(message: &str, status: ExitStatus) {
     let object = json!({ "error": { "message": message, "exit_code": status.code() } });
     let _ = writeln!(io::stdout(), "{object}");
+}
+
+/// Opens the way for as many connections as the system allows: shells set the soft limit to 1024.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(MOST_FILES, |maximum| maximum.min(MOST_FILES));
+    if current.is_some_and(|current| current < wanted) {
+        // If this fails, the old limit stays, and a command that needs more is refused.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+    }
 }
 
 /// Keeps the token out of core dumps, and out of reach of the other processes of the same user.

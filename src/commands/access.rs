@@ -25,6 +25,24 @@ pub(super) struct ApiAccess {
     pub(super) side_channel: SideChannel,
 }
 
+/// How many files a command has open beside the connections of its requests: the log, its readers, the listing, the
+/// input, metrics and those who fetch them.
+const OTHER_FILES: u64 = 48;
+
+/// Refuses more requests at once than this process may have files open: at the limit, the audit log could not be opened
+/// again, and the run would stop in the middle.
+fn check_file_limit(concurrency: usize) -> Result<(), CommandError> {
+    use rustix::process::{Resource, getrlimit};
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return Ok(()) };
+    let needed = OTHER_FILES + concurrency as u64;
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "{concurrency} requests at once need up to {needed} open files, and this process may have {limit}; raise that limit (`ulimit -n`, LimitNOFILE= of systemd), or lower pace.concurrency"
+    )))
+}
+
 impl ApiAccess {
     /// Access to the API of the settings.
     pub(super) fn configured(context: &Context<'_>) -> Result<Self, CommandError> {
@@ -60,6 +78,7 @@ impl ApiAccess {
             check_proxies(&context.world.environment)?;
         }
         api.check()?;
+        check_file_limit(pace.concurrency)?;
         let side_channel = SideChannel::default();
         let options = PaceOptions {
             max_pause: pace.max_pause,

@@ -37,6 +37,12 @@ impl Interrupts {
             let hup = (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose()?;
             (hup, signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
         };
+        {
+            let _entered = runtime.enter();
+            // Whoever listens survives it: writing then fails as on a full disk, and the log fails closed. The handler
+            // stays when its receiver is dropped.
+            drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
+        }
         let interrupts = Self { run };
         let listener = interrupts.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -103,6 +103,7 @@ mod spellings;
 mod still_listed;
 mod suggestions;
 mod support;
+mod system_limits;
 mod systemd;
 mod tampering;
 mod timestamps;

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::passing::may_pass;
 use super::{Finding, Findings};
 use crate::audit::record::partial_indexes;
 
@@ -13,19 +14,33 @@ const EVERYTHING: &str = "PRAGMA integrity_check(20)";
 const FREE_PAGES: &str = "PRAGMA quick_check(sqlite_schema)";
 
 /// Checks the database as a whole; with `is_known`, its tables and indexes are those of decom.
-pub(super) fn check(connection: &Connection, is_known: bool, findings: &mut Findings) {
+///
+/// # Errors
+/// If the file cannot be read now, which says nothing of what it holds.
+pub(super) fn check(
+    connection: &Connection,
+    is_known: bool,
+    findings: &mut Findings,
+) -> rusqlite::Result<()> {
     for pragma in [EVERYTHING, FREE_PAGES] {
-        let said = ask(connection, pragma).unwrap_or_else(|error| vec![error.to_string()]);
+        let said = match ask(connection, pragma) {
+            Ok(said) => said,
+            Err(error) if may_pass(&error) => return Err(error),
+            Err(error) => vec![error.to_string()],
+        };
         if !said.is_empty() {
-            return findings.add_all(said.into_iter().map(|why| Finding::Corrupt { why }));
+            findings.add_all(said.into_iter().map(|why| Finding::Corrupt { why }));
+            return Ok(());
         }
     }
     // It looks each record up in each index, and misses an entry too many in a partial one: all of ours are.
     let surplus = if is_known { differing_indexes(connection) } else { Ok(Vec::new()) };
     match surplus {
         Ok(names) => findings.add_all(names.into_iter().map(|name| Finding::Index { name })),
+        Err(error) if may_pass(&error) => return Err(error),
         Err(error) => findings.add(Finding::Corrupt { why: error.to_string() }),
     }
+    Ok(())
 }
 
 fn ask(connection: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {

@@ -9,6 +9,7 @@ mod database;
 mod finding;
 mod findings;
 mod merged;
+mod passing;
 mod refusal;
 mod rows;
 mod runs;
@@ -33,6 +34,7 @@ pub use weight::Weight;
 
 use crate::audit::AuditError;
 use crate::audit::record::{NO_DATABASE, Schema, schema_of};
+use passing::may_pass;
 use rows::{Chain, Fact};
 use runs::Runs;
 use source::Source;
@@ -88,23 +90,32 @@ pub fn verify_each(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verified, A
         Ok((Schema::Ours, connection)) => (false, connection),
         Ok((Schema::Merged, connection)) => (true, connection),
         Ok((Schema::NotYet, _)) => return Err(AuditError::Empty { path: path.to_owned() }),
-        Err(AuditError::Sqlite { source, .. }) => return unreadable(false, source, path, findings),
+        Err(AuditError::Sqlite { source: error, .. }) => {
+            return unreadable(false, &source, error, path, findings);
+        }
         Err(error) => return Err(error),
     };
     let logs = source
         .check_wal(&connection, &mut findings)
         .and_then(|()| schema::compare(&connection, is_merged, &mut findings))
         .and_then(|is_known| {
-            database::check(&connection, is_known, &mut findings);
+            database::check(&connection, is_known, &mut findings)?;
             if is_merged { merged::logs(&connection, &mut findings) } else { Ok(vec![Log::ONLY]) }
         });
     let logs = match logs {
         Ok(logs) => logs,
-        Err(error) => return unreadable(is_merged, error, path, findings),
+        Err(error) => return unreadable(is_merged, &source, error, path, findings),
     };
     let mut verifications = Vec::new();
     for log in logs {
-        verifications.push(log.verify(&connection, &source, anchors, std::mem::take(&mut findings)));
+        match log.verify(&connection, &source, anchors, std::mem::take(&mut findings)) {
+            Ok(verification) => verifications.push(verification),
+            Err(error) => return Err(cannot_read(path, &error)),
+        }
+    }
+    // SQLite takes a disk that does not answer for a damaged file.
+    if verifications.iter().any(|it| it.findings.count("corrupt") > 0) {
+        source.check_readable(path)?;
     }
     source.check_unchanged(path)?;
     if verifications.iter().all(|it| it.totals.records == 0 && it.findings.count("corrupt") == 0) {
@@ -116,22 +127,18 @@ pub fn verify_each(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verified, A
 /// What is said of a file of which SQLite cannot read the beginning.
 fn unreadable(
     is_merged: bool,
+    source: &Source,
     error: rusqlite::Error,
     path: &Path,
     mut findings: Findings,
 ) -> Result<Verified, AuditError> {
     match error.sqlite_error_code() {
-        Some(
-            ErrorCode::CannotOpen
-            | ErrorCode::PermissionDenied
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::OutOfMemory,
-        ) => Err(failed(path, error)),
+        _ if may_pass(&error) => Err(cannot_read(path, &error)),
         Some(ErrorCode::NotADatabase) => {
             Err(AuditError::Foreign { path: path.to_owned(), found: NO_DATABASE.to_owned() })
         }
         _ => {
+            source.check_readable(path)?;
             findings.add(Finding::Corrupt { why: error.to_string() });
             Ok(Verified { is_merged, logs: vec![Verification { findings, ..Verification::default() }] })
         }
@@ -158,6 +165,10 @@ fn earlier_doubt(connection: &Connection, shift: i64, fact: &Fact) -> bool {
     found.unwrap_or(true)
 }
 
+fn cannot_read(path: &Path, error: &rusqlite::Error) -> AuditError {
+    AuditError::Unreadable { path: path.to_owned(), why: error.to_string() }
+}
+
 fn failed(path: &Path, source: rusqlite::Error) -> AuditError {
     AuditError::Sqlite { path: path.to_owned(), action: "read", source }
 }
@@ -181,7 +192,7 @@ impl Log {
         source: &Source,
         anchors: &AnchorCheck<'_>,
         mut findings: Findings,
-    ) -> Verification {
+    ) -> rusqlite::Result<Verification> {
         let (mut chain, mut runs) = (Chain::new(self.shift), Runs::default());
         let last = self.claim.as_ref().map(|claim| self.shift.saturating_add(claim.records));
         let read = rows::each(connection, self.shift, last, |values| {
@@ -192,6 +203,9 @@ impl Log {
             }
         });
         if let Err(error) = read {
+            if may_pass(&error) {
+                return Err(error);
+            }
             findings.add(Finding::Corrupt { why: error.to_string() });
         }
         runs.close(&mut findings);
@@ -202,13 +216,13 @@ impl Log {
             findings.add(Finding::WalMissing { ended: runs.has_ended() });
         }
         let anchors = anchors.hold((connection, self.shift), chain.last(), &runs, &mut findings);
-        Verification {
+        Ok(Verification {
             head: chain.head(),
             at_us: chain.at_us(),
             totals: Totals { records: chain.records(), ..runs.totals },
             log_id: runs.log_id,
             findings,
             anchors,
-        }
+        })
     }
 }

@@ -2,9 +2,9 @@
 //! leaving a trace.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -111,6 +111,16 @@ impl Source {
         Ok(())
     }
 
+    /// Checks that the disk gives out every byte of the file and of its write-ahead log.
+    pub(super) fn check_readable(&self, path: &Path) -> Result<(), AuditError> {
+        let wal = File::open(beside(&self.path, "-wal")).ok();
+        [Some(&self.file), wal.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(read_through)
+            .map_err(|error| AuditError::Unreadable { path: path.to_owned(), why: error.to_string() })
+    }
+
     /// Checks that nobody has written to a file that was taken for one that nobody writes to.
     pub(super) fn check_unchanged(&self, path: &Path) -> Result<(), AuditError> {
         let Way::Still { was } = &self.way else { return Ok(()) };
@@ -119,6 +129,17 @@ impl Source {
             return Err(AuditError::Disturbed { path: path.to_owned() });
         }
         Ok(())
+    }
+}
+
+/// Reads a file to its end, wherever its cursor is.
+fn read_through(file: &File) -> io::Result<()> {
+    let (mut piece, mut at) = (vec![0; 256 * 1024], 0);
+    loop {
+        match file.read_at(&mut piece, at)? {
+            0 => return Ok(()),
+            count => at += count as u64,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Recognises the log's files: whether their names still lead to the files that were opened.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use crate::audit::AuditError;
 use crate::audit::record::beside;
 
 const REPLACED: &str = "replaced";
+const SHORTENED: &str = "shortened";
 
 /// The files that were opened. SQLite continues to write to an unlinked one without an error.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(super) struct LogFiles {
     log: [Inode; 2],
     /// The two files that SQLite keeps beside it.
     beside: [Inode; 2],
+    /// How long the log and its write-ahead log have been at least: while they are written to, none gets shorter.
+    lengths: Cell<[u64; 2]>,
 }
 
 /// A path and the file to which it led.
@@ -38,12 +42,39 @@ impl LogFiles {
             path: log.to_owned(),
             log: [Inode::of(log.to_owned())?, Inode::of(real.to_owned())?],
             beside: [Inode::of(beside(real, "-wal"))?, Inode::of(beside(real, "-shm"))?],
+            lengths: Cell::default(),
         })
     }
 
-    /// Returns true if another file has taken the place of one of them.
+    /// Returns true if another file has taken the place of one of them, or a part of one is gone: nothing may be
+    /// written there any more.
     pub(super) fn is_replaced(&self) -> bool {
-        matches!(self.check(), Err(AuditError::Replaced { what: REPLACED, .. }))
+        let checked = self.check().and_then(|()| self.check_lengths());
+        matches!(checked, Err(AuditError::Replaced { what: REPLACED | SHORTENED, .. }))
+    }
+
+    /// Checks that neither the log nor its write-ahead log was shortened. SQLite would write on behind the end, and
+    /// the records before that would be missing.
+    pub(super) fn check_lengths(&self) -> Result<(), AuditError> {
+        let before = self.lengths.get();
+        let [log, wal] = [&self.log[1], &self.beside[0]];
+        let now = [(log, before[0]), (wal, before[1])].map(|(file, before)| file.length().unwrap_or(before));
+        if now.iter().zip(before).any(|(now, before)| *now < before) {
+            return Err(AuditError::Replaced { path: self.path.clone(), what: SHORTENED });
+        }
+        self.lengths.set(now);
+        Ok(())
+    }
+
+    /// Accepts that the write-ahead log is shorter now, as another program's checkpoint has emptied it: SQLite knows of
+    /// no more than `bytes` in it.
+    pub(super) fn accept_emptied(&self, bytes: u64) -> Result<(), AuditError> {
+        let [log, wal] = self.lengths.get();
+        let now = self.beside[0].length().unwrap_or(wal);
+        if now >= bytes {
+            self.lengths.set([log, wal.min(now)]);
+        }
+        self.check_lengths()
     }
 
     /// Checks that the names still lead to the same files.
@@ -64,6 +95,12 @@ impl Inode {
             Ok(found) => Ok(Self { path, device: found.dev(), number: found.ino() }),
             Err(source) => Err(AuditError::Io { path, action: "find", source }),
         }
+    }
+
+    /// How long it is; `None` if its name leads elsewhere, which is found by itself.
+    fn length(&self) -> Option<u64> {
+        let found = fs::metadata(&self.path).ok()?;
+        ((found.dev(), found.ino()) == (self.device, self.number)).then(|| found.len())
     }
 
     fn check(&self, log: &Path) -> Result<(), AuditError> {

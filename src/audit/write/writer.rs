@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -123,7 +124,10 @@ impl Writer {
     fn write(&mut self, batch: Batch) {
         let written = match &self.failure {
             Some(failure) => Err(failure.clone()),
-            None => self.append(&batch, self.clock_tolerance).map_err(|error| self.fail(error)),
+            None => {
+                let appended = self.check_lengths().and_then(|()| self.append(&batch, self.clock_tolerance));
+                appended.map_err(|error| self.fail(error))
+            }
         };
         let Ok(first) = written else {
             let (starts, facts) =
@@ -199,16 +203,41 @@ impl Writer {
         Ok(first)
     }
 
+    /// Checks that no part of the log's files is gone. Another program may empty the write-ahead log with a checkpoint
+    /// of its own, which SQLite knows of.
+    fn check_lengths(&self) -> Result<(), AuditError> {
+        self.files.check_lengths().or_else(|error| match bytes_in_wal(&self.connection) {
+            Ok(bytes) => self.files.accept_emptied(bytes),
+            Err(_) => Err(error),
+        })
+    }
+
     /// Folds the write-ahead log in and leaves a single file, which can be copied and opened from a read-only folder. If
     /// another process is reading just now, the next one to close does it.
     pub(super) fn close(self) {
-        if self.files.check().is_ok() {
+        if self.check_lengths().is_err() {
+            // What is missing in the write-ahead log must not be moved into the log.
+            let kept = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            if let Err(error) = kept {
+                tracing::warn!(%error, "the write-ahead log could not be kept apart");
+            }
+        } else if self.files.check().is_ok() {
             fold(&self.connection);
         }
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the audit log did not close cleanly");
         }
     }
+}
+
+/// How long the write-ahead log has to be for the frames that SQLite knows of.
+fn bytes_in_wal(connection: &Connection) -> rusqlite::Result<u64> {
+    const HEADER: u64 = 32;
+    const FRAME_HEADER: u64 = 24;
+    let page: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    // Moves nothing.
+    let frames: u64 = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
+    Ok(if frames == 0 { 0 } else { HEADER + frames * (FRAME_HEADER + page) })
 }
 
 pub(super) fn answer(ack: Option<Ack>, result: WriteResult) {
