@@ -189,6 +189,6 @@ mod tests {
             }
         }
         found.sort();
-        assert_eq!(found, ["log.format", "run.accept", "watch.notify_form"]);
+        assert_eq!(found, ["log.format", "run.accept", "watch.notify_form", "watch.notify_on"]);
     }
 }
