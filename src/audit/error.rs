@@ -95,7 +95,7 @@ pub enum AuditError {
         found: &'static str,
     },
     /// Tables, triggers or views are not those that decom makes.
-    #[error("{}: tables, triggers or views of the audit log were altered, so that nothing keeps its records from being changed; `decom audit verify` tells which. Keep the file as it is and start a new log with --audit-db", path.display())]
+    #[error("{}: tables, triggers or views of the audit log were altered, so its records are no longer protected from changes; `decom audit verify` shows what was altered. Keep the file as it is and start a new log with --audit-db", path.display())]
     Altered {
         /// The file.
         path: PathBuf,
@@ -179,7 +179,7 @@ pub enum AuditError {
         source: io::Error,
     },
     /// There is another checkpoint of as many records.
-    #[error("{}: there is something else here: if it is a checkpoint of as many records, the log went its own way since (`decom audit verify` tells)", path.display())]
+    #[error("{}: there is something else here: if it is a checkpoint of as many records, the log and it have diverged since (`decom audit verify` shows how)", path.display())]
     CheckpointTaken {
         /// The file.
         path: PathBuf,
@@ -201,7 +201,7 @@ pub enum AuditError {
     },
     /// A checkpoint names another hash than the log has.
     #[error(
-        "{}: this checkpoint contradicts the audit log {}: record {records} has another hash there, so one of them was altered, or the log is a copy that went its own way; keep both files for an audit, and put the log back that the checkpoints are of (`decom audit verify` checks one)",
+        "{}: this checkpoint contradicts the audit log {}: record {records} has another hash there, so one of them was altered, or the log is a copy that was continued by itself; keep both files for an audit, and put the log back that the checkpoints are of (`decom audit verify` checks one)",
         file.display(), path.display()
     )]
     CheckpointContradicts {
@@ -293,7 +293,7 @@ pub enum AuditError {
         successor: String,
     },
     /// A run of the log is not finished, so that the log cannot be closed.
-    #[error("{}: the run {run_id} is not finished ({status}), and only this log knows how to go on with it; `decom resume {run_id}` first", path.display())]
+    #[error("{}: the run {run_id} is not finished ({status}), and only this log can continue it; `decom resume {run_id}` first", path.display())]
     Unfinished {
         /// The file.
         path: PathBuf,
@@ -331,7 +331,7 @@ pub enum AuditError {
         path: PathBuf,
     },
     /// Two logs with one id that went different ways.
-    #[error("{} and {}: both are the audit log {log_id}, and they differ from record {seq} on: somebody went on with a copy, or altered one; neither is merged", one.display(), other.display())]
+    #[error("{} and {}: both are the audit log {log_id}, and they differ from record {seq} on: one was continued as a copy, or altered; neither is merged", one.display(), other.display())]
     Fork {
         /// One file.
         one: PathBuf,

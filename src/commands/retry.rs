@@ -90,7 +90,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
             of_queue: false,
             label: format!("retry of {}", earlier.run_id),
             input_sha256: earlier.input_sha256.clone(),
-            // It is done for what the earlier run was done for, unless that is said anew.
+            // It is done for what the earlier run was done for, unless something else is said.
             purpose: (earlier.reason.clone(), earlier.ticket.clone()),
             protect,
             allow_shared,

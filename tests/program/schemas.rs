@@ -1,5 +1,5 @@
 //! The JSON Schemas in `docs/schemas`: made of the types below, which real output is read into without a field left
-//! over. With `UPDATE_SCHEMAS=1` the files are written anew.
+//! over. With `UPDATE_SCHEMAS=1` the files are written again.
 #![expect(dead_code, reason = "the fields are there to be read into")]
 #![expect(clippy::struct_field_names, reason = "they are called as in the output")]
 

@@ -1,4 +1,4 @@
-//! Where a run came from: what binds whoever goes on with it, or tries again what failed in it.
+//! Where a run came from: what binds a run that continues it or retries what failed in it.
 
 use rusqlite::params;
 

@@ -206,7 +206,7 @@ impl Head {
     }
 }
 
-/// Computes the hash of a stored row, of which `row` has the columns in the table's order, anew.
+/// Computes the hash of a stored row again; `row` has the columns in the table's order.
 pub(in crate::audit) fn rehash(previous: &Hash, row: &Row<'_>) -> rusqlite::Result<Hash> {
     let mut columns = Vec::with_capacity(19);
     for index in 0..19 {

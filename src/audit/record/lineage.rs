@@ -1,4 +1,4 @@
-//! What a log says of the one before it and of the one after it, where logs are closed and begun anew.
+//! What a log says of the one before it and of the one after it, for logs that are closed and continued in a new file.
 
 use std::path::Path;
 

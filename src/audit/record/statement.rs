@@ -3,7 +3,7 @@
 //! kept in.
 //!
 //! The chain shows that nothing in the middle was altered. That its end was not cut off, and that it
-//! was not written anew from the beginning, only something outside of it can show.
+//! was not rewritten from the beginning, only something outside of it can show.
 
 use std::fmt;
 use std::fs;

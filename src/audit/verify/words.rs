@@ -80,7 +80,7 @@ impl fmt::Display for Finding {
             }
             Self::Unfinished { seq, run_id, pending } => write!(
                 f,
-                "run {run_id} (record {seq}) is not finished: {pending} of its targets have no outcome yet; `decom resume {run_id}` goes on"
+                "run {run_id} (record {seq}) is not finished: {pending} of its targets have no outcome yet; `decom resume {run_id}` continues it"
             ),
             Self::AttemptOpen { seq } => {
                 write!(f, "record {seq}: a request without an answer yet; nobody knows what it did")
@@ -96,7 +96,7 @@ impl fmt::Display for Finding {
             ),
             Self::CheckpointDiffers { file, records } => write!(
                 f,
-                "{file}: record {records} has another hash than this checkpoint says: the log was written anew, or is another copy that went its own way"
+                "{file}: record {records} has another hash than this checkpoint says: the log was rewritten, or is a copy that was continued by itself"
             ),
             Self::CheckpointTime { file, records, why } => {
                 write!(f, "{file}: this checkpoint of {records} records names a time at which it cannot have been made: {why}")

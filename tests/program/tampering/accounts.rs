@@ -204,5 +204,5 @@ fn a_log_that_was_written_anew_is_found_by_the_checkpoints_alone() {
     case.found(&copy, Held::Alone, 1, "not_anchored", None, "it is a good log as far as it can tell");
     // The first checkpoint is of the first record alone, which is as it was.
     let start = first(&copy, "kind = 'target' AND number = 7") + 1;
-    case.found(&copy, Held::Anchored, 5, "checkpoint_differs", Some(start), "written anew");
+    case.found(&copy, Held::Anchored, 5, "checkpoint_differs", Some(start), "was rewritten");
 }
