@@ -32,6 +32,16 @@ pub enum AuditError {
         /// What the system said.
         source: io::Error,
     },
+    /// The definitions of datamarts are not safe.
+    #[error("{}: cannot {action} the definitions of the datamarts: {source}; check the folder, its owner and the free space; nothing was sent", path.display())]
+    Definitions {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The file is something else.
     #[error("{}: this is not an audit log of decom ({found}); name another file with --audit-db", path.display())]
     Foreign {

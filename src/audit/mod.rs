@@ -13,10 +13,13 @@ mod write;
 
 pub use archive::{Closed, LogPart, Merged, Overlap, Rotated, SameLog, merge, rotate};
 pub use error::AuditError;
-pub use read::{AuditReader, DuePart, GroupMember, LogSeries, Moment, OpenRun, RunOrigin, SettledMember};
+pub use read::{
+    AuditReader, DuePart, GroupMember, LogSeries, Moment, OpenRun, RecordedDefinition, RunOrigin,
+    SettledMember,
+};
 pub use record::{Link, PURPOSE as CHECKPOINT, Statement, chain_hash};
 pub use verify::refuse_to_certify;
 pub use write::{
-    AuditLog, CheckpointOptions, Commit, Fact, ListingCheck, LogInspection, LogOptions, NewTargets,
-    OnCheckpoint, Recorder, RunEnding, RunOpening, WriteResult, inspect,
+    AuditLog, CheckpointOptions, Commit, DEFINITIONS, Definitions, Fact, ListingCheck, LogInspection,
+    LogOptions, NewTargets, OnCheckpoint, Recorder, RunEnding, RunOpening, WriteResult, inspect,
 };

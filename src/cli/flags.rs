@@ -38,6 +38,10 @@ pub(super) struct RunArgs {
     /// Allow to delete datasources that probably serve several customers (a datamart of tenancy TABLE), by name; repeatable
     #[arg(long, value_name = "GLOB", help_heading = "Safety")]
     allow_shared: Vec<String>,
+    /// Delete the datamarts that read the datasources first, each with its definition kept; without it they stay, and so do
+    /// their datasources
+    #[arg(long, help_heading = "Safety")]
+    with_datamarts: bool,
     /// Show what would be done, and send nothing that deletes
     #[arg(long, help_heading = "Safety")]
     dry_run: bool,
@@ -119,6 +123,7 @@ impl RunArgs {
             flags: Flags { run: self.settings, checkpoint: self.checkpoint, ..log.flags },
             token_file: self.token_file,
             allow_shared: self.allow_shared,
+            with_datamarts: self.with_datamarts,
             dry_run: self.dry_run,
             yes: self.yes,
             json: self.output.is_json(),

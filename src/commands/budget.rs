@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::CommandError;
 use super::context::Context;
 use crate::audit::AuditReader;
-use crate::domain::{RecentDeletions, Timestamp};
+use crate::domain::{RecentDeletions, ResourceKind, Timestamp};
 use crate::plan::{BUDGET_WINDOW, DayBudget, Refusal, Selection};
 
 /// Why what is due of `selection` may not be deleted now, if the settings limit that.
@@ -16,14 +16,20 @@ pub(super) fn refusal(
 ) -> Result<Option<Refusal>, CommandError> {
     let Some(limit) = context.settings.safety.max_deletes_per_day else { return Ok(None) };
     let recent = recent_deletions(context, base_url)?;
-    let mut due = selection.counts().due;
+    let counts = selection.counts();
+    let mut due = counts.due + counts.datamarts;
     if !recent.in_doubt.is_empty() {
         // What is in doubt and due counts once.
         let in_doubt: HashSet<_> =
             recent.in_doubt.iter().map(|(kind, name, _)| (*kind, name.as_str())).collect();
-        selection.each(|target| {
-            let is_counted = in_doubt.contains(&(target.role.kind(), target.name.as_str()));
-            due -= u64::from(target.skip.is_none() && is_counted);
+        selection.each_group(|target, group| {
+            if target.skip.is_some() {
+                return;
+            }
+            let is_counted = |kind, name: &str| u64::from(in_doubt.contains(&(kind, name)));
+            due -= is_counted(ResourceKind::Datasource, target.name.as_str());
+            let datamarts = group.iter().map(|it| is_counted(ResourceKind::Datamart, it.name.as_str()));
+            due -= datamarts.sum::<u64>();
         })?;
     }
     Ok(DayBudget::new(limit, recent).refusal(due, context.world.clock.timestamp()))

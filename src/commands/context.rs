@@ -27,6 +27,8 @@ pub struct Options {
     pub token_file: Option<PathBuf>,
     /// Globs of shared datasources that may be deleted: only ever a flag.
     pub allow_shared: Vec<String>,
+    /// Take along the datamarts that read the datasources: only ever a flag.
+    pub with_datamarts: bool,
     /// Show what would be done, and do nothing.
     pub dry_run: bool,
     /// Do not ask.
@@ -128,6 +130,12 @@ impl<'a> Context<'a> {
     /// The shared datasources that the command line allows to delete.
     pub(super) fn allow_shared(&self) -> Result<AllowShared, CommandError> {
         Ok(AllowShared::new(&self.options.allow_shared)?)
+    }
+
+    /// The patterns of datamarts that are never deleted: those of the settings, and `more`.
+    pub(super) fn protect_datamart(&self, more: &[String]) -> Vec<String> {
+        let own = &self.settings.safety.protect_datamart;
+        own.iter().chain(more.iter().filter(|one| !own.contains(one))).cloned().collect()
     }
 
     pub(super) fn protection(&self) -> Result<Protection, CommandError> {

@@ -36,7 +36,8 @@ impl FinishedRun {
         let where_the_log_is = format!("Audit log: {}", path.display());
         let (next, mut notes) = match closing {
             Closing::Commands => {
-                let mut next = commands(context, &summary);
+                let in_the_way = are_datamarts_in_the_way(&reader, &summary)?;
+                let mut next = commands(context, &summary, in_the_way);
                 if has_changed_groups(&reader, id)? {
                     let retry = context.command(&["retry", id, "--outcome", Outcome::Skipped.as_str()]);
                     next.push(("After looking at what changed".to_owned(), retry));
@@ -58,8 +59,10 @@ impl FinishedRun {
         if let Some(line) = in_doubt(&reader, id)? {
             notes.insert(0, line);
         }
+        let definitions = reader.kept_definitions(id)?;
         let ending = Ending {
             next,
+            definitions,
             stopped: report.stopped.as_ref().map(ToString::to_string),
             still_listed: report.still_listed.clone(),
             verbose: context.options.verbose,
@@ -118,8 +121,24 @@ fn in_doubt(reader: &AuditReader, run_id: &str) -> Result<Option<String>, Comman
     })
 }
 
+/// Returns true if a datamart is known that keeps a datasource of the run in use.
+fn are_datamarts_in_the_way(reader: &AuditReader, summary: &RunSummary) -> Result<bool, CommandError> {
+    let mut found = false;
+    if summary.counts.of(Outcome::InUse) > 0 {
+        reader.each_result(&summary.run_id, ResultFilter::AnyOutcome(&[Outcome::InUse]), |result| {
+            found = result.dependants().is_some_and(|dependants| !dependants.is_empty());
+            !found
+        })?;
+    }
+    Ok(found)
+}
+
 /// The commands that continue a run, or retry what failed in it, each with what it is for.
-fn commands(context: &Context<'_>, summary: &RunSummary) -> Vec<(String, String)> {
+fn commands(
+    context: &Context<'_>,
+    summary: &RunSummary,
+    are_datamarts_in_the_way: bool,
+) -> Vec<(String, String)> {
     let (id, counts) = (summary.run_id.as_str(), &summary.counts);
     let mut next = Vec::new();
     if summary.status != "finished" {
@@ -127,6 +146,13 @@ fn commands(context: &Context<'_>, summary: &RunSummary) -> Vec<(String, String)
     }
     if counts.of(Outcome::Failed) + counts.of(Outcome::Unknown) > 0 {
         next.push(("Retry what failed".to_owned(), context.command(&["retry", id])));
+    }
+    if are_datamarts_in_the_way {
+        let along = ["retry", id, "--outcome", "in_use", "--with-datamarts"];
+        next.push((
+            "Delete the datamarts that keep them in use, and then them".to_owned(),
+            context.command(&along),
+        ));
     }
     let (in_use, rejected) = (counts.of(Outcome::InUse) > 0, counts.of(Outcome::Rejected) > 0);
     let (label, outcomes) = match (in_use, rejected) {

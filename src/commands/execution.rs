@@ -1,14 +1,15 @@
 //! A run: recorded, then executed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::access::ApiAccess;
+use super::along::Which;
 use super::context::{Context, VERSION, host, random_hex};
 use super::proposal::PlanOfRun;
 use super::{CommandError, budget, notices, session};
 
-use crate::audit::{AuditLog, AuditReader, RunOpening};
-use crate::domain::Seq;
+use crate::audit::{AuditLog, AuditReader, Definitions, RunOpening};
+use crate::domain::{KeptDefinitions, Seq};
 use crate::plan::{AllowShared, Selection};
 use crate::run::{Limits, RetryOptions, RunParts, RunReport, Supply, execute};
 
@@ -26,10 +27,14 @@ pub(super) struct Job {
     pub(super) protect: Vec<String>,
     /// The shared datasources that may be deleted.
     pub(super) allow_shared: AllowShared,
+    /// The patterns of protected datamarts that are in force.
+    pub(super) protect_datamart: Vec<String>,
+    /// Which datamarts it takes along, until they are known.
+    pub(super) along: Option<Which>,
     /// The saved plan that it carries out.
     pub(super) plan: Option<PlanOfRun>,
     /// What else the log says of it; a JSON object.
-    pub(super) origin: serde_json::Value,
+    pub(super) origin: Value,
 }
 
 /// A run that is in the log.
@@ -47,8 +52,11 @@ pub(super) struct FinishedRun {
 
 impl Job {
     /// Records the beginning of the run and all its targets.
+    ///
+    /// # Errors
+    /// If the log, or the file of the definitions, cannot be written: nothing was sent.
     pub(super) async fn open(
-        self,
+        mut self,
         context: &Context<'_>,
         log: &AuditLog,
         access: &ApiAccess,
@@ -61,6 +69,18 @@ impl Job {
         let mut origin = self.origin;
         origin["login"] = json!(context.login()?);
         let (reason, ticket) = self.purpose;
+        let with_datamarts = self.selection.cascade().is_some();
+        let mut of_kinds = json!({});
+        if with_datamarts {
+            // Before the run is in the log, and so before its first request.
+            let entries = self.selection.definitions()?;
+            let kept = Definitions::of_run(log.path(), &id)?.keep(&entries)?;
+            of_kinds = json!({
+                "with_datamarts": true,
+                "protect_datamart": self.protect_datamart,
+                "definitions": recorded(&kept),
+            });
+        }
         let opening = RunOpening {
             run_id: id.clone(),
             at,
@@ -74,23 +94,39 @@ impl Job {
             token_fingerprint: access.token.fingerprint(log.id()),
             tool_version: VERSION.to_owned(),
             host: host(),
-            settings: json!({
-                "rate": access.pacer.rate().to_string(),
-                "concurrency": pace.concurrency,
-                "workers": pace.workers,
-                "max_attempts": settings.retry.max_attempts,
-                "max_deletes": safety.max_deletes,
-                "max_share": safety.max_share,
-                "protect": self.protect,
-                "allow_shared": self.allow_shared.globs(),
-                "checkpoints": settings.audit.checkpoint_dir.is_some(),
-                "origin": origin,
-            }),
+            settings: merged(
+                of_kinds,
+                json!({
+                    "rate": access.pacer.rate().to_string(),
+                    "concurrency": pace.concurrency,
+                    "workers": pace.workers,
+                    "max_attempts": settings.retry.max_attempts,
+                    "max_deletes": safety.max_deletes,
+                    "max_share": safety.max_share,
+                    "protect": self.protect,
+                    "allow_shared": self.allow_shared.globs(),
+                    "checkpoints": settings.audit.checkpoint_dir.is_some(),
+                    "origin": origin,
+                }),
+            ),
             session: session::facts(context, access)?,
         };
         let seq = log.recorder().begin_run(opening, Box::new(self.selection.into_targets())).await?;
         Ok(OpenedRun { seq, id })
     }
+}
+
+/// A file of definitions, as the log names it.
+pub(super) fn recorded(kept: &KeptDefinitions) -> Value {
+    json!({ "file": kept.file, "sha256": kept.sha256, "entries": kept.entries })
+}
+
+/// The members of both objects.
+fn merged(more: Value, mut object: Value) -> Value {
+    if let (Value::Object(more), Value::Object(object)) = (more, &mut object) {
+        object.extend(more);
+    }
+    object
 }
 
 impl OpenedRun {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::{Context, VERSION, host, random_hex};
 use super::{CommandError, clock};
 use crate::audit::{AuditError, AuditLog, AuditReader, CheckpointOptions, LogOptions, OnCheckpoint};
-use crate::domain::{ResourceKind, Seq};
+use crate::domain::{Resource, Seq};
 use crate::plan::{InDoubt, KnownGone};
 use crate::sshsig::SigningKey;
 
@@ -109,14 +109,12 @@ pub(super) fn known_gone(
 /// What the log of `reader` knows to be gone on this host after the record `after`, whenever it is asked.
 pub(super) fn gone_according_to(reader: AuditReader, base_url: &str, after: Seq) -> KnownGone {
     let base_url = base_url.to_owned();
-    Box::new(move |name| {
-        let found = reader
-            .known_gone(ResourceKind::Datasource, name.as_str(), &base_url, after)
-            .unwrap_or_else(|error| {
-                // Sent rather than skipped: the API has the last word on what exists.
-                tracing::warn!(%error, "the audit log could not be asked what is gone");
-                None
-            });
+    Box::new(move |Resource { kind, name }| {
+        let found = reader.known_gone(kind, name.as_str(), &base_url, after).unwrap_or_else(|error| {
+            // Sent rather than skipped: the API has the last word on what exists.
+            tracing::warn!(%error, "the audit log could not be asked what is gone");
+            None
+        });
         found.map(|(run, at)| (run, at.to_string()))
     })
 }
@@ -125,8 +123,8 @@ pub(super) fn gone_according_to(reader: AuditReader, base_url: &str, after: Seq)
 pub(super) fn in_doubt(path: &Path, base_url: &str) -> Result<Option<InDoubt>, CommandError> {
     let Some(reader) = AuditReader::open_if_there(path)? else { return Ok(None) };
     let base_url = base_url.to_owned();
-    Ok(Some(Box::new(move |name| {
-        reader.in_doubt(Seq(0), ResourceKind::Datasource, name.as_str(), &base_url).unwrap_or_else(|error| {
+    Ok(Some(Box::new(move |Resource { kind, name }| {
+        reader.in_doubt(Seq(0), kind, name.as_str(), &base_url).unwrap_or_else(|error| {
             // A listing settles it then.
             tracing::warn!(%error, "the audit log could not be asked what is in doubt");
             true

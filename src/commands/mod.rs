@@ -3,6 +3,7 @@
 //! guards say (`survey`), the question (`proposal`), the run (`execution`), its end (`ending`).
 
 mod access;
+mod along;
 mod anchored;
 mod audit;
 mod budget;
@@ -22,6 +23,7 @@ mod instance;
 mod intake;
 mod interrupts;
 mod list;
+mod listings;
 mod log;
 mod man;
 mod notices;

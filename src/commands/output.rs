@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::CommandError;
-use crate::audit::AuditError;
+use crate::audit::{AuditError, DEFINITIONS};
 use crate::domain::{Place, write_whole_file};
 
 /// Keeps the error of reading the log while a report is written: then that is what went wrong, and not the writing.
@@ -95,7 +95,7 @@ pub(super) fn to_new_file(
     write_whole_file(path, Place::New, None, write).map_err(failed)
 }
 
-/// Refuses a file that is a part of the log, or would be one: it would be lost.
+/// Refuses a file that is a part of the log, or would be one, or lies among the definitions beside it: it would be lost.
 pub(super) fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
     // Where there is no file yet, its folder and its name.
     let place = |path: &Path| {
@@ -111,6 +111,15 @@ pub(super) fn refuse_log(path: &Path, log: &Path) -> Result<(), CommandError> {
         part.push(suffix);
         PathBuf::from(part)
     };
+    let definitions = fs::metadata(part(DEFINITIONS)).ok().map(|found| (found.dev(), found.ino()));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::metadata(folder).ok().map(|found| (found.dev(), found.ino()));
+    if definitions.is_some() && folder == definitions {
+        let path = path.display();
+        return Err(CommandError::Usage(format!(
+            "{path}: this folder holds the definitions of deleted datamarts; name another"
+        )));
+    }
     let there = place(path);
     if there.is_some() && ["", "-wal", "-shm", ".lock"].into_iter().any(|it| place(&part(it)) == there) {
         let path = path.display();

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::access::ApiAccess;
+use super::along::{TakeAlong, Which};
 use super::context::{Context, Options, World, random_hex};
 use super::intake::{self, InputRequest, Intake};
 use super::log::known_gone;
@@ -15,9 +16,9 @@ use super::{CommandError, clock};
 use crate::config::ConfigError;
 use crate::domain::{CustomerRequest, ExitStatus, NewTarget, Place, Seq, Timestamp};
 use crate::plan::{
-    PlannedSkips, Rules, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_expired,
+    PlannedSkips, Rules, SavedDatamart, SavedGuards, SavedPlan, SavedSkip, SavedTarget, Selection, is_expired,
 };
-use crate::report::{Forecast, delimited, grouped, visible};
+use crate::report::{Forecast, counted, delimited, grouped, visible};
 use crate::telemetry::{MadePlan, SavedPlanFile};
 
 /// What `decom plan` is asked for.
@@ -88,6 +89,13 @@ fn make(
     };
     let (protection, allow_shared) = (context.protection()?, context.allow_shared()?);
     let holds = context.holds().current()?;
+    let with_datamarts = context.options.with_datamarts;
+    if offline && with_datamarts {
+        return Err(CommandError::Usage(
+            "which datamarts go along only the API says; leave out --offline, or --with-datamarts".to_owned(),
+        ));
+    }
+    let along = TakeAlong::new(with_datamarts.then_some(Which::Listed), &context.protect_datamart(&[]))?;
     let log = &context.settings.audit.db;
     let Intake { targets, label, sha256, .. } =
         intake::read(input, &intake::folder_of(log), None, context.token().as_ref())?;
@@ -99,7 +107,7 @@ fn make(
     )?;
     let guards = context.guards();
     let survey = match &access {
-        Some(access) => Survey::online(context, &mut selection, access, guards, &allow_shared, true)?,
+        Some(access) => Survey::online(context, &mut selection, access, guards, &allow_shared, along, true)?,
         None => Survey::offline(guards, &mut selection, "the API was not asked", true)?,
     };
     let mut survey = survey.with_budget(context, base_url.as_str(), &mut selection)?;
@@ -155,17 +163,20 @@ fn freeze(
     let shared: HashMap<_, _> =
         survey.shared.iter().map(|(name, datamart)| (name.as_str(), datamart.as_str())).collect();
     let (mut targets, mut skipped) = (Vec::new(), Vec::new());
-    selection.each(|target| {
+    let with_datamarts = selection.cascade().is_some();
+    selection.each_group(|target, group| {
+        let datamarts = group.iter().map(SavedDatamart::from).collect();
         let NewTarget { name, reason, ticket, request, skip, .. } = target;
         let request = Some(request).filter(|request| *request != CustomerRequest::default());
         let name = name.to_string();
         match skip {
             None => {
                 let shared_by = shared.get(name.as_str()).map(|datamart| (*datamart).to_owned());
-                targets.push(SavedTarget { name, reason, ticket, request, shared_by });
+                targets.push(SavedTarget { name, reason, ticket, request, shared_by, datamarts });
             }
             Some((skip, why)) => {
-                skipped.push(SavedSkip { name, skip: skip.into(), why, reason, ticket, request });
+                let skip = skip.into();
+                skipped.push(SavedSkip { name, skip, why, reason, ticket, request, datamarts });
             }
         }
     })?;
@@ -187,7 +198,9 @@ fn freeze(
             max_share: safety.max_share,
             protect: safety.protect.clone(),
             allow_shared: context.options.allow_shared.clone(),
+            protect_datamart: safety.protect_datamart.clone(),
         },
+        with_datamarts,
         targets,
         skipped,
         token_seal: String::new(),
@@ -230,17 +243,32 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
                 } else {
                     plan.guards.protect.join(" ")
                 },
-                match plan.guards.allow_shared.as_slice() {
+                [
+                    (", protected datamarts: ", &plan.guards.protect_datamart),
+                    (", allowed although shared: ", &plan.guards.allow_shared),
+                ]
+                .map(|(what, globs)| match globs.as_slice() {
                     [] => String::new(),
-                    globs => format!(", allowed although shared: {}", globs.join(" ")),
-                }
+                    globs => format!("{what}{}", globs.join(" ")),
+                })
+                .concat()
             ),
         ),
     ];
     for (label, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "(dry run) {label}: {}", visible(&value))?;
     }
-    writeln!(out, "(dry run) {} to delete:", grouped(plan.targets.len() as u64))?;
+    let (sources, marts) = plan.counts();
+    if plan.with_datamarts {
+        writeln!(
+            out,
+            "(dry run) {} to delete, and {} with them:",
+            counted(sources, "datasource"),
+            counted(marts, "datamart").to_uppercase()
+        )?;
+    } else {
+        writeln!(out, "(dry run) {} to delete:", grouped(sources))?;
+    }
     for target in &plan.targets {
         let said = said_of(target.reason.as_deref(), target.ticket.as_deref(), target.request.as_ref());
         let shared = target.shared_by.as_ref().map(|datamart| {
@@ -251,16 +279,32 @@ fn show_saved(context: &Context<'_>, path: &Path) -> Result<ExitStatus, CommandE
         });
         let shared = shared.unwrap_or_default();
         writeln!(out, "(dry run)     {}{said}{shared}", delimited(&target.name))?;
+        show_datamarts(&mut out, &target.datamarts, "deleted first")?;
     }
     if !plan.skipped.is_empty() {
         writeln!(out, "(dry run) {} skipped:", grouped(plan.skipped.len() as u64))?;
         for skip in &plan.skipped {
             let said = said_of(skip.reason.as_deref(), skip.ticket.as_deref(), skip.request.as_ref());
             writeln!(out, "(dry run)     {}  {}{said}", delimited(&skip.name), visible(&skip.why))?;
+            show_datamarts(&mut out, &skip.datamarts, "stays")?;
         }
     }
     out.flush()?;
     Ok(ExitStatus::Done)
+}
+
+fn show_datamarts(out: &mut dyn Write, datamarts: &[SavedDatamart], what: &str) -> io::Result<()> {
+    for SavedDatamart { name, tenancy, tables, columns, .. } in datamarts {
+        let (tables, columns) = (counted(*tables, "table"), counted(*columns, "column"));
+        let tenancy =
+            tenancy.as_deref().map_or_else(String::new, |level| format!(", tenancy {}", visible(level)));
+        writeln!(
+            out,
+            "(dry run)         datamart {}  {what} ({tables}, {columns}{tenancy})",
+            delimited(name)
+        )?;
+    }
+    Ok(())
 }
 
 /// What the input says of a target, to be shown after its name.

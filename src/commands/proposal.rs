@@ -16,6 +16,8 @@ pub(super) struct Proposal {
     pub(super) planned: Forecast,
     survey: Survey,
     due: u64,
+    /// How many datamarts go along; `None` if none are to.
+    datamarts: Option<u64>,
     /// Until when the saved plan that is carried out may be run.
     expires_at: Option<String>,
 }
@@ -45,7 +47,8 @@ impl Proposal {
         let (plan, expires_at) = plan.map(|plan| ((plan.digest, plan.approved_by), plan.expires_at)).unzip();
         planned.plan = plan;
         planned.unusual = session::facts(context, access)?.unusual().iter().map(Unusual::before).collect();
-        Ok(Self { planned, survey, due, expires_at: expires_at.flatten() })
+        let datamarts = selection.cascade().map(|_| selection.datamarts_here());
+        Ok(Self { planned, survey, due, datamarts, expires_at: expires_at.flatten() })
     }
 
     /// Shows it on standard output, where nothing else is going to happen, with `verdict` if no guard refuses.
@@ -69,7 +72,8 @@ impl Proposal {
     pub(super) fn confirm(&self, context: &Context<'_>) -> Result<(), CommandError> {
         show(context, self.due, |out| self.planned.print(out))?;
         self.survey.check()?;
-        confirm(context, self.due, &self.planned.host, self.planned.effect().as_deref())?;
+        let (due, host) = ((self.due, self.datamarts), &self.planned.host);
+        confirm(context, due, host, self.planned.effect().as_deref())?;
         match &self.expires_at {
             Some(at) if is_expired(at, context.world.clock.timestamp()) => {
                 Err(CommandError::PlanRefused(PlanRefusal::Expired { at: at.clone() }))
@@ -106,11 +110,11 @@ pub(super) fn show(
     Ok(())
 }
 
-/// Asks on the terminal whether `count` datasources on `host` may be deleted, unless that was answered by flag. `effect`
-/// is what will happen, in words.
+/// Asks on the terminal whether so many datasources on `host` may be deleted, and datamarts if they are taken along,
+/// unless that was answered by flag. `effect` is what will happen, in words.
 pub(super) fn confirm(
     context: &Context<'_>,
-    count: u64,
+    (count, datamarts): (u64, Option<u64>),
     host: &str,
     effect: Option<&str>,
 ) -> Result<(), CommandError> {
@@ -124,14 +128,12 @@ pub(super) fn confirm(
     }
     let mut terminal = ControllingTerminal::open()?;
     if let Some(effect) = effect {
-        let sent = if count == 1 {
-            "1 name is sent".to_owned()
-        } else {
-            format!("{} names are sent", grouped(count))
-        };
+        let all = count + datamarts.unwrap_or(0);
+        let sent =
+            if all == 1 { "1 name is sent".to_owned() } else { format!("{} names are sent", grouped(all)) };
         writeln!(terminal.output, "{sent}: {effect}.")?;
     }
-    if ask(&phrase(count, host), &mut terminal.input, &mut terminal.output)? {
+    if ask(&phrase(count, datamarts, host), &mut terminal.input, &mut terminal.output)? {
         return Ok(());
     }
     Err(CommandError::Refused("not confirmed".to_owned()))

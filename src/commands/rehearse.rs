@@ -1,6 +1,5 @@
 //! `decom rehearse`: the whole of a run against an embedded emulator of the API.
 
-use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::access::ApiAccess;
+use super::along::{TakeAlong, Which};
 use super::context::{Context, Options, VERSION, World, quoted};
 use super::ending::Closing;
 use super::execution::Job;
@@ -17,7 +17,7 @@ use super::observed::{Observed, observed};
 use super::output::stdout;
 use super::proposal::show;
 use super::runtime::block_on;
-use super::survey::Survey;
+use super::survey::{ONLY_THE_API, Survey};
 use super::{CommandError, permission};
 use crate::api::BaseUrl;
 use crate::domain::{Credentials, ExitStatus, Token};
@@ -33,6 +33,9 @@ const FASTER: u32 = 60;
 /// The public API's limit (its documentation, "Rate limiting").
 const REAL_REQUESTS: u32 = 500;
 const REAL_WINDOW: Duration = Duration::from_mins(2);
+
+/// How many datamarts read a datasource at most, if they are taken along.
+const MOST_DATAMARTS: u8 = 3;
 
 /// The only token that the emulator knows. It opens nothing else.
 const REHEARSAL_TOKEN: &str = "dbn_rehearsal_0000";
@@ -94,6 +97,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         faults: request.faults,
         seed: request.seed,
         latency: request.latency,
+        datamarts: if options.with_datamarts { MOST_DATAMARTS } else { 0 },
         limit: (real_rate != Rate::Unlimited)
             .then_some(WindowLimit { requests: REAL_REQUESTS, window: REAL_WINDOW / pace(FASTER) }),
         header_generation: HeaderGeneration::default(),
@@ -113,20 +117,29 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         targets,
         Rules { protection, holds, known_gone: None, in_doubt: None, planned: PlannedSkips::new() },
     )?;
-    // An emulator does not know how large a share of all datasources this is.
-    let mut survey = Survey::offline(
-        context.guards(),
-        &mut selection,
-        "only the API knows how many datasources exist",
-        false,
-    )?
-    .with_whole_budget(context, &selection, "only the real audit log knows what was deleted before");
+    let along =
+        TakeAlong::new(options.with_datamarts.then_some(Which::Listed), &context.protect_datamart(&[]))?;
+    let survey = if along.is_some() {
+        // Its datamarts are those of the emulator.
+        Survey::rehearsed(context, &mut selection, &access, &allow_shared, along)?
+    } else {
+        Survey::offline(context.guards(), &mut selection, ONLY_THE_API, false)?
+    };
+    let mut survey = survey.with_whole_budget(
+        context,
+        &selection,
+        "only the real audit log knows what was deleted before",
+    );
+    let canary = survey.canary();
     // A dry run shows the real run, and not the faster rehearsal.
     let shown_rate = if options.dry_run { real_rate } else { access.pacer.rate() };
     let planned = survey.planned(context, &selection, "the embedded emulator".to_owned(), shown_rate);
     let refused = refusals(context, &survey);
     let unchecked = survey.unchecked().map(|why| {
         format!("Whether it stays below max_share {} % was not checked: {why}.", context.guards().max_share)
+    });
+    let unknown = options.with_datamarts.then(|| {
+        "The datamarts are the emulator's: `decom plan --with-datamarts` shows the real ones, and counts them.".to_owned()
     });
     if options.dry_run {
         let mut out = stdout();
@@ -157,6 +170,8 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         purpose: (None, None),
         protect: context.protect(&[]),
         allow_shared,
+        protect_datamart: context.protect_datamart(&[]),
+        along: None,
         plan: None,
         origin,
     };
@@ -164,9 +179,9 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
         // It is not a dry run.
         let Some(log) = log else { return Ok(None) };
         block_on(async {
+            let kept = job.selection.protected_groups();
             let run = job.open(context, log, &access).await?;
-            let supply =
-                Supply::Log { protection: context.protection()?, kept: HashSet::new(), canary: None };
+            let supply = Supply::Log { protection: context.protection()?, kept, canary };
             run.execute(context, log, &mut access, supply).await
         })?
         .map(Some)
@@ -177,7 +192,7 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
             "This was a rehearsal: nothing real was deleted.".to_owned(),
             real_time(real_rate, requests),
         ];
-        lines.extend(refused.iter().chain(&unchecked).cloned());
+        lines.extend(unknown.iter().chain(&refused).chain(&unchecked).cloned());
         lines.extend([String::new(), format!("Audit log: {}", path.display()), "Ask it:".to_owned()]);
         lines.extend(queries(path, run_id).into_iter().map(|query| format!("  {query}")));
         lines

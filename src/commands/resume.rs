@@ -1,10 +1,11 @@
 //! `decom resume`: continues an interrupted run.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::json;
 
 use super::access::ApiAccess;
+use super::along::{self, TakeAlong, Which};
 use super::context::{Context, Options, VERSION, World, host};
 use super::ending::Closing;
 use super::execution::OpenedRun;
@@ -17,7 +18,9 @@ use super::survey::Survey;
 use super::{CommandError, intake, permission, session};
 use crate::audit::{AuditLog, AuditReader, DuePart, OpenRun};
 use crate::domain::{CustomerRequest, ExitStatus, NewTarget, Outcome, Seq, Settlement, TargetRole};
-use crate::plan::{AllowShared, Guards, PlannedSkips, Rules, Selection, Targets, TargetsBuilder};
+use crate::plan::{
+    AllowShared, Cascade, Guards, PlannedDatamart, PlannedSkips, Rules, Selection, Targets, TargetsBuilder,
+};
 use crate::report::{grouped, visible};
 use crate::run::{STOPPED, Supply, given_back};
 
@@ -115,6 +118,13 @@ pub(super) fn carry_on(
         AllowShared::new(&globs)?
     };
     let of_queue = origin.is_of_queue;
+    if context.options.with_datamarts && !origin.with_datamarts {
+        let run = &open.run_id;
+        return Err(CommandError::Refused(format!(
+            "run {run} was begun without datamarts, and a run deletes what was shown at its beginning; continue it without --with-datamarts, then `{}`",
+            context.command(&["retry", run, "--outcome", "in_use", "--with-datamarts"])
+        )));
+    }
     let finished = with_log(context, |log| {
         let reader = AuditReader::open(path)?;
         // Once more, now that the log is held: the process that held it may have finished the run.
@@ -146,15 +156,27 @@ pub(super) fn carry_on(
             in_doubt: None,
             planned: PlannedSkips::new(),
         };
-        let mut selection = Selection::new(due_targets(&reader, open.seq, of_queue)?, rules)?;
+        let (targets, groups) = due_targets(&reader, open.seq, of_queue)?;
+        let mut selection = Selection::new(targets, rules)?;
+        let protect = context.protect_datamart(&origin.protect_datamart);
+        let which = origin.with_datamarts.then(|| Which::Recorded(Cascade::of_groups(groups)));
+        let along = TakeAlong::new(which, &protect)?;
         // The share was decided when the run began: what it has deleted since would distort it.
         let guards = Guards { max_share: 100.0, ..context.guards() };
         let survey = if is_of_other_token {
             let in_doubt = reader.due(open.seq, DuePart::InDoubt, 0, u32::MAX)?;
             let in_doubt = in_doubt.into_iter().map(|target| target.name.to_string()).collect();
-            Survey::with_other_token(context, &mut selection, access, guards, &allow_shared, &in_doubt)?
+            Survey::with_other_token(
+                context,
+                &mut selection,
+                access,
+                guards,
+                &allow_shared,
+                along,
+                &in_doubt,
+            )?
         } else {
-            Survey::new(context, &mut selection, access, guards, &allow_shared)?
+            Survey::new(context, &mut selection, access, guards, &allow_shared, along)?
         };
         let plan = origin.plan.map(|digest| PlanOfRun {
             digest,
@@ -172,7 +194,7 @@ pub(super) fn carry_on(
         proposal.confirm(context)?;
         let protection = context.protection()?;
         block_on(async {
-            let detail = json!({
+            let mut detail = json!({
                 "operator": context.operator()?,
                 "login": context.login()?,
                 "tool_version": VERSION,
@@ -180,40 +202,48 @@ pub(super) fn carry_on(
                 "token_fingerprint": access.token.fingerprint(log.id()),
                 "session": session::facts(context, access)?,
             });
+            if origin.with_datamarts {
+                let lost = along::recover_definitions(log, &reader, &open, &selection)?;
+                detail["definitions"] = lost.unwrap_or_default();
+            }
             let at = context.world.clock.timestamp();
             log.recorder().resume_run(open.seq, at, detail.to_string()).await?;
-            if of_queue || !selection.rules().skip_none() {
+            let kept = selection.protected_groups();
+            if of_queue || !kept.is_empty() || !selection.rules().skip_none() {
                 skip_what_must_not_be_sent(context, log, &reader, open.seq, &selection, of_queue).await?;
             }
             drop(reader);
             let run = OpenedRun { seq: open.seq, id: open.run_id };
-            run.execute(context, log, access, Supply::Log { protection, kept: HashSet::new(), canary }).await
+            run.execute(context, log, access, Supply::Log { protection, kept, canary }).await
         })?
         .map(Some)
     })?;
     Ok(finished.map_or(ExitStatus::Done, |run| run.print(context, &Closing::Commands)))
 }
 
-/// The targets of `run` that are due, as a list. Those for which nothing was sent yet are no longer the run's
-/// if it took them from a queue.
-fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<Targets, CommandError> {
+/// Datamarts by the datasource that they read.
+type Groups = HashMap<String, Vec<PlannedDatamart>>;
+
+/// The datasources of `run` that are due, as a list, and the datamarts that go with them. Those for which nothing was
+/// sent yet are no longer the run's if it took them from a queue.
+fn due_targets(reader: &AuditReader, run: Seq, is_of_queue: bool) -> Result<(Targets, Groups), CommandError> {
     let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
-    let mut added = Ok(());
-    reader.each_due_name(run, is_of_queue, |name| {
-        if added.is_ok() {
-            let role = TargetRole::Datasource;
-            added = builder.add(&NewTarget {
-                name,
-                role,
-                reason: None,
-                ticket: None,
-                request: CustomerRequest::default(),
-                skip: None,
-            });
+    let (mut groups, mut added) = (Groups::new(), Ok(()));
+    reader.each_due_name(run, is_of_queue, |name, role| match role {
+        TargetRole::Dependant { of, definition_sha256 } => {
+            let datamart = PlannedDatamart::recorded(name, definition_sha256);
+            groups.entry(of).or_default().push(datamart);
+        }
+        role => {
+            if added.is_ok() {
+                let request = CustomerRequest::default();
+                added =
+                    builder.add(&NewTarget { name, role, reason: None, ticket: None, request, skip: None });
+            }
         }
     })?;
     added?;
-    Ok(builder.finish())
+    Ok((builder.finish(), groups))
 }
 
 /// Settles due targets that are protected or on hold by now, or that another run has deleted in the meantime; and, of a run
@@ -238,7 +268,7 @@ async fn skip_what_must_not_be_sent(
                     .await?;
                 continue;
             }
-            let Some((reason, message)) = selection.skip(&target.name) else { continue };
+            let Some((reason, message)) = selection.skip(target) else { continue };
             if reason.is_rule() && target.doubted {
                 // "Skipped" says that it was never sent. It is not sent again, and a listing settles it.
                 continue;

@@ -1,8 +1,11 @@
 //! `decom retry`: a new run of what failed in an earlier one.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 
 use super::access::ApiAccess;
+use super::along::Which;
 use super::context::{Context, Options, World};
 use super::execution::Job;
 use super::observed::{Observed, observed};
@@ -12,7 +15,7 @@ use crate::audit::AuditReader;
 use crate::domain::{
     DatasourceName, ExitStatus, NewTarget, Outcome, ResourceKind, ResultFilter, RunSummary, TargetRole,
 };
-use crate::plan::{Protection, Rules, Selection, TargetsBuilder};
+use crate::plan::{Protection, Rules, Selection, Targets, TargetsBuilder};
 
 /// What `decom retry` is asked for.
 #[derive(Debug, Clone)]
@@ -55,24 +58,7 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
         )));
     }
     let origin = permission::check_token(&reader, &earlier.run_id, &access.token)?;
-    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
-    let mut outcome = Ok(());
-    reader.each_result(&earlier.run_id, ResultFilter::AnyOutcome(&request.outcomes), |target| {
-        // A name that is in the log was checked when it was taken on.
-        if let (ResourceKind::Datasource, Ok(name)) = (target.kind, DatasourceName::new(&target.name)) {
-            let (reason, ticket) = (target.target_reason, target.target_ticket);
-            let role = TargetRole::Datasource;
-            outcome = reader
-                .customer_request(&target.run_id, target.target)
-                .map_err(CommandError::from)
-                .and_then(|request| {
-                    Ok(builder.add(&NewTarget { name, role, reason, ticket, request, skip: None })?)
-                });
-        }
-        outcome.is_ok()
-    })?;
-    outcome?;
-    let targets = builder.finish();
+    let targets = targets(&reader, &earlier.run_id, &request.outcomes)?;
     if targets.facts().count == 0 {
         return Err(CommandError::Usage(format!(
             "no target of run {} ended {}; choose others with --outcome",
@@ -94,6 +80,9 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
             purpose: (earlier.reason.clone(), earlier.ticket.clone()),
             protect,
             allow_shared,
+            protect_datamart: context.protect_datamart(&origin.protect_datamart),
+            // What that run took along is taken along again.
+            along: (context.options.with_datamarts || origin.with_datamarts).then_some(Which::Listed),
             plan: None,
             origin: json!({
                 "command": "retry",
@@ -102,6 +91,37 @@ fn try_again(request: &RetryRequest, context: &Context<'_>) -> Result<ExitStatus
             }),
         })
     })
+}
+
+/// The datasources of the run that ended with one of these outcomes, and those that wait for a datamart that did.
+fn targets(reader: &AuditReader, run_id: &str, outcomes: &[Outcome]) -> Result<Targets, CommandError> {
+    let mut waiting = HashSet::new();
+    reader.each_result(run_id, ResultFilter::AnyOutcome(outcomes), |target| {
+        waiting.extend(target.dependant_of);
+        true
+    })?;
+    let filter = if waiting.is_empty() { ResultFilter::AnyOutcome(outcomes) } else { ResultFilter::All };
+    let mut builder = TargetsBuilder::new(intake::spool_folder(&intake::folder_of(reader.path())), None);
+    let mut added = Ok(());
+    reader.each_result(run_id, filter, |target| {
+        let is_wanted = outcomes.contains(&target.outcome) || waiting.contains(&target.name);
+        // A name that is in the log was checked when it was taken on.
+        if let (true, ResourceKind::Datasource, Ok(name)) =
+            (is_wanted, target.kind, DatasourceName::new(&target.name))
+        {
+            let (reason, ticket) = (target.target_reason, target.target_ticket);
+            let role = TargetRole::Datasource;
+            added = reader
+                .customer_request(&target.run_id, target.target)
+                .map_err(CommandError::from)
+                .and_then(|request| {
+                    Ok(builder.add(&NewTarget { name, role, reason, ticket, request, skip: None })?)
+                });
+        }
+        added.is_ok()
+    })?;
+    added?;
+    Ok(builder.finish())
 }
 
 /// The newest run on this host in which a target ended with one of these outcomes.

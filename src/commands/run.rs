@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::access::ApiAccess;
+use super::along::{TakeAlong, Which};
 use super::context::{Context, Options, World};
 use super::ending::Closing;
 use super::execution::Job;
@@ -124,6 +125,7 @@ fn names(
     // Before the input is read, which may take long: a malformed pattern or hold.
     context.protection()?;
     context.holds().current()?;
+    TakeAlong::new(None, &context.protect_datamart(&[]))?;
     let allow_shared = context.allow_shared()?;
     let folder = intake::folder_of(&context.settings.audit.db);
     let Intake { targets, mut label, sha256, rows } =
@@ -132,6 +134,7 @@ fn names(
         label = format!("{label} ({shard})");
     }
     if !again && let Some(open) = interrupted(context, targets.sha256(), access.base_url())? {
+        check_same_kinds(context, &open)?;
         return resume::carry_on(context, open, &mut access);
     }
     if let Some(reader) = look(context)? {
@@ -146,10 +149,26 @@ fn names(
             purpose: (None, None),
             protect: context.protect(&[]),
             allow_shared,
+            protect_datamart: context.protect_datamart(&[]),
+            along: context.options.with_datamarts.then_some(Which::Listed),
             plan: None,
             origin: json!({ "command": "run", "rows": rows, "shard": shard.map(|shard| shard.to_string()) }),
         })
     })
+}
+
+/// Passes if an interrupted run of the same names takes datamarts along or not, as this one is asked to: another run
+/// than the one that was shown is not continued by the way.
+fn check_same_kinds(context: &Context<'_>, open: &OpenRun) -> Result<(), CommandError> {
+    let Some(reader) = look(context)? else { return Ok(()) };
+    let (takes_along, run) = (reader.origin_of(&open.run_id)?.with_datamarts, &open.run_id);
+    if takes_along == context.options.with_datamarts {
+        return Ok(());
+    }
+    let (does, resume) = (if takes_along { "takes" } else { "takes no" }, context.command(&["resume", run]));
+    Err(CommandError::Refused(format!(
+        "run {run} of the same names is not finished, and {does} datamarts along; continue it by `{resume}`, or begin a new run with --again"
+    )))
 }
 
 fn planned(
@@ -165,6 +184,12 @@ fn planned(
     let allow_shared = permission::shared_of_plan(context, &plan.guards.allow_shared)?;
     // Before anything is read: a malformed pattern.
     Protection::new(&context.protect(&plan.guards.protect))?;
+    if context.options.with_datamarts && !plan.with_datamarts {
+        return Err(CommandError::PlanRefused(PlanRefusal::NoDatamartsPlanned));
+    }
+    let protect_datamart = context.protect_datamart(&plan.guards.protect_datamart);
+    TakeAlong::new(None, &protect_datamart)?;
+    let cascade = plan.cascade(path)?;
     let is_of_other_token = !plan.is_sealed_with(&access.token);
     // Without the token that sealed it, the signature alone shows that nobody edited it.
     if is_of_other_token && approval.is_none() {
@@ -200,6 +225,8 @@ fn planned(
             purpose: (plan.reason.clone(), plan.ticket.clone()),
             protect,
             allow_shared,
+            protect_datamart,
+            along: cascade.map(Which::Planned),
             origin: origin_of_plan(&plan, approval.as_ref()),
             plan: Some(PlanOfRun {
                 digest: plan.digest,
@@ -293,11 +320,12 @@ pub(super) fn begin(
         let in_doubt = in_doubt(path, access.base_url())?;
         let holds = context.holds().current()?;
         let mut job = make(Rules { protection, holds, known_gone, in_doubt, planned: PlannedSkips::new() })?;
+        let along = TakeAlong::new(job.along.take(), &job.protect_datamart)?;
         let (selection, guards, shared) = (&mut job.selection, context.guards(), &job.allow_shared);
         let survey = if job.plan.as_ref().is_some_and(|plan| plan.is_of_other_token) {
-            Survey::with_other_token(context, selection, &access, guards, shared, &HashSet::new())?
+            Survey::with_other_token(context, selection, &access, guards, shared, along, &HashSet::new())?
         } else {
-            Survey::new(context, selection, &access, guards, shared)?
+            Survey::new(context, selection, &access, guards, shared, along)?
         };
         let canary = survey.canary();
         let proposal = Proposal::new(context, &job.selection, survey, &access, job.plan.clone())?;
@@ -313,9 +341,9 @@ pub(super) fn begin(
         proposal.confirm(context)?;
         let protection = Protection::new(&job.protect)?;
         block_on(async {
+            let kept = job.selection.protected_groups();
             let run = job.open(context, log, &access).await?;
-            run.execute(context, log, &mut access, Supply::Log { protection, kept: HashSet::new(), canary })
-                .await
+            run.execute(context, log, &mut access, Supply::Log { protection, kept, canary }).await
         })?
         .map(Some)
     })?;

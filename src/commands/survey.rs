@@ -1,20 +1,27 @@
 //! A look before anything is deleted: what the listings say, and what the guards say to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::CommandError;
 use super::access::ApiAccess;
+use super::along::{TakeAlong, Which};
 use super::budget;
 use super::context::Context;
+use super::listings::{self, ReadListings};
 use super::runtime::block_on;
-use crate::api::ApiError;
-use crate::domain::{Datamart, DatasourceName, RecentDeletions};
+use crate::domain::{DatasourceName, RecentDeletions};
 use crate::plan::{
-    AllowShared, DayBudget, Dependant, Extent, Guards, ListingPreview, Listings, Preview, Refusal, Selection,
-    is_shared,
+    AllowShared, Cascade, DayBudget, Dependant, Extent, GroupsPreview, Guards, ListingPreview, Listings,
+    PlannedDatamart, Preview, Refusal, Selection, SelectionCounts,
 };
 use crate::ratelimit::Rate;
-use crate::report::{Forecast, GuardLine, GuardResult, InUse, ListingSummary, NameList};
+use crate::report::{
+    DatamartSummary, Forecast, GroupSummary, GroupsSummary, GuardLine, GuardResult, InUse, ListingSummary,
+    NameList,
+};
+
+/// Why it is unknown how large a share of all datasources a rehearsal would delete.
+pub(super) const ONLY_THE_API: &str = "only the API knows how many datasources exist";
 
 pub(super) struct Survey {
     preview: Preview,
@@ -37,6 +44,7 @@ impl Survey {
         access: &ApiAccess,
         guards: Guards,
         allowed: &AllowShared,
+        along: Option<TakeAlong>,
     ) -> Result<Self, CommandError> {
         let counts = selection.counts();
         // What the log knows to be gone may exist again, which only the listing shows.
@@ -44,8 +52,10 @@ impl Survey {
         let is_checked = may_exist_again && context.settings.safety.listing_check;
         let needs_listing = context.guards().need_listing() || context.settings.safety.canary > 0;
         let matters = counts.due > 0 || may_exist_again;
-        let survey = if is_checked || matters && (needs_listing || context.will_ask(counts.due)) {
-            Self::online(context, selection, access, guards, allowed, false)
+        let reads =
+            is_checked || along.is_some() || matters && (needs_listing || context.will_ask(counts.due));
+        let survey = if reads {
+            Self::online(context, selection, access, guards, allowed, along, false)
         } else {
             Self::offline(guards, selection, "nothing is to be deleted", false)
         };
@@ -60,9 +70,10 @@ impl Survey {
         access: &ApiAccess,
         guards: Guards,
         allowed: &AllowShared,
+        along: Option<TakeAlong>,
         except: &HashSet<String>,
     ) -> Result<Self, CommandError> {
-        let mut survey = Self::online(context, selection, access, guards, allowed, false)?;
+        let mut survey = Self::online(context, selection, access, guards, allowed, along, false)?;
         let unlisted = survey.preview.listing.as_ref().map(|listing| {
             let mut missing = listing.missing.iter().filter(|(name, _)| !except.contains(name));
             let first = missing.next().map(|(name, _)| name.clone());
@@ -92,7 +103,8 @@ impl Survey {
         why: &'static str,
         whole: bool,
     ) -> Result<Self, CommandError> {
-        let extent = Extent { due: selection.counts().due, listing: None };
+        let extent =
+            Extent { due: selection.counts().due, datamarts: 0, listing: None, datamarts_exist: None };
         let refusals = Guards { max_share: 100.0, ..guards }.refusals(extent);
         let preview = Preview::new(selection, None, whole, 0)?;
         Ok(Self { preview, refusals, guards, shared: Vec::new(), unasked: Some(why), uncounted: None })
@@ -120,31 +132,41 @@ impl Survey {
         access: &ApiAccess,
         guards: Guards,
         allowed: &AllowShared,
+        along: Option<TakeAlong>,
         whole: bool,
     ) -> Result<Self, CommandError> {
-        let mut failure = None;
-        let listings = block_on(async {
-            let lister = access.lister(context)?;
-            match lister.datasources().await {
-                Ok(datasources) => {
-                    let datamarts = lister.datamarts().await.map_err(|error| {
-                        tracing::warn!(%error, "could not read the list of datamarts; dependants were not checked");
-                    });
-                    Ok(Some(Listings { datasources, dependants: datamarts.ok().map(by_datasource) }))
+        let takes_along = along.is_some();
+        let read = block_on(listings::read(context, access, guards, takes_along))??;
+        let ReadListings { datasources, datamarts, failure } = read;
+        let mut refusals = Vec::new();
+        let dependants = datamarts.as_ref().ok().map(|all| listings::by_datasource(all));
+        let listings = datasources.map(|datasources| Listings { datasources, dependants });
+        let mut datamarts_exist = None;
+        if let Some(TakeAlong { which, protection }) = along {
+            let found = match datamarts {
+                Ok(datamarts) => {
+                    datamarts_exist = Some(datamarts.len() as u64);
+                    listings::check_token(&datamarts, access)?;
+                    Cascade::of_listing(datamarts)
                 }
-                // No guard has to be asked: no request would be accepted.
-                Err(error @ ApiError::Unauthorized { .. }) => Err(CommandError::Unauthorized(error)),
-                Err(error) if error.may_pass() && guards.need_listing() => {
-                    Err(CommandError::Unavailable(error))
+                Err(why) => {
+                    refusals.push(Refusal::NoDatamarts { why });
+                    Cascade::default()
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "could not read the list of datasources; existence was not checked");
-                    failure = Some(error.to_string());
-                    Ok(None)
-                }
-            }
-        })??;
-        let canary = usize::try_from(context.settings.safety.canary).unwrap_or(usize::MAX);
+            };
+            let is_new = !matches!(which, Which::Recorded(_));
+            let cascade = match which {
+                Which::Listed => found,
+                // What changed is not known without the listing, and the run is refused then.
+                Which::Planned(planned) if datamarts_exist.is_none() => planned,
+                Which::Planned(planned) => planned.held_against(found),
+                Which::Recorded(recorded) => recorded.with_entries_of(found),
+            };
+            selection.take_along(cascade, protection, is_new)?;
+            // What a run has recorded was checked when it began, and its definitions are kept.
+            refusals.extend(if is_new { selection.obstacle()? } else { None });
+        }
+        let canary = usize::try_from(canary_of(context, takes_along)).unwrap_or(usize::MAX);
         let preview = Preview::new(selection, listings.as_ref(), whole, canary)?;
         if let Some(ListingPreview { again, first_again: Some(first), .. }) = &preview.listing {
             tracing::warn!(
@@ -154,8 +176,9 @@ impl Survey {
             );
         }
         let listing = preview.listing.as_ref().map(ListingPreview::extent);
-        let extent = Extent { due: selection.counts().due, listing };
-        let mut refusals = guards.refusals(extent);
+        let counts = selection.counts();
+        let extent = Extent { due: counts.due, datamarts: counts.datamarts, listing, datamarts_exist };
+        refusals.extend(guards.refusals(extent));
         for refusal in &mut refusals {
             if let Refusal::NoListing { why: why @ None, .. } = refusal {
                 why.clone_from(&failure);
@@ -168,6 +191,24 @@ impl Survey {
             refusals.push(Refusal::Shared { count: not_allowed.len(), name, datamart });
         }
         Ok(Self { preview, refusals, guards, shared, unasked: None, uncounted: None })
+    }
+
+    /// Reads the listings of the emulator, which say nothing of how much exists.
+    pub(super) fn rehearsed(
+        context: &Context<'_>,
+        selection: &mut Selection,
+        access: &ApiAccess,
+        allowed: &AllowShared,
+        along: Option<TakeAlong>,
+    ) -> Result<Self, CommandError> {
+        let guards = Guards { max_share: 100.0, ..context.guards() };
+        let mut survey = Self::online(context, selection, access, guards, allowed, along, false)?;
+        // Its datamarts count for nothing: how many the real run takes along, only the API knows.
+        survey.refusals.retain(|refusal| !matches!(refusal, Refusal::TooMany { .. }));
+        let extent =
+            Extent { due: selection.counts().due, datamarts: 0, listing: None, datamarts_exist: None };
+        survey.refusals.extend(guards.refusals(extent));
+        Ok(Self { guards: context.guards(), unasked: Some(ONLY_THE_API), ..survey })
     }
 
     /// The names of the canary, which is smaller than the settings ask for if fewer can be deleted; `None` if it is
@@ -202,8 +243,9 @@ impl Survey {
         let names = |names: &[DatasourceName]| names.iter().map(ToString::to_string).collect();
         let guards = self.guards;
         let refusal = |guard: &str| {
-            let found = self.refusals.iter().find(|refusal| refusal.guard() == guard);
-            found.map_or(GuardResult::Passes, |refusal| GuardResult::Refuses(refusal.to_string()))
+            let found = self.refusals.iter().filter(|refusal| refusal.guard() == guard);
+            let why: Vec<_> = found.map(ToString::to_string).collect();
+            if why.is_empty() { GuardResult::Passes } else { GuardResult::Refuses(why.join("; ")) }
         };
         let line = |name, limit, unit, result| GuardLine { name, limit, unit, result };
         #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52, or none")]
@@ -226,15 +268,29 @@ impl Survey {
             let shared = self.shared.len() as f64;
             shown_guards.push(line("allow_shared", shared, "", refusal("allow_shared")));
         }
-        let Preview { listing, due: to_delete, protected, on_hold, already_deleted, exists_again, warnings } =
-            std::mem::take(&mut self.preview);
+        if self.preview.groups.is_some() {
+            #[expect(clippy::cast_precision_loss, reason = "a number of datamarts is far below 2^52")]
+            let datamarts = counts.datamarts as f64;
+            shown_guards.push(line("with_datamarts", datamarts, "", refusal("with_datamarts")));
+        }
+        let Preview {
+            listing,
+            due: to_delete,
+            protected,
+            on_hold,
+            already_deleted,
+            exists_again,
+            kept,
+            groups,
+            warnings,
+        } = std::mem::take(&mut self.preview);
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         let whole = to_delete.is_some();
         let again = listing.as_ref().map_or(0, |listing| listing.again);
         // How long it takes is about what this process sends.
-        let sent = share.map_or(counts.due, |(_, due)| due);
+        let sent = share.map_or(counts.due, |(_, due)| due) + selection.datamarts_here();
         Forecast {
             host,
             count: facts.count,
@@ -248,6 +304,8 @@ impl Survey {
             on_hold: NameList::new(counts.on_hold, on_hold),
             already_deleted: NameList::new(counts.already_deleted - again, already_deleted),
             exists_again: NameList::new(again, exists_again),
+            kept: NameList::new(counts.kept, kept),
+            datamarts: groups.map(|groups| groups_summary(groups, counts, selection.cascade())),
             listing: listing.map(|listing| ListingSummary {
                 all: listing.listed,
                 exist: listing.exist,
@@ -275,15 +333,39 @@ impl Survey {
     }
 }
 
-/// The datamarts that read each datasource, without their definitions.
-fn by_datasource(datamarts: Vec<Datamart>) -> HashMap<String, Vec<Dependant>> {
-    let mut by_datasource: HashMap<_, Vec<_>> = HashMap::new();
-    for datamart in datamarts {
-        let is_shared = is_shared(&datamart);
-        let Datamart { name, datasource, tenancy, .. } = datamart;
-        by_datasource.entry(datasource).or_default().push(Dependant { name, tenancy, is_shared });
+/// How many groups are the canary: with datamarts at least one, because then the most can go wrong at once.
+pub(super) fn canary_of(context: &Context<'_>, takes_along: bool) -> u64 {
+    context.settings.safety.canary.max(u64::from(takes_along))
+}
+
+/// The datamarts that go along and those that stay, for people and machines.
+fn groups_summary(
+    groups: GroupsPreview,
+    counts: SelectionCounts,
+    cascade: Option<&Cascade>,
+) -> GroupsSummary {
+    let group = |(datasource, datamarts): (String, Vec<PlannedDatamart>)| GroupSummary {
+        datasource,
+        datamarts: datamarts
+            .into_iter()
+            .map(|PlannedDatamart { name, tenancy, tables, columns, .. }| DatamartSummary {
+                name: name.to_string(),
+                tenancy,
+                tables,
+                columns,
+            })
+            .collect(),
+    };
+    GroupsSummary {
+        exist: cascade.and_then(Cascade::listed),
+        due: counts.datamarts,
+        groups: groups.count,
+        tables: groups.tables,
+        columns: groups.columns,
+        staying: counts.staying,
+        going: groups.going.into_iter().map(group).collect(),
+        stay: groups.staying.into_iter().map(group).collect(),
     }
-    by_datasource
 }
 
 /// A datasource that is in use, and each of its datamarts with the tenancy level.

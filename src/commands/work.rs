@@ -47,6 +47,11 @@ fn serve(request: &WorkRequest, context: &Context<'_>) -> Result<ExitStatus, Com
     if !context.options.dry_run {
         permission::need_no_approval(context)?;
     }
+    if context.options.with_datamarts {
+        return Err(CommandError::Usage(
+            "`decom work` takes no datamarts along: there is no plan, and nobody to confirm it; leave --with-datamarts out, and use `decom retry RUN --outcome in_use --with-datamarts` afterwards".to_owned(),
+        ));
+    }
     context.protection()?;
     context.holds().current()?;
     let address = queue_address(context)?;
@@ -106,7 +111,7 @@ fn take_from(
             return Ok(None);
         };
         show(context, limit, |out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
-        confirm(context, limit, &host, None)?;
+        confirm(context, (limit, None), &host, None)?;
         let known_gone = if request.again {
             None
         } else {
@@ -136,6 +141,8 @@ fn take_from(
             purpose: (None, None),
             protect: context.protect(&[]),
             allow_shared: context.allow_shared()?,
+            protect_datamart: Vec::new(),
+            along: None,
             plan: None,
             origin: json!({ "command": "work", "follow": follow, "limit": limit }),
         };

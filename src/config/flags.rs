@@ -100,7 +100,7 @@ pub struct RunFlags {
     #[arg(long, value_name = "TIME", help_heading = "Pace")]
     #[serde(serialize_with = "as_text")]
     pub grace: Option<humantime::Duration>,
-    /// How many datasources one run may delete [default: 500]
+    /// How many datasources and datamarts one run may delete [default: 500]
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Safety")]
     pub max_deletes: Option<i64>,
     /// How many targets all runs of an audit log may delete in any 24 hours [default: no limit]
@@ -115,6 +115,9 @@ pub struct RunFlags {
     /// Names that must not be deleted for now: a CSV file with the header `name,reason,until`
     #[arg(long, value_name = "FILE", help_heading = "Safety")]
     pub holds: Option<String>,
+    /// Datamarts that are never deleted, as a glob, and with them their datasource and its other datamarts; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Safety")]
+    pub protect_datamart: Vec<String>,
     /// Count "not found" as success
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Safety")]
     pub ignore_not_found: Option<bool>,

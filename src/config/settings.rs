@@ -93,6 +93,7 @@ pub struct SafetySettings {
     pub protect: Vec<String>,
     #[serde(deserialize_with = "values::path")]
     pub holds: Option<PathBuf>,
+    pub protect_datamart: Vec<String>,
     pub ignore_not_found: bool,
     pub listing_check: bool,
     #[serde(deserialize_with = "values::whole::<_, _, 0, { i64::MAX }>")]

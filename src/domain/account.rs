@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Session, Timestamp};
+use super::{KeptDefinitions, Session, Timestamp};
 
 /// The figures of one run that are not in its [`RunSummary`](super::RunSummary).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct RunAccount {
     pub log: LogState,
     /// The last record that belongs to the run: its end, if it is over.
     pub last: RecordMark,
+    /// The file of the definitions of its datamarts, if it took any along.
+    pub definitions: Option<KeptDefinitions>,
     /// How many rows its input had, if that was recorded.
     pub rows: Option<u64>,
     /// SHA-256 over the names of its targets, in order.

@@ -4,6 +4,18 @@ use sha2::{Digest, Sha256};
 
 use super::hex;
 
+/// The file of the definitions of the datamarts of a run, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeptDefinitions {
+    /// Its path, from the folder of the log.
+    pub file: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    pub entries: u64,
+    /// How many entries were found to be lost when the run was resumed.
+    pub lost: u64,
+}
+
 /// An entry of the listing of datamarts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Datamart {

@@ -44,7 +44,7 @@ pub use account::{
 pub use boot_time::BootTime;
 pub use credentials::{Credentials, ReadToken};
 pub use customer_request::{CustomerRequest, RequestTime, RequestTimeError};
-pub use datamart::Datamart;
+pub use datamart::{Datamart, KeptDefinitions};
 pub use decision::{Doubt, Presence, decide};
 pub use error_chain::{error_chain, root_cause};
 pub use event::{

@@ -100,6 +100,10 @@ pub enum SkipReason {
     AlreadyDeleted,
     /// The audit log knows that it was deleted, and a listing shows that it exists again.
     ExistsAgain,
+    /// A datamart that goes with it, or that it goes with, is not deleted.
+    DependantsRemain,
+    /// The datamarts that read the datasource are not those that were planned.
+    DependantsChanged,
 }
 
 impl SkipReason {
@@ -113,6 +117,8 @@ impl SkipReason {
             Self::OnHold => "on_hold",
             Self::AlreadyDeleted => "already_deleted",
             Self::ExistsAgain => "exists_again",
+            Self::DependantsRemain => DEPENDANTS_REMAIN,
+            Self::DependantsChanged => DEPENDANTS_CHANGED,
         }
     }
 
@@ -120,7 +126,10 @@ impl SkipReason {
     #[must_use]
     pub const fn evidence(self) -> Evidence {
         match self {
-            Self::Protected | Self::OnHold => Evidence::Rule,
+            // The plan is a rule of its run, and so is the order within a group.
+            Self::Protected | Self::OnHold | Self::DependantsRemain | Self::DependantsChanged => {
+                Evidence::Rule
+            }
             Self::AlreadyDeleted | Self::ExistsAgain => Evidence::AuditLog,
         }
     }

@@ -28,7 +28,7 @@ const SUBJECTS: [&str; 16] = [
 const KINDS: [&str; 8] =
     ["analytics", "overview", "dashboard", "insights", "monthly", "kpis", "report", "embedded"];
 const TABLES: [&str; 4] = ["customers", "orders", "invoices", "events"];
-const COLUMNS: [(&str, &str); 5] = [
+pub(super) const COLUMNS: [(&str, &str); 5] = [
     ("id", "integer"),
     ("name", "varchar"),
     ("created_at", "timestamp"),
@@ -50,6 +50,17 @@ pub(super) struct Datamarts {
     pending: HashMap<usize, Change>,
     /// What has happened.
     changed: HashMap<usize, Change>,
+    /// Those that requests created, after all others; `None` once deleted.
+    created: Vec<Option<Created>>,
+}
+
+/// A datamart that a request created.
+#[derive(Debug)]
+struct Created {
+    name: String,
+    /// The position of the datasource that it reads.
+    source: usize,
+    entry: Value,
 }
 
 /// What happens to a datamart during a run.
@@ -83,7 +94,7 @@ impl Datamarts {
             *last >>= (64 - sources.len() % 64) % 64;
         }
         let (pending, changed) = (HashMap::new(), HashMap::new());
-        let mut datamarts = Self { chance, sources, shared, present, pending, changed };
+        let mut datamarts = Self { chance, sources, shared, present, pending, changed, created: Vec::new() };
         for (source, change) in changes {
             let first = datamarts.first_of(source);
             if change == Change::Appears {
@@ -107,7 +118,7 @@ impl Datamarts {
     /// Returns true if a datamart reads the datasource at this position.
     pub(super) fn read(&self, source: usize) -> bool {
         let mut next = self.next(self.first_of(source));
-        while let Some(index) = next.filter(|index| self.sources[*index] == source) {
+        while let Some(index) = next.filter(|index| self.sources.get(*index) == Some(&source)) {
             if self.source(index) == source {
                 return true;
             }
@@ -117,10 +128,23 @@ impl Datamarts {
             *change == Change::Moves(source) && self.next(*index) == Some(*index)
         };
         self.changed.iter().any(moved_here)
+            || self.created.iter().flatten().any(|created| created.source == source)
+    }
+
+    /// Adds one that reads the datasource at this position.
+    pub(super) fn create(&mut self, name: String, source: usize, entry: Value) {
+        self.created.push(Some(Created { name, source, entry }));
+    }
+
+    fn created(&self, index: usize) -> Option<&Created> {
+        self.created.get(index.checked_sub(self.sources.len())?)?.as_ref()
     }
 
     /// The position of the datasource that a datamart reads.
     pub(super) fn source(&self, index: usize) -> usize {
+        if let Some(created) = self.created(index) {
+            return created.source;
+        }
         match self.changed.get(&index) {
             Some(Change::Moves(source)) => *source,
             _ => self.sources[index],
@@ -129,24 +153,32 @@ impl Datamarts {
 
     /// The position of the datasource that it read when it was made, which its name is drawn from.
     pub(super) fn origin(&self, index: usize) -> usize {
-        self.sources[index]
+        self.sources.get(index).copied().unwrap_or_else(|| self.source(index))
     }
 
     /// The first datamart that exists, from `from` on.
     pub(super) fn next(&self, from: usize) -> Option<usize> {
-        next_set(&self.present, from)
+        let drawn = self.sources.len();
+        let among_created = || {
+            let from = from.max(drawn);
+            (from..drawn + self.created.len()).find(|index| self.created(*index).is_some())
+        };
+        next_set(&self.present, from).or_else(among_created)
     }
 
     /// The datamart that comes after `skip` others.
     pub(super) fn nth(&self, mut skip: usize) -> Option<usize> {
-        let word = self.present.iter().position(|bits| {
+        let Some(word) = self.present.iter().position(|bits| {
             let count = bits.count_ones() as usize;
             let here = skip < count;
             if !here {
                 skip -= count;
             }
             here
-        })?;
+        }) else {
+            let created = (self.sources.len()..).zip(&self.created).filter(|(_, created)| created.is_some());
+            return created.map(|(index, _)| index).nth(skip);
+        };
         let mut at = self.next(word * 64)?;
         for _ in 0..skip {
             at = self.next(at + 1)?;
@@ -156,17 +188,30 @@ impl Datamarts {
 
     /// The one datamart that can have this name, if it exists: each name ends with the number of its datamart.
     pub(super) fn candidate(&self, name: &str) -> Option<usize> {
+        let is_named =
+            |created: &Option<Created>| created.as_ref().is_some_and(|created| created.name == name);
+        if let Some(nth) = self.created.iter().position(is_named) {
+            return Some(self.sources.len() + nth);
+        }
         let (_, number) = name.rsplit_once('-')?;
-        let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+        let index =
+            number.parse::<usize>().ok()?.checked_sub(1).filter(|index| *index < self.sources.len())?;
         (self.next(index)? == index).then_some(index)
     }
 
     pub(super) fn delete(&mut self, index: usize) {
+        if let Some(nth) = index.checked_sub(self.sources.len()) {
+            self.created[nth] = None;
+            return;
+        }
         self.present[index / 64] &= !(1 << (index % 64));
     }
 
     /// The name of a datamart that was made for the datasource `origin`.
     pub(super) fn name(&self, index: usize, origin: &str) -> String {
+        if let Some(created) = self.created(index) {
+            return created.name.clone();
+        }
         let nth = u32::try_from(index - self.first_of(self.sources[index])).unwrap_or_default();
         let draw = |bound: usize, turn: u32| {
             // Draw 0 was for the number of datamarts; each takes two further ones for its words.
@@ -180,6 +225,9 @@ impl Datamarts {
     /// The entry of a datamart in the listing, in the documented form: it was made for the datasource `origin`, and
     /// reads the datasource `reads`.
     pub(super) fn entry(&self, index: usize, origin: &str, reads: &str) -> Value {
+        if let Some(created) = self.created(index) {
+            return created.entry.clone();
+        }
         let name = self.name(index, origin);
         let draw = |bound, turn| self.draw(bound, DrawPurpose::Definition, &name, turn);
         let shared = self.shared.binary_search(&self.sources[index]).is_ok();
@@ -212,6 +260,7 @@ impl Datamarts {
             let level = if shared { "TABLE" } else { "DATABASE" };
             entry["datamartOrganization"] = json!({
                 "tenancyLevel": level,
+                "clientColumnType": "STRING",
                 "schemaName": "public",
                 "tableName": "organizations",
                 "tableClientNameColumn": "name",

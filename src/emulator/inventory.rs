@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::bits::next_set;
 use super::chance::{Chance, DrawPurpose};
+use super::creation::Creation;
 use super::datamarts::{Change, Datamarts, DrawnDatamarts};
 use super::faults::{Family, FaultKind, Faults};
 
@@ -16,6 +17,9 @@ pub(super) const PAGE: usize = 10;
 /// How many words of 64 datasources share one count.
 const BLOCK: usize = 64;
 const MOST_DATAMARTS: u8 = 3;
+
+/// Why a datamart is not created: there is nothing that it could read.
+pub(super) const NO_DATASOURCE: &str = "Invalid datasource name";
 
 /// One of the two listings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +192,20 @@ impl Inventory {
             self.datamarts.delete(index);
         }
         found.is_some()
+    }
+
+    /// Creates a datamart if its datasource exists and its name is free.
+    pub(super) fn create_datamart(&mut self, creation: &Creation) -> Result<(), &'static str> {
+        let found = self.sorted.binary_search_by(|at| self.name(*at).cmp(&creation.datasource_name));
+        let source = found.ok().map(|found| self.sorted[found]);
+        let exists = |at: &usize| self.present[at / 64] & (1 << (at % 64)) != 0;
+        let Some(source) = source.filter(exists) else { return Err(NO_DATASOURCE) };
+        let taken = self.datamarts.candidate(&creation.name);
+        if taken.is_some_and(|index| self.datamart_name(index) == creation.name) {
+            return Err("A datamart of this name exists already");
+        }
+        self.datamarts.create(creation.name.clone(), source, creation.entry());
+        Ok(())
     }
 
     fn datamart_name(&self, index: usize) -> String {

@@ -9,6 +9,7 @@
 
 mod bits;
 mod chance;
+mod creation;
 mod datamarts;
 mod faults;
 mod inventory;

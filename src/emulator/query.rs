@@ -32,6 +32,11 @@ pub(super) fn listed(path: &str) -> Option<Listing> {
     }
 }
 
+/// Returns true if a datamart can be created at this path.
+pub(super) fn creates(path: &str) -> bool {
+    path == DATAMARTS
+}
+
 /// What can be deleted at this path.
 pub(super) fn deletable(path: &str) -> Option<ResourceKind> {
     match path {

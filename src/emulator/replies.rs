@@ -54,6 +54,19 @@ pub(super) fn no_such_datamart() -> Reply {
     invalid("Datamart not found")
 }
 
+pub(super) fn invalid_tenancy() -> Reply {
+    error(StatusCode::BAD_REQUEST, "INVALID_TENANCY", "Invalid tenancy level for organization")
+}
+
+pub(super) fn invalid_datasource(message: &str) -> Reply {
+    error(StatusCode::BAD_REQUEST, "DATASOURCE_NAME_ERROR", message)
+}
+
+/// The same for one that was created, and for one that was deleted.
+pub(super) fn datamart_created(name: &str) -> Reply {
+    datamart_deleted(name)
+}
+
 pub(super) fn invalid(message: &str) -> Reply {
     error(StatusCode::BAD_REQUEST, "INVALID_REQUEST_BODY", message)
 }

@@ -4,18 +4,22 @@
 //! that stops waiting, or is killed meanwhile, leaves a deletion that was done, as with the real service.
 
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::AUTHORIZATION;
 use http::{Method, Request, StatusCode};
+use hyper::body::{Body, Bytes};
 
 use super::chance::{Chance, DrawPurpose};
+use super::creation::{Creation, NotCreated};
 use super::faults::{Family, FaultKind, Faults};
-use super::inventory::{Inventory, Listing, NameState, PAGE};
+use super::inventory::{Inventory, Listing, NO_DATASOURCE, NameState, PAGE};
 use super::limiter::Limiter;
-use super::query::{deletable, listed, name_to_delete, page_number, parameter, values};
+use super::query::{creates, deletable, listed, name_to_delete, page_number, parameter, values};
 use super::replies::{self, ConnectionCut, Reply};
 use super::request_log::{Effect, LoggedRequest, RequestLog, unix_micros};
 use super::state::{SharedState, State};
@@ -26,6 +30,8 @@ const REQUEST_ID: &str = "x-request-id";
 /// How much longer a slow reply takes: this many latencies, and no less than the minimum.
 const SLOW_LATENCIES: u32 = 20;
 const SLOW_MINIMUM: Duration = Duration::from_millis(200);
+/// The longest body of a request, in bytes.
+const LONGEST_BODY: usize = 1024 * 1024;
 /// The `Retry-After` of replies that are faults, in seconds.
 const RETRY_AFTER: u64 = 1;
 
@@ -82,8 +88,14 @@ impl Service {
     }
 
     /// Serves one request. An error makes the server close the connection without a reply.
-    pub(super) async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Result<Reply, ConnectionCut> {
-        let Decision { reply, wait, .. } = self.decide(&request);
+    pub(super) async fn serve<B>(self: Arc<Self>, request: Request<B>) -> Result<Reply, ConnectionCut>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (head, body) = request.into_parts();
+        // Nothing else has a body that counts.
+        let body = if head.method == Method::POST { read_whole(body).await? } else { Vec::new() };
+        let Decision { reply, wait, .. } = self.decide(&Request::from_parts(head, body));
         let wait = self.latency.saturating_add(wait);
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
@@ -91,7 +103,7 @@ impl Service {
         reply.ok_or(ConnectionCut)
     }
 
-    fn decide<B>(&self, request: &Request<B>) -> Decision {
+    fn decide(&self, request: &Request<Vec<u8>>) -> Decision {
         let wall = SystemTime::now();
         let state = &mut *lock(&self.state);
         state.tally.requests += 1;
@@ -131,18 +143,22 @@ impl Service {
         decision
     }
 
-    fn handle<B>(&self, state: &mut State, request: &Request<B>) -> Decision {
+    fn handle(&self, state: &mut State, request: &Request<Vec<u8>>) -> Decision {
         let path = request.uri().path();
         let (listing, deletes) = match *request.method() {
             Method::GET => (listed(path), None),
             Method::DELETE => (None, deletable(path)),
             _ => (None, None),
         };
-        if listing.is_none() && deletes.is_none() {
+        let creates = *request.method() == Method::POST && creates(path);
+        if listing.is_none() && deletes.is_none() && !creates {
             return Decision::reply(replies::no_such_endpoint());
         }
         if header(request, AUTHORIZATION.as_str()) != Some(&self.credentials) {
             return Decision::reply(replies::unauthenticated());
+        }
+        if creates {
+            return Decision::reply(create(state, request.body()));
         }
         let query = request.uri().query();
         if let Some(listing) = listing {
@@ -282,6 +298,33 @@ impl Service {
             NameState::Absent => Decision::reply(replies::no_such_datasource()),
         }
     }
+}
+
+/// Creates a datamart.
+fn create(state: &mut State, body: &[u8]) -> Reply {
+    let creation = match Creation::read(body) {
+        Ok(creation) => creation,
+        Err(NotCreated::Malformed(why)) => return replies::invalid(why),
+        Err(NotCreated::Tenancy) => return replies::invalid_tenancy(),
+    };
+    match state.inventory.create_datamart(&creation) {
+        Ok(()) => replies::datamart_created(&creation.name),
+        Err(NO_DATASOURCE) => replies::invalid_datasource(NO_DATASOURCE),
+        Err(why) => replies::invalid(why),
+    }
+}
+
+/// Reads a body; one that is longer than any request's cuts the connection.
+async fn read_whole<B: Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Vec<u8>, ConnectionCut> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let frame = frame.map_err(|_| ConnectionCut)?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        if bytes.len() > LONGEST_BODY {
+            return Err(ConnectionCut);
+        }
+    }
+    Ok(bytes)
 }
 
 /// The decision of a fault that keeps the deletion from being done.

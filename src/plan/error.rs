@@ -74,6 +74,8 @@ pub enum PlanRefusal {
         "which shared datasources may be deleted is part of the plan; make a new one with --allow-shared, or leave the flag out"
     )]
     SharedByFlag,
+    #[error("the plan takes no datamarts along; make a new one with --with-datamarts, or leave the flag out")]
+    NoDatamartsPlanned,
     #[error("run {run_id} has carried out the plan already; make a new one")]
     Applied { run_id: String },
     #[error(

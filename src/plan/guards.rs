@@ -2,24 +2,29 @@
 
 use std::fmt;
 
-use crate::domain::Timestamp;
+use super::Obstacle;
+use crate::domain::{ResourceKind, Timestamp};
 
 /// The limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guards {
-    /// How many datasources one run may delete.
+    /// How many datasources and datamarts one run may delete.
     pub max_deletes: u64,
-    /// How large a share of all that exist one run may delete, in percent; 100 disables the guard.
+    /// How large a share of all that exist one run may delete, of each kind, in percent; 100 disables the guard.
     pub max_share: f64,
 }
 
 /// How much a run would delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// How many targets are due.
+    /// How many datasources are due.
     pub due: u64,
+    /// How many datamarts are due, with them.
+    pub datamarts: u64,
     /// `None` if the listing was not read or could not be.
     pub listing: Option<ListingExtent>,
+    /// How many datamarts exist, if their listing was read.
+    pub datamarts_exist: Option<u64>,
 }
 
 /// What the listing says of the targets.
@@ -36,9 +41,11 @@ pub struct ListingExtent {
 pub enum Refusal {
     TooMany {
         due: u64,
+        datamarts: u64,
         max: u64,
     },
     TooLargeAShare {
+        kind: ResourceKind,
         /// How many of those that exist are due.
         due: u64,
         exist: u64,
@@ -65,6 +72,16 @@ pub enum Refusal {
         name: String,
         /// The datamart that shows it.
         datamart: String,
+    },
+    /// Datamarts that are to go along cannot.
+    Dependants {
+        count: usize,
+        /// The first of them.
+        first: Obstacle,
+    },
+    /// Which datamarts are to go along is unknown, and why.
+    NoDatamarts {
+        why: String,
     },
     /// The share is unknown.
     NoListing {
@@ -102,8 +119,9 @@ impl Guards {
     #[must_use]
     pub fn refusals(&self, extent: Extent) -> Vec<Refusal> {
         let mut refusals = Vec::new();
-        if extent.due > self.max_deletes {
-            refusals.push(Refusal::TooMany { due: extent.due, max: self.max_deletes });
+        let Extent { due, datamarts, .. } = extent;
+        if due + datamarts > self.max_deletes {
+            refusals.push(Refusal::TooMany { due, datamarts, max: self.max_deletes });
         }
         if self.need_listing() && extent.due > 0 {
             match extent.listing {
@@ -112,13 +130,20 @@ impl Guards {
                 Some(ListingExtent { exist: 0, .. }) => {
                     refusals.push(self.no_listing(Some(NOTHING_LISTED)));
                 }
-                Some(ListingExtent { exist, due }) if share(due, exist) > self.max_share => {
-                    refusals.push(Refusal::TooLargeAShare { due, exist, max: self.max_share });
+                Some(ListingExtent { exist, due }) => {
+                    refusals.extend(self.too_large(ResourceKind::Datasource, due, exist));
                 }
-                Some(_) => {}
             }
+            // One wrong datasource can own most of the datamarts.
+            let exist = extent.datamarts_exist.filter(|_| datamarts > 0);
+            refusals.extend(exist.and_then(|exist| self.too_large(ResourceKind::Datamart, datamarts, exist)));
         }
         refusals
+    }
+
+    fn too_large(&self, kind: ResourceKind, due: u64, exist: u64) -> Option<Refusal> {
+        let max = self.max_share;
+        (share(due, exist) > max).then_some(Refusal::TooLargeAShare { kind, due, exist, max })
     }
 
     fn no_listing(&self, why: Option<&str>) -> Refusal {
@@ -144,6 +169,11 @@ fn part(percent: f64, whole: u64) -> u64 {
     (0..=near + 1).rev().find(|n| share(*n, whole) <= percent).unwrap_or(0)
 }
 
+/// A number and its kind of resource.
+fn counted(n: u64, kind: ResourceKind) -> String {
+    format!("{n} {kind}{}", if n == 1 { "" } else { "s" })
+}
+
 impl Refusal {
     /// The guard that refuses, as its setting is called.
     #[must_use]
@@ -154,6 +184,7 @@ impl Refusal {
             Self::OtherToken { .. } => "token_seal",
             Self::TooLargeAShare { .. } | Self::NoListing { .. } => "max_share",
             Self::Shared { .. } => "allow_shared",
+            Self::Dependants { .. } | Self::NoDatamarts { .. } => "with_datamarts",
         }
     }
 }
@@ -161,11 +192,11 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany { due: 1, max } => write!(
+            Self::TooMany { due: 1, datamarts: 0, max } => write!(
                 f,
                 "1 datasource is to be deleted, and one run may delete {max}; if that is meant, pass --max-deletes 1"
             ),
-            Self::TooMany { due, max } => write!(
+            Self::TooMany { due, datamarts: 0, max } => write!(
                 f,
                 "{due} datasources are to be deleted, and one run may delete {max}; if all are meant, pass --max-deletes {due}"
             ),
@@ -196,11 +227,35 @@ impl fmt::Display for Refusal {
                     ),
                 }
             }
-            Self::TooLargeAShare { due, exist, max } => write!(
+            Self::TooMany { due, datamarts, max } => write!(
                 f,
-                "{due} of the {exist} datasources that exist would be deleted ({:.1} %), and one run may delete {max} %; if all are meant, raise --max-share",
+                "{} and {} are to be deleted, {total} in all, and one run may delete {max}; if all are meant, pass --max-deletes {total}",
+                counted(*due, ResourceKind::Datasource),
+                counted(*datamarts, ResourceKind::Datamart),
+                total = due + datamarts
+            ),
+            Self::TooLargeAShare { kind, due, exist, max } => write!(
+                f,
+                "{due} of the {exist} {kind}s that exist would be deleted ({:.1} %), and one run may delete {max} %; if all are meant, raise --max-share",
                 share(*due, *exist)
             ),
+            Self::Dependants { count, first: Obstacle { datamart, datasource, why } } => {
+                let others = match count {
+                    1 => String::new(),
+                    2 => " (and 1 other is in the way)".to_owned(),
+                    count => format!(" (and {} others are in the way)", count - 1),
+                };
+                write!(
+                    f,
+                    "`{datamart}`, a datamart of `{datasource}`, {why}{others}; put it right in Databrain, or take `{datasource}` out of the list"
+                )
+            }
+            Self::NoDatamarts { why } => {
+                write!(
+                    f,
+                    "which datamarts go along is unknown: {why}; fix this, or run without --with-datamarts"
+                )
+            }
             Self::Shared { count, name, datamart } => {
                 let (others, names) = match count {
                     1 => (String::new(), "it"),

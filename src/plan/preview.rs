@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{ListingExtent, PlanError, Selection};
+use super::{ListingExtent, PlanError, PlannedDatamart, Selection};
 use crate::domain::{SkipReason, differences, near_miss_key};
 
 /// How many of the skipped names are kept if not all are asked for.
@@ -42,8 +42,46 @@ pub struct Preview {
     pub already_deleted: Vec<(String, String)>,
     /// Targets that are skipped as deleted earlier, and exist again, each with why: all, or the first few.
     pub exists_again: Vec<(String, String)>,
+    /// Targets that are skipped because of a datamart, each with why: all, or the first few.
+    pub kept: Vec<(String, String)>,
+    /// The datamarts that are taken along; `None` if none are to be.
+    pub groups: Option<GroupsPreview>,
     /// What to warn of before anything is sent.
     pub warnings: Vec<String>,
+}
+
+/// The datamarts that are taken along, and those that stay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupsPreview {
+    /// How many due datasources have any.
+    pub count: u64,
+    /// How many tables the datamarts have that go, and how many columns.
+    pub tables: u64,
+    pub columns: u64,
+    /// Due datasources with the datamarts that go with them: all that have any, or the first few.
+    pub going: Vec<(String, Vec<PlannedDatamart>)>,
+    /// Skipped datasources with the datamarts that stay with them: all, or the first few.
+    pub staying: Vec<(String, Vec<PlannedDatamart>)>,
+}
+
+impl GroupsPreview {
+    fn add_going(&mut self, name: &str, group: &[PlannedDatamart], whole: bool) {
+        if group.is_empty() {
+            return;
+        }
+        self.count += 1;
+        self.tables += group.iter().map(|datamart| datamart.tables).sum::<u64>();
+        self.columns += group.iter().map(|datamart| datamart.columns).sum::<u64>();
+        show(&mut self.going, name, group, whole);
+    }
+}
+
+fn show(shown: &mut Vec<(String, Vec<PlannedDatamart>)>, name: &str, group: &[PlannedDatamart], whole: bool) {
+    if !group.is_empty() && (whole || shown.len() < SHOWN) {
+        let without_entry =
+            |datamart: &PlannedDatamart| PlannedDatamart { definition: None, ..datamart.clone() };
+        shown.push((name.to_owned(), group.iter().map(without_entry).collect()));
+    }
 }
 
 /// A name that exists and is like one that does not.
@@ -91,6 +129,7 @@ impl Preview {
             listing: listings.map(ListingPreview::new),
             due: whole.then(Vec::new),
             warnings: selection.warnings(listings.map(|listings| listings.datasources.as_slice())),
+            groups: selection.cascade().map(|_| GroupsPreview::default()),
             ..Self::default()
         };
         if listings.is_none() && !whole && selection.counts().skipped() == 0 {
@@ -99,22 +138,31 @@ impl Preview {
         let names: HashSet<&str> =
             listings.iter().flat_map(|all| &all.datasources).map(String::as_str).collect();
         let mut again = HashSet::new();
-        selection.each(|target| {
+        let along = selection.along.take();
+        let group = |name: &str| along.as_ref().map_or(&[][..], |along| along.cascade.group(name));
+        let each = selection.each(|target| {
             let name = target.name.as_str();
-            let is_listed = names.contains(name);
+            let (is_listed, group) = (names.contains(name), group(name));
             let listing = preview.listing.as_mut().zip(listings);
             let Some((reason, mut why)) = target.skip else {
                 if let Some((listing, listings)) = listing {
-                    listing.add_due(name, is_listed, listings, canary);
+                    listing.add_due(name, is_listed, listings, canary, preview.groups.is_some());
+                }
+                if let Some(groups) = &mut preview.groups {
+                    groups.add_going(name, group, whole);
                 }
                 if let Some(due) = &mut preview.due {
                     due.push(name.to_owned());
                 }
                 return;
             };
+            if let Some(groups) = &mut preview.groups {
+                show(&mut groups.staying, name, group, whole);
+            }
             let skipped = match reason {
                 SkipReason::Protected => &mut preview.protected,
                 SkipReason::OnHold => &mut preview.on_hold,
+                SkipReason::DependantsRemain | SkipReason::DependantsChanged => &mut preview.kept,
                 SkipReason::AlreadyDeleted | SkipReason::ExistsAgain => {
                     if let Some((listing, _)) = listing.filter(|_| is_listed) {
                         listing.again += 1;
@@ -130,7 +178,9 @@ impl Preview {
             if whole || skipped.len() < SHOWN {
                 skipped.push((name.to_owned(), why));
             }
-        })?;
+        });
+        selection.along = along;
+        each?;
         selection.exist_again(again);
         if let Some((listing, listings)) = preview.listing.as_mut().zip(listings) {
             listing.find_near_misses(&listings.datasources);
@@ -154,7 +204,14 @@ impl ListingPreview {
         ListingExtent { exist: self.listed, due: self.exist }
     }
 
-    fn add_due(&mut self, name: &str, is_listed: bool, listings: &Listings, canary: usize) {
+    fn add_due(
+        &mut self,
+        name: &str,
+        is_listed: bool,
+        listings: &Listings,
+        canary: usize,
+        takes_along: bool,
+    ) {
         let used_by = listings.dependants.as_ref().and_then(|all| all.get(name));
         if let Some(shared) = used_by.into_iter().flatten().find(|dependant| dependant.is_shared) {
             self.shared.push((name.to_owned(), shared.name.clone()));
@@ -164,7 +221,9 @@ impl ListingPreview {
             return;
         }
         self.exist += 1;
-        match (&mut self.in_use, used_by.filter(|all| !all.is_empty())) {
+        // What is taken along is not in the way.
+        let used_by = used_by.filter(|all| !takes_along && !all.is_empty());
+        match (&mut self.in_use, used_by) {
             (Some(in_use), Some(used_by)) => in_use.push((name.to_owned(), used_by.clone())),
             _ if self.canary.len() < canary => self.canary.push(name.to_owned()),
             _ => {}

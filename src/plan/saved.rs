@@ -1,19 +1,23 @@
 //! A plan on disk: frozen, digested, and exactly what a run will do.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{PlanError, PlanRefusal, PlannedSkips, Targets, TargetsBuilder};
+use super::{Cascade, PlanError, PlanRefusal, PlannedDatamart, PlannedSkips, Targets, TargetsBuilder};
 use crate::domain::{
-    CustomerRequest, DatasourceName, NewTarget, Place, SkipReason, TargetRole, Timestamp, Token, hex,
-    read_file, write_whole_file,
+    CustomerRequest, DatasourceName, NameError, NewTarget, Place, SkipReason, TargetRole, Timestamp, Token,
+    hex, read_file, write_whole_file,
 };
 
-/// The format that is written and read.
+/// The format of a plan over datasources alone.
 const FORMAT: u32 = 1;
+
+/// The format of a plan that takes datamarts along, which a decom that knows none must not run.
+const FORMAT_WITH_DATAMARTS: u32 = 2;
 
 /// A file that is longer than this is not a plan, in bytes.
 const LONGEST_FILE: u64 = 1024 * 1024 * 1024;
@@ -44,6 +48,9 @@ pub struct SavedPlan {
     pub ticket: Option<String>,
     /// The guards in force when it was made.
     pub guards: SavedGuards,
+    /// It takes along the datamarts that are listed with its datasources.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub with_datamarts: bool,
     /// What is to be deleted, sorted by name.
     pub targets: Vec<SavedTarget>,
     /// What the input names and is not to be deleted, sorted by name.
@@ -68,6 +75,14 @@ pub struct SavedGuards {
     /// Globs of shared datasources that may be deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_shared: Vec<String>,
+    /// Globs of protected datamarts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protect_datamart: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "this is how serde passes a field")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A datasource that is to be deleted.
@@ -86,6 +101,48 @@ pub struct SavedTarget {
     /// The datamart that shows that it probably serves several customers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_by: Option<String>,
+    /// The datamarts that are deleted before it, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datamarts: Vec<SavedDatamart>,
+}
+
+/// A datamart of a datasource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedDatamart {
+    pub name: String,
+    /// The level at which it separates customers, as the API writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenancy: Option<String>,
+    pub tables: u64,
+    pub columns: u64,
+    /// SHA-256 of its entry in the listing, in hexadecimal.
+    pub definition_sha256: String,
+}
+
+impl From<&PlannedDatamart> for SavedDatamart {
+    fn from(datamart: &PlannedDatamart) -> Self {
+        Self {
+            name: datamart.name.to_string(),
+            tenancy: datamart.tenancy.clone(),
+            tables: datamart.tables,
+            columns: datamart.columns,
+            definition_sha256: datamart.definition_sha256.clone(),
+        }
+    }
+}
+
+impl SavedDatamart {
+    fn planned(&self) -> Result<PlannedDatamart, NameError> {
+        Ok(PlannedDatamart {
+            name: DatasourceName::new(&self.name)?,
+            tenancy: self.tenancy.clone(),
+            tables: self.tables,
+            columns: self.columns,
+            definition_sha256: self.definition_sha256.clone(),
+            definition: None,
+        })
+    }
 }
 
 /// A datasource that is not to be deleted.
@@ -103,6 +160,9 @@ pub struct SavedSkip {
     pub ticket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<CustomerRequest>,
+    /// The datamarts that stay with it, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datamarts: Vec<SavedDatamart>,
 }
 
 /// Why a datasource is not to be deleted.
@@ -115,6 +175,10 @@ pub enum SavedSkipReason {
     AlreadyDeleted,
     /// The audit log knows that it was deleted, and it exists again.
     ExistsAgain,
+    /// A datamart that reads it stays.
+    DependantsRemain,
+    /// The datamarts that read it are not those that were planned.
+    DependantsChanged,
 }
 
 impl From<SkipReason> for SavedSkipReason {
@@ -124,6 +188,8 @@ impl From<SkipReason> for SavedSkipReason {
             SkipReason::OnHold => Self::OnHold,
             SkipReason::AlreadyDeleted => Self::AlreadyDeleted,
             SkipReason::ExistsAgain => Self::ExistsAgain,
+            SkipReason::DependantsRemain => Self::DependantsRemain,
+            SkipReason::DependantsChanged => Self::DependantsChanged,
         }
     }
 }
@@ -135,6 +201,8 @@ impl From<SavedSkipReason> for SkipReason {
             SavedSkipReason::OnHold => Self::OnHold,
             SavedSkipReason::AlreadyDeleted => Self::AlreadyDeleted,
             SavedSkipReason::ExistsAgain => Self::ExistsAgain,
+            SavedSkipReason::DependantsRemain => Self::DependantsRemain,
+            SavedSkipReason::DependantsChanged => Self::DependantsChanged,
         }
     }
 }
@@ -146,12 +214,16 @@ impl SavedPlan {
     /// Sorts, seals with `token`, and computes the digest: the plan is frozen from here on.
     #[must_use]
     pub fn sealed(mut self, token: &Token) -> Self {
-        self.format = FORMAT;
+        self.format = self.own_format();
         self.targets.sort_by(|a, b| a.name.cmp(&b.name));
         self.skipped.sort_by(|a, b| a.name.cmp(&b.name));
         self.token_seal = token.seal(&self.digest_with(""));
         self.digest = self.digest_with(&self.token_seal);
         self
+    }
+
+    const fn own_format(&self) -> u32 {
+        if self.with_datamarts { FORMAT_WITH_DATAMARTS } else { FORMAT }
     }
 
     /// The digest of the plan with this seal.
@@ -172,8 +244,11 @@ impl SavedPlan {
             .map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
         let no_plan = |why| PlanError::NoPlan { path: path.to_owned(), why };
         let altered = |why| PlanError::Altered { path: path.to_owned(), why };
-        let other_format =
-            |format| no_plan(format!("its format is {format}, and this version of decom reads {FORMAT}"));
+        let other_format = |format| {
+            no_plan(format!(
+                "its format is {format}, and this version of decom reads {FORMAT} and {FORMAT_WITH_DATAMARTS}"
+            ))
+        };
         let plan = match serde_json::from_slice::<Self>(&bytes) {
             Ok(plan) => plan,
             Err(error) => {
@@ -181,7 +256,7 @@ impl SavedPlan {
                 let format = serde_json::from_slice::<Format>(&bytes).map_or(FORMAT, |any| any.format);
                 return Err(match bytes.strip_prefix("\u{feff}".as_bytes()) {
                     Some(text) if was_plan(text) => altered("it begins with a byte order mark".to_owned()),
-                    None if format != FORMAT => other_format(format),
+                    None if ![FORMAT, FORMAT_WITH_DATAMARTS].contains(&format) => other_format(format),
                     None if was_plan(&bytes) => altered(error.to_string()),
                     _ => no_plan(error.to_string()),
                 });
@@ -190,16 +265,59 @@ impl SavedPlan {
         if plan.digest_with(&plan.token_seal) != plan.digest {
             return Err(altered("its digest does not match".to_owned()));
         }
-        if plan.format != FORMAT {
+        if plan.format != plan.own_format() {
             return Err(other_format(plan.format));
         }
-        // Sorted, and each name once: what was reviewed is what runs.
-        let in_order = plan.targets.windows(2).all(|pair| pair[0].name < pair[1].name)
-            && plan.skipped.windows(2).all(|pair| pair[0].name < pair[1].name);
-        if !in_order {
+        if !plan.is_in_order() {
             return Err(altered("its names are not in order, or not each once".to_owned()));
         }
         Ok((plan, bytes))
+    }
+
+    /// Returns true if it is sorted and has each name once, so that what was reviewed is what runs.
+    fn is_in_order(&self) -> bool {
+        let mut groups = self.groups();
+        let mut datamarts = HashSet::new();
+        self.targets.windows(2).all(|pair| pair[0].name < pair[1].name)
+            && self.skipped.windows(2).all(|pair| pair[0].name < pair[1].name)
+            && groups.all(|(_, group)| {
+                (self.with_datamarts || group.is_empty())
+                    && group.windows(2).all(|pair| pair[0].name < pair[1].name)
+                    && group.iter().all(|datamart| datamarts.insert(&datamart.name))
+            })
+    }
+
+    /// How many datasources it deletes, and how many datamarts.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        let datamarts: usize = self.targets.iter().map(|target| target.datamarts.len()).sum();
+        (self.targets.len() as u64, datamarts as u64)
+    }
+
+    /// Each datasource with its datamarts, those that are skipped included.
+    pub fn groups(&self) -> impl Iterator<Item = (&String, &Vec<SavedDatamart>)> {
+        let targets = self.targets.iter().map(|target| (&target.name, &target.datamarts));
+        targets.chain(self.skipped.iter().map(|skip| (&skip.name, &skip.datamarts)))
+    }
+
+    /// The datamarts that it takes along; `None` if it takes none.
+    ///
+    /// # Errors
+    /// If a name is invalid.
+    pub fn cascade(&self, path: &Path) -> Result<Option<Cascade>, PlanError> {
+        if !self.with_datamarts {
+            return Ok(None);
+        }
+        let mut groups = HashMap::new();
+        for (datasource, group) in self.groups() {
+            let planned: Result<_, _> = group.iter().map(SavedDatamart::planned).collect();
+            let planned = planned.map_err(|error: NameError| PlanError::NoPlan {
+                path: path.to_owned(),
+                why: error.to_string(),
+            })?;
+            groups.insert(datasource.clone(), planned);
+        }
+        Ok(Some(Cascade::of_groups(groups)))
     }
 
     /// Writes the plan for people to read and to sign.

@@ -4,19 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
+use super::along::{Along, keeps_targets};
 use super::protection::{HOLD, PROTECTION, PatternUse};
 use super::target_file::TargetFile;
 use super::{HoldList, ListFacts, PlanError, Protection, Shard, Targets};
-use crate::domain::{DatasourceName, NewTarget, SkipReason};
+use crate::domain::{DatasourceName, NewTarget, Resource, ResourceKind, SkipReason, Target, TargetRole};
 
 /// How many of the first and of the last names an excerpt has.
 const SHOWN: usize = 3;
 
-/// Returns in which run a datasource was deleted, and when, if that is known.
-pub type KnownGone = Box<dyn Fn(&DatasourceName) -> Option<(String, String)> + Send>;
+/// Returns in which run a resource was deleted, and when, if that is known.
+pub type KnownGone = Box<dyn Fn(Resource<'_>) -> Option<(String, String)> + Send>;
 
-/// Returns true if nothing shows whether an earlier attempt deleted a datasource.
-pub type InDoubt = Box<dyn Fn(&DatasourceName) -> bool + Send>;
+/// Returns true if nothing shows whether an earlier attempt deleted a resource.
+pub type InDoubt = Box<dyn Fn(Resource<'_>) -> bool + Send>;
 
 /// Names that a saved plan skips, each with why, and why in words.
 pub type PlannedSkips = HashMap<String, (SkipReason, String)>;
@@ -37,10 +38,12 @@ pub struct Rules {
 
 /// A list of targets, each due or skipped.
 pub struct Selection {
-    targets: Targets,
-    rules: Rules,
-    counts: SelectionCounts,
-    share: Option<(Shard, u64)>,
+    pub(super) targets: Targets,
+    pub(super) rules: Rules,
+    pub(super) counts: SelectionCounts,
+    pub(super) share: Option<(Shard, u64)>,
+    /// The datamarts that are taken along, if any are to be.
+    pub(super) along: Option<Along>,
     /// What the audit log knows as deleted, and a listing shows again.
     again: HashSet<String>,
     pattern_use: PatternUse,
@@ -50,14 +53,20 @@ pub struct Selection {
 /// How many targets are due, and how many are skipped and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SelectionCounts {
-    /// To be sent.
+    /// Datasources to be sent.
     pub due: u64,
+    /// Datamarts to be sent, with the datasources.
+    pub datamarts: u64,
+    /// Datamarts that stay with datasources that are skipped.
+    pub staying: u64,
     /// Skipped because a pattern protects them.
     pub protected: u64,
     /// Skipped because they must not be deleted for now.
     pub on_hold: u64,
     /// Skipped because the audit log knows that they are gone.
     pub already_deleted: u64,
+    /// Skipped because of a datamart that stays, or of datamarts that changed.
+    pub kept: u64,
 }
 
 /// The beginning and the end of a list.
@@ -86,7 +95,7 @@ impl SelectionCounts {
     /// How many targets are skipped, for whatever reason.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
-        self.protected + self.on_hold + self.already_deleted
+        self.protected + self.on_hold + self.already_deleted + self.kept
     }
 }
 
@@ -112,7 +121,8 @@ impl Rules {
         if let Some(skip) = self.planned.get(name.as_str()) {
             return Some(skip.clone());
         }
-        let (run, at) = self.known_gone.as_ref().and_then(|known_gone| known_gone(name))?;
+        let resource = Resource { kind: ResourceKind::Datasource, name };
+        let (run, at) = self.known_gone.as_ref().and_then(|known_gone| known_gone(resource))?;
         Some((SkipReason::AlreadyDeleted, format!("deleted by run {run} at {at}")))
     }
 }
@@ -132,6 +142,7 @@ impl Selection {
                 rules,
                 counts,
                 share,
+                along: None,
                 again: HashSet::new(),
                 pattern_use: PatternUse::default(),
                 hold_use: PatternUse::default(),
@@ -154,6 +165,7 @@ impl Selection {
                 }
                 Some((SkipReason::Protected, _)) => counts.protected += 1,
                 Some((SkipReason::OnHold, _)) => counts.on_hold += 1,
+                Some((SkipReason::DependantsChanged | SkipReason::DependantsRemain, _)) => counts.kept += 1,
                 Some((SkipReason::AlreadyDeleted | SkipReason::ExistsAgain, _)) => {
                     counts.already_deleted += 1;
                 }
@@ -162,7 +174,8 @@ impl Selection {
         }
         let share = targets.shard.map(|shard| (shard, due_here));
         let targets = Targets { file: decided, excerpt, ..targets };
-        Ok(Self { targets, rules, counts, share, again: HashSet::new(), pattern_use, hold_use })
+        let again = HashSet::new();
+        Ok(Self { targets, rules, counts, share, along: None, again, pattern_use, hold_use })
     }
 
     /// What is known of the list.
@@ -230,6 +243,7 @@ impl Selection {
                 ))
             }
         });
+        warnings.extend(self.along.iter().flat_map(Along::warnings));
         warnings
     }
 
@@ -246,25 +260,66 @@ impl Selection {
         self.again = again;
     }
 
-    /// Why `name` is not sent, also in words, by the rules and the listing; `None` if it is sent.
+    /// Why a target is not sent, also in words, by the rules and the listing; `None` if it is sent.
     #[must_use]
-    pub fn skip(&self, name: &DatasourceName) -> Option<(SkipReason, String)> {
-        by_listing(&self.again, name, self.rules.skip(name))
+    pub fn skip(&self, target: &Target) -> Option<(SkipReason, String)> {
+        let of_datasource = |name: &DatasourceName| {
+            let kept = || self.along.as_ref().and_then(|along| along.kept(name.as_str())).cloned();
+            by_listing(&self.again, name, self.rules.skip(name)).or_else(kept)
+        };
+        let TargetRole::Dependant { of, .. } = &target.role else { return of_datasource(&target.name) };
+        let (reason, words) = of_datasource(&DatasourceName::new(of).ok()?)?;
+        keeps_targets(Some(&(reason, String::new())))
+            .then(|| (reason, format!("goes with `{of}`, which stays: {words}")))
     }
 
-    /// The targets that this process takes, in order. What is protected or held, and in doubt, is not among the skipped ones,
-    /// which were never sent: it is not sent again, and a listing settles it.
+    /// The datasources that a protected or held datamart keeps.
+    #[must_use]
+    pub fn protected_groups(&self) -> HashSet<String> {
+        self.along.iter().flat_map(Along::protected).cloned().collect()
+    }
+
+    /// The targets that this process takes, in order: the datamarts of a group before its datasource. What is protected
+    /// or held, and in doubt, is not among the skipped ones, which were never sent: it is not sent again, and a listing settles it.
     pub fn into_targets(self) -> impl Iterator<Item = io::Result<NewTarget>> + Send + use<> {
-        let Self { targets, rules, again, .. } = self;
-        targets.into_taken().map(move |target| {
-            let target = target?;
-            let is_in_doubt = || rules.in_doubt.as_ref().is_some_and(|in_doubt| in_doubt(&target.name));
-            let skip = match target.skip {
-                Some((reason, _)) if reason.is_rule() && is_in_doubt() => None,
-                skip => by_listing(&again, &target.name, skip),
-            };
-            Ok(NewTarget { skip, ..target })
-        })
+        let Self { targets, rules, mut along, again, .. } = self;
+        let most = targets.taken + along.as_ref().map_or(0, Along::here);
+        let skip = move |resource: Resource<'_>, skip: Option<(SkipReason, String)>| {
+            let is_in_doubt = || rules.in_doubt.as_ref().is_some_and(|in_doubt| in_doubt(resource));
+            match (skip, resource.kind) {
+                (Some((reason, _)), _) if reason.is_rule() && is_in_doubt() => None,
+                (skip, ResourceKind::Datasource) => by_listing(&again, resource.name, skip),
+                (skip, ResourceKind::Datamart) => skip,
+            }
+        };
+        let group = move |target: io::Result<NewTarget>| match (target, &mut along) {
+            (Ok(target), Some(along)) => along.group(target, &skip).into_iter().map(Ok).collect(),
+            (Ok(target), None) => {
+                let resource = Resource { kind: ResourceKind::Datasource, name: &target.name };
+                let skip = skip(resource, target.skip.clone());
+                vec![Ok(NewTarget { skip, ..target })]
+            }
+            (Err(error), _) => vec![Err(error)],
+        };
+        // The writer plans by how many there can be at most.
+        targets.into_taken().flat_map(group).take(usize::try_from(most).unwrap_or(usize::MAX))
+    }
+
+    /// The entries of the datamarts among the targets that this process takes.
+    pub fn definitions(&mut self) -> Result<Vec<String>, PlanError> {
+        let mut definitions = Vec::new();
+        let Some(mut along) = self.along.take() else { return Ok(definitions) };
+        let shard = self.targets.shard;
+        let each = self.each(|target| {
+            let is_here = shard.is_none_or(|shard| shard.takes(&target.name));
+            if !is_here || !keeps_targets(target.skip.as_ref()) {
+                return;
+            }
+            let group = along.cascade.groups.get_mut(target.name.as_str());
+            definitions.extend(group.into_iter().flatten().filter_map(|datamart| datamart.definition.take()));
+        });
+        self.along = Some(along);
+        each.map(|()| definitions)
     }
 }
 

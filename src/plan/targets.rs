@@ -143,7 +143,6 @@ impl Targets {
             (Ok(target), Some(shard)) => shard.takes(&target.name),
             _ => true,
         };
-        // The writer plans by how many there can be at most.
         all.filter(takes).take(usize::try_from(taken).unwrap_or(usize::MAX))
     }
 }

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use super::claims::RunFacts;
+use super::groups::counted;
 use super::text::{grouped, visible};
-use crate::domain::{Outcome, RunSummary, TargetResult};
+use crate::domain::{KeptDefinitions, Outcome, RunSummary, TargetResult};
 
 /// Calls a function with the results of a run, one after the other, until it returns `false`.
 pub type EachResult<'a> = &'a mut dyn FnMut(&mut dyn FnMut(TargetResult) -> bool) -> io::Result<()>;
@@ -35,6 +36,8 @@ pub struct Ending {
     /// For the targets of a queue: the number of malformed messages, and of those known to be on the dead-letter
     /// queue.
     pub refused: Option<(u64, u64)>,
+    /// The file of the definitions of its datamarts, if it took any along.
+    pub definitions: Option<KeptDefinitions>,
     /// Further lines, such as the path of the audit log.
     pub notes: Vec<String>,
     /// Name also what an earlier run deleted.
@@ -92,6 +95,11 @@ pub fn print_ending(
         for (what, command) in &ending.next {
             writeln!(out, "{what}:\n  {command}")?;
         }
+    }
+    if let Some(KeptDefinitions { file, sha256, entries, .. }) = &ending.definitions {
+        writeln!(out)?;
+        writeln!(out, "Definitions of the datamarts: {} ({})", visible(file), counted(*entries, "datamart"))?;
+        writeln!(out, "  SHA-256 {sha256}")?;
     }
     if !ending.notes.is_empty() {
         writeln!(out)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::groups::{self, GroupsSummary};
 use super::guard_line::{GuardLine, GuardResult};
 use super::text::{delimited, grouped, rounded, visible};
 
@@ -38,6 +39,10 @@ pub struct Forecast {
     pub already_deleted: NameList,
     /// Targets that were deleted earlier and exist again, each with the time.
     pub exists_again: NameList,
+    /// Targets that are skipped because of a datamart, each with the reason.
+    pub kept: NameList,
+    /// The datamarts that are taken along; `None` if none are to be.
+    pub datamarts: Option<GroupsSummary>,
     /// What the listing shows, if it was read.
     pub listing: Option<ListingSummary>,
     /// Why the listing was not read, if that is worth a line.
@@ -125,9 +130,17 @@ impl Forecast {
             (self.on_hold.count, format!("{} on hold", is(self.on_hold.count))),
             (self.already_deleted.count, format!("{} already deleted", is(self.already_deleted.count))),
             (self.exists_again.count, "deleted earlier, and there again".to_owned()),
+            (self.kept.count, "kept because of a datamart".to_owned()),
         ];
         let occurring = parts.into_iter().filter(|(n, _)| *n > 0);
-        let mut all = vec![format!("{up_to}{deleted} will be deleted")];
+        let mut all = vec![match &self.datamarts {
+            Some(datamarts) => {
+                let deleted =
+                    groups::counted(listing.exist.saturating_sub(in_use.unwrap_or(0)), "datasource");
+                format!("{up_to}{deleted} and {} will be deleted", groups::counted(datamarts.due, "datamart"))
+            }
+            None => format!("{up_to}{deleted} will be deleted"),
+        }];
         all.extend(occurring.map(|(n, what)| format!("{} {what}", grouped(n))));
         Some(all.join(", "))
     }
@@ -154,7 +167,14 @@ impl Forecast {
             lines.push(format!("  {} a name", counted(self.repeated, "row repeats", "rows repeat")));
             lines.extend(self.repeated_names.iter().map(|name| format!("      {}", delimited(name))));
         }
-        lines.push(format!("  {} to delete", grouped(self.due)));
+        lines.push(match &self.datamarts {
+            Some(datamarts) => format!(
+                "  {} to delete, and {} with them",
+                groups::counted(self.due, "datasource"),
+                groups::counted(datamarts.due, "datamart")
+            ),
+            None => format!("  {} to delete", grouped(self.due)),
+        });
         if let Some((shard, due)) = &self.share {
             lines.push(format!("  {} of these in this process, {shard}", grouped(*due)));
         }
@@ -169,6 +189,9 @@ impl Forecast {
                 lines.push(format!("      … {} more …{hint}", grouped(between)));
             }
             lines.extend(self.last.iter().map(shown));
+        }
+        if let Some(datamarts) = &self.datamarts {
+            datamarts.add_to(&mut lines);
         }
         match (&self.listing, self.no_listing) {
             (Some(_), _) if self.due == 0 => {}
@@ -186,6 +209,7 @@ impl Forecast {
             lines.push(format!("  {} {already}", grouped(self.already_deleted.count)));
         }
         self.add(&mut lines, "deleted earlier, there again, and skipped", &self.exists_again);
+        self.add(&mut lines, "kept because of a datamart and skipped", &self.kept);
         if let Some((time, rate)) = &self.time {
             lines.push(format!("  about {} at {rate}", rounded(*time)));
         }
@@ -195,7 +219,9 @@ impl Forecast {
                 // Nothing is to be deleted, which no guard minds.
                 GuardResult::Passes if self.due == 0 && !self.whole => {}
                 GuardResult::Passes => lines.push(format!("  guard {guard}: passes")),
-                GuardResult::Refuses(why) => lines.push(format!("  guard {guard}: REFUSES: {why}")),
+                GuardResult::Refuses(why) => {
+                    lines.push(format!("  guard {guard}: REFUSES: {}", visible(why)))
+                }
                 GuardResult::Unchecked(why) => lines.push(format!("  guard {guard}: not checked: {why}")),
             }
         }
@@ -314,6 +340,8 @@ impl Forecast {
             "on_hold": pairs(&self.on_hold),
             "already_deleted": pairs(&self.already_deleted),
             "exists_again": pairs(&self.exists_again),
+            "kept": pairs(&self.kept),
+            "datamarts": self.datamarts.as_ref().map(GroupsSummary::object),
             "guards": guards,
             "would_start": !self.guards.iter().any(|line| matches!(line.result, GuardResult::Refuses(_))),
             "time": self.time.as_ref().map(|(time, _)| rounded(*time).to_string()),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::ending::{EachResult, Ending};
-use crate::domain::{Outcome, RunSummary, TargetResult};
+use crate::domain::{KeptDefinitions, Outcome, RunSummary, TargetResult};
 
 /// The columns of the view `runs`, in its order.
 pub(super) const RUN_COLUMNS: [&str; 28] = [
@@ -176,6 +176,9 @@ pub fn print_ending_json(
         "next": next,
         "notes": ending.notes,
     });
+    if let Some(KeptDefinitions { file, sha256, entries, lost }) = &ending.definitions {
+        object["definitions"] = json!({ "file": file, "sha256": sha256, "entries": entries, "lost": lost });
+    }
     if let Some((refused, set_aside)) = ending.refused {
         object["refused_messages"] = json!(refused);
         object["dead_letters"] = json!(set_aside);

@@ -4,6 +4,7 @@
 mod claims;
 mod ending;
 mod forecast;
+mod groups;
 mod guard_line;
 mod html;
 mod inventory;
@@ -21,6 +22,7 @@ use std::str::FromStr;
 pub use claims::{Anchoring, Checkpoint, CheckpointSignature};
 pub use ending::{EXCEPTIONS, EachResult, Ending, explanation, print_ending};
 pub use forecast::{Forecast, InUse, ListingSummary, NameList};
+pub use groups::{DatamartSummary, GroupSummary, GroupsSummary, counted};
 pub use guard_line::{GuardLine, GuardResult};
 pub use html::{
     Annex, CERTIFICATE, Certificate, CustomerCertificate, EachTarget, LONGEST_LIST, Purpose, Statement,

@@ -5,10 +5,18 @@ use std::io::{self, BufRead, Write};
 /// How many attempts there are.
 const ATTEMPTS: usize = 3;
 
-/// The phrase that confirms the deletion of `count` datasources on `host`.
+/// The phrase that confirms the deletion of `count` datasources on `host`, and of datamarts if they are taken along.
 #[must_use]
-pub fn phrase(count: u64, host: &str) -> String {
-    format!("delete {count} on {host}")
+pub fn phrase(count: u64, datamarts: Option<u64>, host: &str) -> String {
+    let plural = |n: u64| if n == 1 { "" } else { "s" };
+    match datamarts {
+        None => format!("delete {count} on {host}"),
+        Some(datamarts) => format!(
+            "delete {count} datasource{} and {datamarts} datamart{} on {host}",
+            plural(count),
+            plural(datamarts)
+        ),
+    }
 }
 
 /// Asks for `phrase`, and returns true if it was typed.
@@ -43,7 +51,7 @@ mod tests {
 
     fn asked(typed: &str) -> (bool, String) {
         let mut output = Vec::new();
-        let confirmed = ask(&phrase(3, "api.example"), &mut typed.as_bytes(), &mut output).unwrap();
+        let confirmed = ask(&phrase(3, None, "api.example"), &mut typed.as_bytes(), &mut output).unwrap();
         (confirmed, String::from_utf8(output).unwrap())
     }
 
@@ -61,6 +69,12 @@ mod tests {
         ] {
             assert!(!asked(typed).0, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn the_phrase_names_each_kind() {
+        assert_eq!(phrase(40, Some(85), "h"), "delete 40 datasources and 85 datamarts on h");
+        assert_eq!(phrase(1, Some(1), "h"), "delete 1 datasource and 1 datamart on h");
     }
 
     #[test]

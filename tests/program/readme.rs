@@ -95,7 +95,10 @@ fn the_two_commands_come_first_and_are_what_the_checks_run() {
     let first = &blocks(&readme, "sh")[..2];
     assert_eq!(
         first,
-        ["cargo run --release -- rehearse jobs/examples/offboarding.csv", "cargo test --locked --workspace"]
+        [
+            "cargo run --release -- rehearse jobs/examples/offboarding.csv --with-datamarts",
+            "cargo test --locked --workspace"
+        ]
     );
     let checks = file(".ci/run");
     assert!(checks.lines().any(|line| line.trim() == "check cargo test --locked --workspace"));

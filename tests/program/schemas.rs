@@ -52,6 +52,10 @@ struct Plan {
     on_hold: Vec<Named>,
     already_deleted: Vec<Named>,
     exists_again: Vec<Named>,
+    /// Names that are skipped because of a datamart.
+    kept: Vec<Named>,
+    /// The datamarts that go along, and those that stay; null without `--with-datamarts`.
+    datamarts: Option<Groups>,
     guards: Vec<Guard>,
     /// False if a guard would refuse the run.
     /// What is out of the ordinary about the way to the API.
@@ -61,6 +65,42 @@ struct Plan {
     time: Option<String>,
     seconds: Option<f64>,
     rate: Option<String>,
+}
+
+/// The datamarts that are deleted before the datasources that they read.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Groups {
+    /// The number of all datamarts; null if it is unknown.
+    exist: Option<u64>,
+    /// The number of datamarts that would be sent.
+    due: u64,
+    /// The number of their tables.
+    tables: u64,
+    /// The number of their columns.
+    columns: u64,
+    /// All of them with `decom plan`; otherwise the first few.
+    groups: Vec<Group>,
+    /// The number of datamarts that stay, as their datasources are skipped.
+    staying: u64,
+    stay: Vec<Group>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    datasource: String,
+    datamarts: Vec<Datamart>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Datamart {
+    name: String,
+    tables: u64,
+    columns: u64,
+    /// As the API writes it.
+    tenancy: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -150,12 +190,26 @@ struct RunEnd {
     /// Commands to continue with.
     next: Vec<Next>,
     notes: Vec<String>,
+    /// The file of the definitions of the datamarts, if any were taken along.
+    #[serde(default)]
+    definitions: Option<Definitions>,
     /// Of a run that took its names from a queue: the number of malformed messages.
     #[serde(default)]
     refused_messages: Option<u64>,
     /// And the number of those that are known to be on the dead-letter queue.
     #[serde(default)]
     dead_letters: Option<u64>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Definitions {
+    /// Its path, from the folder of the audit log.
+    file: String,
+    sha256: String,
+    entries: u64,
+    /// The number of entries that were found to be lost when the run was resumed.
+    lost: u64,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,10 +1,10 @@
 //! The targets of a run that are due, and those that are in doubt.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{AuditReader, name_of, role_of};
 use crate::audit::AuditError;
-use crate::domain::{DatasourceName, ResourceKind, Seq, Target};
+use crate::domain::{DatasourceName, ResourceKind, Seq, Target, TargetRole};
 
 /// True if an attempt of target `t` itself got no clear answer: sent without an answer in the log, or answered unclearly.
 const DOUBTED_HERE: &str = "EXISTS (
@@ -100,13 +100,13 @@ impl AuditReader {
         rows.collect::<Result<_, _>>().map_err(|e| self.failed(e))
     }
 
-    /// Hands the names of the targets of `run` that are due to `take`, in order; with `sent`, of those only for
-    /// which something was sent.
+    /// Hands the targets of `run` that are due to `take`, in order, by name and role; with `sent`, those only for which
+    /// something was sent.
     pub fn each_due_name(
         &self,
         run: Seq,
         sent: bool,
-        mut take: impl FnMut(DatasourceName),
+        mut take: impl FnMut(DatasourceName, TargetRole),
     ) -> Result<(), AuditError> {
         let sent = if sent {
             "AND EXISTS (SELECT 1 FROM record s WHERE s.target = t.seq AND s.kind = 'send')"
@@ -114,14 +114,16 @@ impl AuditReader {
             ""
         };
         let query = format!(
-            "SELECT t.name FROM record t
+            "SELECT t.name, t.detail FROM record t
               WHERE t.kind = 'target' AND t.run = ?1 AND (+t.seq > {LAST_TOUCHED} OR NOT {SETTLED}) {sent}
               ORDER BY t.number"
         );
         let mut statement = self.connection.prepare(&query).map_err(|e| self.failed(e))?;
-        let rows = statement.query_map([run.0], |row| name_of(row, 0)).map_err(|e| self.failed(e))?;
-        for name in rows {
-            take(name.map_err(|e| self.failed(e))?);
+        let due = |row: &Row<'_>| Ok((name_of(row, 0)?, role_of(row, 1)?));
+        let rows = statement.query_map([run.0], due).map_err(|e| self.failed(e))?;
+        for row in rows {
+            let (name, role) = row.map_err(|e| self.failed(e))?;
+            take(name, role);
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ pub use due::DuePart;
 pub use groups::{GroupMember, SettledMember};
 pub use open_runs::OpenRun;
 pub use origin::RunOrigin;
+pub use role::RecordedDefinition;
 pub use series::LogSeries;
 
 use crate::audit::AuditError;

@@ -18,6 +18,10 @@ pub struct RunOrigin {
     pub protect: Vec<String>,
     /// The shared datasources that it was allowed to delete when it was begun.
     pub allow_shared: Vec<String>,
+    /// It takes along the datamarts that read its datasources.
+    pub with_datamarts: bool,
+    /// The protection of datamarts that it was begun with.
+    pub protect_datamart: Vec<String>,
     /// Whether it took its targets from a queue.
     pub is_of_queue: bool,
 }
@@ -40,7 +44,9 @@ impl AuditReader {
                         coalesce(detail ->> '$.token_fingerprint', ''),
                         coalesce(detail -> '$.settings.protect', '[]'),
                         coalesce(detail ->> '$.settings.origin.command', '') = 'work',
-                        coalesce(detail -> '$.settings.allow_shared', '[]')
+                        coalesce(detail -> '$.settings.allow_shared', '[]'),
+                        coalesce(detail ->> '$.settings.with_datamarts', 0),
+                        coalesce(detail -> '$.settings.protect_datamart', '[]')
                    FROM record WHERE kind = 'run' AND name = ?1",
                 params![run_id],
                 |row| {
@@ -51,6 +57,8 @@ impl AuditReader {
                         protect: list(row, 3)?,
                         is_of_queue: row.get(4)?,
                         allow_shared: list(row, 5)?,
+                        with_datamarts: row.get(6)?,
+                        protect_datamart: list(row, 7)?,
                     })
                 },
             )

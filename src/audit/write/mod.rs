@@ -3,6 +3,7 @@
 
 mod append;
 mod begin;
+mod definitions;
 mod fact;
 mod head_publisher;
 mod inspection;
@@ -25,6 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 pub(super) use append::append_one;
+pub use definitions::{DEFINITIONS, Definitions};
 pub use fact::{Fact, ListingCheck, RunEnding, RunOpening};
 pub use head_publisher::{CheckpointOptions, OnCheckpoint};
 pub use inspection::{LogInspection, inspect};

@@ -119,6 +119,24 @@ impl Facts<'_> {
         (all, replies)
     }
 
+    /// The file of the definitions of the datamarts, if any were taken along.
+    pub(in crate::report) fn definitions(&self) -> Option<(String, String)> {
+        let kept = self.account.definitions.as_ref()?;
+        let file = format!("{}, with {}", kept.file, counted(kept.entries, "entry", "entries"));
+        let lost = match kept.lost {
+            0 => String::new(),
+            n => format!(
+                "; when the run was resumed, {}, and what was not sent yet and still listed was read again",
+                counted(n, "entry was lost", "entries were lost")
+            ),
+        };
+        let sha256 = &kept.sha256;
+        Some((
+            file,
+            format!("SHA-256 {sha256} when it was written{lost}; whether it is still there was not checked"),
+        ))
+    }
+
     /// What the listing after the deletions showed, or that there is none.
     pub(in crate::report) fn listing(&self) -> (String, String) {
         let Some(listing) = &self.account.listing else {

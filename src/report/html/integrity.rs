@@ -44,6 +44,9 @@ pub(super) fn section(certificate: &Certificate) -> Markup {
                 }
                 div { dt { "Requests" } dd { (noted(&facts.requests())) } }
                 div { dt { "Listing afterwards" } dd { (noted(&facts.listing())) } }
+                @if let Some(definitions) = facts.definitions() {
+                    div { dt { "Definitions of datamarts" } dd { (noted(&definitions)) } }
+                }
                 @if let Some(fingerprint) = &account.token_fingerprint {
                     div {
                         dt { "Service token" }

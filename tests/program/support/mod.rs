@@ -5,6 +5,7 @@
 //! embedded emulator.
 
 pub mod cuts;
+pub mod datamarts;
 pub mod draining;
 pub mod estate;
 pub mod faketime;

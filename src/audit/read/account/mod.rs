@@ -165,6 +165,7 @@ impl AuditReader {
                 _ => {}
             }
         })?;
+        account.definitions = self.kept_definitions(run_id)?;
         account.unanswered = account.requests.saturating_sub(answers);
         account.latency = latencies.summed_up();
         account.timeline = counted.summed_up();
@@ -197,6 +198,7 @@ fn opened(detail: &str, at: Timestamp, log: LogState, last: RecordMark) -> RunAc
     RunAccount {
         log,
         last,
+        definitions: None,
         rows: origin["rows"].as_u64(),
         targets_sha256: text(&detail["targets_sha256"]),
         token_fingerprint: text(&detail["token_fingerprint"]),

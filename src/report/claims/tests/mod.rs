@@ -207,6 +207,7 @@ impl Case {
         let last = RecordMark { seq: LAST, at: at(60), hash: "ab".repeat(32) };
         let head = RecordMark { seq: LAST + 5, at: at(90), hash: "cd".repeat(32) };
         let account = RunAccount {
+            definitions: None,
             log: LogState { id: "12".repeat(16), is_merged: self.is_merged, head },
             last,
             rows: None,
