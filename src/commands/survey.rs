@@ -166,7 +166,7 @@ impl Survey {
             // What a run has recorded was checked when it began, and its definitions are kept.
             refusals.extend(if is_new { selection.obstacle()? } else { None });
         }
-        let canary = usize::try_from(canary_of(context, takes_along)).unwrap_or(usize::MAX);
+        let canary = usize::try_from(context.settings.safety.canary).unwrap_or(usize::MAX);
         let preview = Preview::new(selection, listings.as_ref(), whole, canary)?;
         if let Some(ListingPreview { again, first_again: Some(first), .. }) = &preview.listing {
             tracing::warn!(
@@ -331,11 +331,6 @@ impl Survey {
             ..Forecast::default()
         }
     }
-}
-
-/// How many groups are the canary: with datamarts at least one, because then the most can go wrong at once.
-pub(super) fn canary_of(context: &Context<'_>, takes_along: bool) -> u64 {
-    context.settings.safety.canary.max(u64::from(takes_along))
 }
 
 /// The datamarts that go along and those that stay, for people and machines.

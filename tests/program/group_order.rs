@@ -126,7 +126,7 @@ fn one_reading_of_the_listing_settles_the_datamarts_of_all_groups() {
     assert_eq!(found[2], "datasource a deleted absent_from_listing");
     is_in_order(&server);
     let readings = server.requests().iter().filter(|it| it.path.ends_with("/datamarts")).count();
-    assert_eq!(readings, 3, "before all, once for all that is open, and at the end");
+    assert_eq!(readings, 4, "when it is resumed, before all, once for all that is open, and at the end");
 }
 
 #[test]
