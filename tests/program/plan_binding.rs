@@ -205,10 +205,10 @@ fn a_damaged_plan_is_an_altered_one() {
     }
     assert_eq!(estate.emulator.tally().requests, requests);
     // Of another version, which may hold what this one does not know.
-    let newer = good.replacen("\"format\": 1,", "\"format\": 2, \"more\": 3,", 1);
+    let newer = good.replacen("\"format\": 1,", "\"format\": 3, \"more\": 3,", 1);
     estate.sandbox.file("plan.json", newer);
     let refused = run(&estate, &[]);
-    assert!(refused.message().contains("its format is 2, and this version of decom reads 1"), "{refused:?}");
+    assert!(refused.message().contains("its format is 3, and this version of decom reads 1 and 2"), "{refused:?}");
     assert_eq!(refused.code, 2);
 }
 

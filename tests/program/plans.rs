@@ -177,6 +177,7 @@ fn a_plan_as_json() {
         {
           "already_deleted": [],
           "approved_by": null,
+          "datamarts": null,
           "dry_run": true,
           "due": 6,
           "exists_again": [],
@@ -197,6 +198,7 @@ fn a_plan_as_json() {
             }
           ],
           "host": "[host]",
+          "kept": [],
           "listing": {
             "all": 12,
             "exist": 4,
