@@ -36,10 +36,10 @@ impl Dependants {
         let name = target.name.as_str();
         if target.may_be_released(Verdict::InUse) {
             // What was read before may hold those that the run has deleted since.
-            return Some(self.kept(self.read().await?.remove(name).unwrap_or_default()));
+            return Some(self.kept(&self.read().await?.remove(name).unwrap_or_default()));
         }
         let by_datasource = self.by_datasource.get_or_init(|| self.read()).await.as_ref()?;
-        Some(self.kept(by_datasource.get(name).cloned().unwrap_or_default()))
+        Some(self.kept(by_datasource.get(name).map(Vec::as_slice).unwrap_or_default()))
     }
 
     async fn read(&self) -> Option<HashMap<String, Vec<String>>> {
@@ -55,7 +55,7 @@ impl Dependants {
         None
     }
 
-    fn kept(&self, names: Vec<String>) -> Vec<String> {
+    fn kept(&self, names: &[String]) -> Vec<String> {
         let mut kept: Vec<_> =
             names.iter().take(MOST_NAMES).map(|name| self.credentials.redact(name.clone())).collect();
         if names.len() > MOST_NAMES {

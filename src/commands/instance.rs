@@ -12,10 +12,10 @@ const SUFFIX: &str = "bcdfghjklmnpqrstvwxz2456789";
 /// The length of such a suffix.
 const SUFFIX_LENGTH: usize = 5;
 
-/// The shortest number by which a CronJob names its Jobs: minutes since 1970.
+/// The shortest number by which a `CronJob` names its Jobs: minutes since 1970.
 const SHORTEST_NUMBER: usize = 7;
 
-/// The name for `host`: of a pod, that of its CronJob or Job.
+/// The name for `host`: of a pod, that of its `CronJob` or Job.
 pub(super) fn instance(host: &str, environment: &Environment) -> String {
     let is_pod = matches!(environment.get(IN_POD), Ok(Some(_)));
     let owner = is_pod.then(|| owner(host)).flatten();

@@ -45,7 +45,7 @@ pub(super) fn at_the_end(context: &Context<'_>, result: &Result<ExitStatus, Comm
         let api_host = Some(run.api_host.clone());
         notices.extend(notice(context, api_host, NoticeSubject::Ended(Box::new(ended(context, run)))));
     }
-    let api_host = || context.base_url().ok().map(|url| url.host().to_owned());
+    let api_host = || context.base_url().ok().map(|url| url.host());
     for plan in observers.plans.take() {
         let wants_approval = plan.saved.is_some() && wants_approval(context);
         notices.extend(notice(context, api_host(), NoticeSubject::Plan(plan.clone())));

@@ -78,6 +78,30 @@ pub fn rehearse(
     observed(context, Observed::Rehearsal, |context| rehearse_run(request, context))
 }
 
+/// The API of the rehearsal, in which all of `names` exist.
+fn start_emulator(
+    request: &RehearseRequest,
+    options: &Options,
+    names: Vec<String>,
+    limit: Option<WindowLimit>,
+) -> Result<Emulator, CommandError> {
+    Ok(Emulator::start(EmulatorOptions {
+        faults: request.faults,
+        seed: request.seed,
+        latency: request.latency,
+        datamarts: if options.with_datamarts { MOST_DATAMARTS } else { 0 },
+        limit,
+        header_generation: HeaderGeneration::default(),
+        ..EmulatorOptions::new(REHEARSAL_TOKEN, names)
+    })?)
+}
+
+fn access_to(emulator: &Emulator, context: &Context<'_>, rate: Rate) -> Result<ApiAccess, CommandError> {
+    let base_url = BaseUrl::new(emulator.base_url(), false)?;
+    let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
+    ApiAccess::new(context, base_url, token.clone(), Credentials::new(token, None), rate)
+}
+
 fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<ExitStatus, CommandError> {
     let options = context.options;
     let path = &context.settings.audit.db;
@@ -93,25 +117,10 @@ fn rehearse_run(request: &RehearseRequest, context: &Context<'_>) -> Result<Exit
     targets.each(|target| names.push(target.name.as_str().to_owned()))?;
     let pace = |faster| if request.real_time { 1 } else { faster };
     let real_rate = context.settings.pace.rate;
-    let emulator = Emulator::start(EmulatorOptions {
-        faults: request.faults,
-        seed: request.seed,
-        latency: request.latency,
-        datamarts: if options.with_datamarts { MOST_DATAMARTS } else { 0 },
-        limit: (real_rate != Rate::Unlimited)
-            .then_some(WindowLimit { requests: REAL_REQUESTS, window: REAL_WINDOW / pace(FASTER) }),
-        header_generation: HeaderGeneration::default(),
-        ..EmulatorOptions::new(REHEARSAL_TOKEN, names)
-    })?;
-    let base_url = BaseUrl::new(emulator.base_url(), false)?;
-    let token = Token::new(REHEARSAL_TOKEN).map_err(|error| CommandError::Usage(error.to_string()))?;
-    let mut access = ApiAccess::new(
-        context,
-        base_url,
-        token.clone(),
-        Credentials::new(token, None),
-        real_rate.scaled(pace(FASTER)),
-    )?;
+    let limit = (real_rate != Rate::Unlimited)
+        .then_some(WindowLimit { requests: REAL_REQUESTS, window: REAL_WINDOW / pace(FASTER) });
+    let emulator = start_emulator(request, options, names, limit)?;
+    let mut access = access_to(&emulator, context, real_rate.scaled(pace(FASTER)))?;
 
     let mut selection = Selection::new(
         targets,

@@ -99,6 +99,23 @@ pub(super) fn mention_unfinished(
     Ok(())
 }
 
+fn begun_without_datamarts(context: &Context<'_>, run: &str) -> CommandError {
+    CommandError::Refused(format!(
+        "run {run} was begun without datamarts, and a run deletes what was shown at its beginning; continue it without --with-datamarts, then `{}`",
+        context.command(&["retry", run, "--outcome", "in_use", "--with-datamarts"])
+    ))
+}
+
+/// Once more, now that the log is held: the process that held it may have finished the run.
+fn need_open(reader: &AuditReader, run: &str) -> Result<(), CommandError> {
+    if reader.open_run_named(Some(run))?.is_some() {
+        return Ok(());
+    }
+    Err(CommandError::Refused(format!(
+        "another decom has finished run {run} meanwhile; `decom report {run}` shows how it ended"
+    )))
+}
+
 /// Continues `open`. The log is held meanwhile, so that no other process continues it too.
 pub(super) fn carry_on(
     context: &Context<'_>,
@@ -119,22 +136,11 @@ pub(super) fn carry_on(
     };
     let of_queue = origin.is_of_queue;
     if context.options.with_datamarts && !origin.with_datamarts {
-        let run = &open.run_id;
-        return Err(CommandError::Refused(format!(
-            "run {run} was begun without datamarts, and a run deletes what was shown at its beginning; continue it without --with-datamarts, then `{}`",
-            context.command(&["retry", run, "--outcome", "in_use", "--with-datamarts"])
-        )));
+        return Err(begun_without_datamarts(context, &open.run_id));
     }
     let finished = with_log(context, |log| {
         let reader = AuditReader::open(path)?;
-        // Once more, now that the log is held: the process that held it may have finished the run.
-        if reader.open_run_named(Some(&open.run_id))?.is_none() {
-            let run = &open.run_id;
-            let why = format!(
-                "another decom has finished run {run} meanwhile; `decom report {run}` shows how it ended"
-            );
-            return Err(CommandError::Refused(why));
-        }
+        need_open(&reader, &open.run_id)?;
         let counts = reader.counts(open.seq)?;
         tracing::info!(
             run_id = open.run_id,

@@ -92,10 +92,12 @@ fn not_there(series: &LogSeries, request: &ShowRequest) -> Result<String, Comman
             [one] => format!("{one} matters"),
             several => format!("they differ in {}", several.join(" and ")),
         };
-        words.push_str(&format!("; \"{}\" is there ({hint})", visible(&near)));
+        let near = format!("; \"{}\" is there ({hint})", visible(&near));
+        words.push_str(&near);
     }
     for missing in series.missing() {
-        words.push_str(&format!("; the log {} before it was not read: {}", missing.log_id, missing.why));
+        let missing = format!("; the log {} before it was not read: {}", missing.log_id, missing.why);
+        words.push_str(&missing);
     }
     Ok(words)
 }

@@ -76,8 +76,10 @@ impl Survey {
         let mut survey = Self::online(context, selection, access, guards, allowed, along, false)?;
         let unlisted = survey.preview.listing.as_ref().map(|listing| {
             let mut missing = listing.missing.iter().filter(|(name, _)| !except.contains(name));
-            let first = missing.next().map(|(name, _)| name.clone());
-            (first.is_some().then(|| 1 + missing.count()).unwrap_or(0), first.unwrap_or_default())
+            match missing.next() {
+                Some((first, _)) => (1 + missing.count(), first.clone()),
+                None => (0, String::new()),
+            }
         });
         if unlisted.as_ref().is_none_or(|(count, _)| *count > 0) {
             survey.refusals.push(Refusal::OtherToken { unlisted });

@@ -163,7 +163,7 @@ fn take_from(
                 },
             };
             let run = job.open(context, log, access).await?;
-            let supply = Supply::Queue(QueueSupply {
+            let supply = Supply::Queue(Box::new(QueueSupply {
                 queue,
                 first,
                 rules,
@@ -171,7 +171,7 @@ fn take_from(
                 budget,
                 idle,
                 max_outage: max_outage(context, follow),
-            });
+            }));
             run.execute(context, log, access, supply).await.map(Some)
         })?
     })?;

@@ -34,14 +34,16 @@ struct Column {
     alias: Option<String>,
     label: Option<String>,
     is_hide: Option<bool>,
-    is_custom_column: Option<bool>,
+    #[serde(rename = "isCustomColumn")]
+    is_custom: Option<bool>,
     sql: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Tenancy {
-    tenancy_level: String,
+    #[serde(rename = "tenancyLevel")]
+    level: String,
     client_column_type: String,
     schema_name: Option<String>,
     table_name: Option<String>,
@@ -67,7 +69,7 @@ impl Creation {
             return Err(NotCreated::Malformed("Invalid table or column structure"));
         }
         let is_known = |tenancy: &Tenancy| {
-            ["TABLE", "DATABASE"].contains(&tenancy.tenancy_level.as_str())
+            ["TABLE", "DATABASE"].contains(&tenancy.level.as_str())
                 && ["NUMBER", "STRING"].contains(&tenancy.client_column_type.as_str())
         };
         if !creation.tenancy_settings.as_ref().is_none_or(is_known) {
@@ -91,7 +93,7 @@ impl Creation {
         });
         let organization = self.tenancy_settings.as_ref().map(|tenancy| {
             object([
-                ("tenancyLevel", json!(tenancy.tenancy_level)),
+                ("tenancyLevel", json!(tenancy.level)),
                 ("clientColumnType", json!(tenancy.client_column_type)),
                 ("schemaName", json!(tenancy.schema_name)),
                 ("tableName", json!(tenancy.table_name)),
@@ -119,7 +121,7 @@ impl Column {
             ("alias", json!(self.alias)),
             ("label", json!(self.label)),
             ("isHide", json!(self.is_hide)),
-            ("isCustomColumn", json!(self.is_custom_column)),
+            ("isCustomColumn", json!(self.is_custom)),
             ("sql", json!(self.sql)),
         ])
     }

@@ -208,7 +208,9 @@ impl fmt::Display for Refusal {
                         write!(f, "{count} of its targets are not listed with this one, such as `{name}`")?;
                     }
                     None => {
-                        f.write_str("the listing, which has to show its targets with this one, was not read")?
+                        f.write_str(
+                            "the listing, which has to show its targets with this one, was not read",
+                        )?;
                     }
                 }
                 f.write_str("; use a token of the same account, or make a new plan")

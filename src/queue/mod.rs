@@ -122,15 +122,15 @@ pub trait Queue: Send + Sync {
 
 /// Opens the queue. Creates it and its dead-letter queue if they do not exist.
 pub async fn open(options: QueueOptions) -> Result<Box<dyn Queue>, QueueError> {
+    // The futures of some clients are large.
     match options.address.broker() {
         #[cfg(feature = "redis")]
         Broker::Redis => redis::open(options).await,
         #[cfg(feature = "rabbitmq")]
-        Broker::Rabbit => Ok(Box::new(rabbitmq::RabbitMq::open(&options).await?)),
+        Broker::Rabbit => Ok(Box::new(Box::pin(rabbitmq::RabbitMq::open(&options)).await?)),
         #[cfg(feature = "nats")]
-        Broker::JetStream => Ok(Box::new(jetstream::JetStream::open(&options).await?)),
+        Broker::JetStream => Ok(Box::new(Box::pin(jetstream::JetStream::open(&options)).await?)),
         #[cfg(feature = "sqs")]
-        // Its future is much larger than those of the others.
         Broker::Sqs => Box::pin(sqs::open(options)).await,
         #[cfg(not(all(feature = "redis", feature = "rabbitmq", feature = "nats", feature = "sqs")))]
         broker => Err(QueueError::NotBuiltIn { broker }),

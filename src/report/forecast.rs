@@ -220,7 +220,7 @@ impl Forecast {
                 GuardResult::Passes if self.due == 0 && !self.whole => {}
                 GuardResult::Passes => lines.push(format!("  guard {guard}: passes")),
                 GuardResult::Refuses(why) => {
-                    lines.push(format!("  guard {guard}: REFUSES: {}", visible(why)))
+                    lines.push(format!("  guard {guard}: REFUSES: {}", visible(why)));
                 }
                 GuardResult::Unchecked(why) => lines.push(format!("  guard {guard}: not checked: {why}")),
             }

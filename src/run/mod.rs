@@ -161,8 +161,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
     let SideChannel { sender, receiver } = channel;
     // A pause that was reported before the run began, during the confirmation, may be over.
     while receiver.try_recv().is_ok() {}
-    let stop = CancellationToken::new();
-    let commits = recorder.commits();
+    let (stop, commits) = (CancellationToken::new(), recorder.commits());
     let counts = reader.counts(run)?;
     parts.watcher.event(&RunEvent::Begun { counts }, &counts);
 
@@ -214,7 +213,7 @@ pub async fn execute(parts: RunParts<'_>, channel: &mut SideChannel) -> Result<R
             let parts = MessageFeedParts {
                 run,
                 base_url: api.base_url.as_str().to_owned(),
-                supply,
+                supply: *supply,
                 acks: acks.clone(),
                 reader: AuditReader::open(reader.path())?,
                 recorder: recorder.clone(),

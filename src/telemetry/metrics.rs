@@ -60,8 +60,7 @@ impl Metrics {
         build.get_or_create(&[("version", version)]).set(1);
         registry.register("build_info", "The version of decom", build);
         let targets: Family<[Label; 1], Whole> = Family::default();
-        let settled: Family<[Label; 1], Counter> = Family::default();
-        let attempts: Family<[Label; 1], Counter> = Family::default();
+        let (settled, attempts) = <(Family<[Label; 1], Counter>, Family<[Label; 1], Counter>)>::default();
         // Every series exists from the start, at 0: one that appears later has no rate.
         let of = |outcome: Outcome| [("outcome", outcome.as_str())];
         let metrics = Self {

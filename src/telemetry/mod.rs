@@ -124,10 +124,10 @@ impl Watch {
         self.push_gateway.is_some() || !notices.is_empty() || !lock(&self.sending).is_empty()
     }
 
-    /// Sends `notice` while the run goes on. It has a thread of its own, which the run does not wait for.
+    /// Sends `notice` during the run. It has a thread of its own, which the run does not wait for.
     pub fn send(&self, outside: Arc<Outside>, notice: Notice) {
         let (done, sent) = oneshot::channel();
-        let send = move || {
+        let post = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime.map(|runtime| runtime.block_on(post::notify(&outside, &notice))) {
                 Ok(Ok(())) => {}
@@ -137,7 +137,7 @@ impl Watch {
             // At the end nobody may be waiting any more.
             let _ = done.send(());
         };
-        match std::thread::Builder::new().name("notice".to_owned()).spawn(send) {
+        match std::thread::Builder::new().name("notice".to_owned()).spawn(post) {
             Ok(_) => lock(&self.sending).push(sent),
             Err(error) => tracing::warn!(%error, "the notice could not be sent to the webhook"),
         }

@@ -9,7 +9,7 @@ pub fn notify_service_manager(event: &RunEvent) {
     match event {
         RunEvent::Begun { .. } => send(&[NotifyState::Ready, NotifyState::Status("a run is active")]),
         RunEvent::QueueUnreachable => {
-            send(&[NotifyState::Status("the queue cannot be reached; waiting for it")])
+            send(&[NotifyState::Status("the queue cannot be reached; waiting for it")]);
         }
         RunEvent::QueueReachable => send(&[NotifyState::Status("a run is active")]),
         RunEvent::Stopping { .. } => send(&[NotifyState::Stopping]),

@@ -28,7 +28,7 @@ impl Groups {
         for entry in account::entries(base_url, token, "/api/v2/data-app/datamarts") {
             let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
             let digest = Sha256::digest(entry.to_string());
-            let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256 = digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
             let (name, reads) = (text(&entry["name"]), text(&entry["companyIntegration"]["name"]));
             datamarts.entry(reads).or_default().push((name, sha256));
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::datamart_requests::{datamarts_of, outcomes, recorded};
 use super::group_order::{GROUPS, deleted, is_sound};
 use crate::support::listings::{datamart_entry, listing};
-use crate::support::{Fault, Output, Reply, Sandbox, Server, rows};
+use crate::support::{Fault, Output, Reply, Request, Sandbox, Server, rows};
 
 /// The datamarts of [`GROUPS`].
 fn planned() -> Vec<Value> {
@@ -70,8 +70,8 @@ fn one_reading_serves_all_groups() {
     recorded(&sandbox, &server, GROUPS);
     resume(&sandbox, &server).expect(0);
     let requests = server.requests();
-    let lists = |it: &&crate::support::Request| it.path.ends_with("/datamarts");
-    let last = requests.iter().rposition(|it| it.is_deletion()).unwrap();
+    let lists = |it: &&Request| it.path.ends_with("/datamarts");
+    let last = requests.iter().rposition(Request::is_deletion).unwrap();
     assert_eq!(requests[..last].iter().filter(lists).count(), 2, "one when it is resumed, and one");
     assert!(requests[0].path.ends_with("/datamarts") || !requests[0].is_deletion());
 }

@@ -134,7 +134,8 @@ fn it_is_bound_to_the_records_that_it_is_about() {
     let mut text_of_id = "acme\n".to_owned();
     for hash in found.into_iter().flatten() {
         assert!(said.contains(&hash), "{hash}: {said}");
-        text_of_id += &format!("{hash}\n");
+        text_of_id += &hash;
+        text_of_id += "\n";
     }
     assert!(said.contains(&format!("Certificate: {}\n", &sha256(text_of_id)[..16])), "{said}");
     let early = ["show", "acme", "--format", "html", "--issued-at", "2020-01-01T00:00:00Z"];

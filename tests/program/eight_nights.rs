@@ -146,7 +146,7 @@ fn eight_nights_in_which_everything_goes_wrong_once() {
     let refused = job.night(4, "names.csv").expect(3);
     assert!(refused.message().contains("it fits from "), "{}", refused.message());
     assert_eq!(job.sent(&mut before), [""; 0]);
-    job.sandbox.file("holds.csv", &format!("name,reason,until\ne,an owner objects,{}\n", day(6)));
+    job.sandbox.file("holds.csv", format!("name,reason,until\ne,an owner objects,{}\n", day(6)));
     let grown = job.night(5, "names.csv").expect(0);
     assert_eq!(job.sent(&mut before), ["d"], "{grown:?}");
     assert!(grown.stdout.contains("e  on_hold; held until "), "{}", grown.stdout);

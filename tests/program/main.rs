@@ -6,6 +6,7 @@
     clippy::items_after_statements,
     clippy::semicolon_if_nothing_returned,
     clippy::similar_names,
+    clippy::format_collect,
     clippy::float_cmp,
     clippy::too_many_lines,
     unreachable_pub,

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::notices::told;
-use crate::support::{Output, Reply, Sandbox, Server, csv, decom, wait_until};
+use crate::support::{Output, Reply, Request, Sandbox, Server, csv, decom, wait_until};
 
 /// The settings of a person who wants to know everything.
 const WEBHOOK: (&str, &str) = ("DECOM_WATCH_NOTIFY_URL_FILE", "webhook");
@@ -27,7 +27,7 @@ impl Scene {
     }
 
     fn notices(&self) -> Vec<Value> {
-        self.postbox.requests().iter().map(|request| request.json()).collect()
+        self.postbox.requests().iter().map(Request::json).collect()
     }
 
     fn events(&self) -> Vec<String> {

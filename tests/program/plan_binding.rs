@@ -208,7 +208,10 @@ fn a_damaged_plan_is_an_altered_one() {
     let newer = good.replacen("\"format\": 1,", "\"format\": 3, \"more\": 3,", 1);
     estate.sandbox.file("plan.json", newer);
     let refused = run(&estate, &[]);
-    assert!(refused.message().contains("its format is 3, and this version of decom reads 1 and 2"), "{refused:?}");
+    assert!(
+        refused.message().contains("its format is 3, and this version of decom reads 1 and 2"),
+        "{refused:?}"
+    );
     assert_eq!(refused.code, 2);
 }
 

@@ -17,7 +17,7 @@ impl AuditReader {
             let name = name.trim().to_lowercase();
             match name.chars().count() {
                 0 => false,
-                ..SHORT => words.contains(&name.as_str()),
+                1..SHORT => words.contains(&name.as_str()),
                 _ => text.contains(&name),
             }
         };

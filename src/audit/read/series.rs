@@ -138,7 +138,7 @@ pub(super) fn find(
             }
             Err(AuditError::Missing { .. }) => {}
             Err(AuditError::Foreign { .. } | AuditError::Merged { .. }) => {
-                why = "the file there is not that log"
+                why = "the file there is not that log";
             }
             Err(error) => return Err(error),
         }

@@ -91,7 +91,7 @@ pub fn verify_each(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verified, A
         Ok((Schema::Merged, connection)) => (true, connection),
         Ok((Schema::NotYet, _)) => return Err(AuditError::Empty { path: path.to_owned() }),
         Err(AuditError::Sqlite { source: error, .. }) => {
-            return unreadable(false, &source, error, path, findings);
+            return unreadable(false, &source, &error, path, findings);
         }
         Err(error) => return Err(error),
     };
@@ -104,7 +104,7 @@ pub fn verify_each(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verified, A
         });
     let logs = match logs {
         Ok(logs) => logs,
-        Err(error) => return unreadable(is_merged, &source, error, path, findings),
+        Err(error) => return unreadable(is_merged, &source, &error, path, findings),
     };
     let mut verifications = Vec::new();
     for log in logs {
@@ -128,12 +128,12 @@ pub fn verify_each(path: &Path, anchors: &AnchorCheck<'_>) -> Result<Verified, A
 fn unreadable(
     is_merged: bool,
     source: &Source,
-    error: rusqlite::Error,
+    error: &rusqlite::Error,
     path: &Path,
     mut findings: Findings,
 ) -> Result<Verified, AuditError> {
     match error.sqlite_error_code() {
-        _ if may_pass(&error) => Err(cannot_read(path, &error)),
+        _ if may_pass(error) => Err(cannot_read(path, error)),
         Some(ErrorCode::NotADatabase) => {
             Err(AuditError::Foreign { path: path.to_owned(), found: NO_DATABASE.to_owned() })
         }

@@ -100,7 +100,7 @@ impl Inode {
     /// How long it is; `None` if its name leads elsewhere, which is found by itself.
     fn length(&self) -> Option<u64> {
         let found = fs::metadata(&self.path).ok()?;
-        ((found.dev(), found.ino()) == (self.device, self.number)).then(|| found.len())
+        ((found.dev(), found.ino()) == (self.device, self.number)).then_some(found.len())
     }
 
     fn check(&self, log: &Path) -> Result<(), AuditError> {

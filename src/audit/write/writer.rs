@@ -122,12 +122,11 @@ impl Writer {
 
     /// Writes `batch`, or, after a failure, what of it did happen.
     fn write(&mut self, batch: Batch) {
-        let written = match &self.failure {
-            Some(failure) => Err(failure.clone()),
-            None => {
-                let appended = self.check_lengths().and_then(|()| self.append(&batch, self.clock_tolerance));
-                appended.map_err(|error| self.fail(error))
-            }
+        let written = if let Some(failure) = &self.failure {
+            Err(failure.clone())
+        } else {
+            let appended = self.check_lengths().and_then(|()| self.append(&batch, self.clock_tolerance));
+            appended.map_err(|error| self.fail(error))
         };
         let Ok(first) = written else {
             let (starts, facts) =

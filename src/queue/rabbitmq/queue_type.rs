@@ -23,12 +23,9 @@ pub(super) async fn is_classic(connection: &Connection, queue: &ShortString) -> 
         // A refusal closes the channel, so each request has its own.
         let channel = connection.create_channel().await?;
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        let error = match channel.queue_declare(queue.clone(), options, arguments.clone()).await {
-            Ok(_) => {
-                channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into()).await?;
-                return Ok(false);
-            }
-            Err(error) => error,
+        let Err(error) = channel.queue_declare(queue.clone(), options, arguments.clone()).await else {
+            channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into()).await?;
+            return Ok(false);
         };
         let Some(difference) = difference(&error) else { return Ok(false) };
         match difference {

@@ -7,7 +7,7 @@ use super::anchoring::Confirmation;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::report) struct Control {
     pub(in crate::report) framework: &'static str,
-    pub(in crate::report) control: &'static str,
+    pub(in crate::report) clause: &'static str,
     pub(in crate::report) contribution: String,
 }
 
@@ -20,9 +20,9 @@ impl Facts<'_> {
         if self.run.rehearsal {
             return Vec::new();
         }
-        let control = |framework, control, contribution: &str| Control {
+        let control = |framework, clause, contribution: &str| Control {
             framework,
-            control,
+            clause,
             contribution: contribution.to_owned(),
         };
         let is_confirmed = self.covering().is_some();

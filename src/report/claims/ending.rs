@@ -66,10 +66,11 @@ impl RunFacts {
         let mut headline = parts.join("; ") + ".";
         if self.is_unexplained() {
             let code = self.exit_code.unwrap_or_default();
-            headline += &format!(
+            let why = format!(
                 " It ended with exit code {code}: a message was malformed, or at the end no listing showed that what an \
                  earlier run deleted is still gone."
             );
+            headline += &why;
         }
         headline
     }

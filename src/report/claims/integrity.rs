@@ -163,7 +163,8 @@ impl Facts<'_> {
                 format!("{one} was deleted after it was read, and is not covered"),
                 format!("{many} were deleted after it was read, and are not covered"),
             );
-            shown += &format!("; {}", counted(after, &one, &many));
+            shown += "; ";
+            shown += &counted(after, &one, &many);
         }
         (read, shown)
     }

@@ -40,8 +40,8 @@ fn table(controls: &[Control]) -> Markup {
                 }
             }
             tbody {
-                @for Control { framework, control, contribution } in controls {
-                    tr { td { (framework) } td { (control) } td { (contribution) } }
+                @for Control { framework, clause, contribution } in controls {
+                    tr { td { (framework) } td { (clause) } td { (contribution) } }
                 }
             }
         }

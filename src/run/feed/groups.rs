@@ -14,7 +14,7 @@ use crate::domain::{BootTime, Outcome, Seq, Target};
 #[derive(Default)]
 pub(super) struct Groups {
     /// By the target of their datasource.
-    groups: HashMap<Seq, Group>,
+    under_way: HashMap<Seq, Group>,
     /// The targets of these that are not settled, each with the target of its datasource.
     group_of: HashMap<Seq, Seq>,
     /// What can be handed out.
@@ -42,7 +42,7 @@ impl Groups {
             }
         }
         self.group_of.insert(place, place);
-        self.groups.insert(place, group);
+        self.under_way.insert(place, group);
         self.decide(place);
     }
 
@@ -61,7 +61,7 @@ impl Groups {
     pub(super) fn hand_out(&mut self) -> Option<(Target, bool)> {
         let target = self.next.pop_front()?;
         self.outstanding.insert(target.seq);
-        let group = self.group_of.get(&target.seq).and_then(|place| self.groups.get_mut(place));
+        let group = self.group_of.get(&target.seq).and_then(|place| self.under_way.get_mut(place));
         let begins = group.is_some_and(|group| {
             group.hand_out(target.seq);
             !std::mem::replace(&mut group.is_begun, true)
@@ -88,14 +88,14 @@ impl Groups {
     /// of it is withheld.
     pub(super) fn recheck(&mut self, target: Seq, listing: &DatamartListing) -> Option<Withdrawal> {
         let place = *self.group_of.get(&target)?;
-        let group = self.groups.get_mut(&place)?;
+        let group = self.under_way.get_mut(&place)?;
         if group.changed.is_none() && group.held_against != Some(listing.began()) {
             group.held_against = Some(listing.began());
             if let Some(why) = group.changes(listing) {
                 self.stop(place, why);
             }
         }
-        self.groups.get(&place)?.changed.clone().map(Withdrawal::dependants_changed)
+        self.under_way.get(&place)?.changed.clone().map(Withdrawal::dependants_changed)
     }
 
     /// Nothing more of a group is sent.
@@ -106,7 +106,7 @@ impl Groups {
             .partition(|target| self.group_of.get(&target.seq) == Some(&place));
         self.next = others;
         self.withheld.extend(own.into_iter().map(|target| (target, withdrawal.clone())));
-        if let Some(group) = self.groups.get_mut(&place) {
+        if let Some(group) = self.under_way.get_mut(&place) {
             group.changed = Some(why);
             if std::mem::take(&mut group.is_waiting) {
                 self.withheld.push_back((group.datasource.clone(), withdrawal));
@@ -123,7 +123,7 @@ impl Groups {
     pub(super) fn settled(&mut self, target: Seq, outcome: Outcome, at: BootTime) {
         self.outstanding.remove(&target);
         let Some(place) = self.group_of.remove(&target) else { return };
-        if let Some(group) = self.groups.get_mut(&place) {
+        if let Some(group) = self.under_way.get_mut(&place) {
             group.settle(target, outcome, Some(at));
         }
         self.decide(place);
@@ -131,9 +131,9 @@ impl Groups {
 
     /// Decides what becomes of the datasource of a group, if all of its datamarts are settled.
     fn decide(&mut self, place: Seq) {
-        let Some(group) = self.groups.get_mut(&place).filter(|group| group.is_settled()) else { return };
+        let Some(group) = self.under_way.get_mut(&place).filter(|group| group.is_settled()) else { return };
         if !self.group_of.contains_key(&place) {
-            self.groups.remove(&place);
+            self.under_way.remove(&place);
             return;
         }
         if !std::mem::take(&mut group.is_waiting) {
@@ -154,7 +154,7 @@ impl Groups {
 
     /// Returns true if a datasource waits for its datamarts.
     pub(super) fn is_any_waiting(&self) -> bool {
-        self.groups.values().any(|group| group.is_waiting)
+        self.under_way.values().any(|group| group.is_waiting)
     }
 
     /// Returns true if a datasource waits for a datamart that is being delivered, perhaps.

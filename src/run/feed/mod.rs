@@ -41,7 +41,7 @@ pub enum Supply {
         /// The names of the canary; `None` if it is the first targets in their order.
         canary: Option<Vec<String>>,
     },
-    Queue(QueueSupply),
+    Queue(Box<QueueSupply>),
 }
 
 /// A queue that targets are taken from, and its limits.

@@ -1,6 +1,8 @@
 //! A run holds the log against the checkpoints of its own before it sends anything, and the verification says which runs
 //! were confirmed when they ended, and which only later.
 
+use std::path::Path;
+
 use super::{Case, Held, last, rechain, sql, tamper};
 use crate::support::{Output, column};
 
@@ -58,7 +60,7 @@ fn a_run_refuses_a_log_that_a_checkpoint_contradicts() {
     refused(&case, "this checkpoint contradicts the audit log");
     // Whoever wrote it: a person has to look first.
     for name in crate::support::files_in(&case.path("checkpoints")) {
-        if name.ends_with(".sig") {
+        if Path::new(&name).extension().is_some_and(|it| it == "sig") {
             std::fs::remove_file(case.path("checkpoints").join(name)).unwrap();
         }
     }

@@ -45,6 +45,7 @@ enum Point {
     CheckedLater,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "all combinations of facts are tried")]
 #[derive(Debug, Clone, Copy)]
 struct Case {
     ended: Ended,
@@ -117,9 +118,20 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros((1_795_510_800 + seconds) * 1_000_000)
 }
 
+fn counts(all: &[(Outcome, u64)]) -> Counts {
+    let mut counts = Counts::default();
+    for (outcome, n) in all {
+        counts.add(*outcome, *n);
+    }
+    counts
+}
+
+/// How many targets have which outcome.
+type OutcomeCounts = Vec<(Outcome, u64)>;
+
 impl Case {
     /// The outcomes, those that are still listed, those that an earlier run deleted, and the exit code.
-    fn outcomes(self) -> (Vec<(Outcome, u64)>, Vec<(Outcome, u64)>, u64, i64) {
+    fn outcomes(self) -> (OutcomeCounts, OutcomeCounts, u64, i64) {
         use Outcome::{Deleted, DeletedUnconfirmed, Failed, InUse, NotFound, Pending, Skipped, Unknown};
         match self.ended {
             Ended::AllDeleted => (vec![(Deleted, 3)], vec![], 0, 0),
@@ -174,11 +186,6 @@ impl Case {
 
     fn certificate(self) -> Certificate {
         let (outcomes, listed, before, exit_code) = self.outcomes();
-        let counts = |all: &[(Outcome, u64)]| {
-            let mut counts = Counts::default();
-            all.iter().for_each(|(outcome, n)| counts.add(*outcome, *n));
-            counts
-        };
         let is_over = self.status != "unfinished";
         let run = RunSummary {
             run_id: "20261124T090000Z-5f0c2a91".to_owned(),
@@ -236,7 +243,7 @@ impl Case {
             latency: None,
             timeline: Timeline {
                 start: at(0),
-                width: Duration::from_secs(60),
+                width: Duration::from_mins(1),
                 stretches: Vec::new(),
                 gaps: Vec::new(),
                 more_gaps: false,

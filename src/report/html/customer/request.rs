@@ -72,9 +72,9 @@ fn asked<'a>(resource: &ResourceHistory<'a>) -> &'a TargetAccount {
 /// The purpose of an account of the history.
 fn purpose_of(certificate: &CustomerCertificate, account: &TargetAccount) -> Purpose {
     let accounts = certificate.history.accounts.iter().zip(&certificate.purposes);
-    let found =
+    let mut found =
         accounts.filter(|(known, _)| std::ptr::eq(*known, account)).map(|(_, purpose)| purpose.clone());
-    found.last().unwrap_or_default()
+    found.next_back().unwrap_or_default()
 }
 
 fn stated(statement: &Statement) -> Markup {
