@@ -88,9 +88,7 @@ impl PlannedDatamart {
 }
 
 impl Cascade {
-    /// The datamarts of a listing. One that cannot be deleted with its datasource is among the [obstacles].
-    ///
-    /// [obstacles]: Cascade::obstacles
+    /// The datamarts of a listing. One that cannot be deleted with its datasource is among the `obstacles`.
     #[must_use]
     pub fn of_listing(datamarts: Vec<Datamart>) -> Self {
         let mut cascade = Self { listed: Some(datamarts.len() as u64), ..Self::default() };
