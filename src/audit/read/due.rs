@@ -2,21 +2,25 @@
 
 use rusqlite::{Row, params};
 
+use super::doubt::{is_unclear, is_unsettled};
 use super::{AuditReader, name_of, role_of};
 use crate::audit::AuditError;
 use crate::domain::{DatasourceName, ResourceKind, Seq, Target, TargetRole};
 
 /// True if an attempt of target `t` itself got no clear answer: sent without an answer in the log, or answered unclearly.
-const DOUBTED_HERE: &str = "EXISTS (
+const DOUBTED_HERE: &str = concat!(
+    "EXISTS (
     SELECT 1 FROM record s
     LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
-    WHERE s.target = t.seq AND s.kind = 'send'
-      AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer')))";
+    WHERE s.target = t.seq AND s.kind = 'send' AND ",
+    is_unclear!(),
+    ")"
+);
 
 /// True if it is unknown whether the resource of target `t` was deleted: an attempt for its kind and name on this host
-/// (?4), of any run, got no clear answer, and nothing later showed whether it exists. A refusal for another reason (403)
-/// does not show that.
-const DOUBTED: &str = "EXISTS (
+/// (?4), of any run, got no clear answer, and nothing later showed whether it exists.
+const DOUBTED: &str = concat!(
+    "EXISTS (
     SELECT 1 FROM record e
     JOIN record r ON r.seq = e.run
     JOIN record s ON s.target = e.seq AND s.kind = 'send'
@@ -24,16 +28,12 @@ const DOUBTED: &str = "EXISTS (
     WHERE e.kind = 'target' AND e.name = t.name
       AND coalesce(e.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
       AND (e.run = t.run OR r.detail ->> '$.base_url' = ?4)
-      AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer'))
-      AND NOT EXISTS (
-        SELECT 1 FROM record l
-        JOIN record q ON q.seq = l.run
-        JOIN record o ON o.target = l.seq
-        WHERE l.kind = 'target' AND l.name = t.name AND o.seq > s.seq
-          AND coalesce(l.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
-          AND (o.outcome IN ('deleted', 'deleted_unconfirmed', 'not_found', 'in_use')
-               OR o.evidence = 'still_listed')
-          AND q.detail ->> '$.base_url' = ?4))";
+      AND ",
+    is_unclear!(),
+    " AND ",
+    is_unsettled!("?4"),
+    ")"
+);
 
 pub(super) const SETTLED: &str =
     "EXISTS (SELECT 1 FROM record o WHERE o.target = t.seq AND o.outcome IS NOT NULL)";

@@ -3,6 +3,7 @@
 mod account;
 mod checkpoints;
 mod clock;
+mod doubt;
 mod due;
 mod gone;
 mod groups;
@@ -88,12 +89,19 @@ impl AuditReader {
 
     /// How many targets of `run` ended how.
     pub fn counts(&self, run: Seq) -> Result<Counts, AuditError> {
-        let mut counts = Counts::default();
         let planned: u64 = self.ask(run, "SELECT count(*) FROM record WHERE kind = 'target' AND run = ?1")?;
-        let mut statement = self
-            .connection
-            .prepare("SELECT outcome, count(*) FROM record WHERE run = ?1 AND outcome IS NOT NULL GROUP BY outcome")
-            .map_err(|e| self.failed(e))?;
+        let mut counts = self.counts_by(
+            run,
+            "SELECT outcome, count(*) FROM record WHERE run = ?1 AND outcome IS NOT NULL GROUP BY outcome",
+        )?;
+        counts.add(Outcome::Pending, planned.saturating_sub(counts.planned()));
+        Ok(counts)
+    }
+
+    /// The counts that `query` finds for `run` (?1): rows of an outcome and a number.
+    fn counts_by(&self, run: Seq, query: &str) -> Result<Counts, AuditError> {
+        let mut counts = Counts::default();
+        let mut statement = self.connection.prepare_cached(query).map_err(|e| self.failed(e))?;
         let rows = statement
             .query_map([run.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))
             .map_err(|e| self.failed(e))?;
@@ -103,7 +111,6 @@ impl AuditReader {
                 counts.add(outcome, n);
             }
         }
-        counts.add(Outcome::Pending, planned.saturating_sub(counts.planned()));
         Ok(counts)
     }
 

@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use super::AuditReader;
+use super::doubt::{is_unclear, is_unsettled};
 use super::series::find;
 use crate::audit::AuditError;
 use crate::audit::record::Predecessor;
@@ -14,24 +15,21 @@ const DELETED: &str = "SELECT at_us FROM record
 
 /// The resources on host ?2 of which an attempt since record ?1 got no clear answer, and nothing later showed whether
 /// they exist.
-const IN_DOUBT: &str = "
+const IN_DOUBT: &str = concat!(
+    "
     SELECT coalesce(t.detail ->> '$.kind', 'datasource'), t.name, max(s.at_us)
       FROM record s
       JOIN record t ON t.seq = s.target
       JOIN record r ON r.seq = s.run
       LEFT JOIN record a ON a.target = s.target AND a.number = s.number AND a.kind = 'answer'
      WHERE s.seq >= ?1 AND s.kind = 'send' AND r.detail ->> '$.base_url' = ?2
-       AND (a.verdict IS NULL OR a.verdict IN ('server_error', 'no_answer'))
-       AND NOT EXISTS (
-         SELECT 1 FROM record l
-         JOIN record q ON q.seq = l.run
-         JOIN record o ON o.target = l.seq
-         WHERE l.kind = 'target' AND l.name = t.name AND o.seq > s.seq
-           AND coalesce(l.detail ->> '$.kind', 'datasource') = coalesce(t.detail ->> '$.kind', 'datasource')
-           AND (o.outcome IN ('deleted', 'deleted_unconfirmed', 'not_found', 'in_use')
-                OR o.evidence = 'still_listed')
-           AND q.detail ->> '$.base_url' = ?2)
-     GROUP BY 1, 2";
+       AND ",
+    is_unclear!(),
+    " AND ",
+    is_unsettled!("?2"),
+    "
+     GROUP BY 1, 2"
+);
 
 impl AuditReader {
     /// The deletions on this host that this log and those before it record since `since`.

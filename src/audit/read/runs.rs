@@ -59,18 +59,7 @@ impl AuditReader {
         let query = "SELECT o.outcome, count(DISTINCT c.target) FROM record c
                        JOIN record o ON o.target = c.target AND o.outcome IN ('deleted', 'deleted_unconfirmed')
                       WHERE c.kind = 'check' AND c.run = ?1 AND c.evidence = 'still_listed' GROUP BY o.outcome";
-        let mut counts = Counts::default();
-        let mut statement = self.connection.prepare_cached(query).map_err(|e| self.failed(e))?;
-        let rows = statement
-            .query_map([run.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)))
-            .map_err(|e| self.failed(e))?;
-        for row in rows {
-            let (outcome, n) = row.map_err(|e| self.failed(e))?;
-            if let Ok(outcome) = outcome.parse() {
-                counts.add(outcome, n);
-            }
-        }
-        Ok(counts)
+        self.counts_by(run, query)
     }
 
     /// The run whose id is, or begins with, `wanted`; the newest one where nothing is wanted.
